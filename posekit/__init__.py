@@ -1,0 +1,1 @@
+"""2-D keypoint detection: every representation behind one small interface."""

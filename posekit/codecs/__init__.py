@@ -1,0 +1,1 @@
+"""Points to maps and back, one representation a file."""

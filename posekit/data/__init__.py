@@ -1,0 +1,1 @@
+"""Files to samples and back: readers, writers, checks, packs, and a set drawn on the fly."""

@@ -1,0 +1,95 @@
+"""One matrix from a box in an image to a crop, and back.
+
+Matrices are (3, 3) and act on continuous pixels; `index_matrix` translates one for libraries that count pixel
+centres from 0, OpenCV among them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.floating]
+
+
+def crop_matrix(
+    box: Float,
+    size: tuple[int, int],
+    *,
+    padding: float = 1.25,
+    scale: float = 1.0,
+    rotation: float = 0.0,
+    shift: tuple[float, float] = (0.0, 0.0),
+    flip: bool = False,
+) -> Float:
+    """Map a box to a crop: pad, fit the crop's aspect, scale, turn, shift, mirror, in one matrix.
+
+    Args:
+        box: (4,) x0 y0 x1 y1, image pixels.
+        size: (height, width) of the crop.
+        padding: context around the box; 1 is none.
+        scale: of the instance in the crop beyond that; 2 shows it twice as large.
+        rotation: degrees, the instance turns clockwise as seen on the screen.
+        shift: (x, y) of the instance, in fractions of the padded box.
+        flip: mirror the crop left to right, last.
+
+    Returns:
+        (3, 3) float64, image pixels to crop pixels.
+
+    Raises:
+        ValueError: the box has no extent, or is not finite.
+    """
+    x0, y0, x1, y1 = (float(v) for v in box)
+    if not np.isfinite([x0, y0, x1, y1]).all() or x1 <= x0 or y1 <= y0:
+        raise ValueError(f"a crop needs a finite box x0 y0 x1 y1 with x0 < x1 and y0 < y1; got {[x0, y0, x1, y1]}")
+    height, width = size
+    # The box grows on its short side until it has the crop's aspect, so nothing of it is lost or stretched.
+    extent = max((x1 - x0) / width, (y1 - y0) / height) * padding
+    zoom = scale / extent
+    turn = np.deg2rad(rotation)
+    c, s = np.cos(turn) * zoom, np.sin(turn) * zoom
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    tx, ty = width / 2 + shift[0] * width, height / 2 + shift[1] * height
+    matrix = np.array([[c, -s, tx - c * cx + s * cy], [s, c, ty - s * cx - c * cy], [0.0, 0.0, 1.0]])
+    if flip:
+        matrix = np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
+    return matrix
+
+
+def invert(matrix: Float) -> Float:
+    """The way back.
+
+    Args:
+        matrix: (..., 3, 3) affine.
+
+    Raises:
+        ValueError: the matrix squashes the plane.
+    """
+    if (np.abs(np.linalg.det(matrix)) < 1e-12).any():
+        raise ValueError(f"matrix has no inverse: {np.asarray(matrix).tolist()}")
+    return np.linalg.inv(matrix)
+
+
+def transform(xy: Float, matrix: Float) -> Float:
+    """Move points.
+
+    Args:
+        xy: (..., 2).
+        matrix: (3, 3), or (..., 3, 3) broadcast against the points' leading axes.
+
+    Returns:
+        (..., 2), the dtype of ``xy``.
+    """
+    moved = (
+        xy @ np.swapaxes(matrix[..., :2, :2], -1, -2) + matrix[..., None, :2, 2]
+        if matrix.ndim > 2
+        else xy @ matrix[:2, :2].T + matrix[:2, 2]
+    )
+    return moved.astype(xy.dtype, copy=False)
+
+
+def index_matrix(matrix: Float) -> Float:
+    """The same map for libraries whose first pixel centre is (0, 0): what `cv2.warpAffine` wants."""
+    half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
+    back = np.array([[1.0, 0.0, -0.5], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
+    return back @ matrix @ half

@@ -1,0 +1,1 @@
+"""How good poses are: pure functions on arrays."""

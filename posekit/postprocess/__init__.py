@@ -1,0 +1,1 @@
+"""What happens to poses after decoding."""

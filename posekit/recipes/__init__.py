@@ -1,0 +1,1 @@
+"""One function per published run: a skeleton in, a recipe out."""

@@ -1,0 +1,1 @@
+"""Known skeletons: names, mirror pairs, bones and OKS sigmas, data only."""

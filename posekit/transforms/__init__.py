@@ -1,0 +1,1 @@
+"""Sample to sample: geometry, colour, information dropping."""

@@ -1,0 +1,1 @@
+"""Pictures of poses, maps and curves, and the report of a run."""
