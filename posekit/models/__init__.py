@@ -1,0 +1,5 @@
+"""Networks: backbones, necks, heads and their assembly. No points, no codecs."""
+
+from posekit.models.topdown import TopDown
+
+ARCHITECTURES = {"topdown": TopDown}

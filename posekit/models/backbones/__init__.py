@@ -1,0 +1,13 @@
+"""Trunks: an image to maps of several strides. One file a family, holding its config and its module."""
+
+from posekit.models.backbones.mobilenet_v2 import MobileNetV2
+from posekit.models.backbones.mobilenet_v3 import MobileNetV3
+from posekit.models.backbones.resnet import ResNet
+from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
+
+BACKBONES = {
+    "resnet": ResNet,
+    "mobilenet_v2": MobileNetV2,
+    "mobilenet_v3": MobileNetV3,
+    "shufflenet_v2": ShuffleNetV2,
+}

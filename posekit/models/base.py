@@ -1,0 +1,55 @@
+"""What every network here is: a trunk, a neck, a head, and a description that builds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from posekit.models.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Architecture(Protocol):
+    """A network described: a frozen dataclass of sizes."""
+
+    def build(self, shapes: Shapes) -> nn.Module:
+        """The network whose maps have these names and, behind the batch, these shapes; weights drawn or loaded."""
+        ...
+
+
+class Backbone(Protocol):
+    """A trunk's module: ``forward`` takes the normalised image and gives one map for each stride, finest first."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    multiple: int
+    """Height and width of the image must be multiples of this."""
+
+
+class PoseNet(nn.Module):
+    """Images to raw maps, in training and in use alike.
+
+    Args:
+        backbone: image to a list of maps; its ``mean`` and ``std`` (fractions of 255), where it has them, replace
+            ImageNet's.
+        neck: that list to one map.
+        head: that map to named maps.
+    """
+
+    def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.normalize = Normalize(getattr(backbone, "mean", IMAGENET_MEAN), getattr(backbone, "std", IMAGENET_STD))
+        self.backbone = backbone
+        self.neck = neck
+        self.head = head
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Raw maps by name, batch first.
+
+        Args:
+            image: (B, 3, H, W) RGB, uint8 or floating point in 0..255.
+        """
+        return self.head(self.neck(self.backbone(self.normalize(image))))

@@ -1,0 +1,105 @@
+"""What a network costs: parameters and multiply-accumulates, in one convention.
+
+The literature says "GFLOPs" and means multiply-accumulates, in three incompatible counts. Here: decimal, every
+convolution, transposed convolution and linear layer, a transposed convolution by the size of its input. The tables of
+SimpleBaseline and HRNet divide by 2^30 and count a transposed convolution by its output: `Cost.hrnet_compat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of a network or a part of it, for one image.
+
+    Args:
+        parameters: trainable numbers, those of batch norms among them, running statistics not.
+        macs: multiply-accumulates.
+        by_output: the same with transposed convolutions counted by the size of their output.
+    """
+
+    parameters: int
+    macs: int
+    by_output: int
+
+    @property
+    def hrnet_compat(self) -> float:
+        """The "GFLOPs" that the tables of SimpleBaseline and HRNet would print; for comparison with them only."""
+        return self.by_output / 2**30
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable numbers; shared ones count once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def count_macs(module: nn.Module, image_size: tuple[int, int]) -> int:
+    """Multiply-accumulates of one image of ``image_size`` (height, width) pixels."""
+    return measure(module, image_size)["total"].macs
+
+
+def measure(module: nn.Module, image_size: tuple[int, int]) -> dict[str, Cost]:
+    """Cost of each child of a network (``backbone``, ``neck``, ``head``) and of the whole (``total``).
+
+    Runs the network once in eval mode on a black image, on the device of its parameters; on ``meta`` nothing is
+    computed. What is not a module's convolution or linear layer (attention's products, norms, resizing) costs nothing.
+
+    Args:
+        module: takes (B, 3, H, W).
+        image_size: (height, width) in pixels.
+    """
+    counts: dict[nn.Module, tuple[int, int]] = {}
+    with _counting(module, counts), torch.no_grad():
+        like = next(module.parameters())
+        module(torch.zeros(1, 3, *image_size, device=like.device, dtype=like.dtype))
+    parts = {name: child for name, child in module.named_children() if count_parameters(child)}
+    return {name: _cost(part, counts) for name, part in (*parts.items(), ("total", module))}
+
+
+def report(module: nn.Module, image_size: tuple[int, int]) -> str:
+    """`measure` as a small table, both conventions side by side."""
+    lines = [f"{'part':<10}{'parameters':>14}{'MACs':>18}{'HRNet tables':>14}"]
+    for name, cost in measure(module, image_size).items():
+        lines.append(f"{name:<10}{cost.parameters:>14,}{cost.macs:>18,}{cost.hrnet_compat:>14.2f}")
+    return "\n".join(lines)
+
+
+def _cost(part: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> Cost:
+    inside = [counts[layer] for layer in part.modules() if layer in counts]
+    return Cost(count_parameters(part), sum(macs for macs, _ in inside), sum(output for _, output in inside))
+
+
+@contextmanager
+def _counting(module: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> Iterator[None]:
+    """Write the counts of every layer that runs inside the block; the mode is put back afterwards."""
+    kinds = nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+    modes = {layer: layer.training for layer in module.modules()}
+    hooks = [layer.register_forward_hook(_hook(counts)) for layer in modes if isinstance(layer, kinds)]
+    module.eval()
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for layer, training in modes.items():
+            layer.training = training
+
+
+def _hook(counts: dict[nn.Module, tuple[int, int]]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(layer, nn.Linear):
+            positions = through = inputs[0].numel() // layer.in_features
+        else:
+            through = output.shape[0] * output.shape[2:].numel()
+            positions = inputs[0].shape[0] * inputs[0].shape[2:].numel() if layer.transposed else through
+        before = counts.get(layer, (0, 0))
+        counts[layer] = (before[0] + layer.weight.numel() * positions, before[1] + layer.weight.numel() * through)
+
+    return count

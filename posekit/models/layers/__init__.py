@@ -1,0 +1,1 @@
+"""The small pieces that several trunks and necks are made of."""

@@ -1,0 +1,76 @@
+"""A light neck: coarse maps grown and added to finer ones, with separable convolutions.
+
+After the feature pyramid of Lin et al. 2017, arXiv:1612.03144. Differs: one output, separable convolutions in place of
+plain ones, batch norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.layers.conv import ConvNormAct, SeparableConv, init_fan_out
+from posekit.models.necks.levels import by_stride, halvings
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Upsample:
+    """Grow the last map step by step and add the trunk's finer maps; a few percent of a trunk's cost."""
+
+    channels: int = Field(64, gt=0)
+    """Of every layer."""
+    mode: Literal["bilinear", "nearest"] = "bilinear"
+    """How a map is doubled."""
+    kind: Literal["upsample"] = "upsample"
+
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+        """The neck; see `Plain.build`.
+
+        Raises:
+            ValueError: doubling does not lead from the trunk's last stride to ``reduction``.
+        """
+        levels = by_stride(strides)
+        steps = [strides[-1] >> n for n in range(halvings(strides[-1], reduction) + 1)]
+        chosen = [levels.get(stride) for stride in steps]
+        laterals = [None if index is None else channels[index] for index in chosen]
+        return UpsampleNeck(chosen, laterals, self.channels, self.mode, reduction)
+
+
+class UpsampleNeck(nn.Module):
+    """From coarse to fine: double, add the trunk's map where it has one, mix.
+
+    Args:
+        indices: for each resolution, coarsest first, the trunk's map or None.
+        laterals: channels of that map.
+        width: channels inside and out.
+        mode: of the doubling.
+        stride: of the result.
+    """
+
+    def __init__(
+        self, indices: list[int | None], laterals: list[int | None], width: int, mode: str, stride: int
+    ) -> None:
+        super().__init__()
+        self.indices = indices
+        self.lateral = nn.ModuleList(
+            nn.Identity() if before is None else ConvNormAct(before, width, act=None) for before in laterals
+        )
+        self.mix = nn.ModuleList(SeparableConv(width, width) for _ in indices)
+        self.grow = nn.Upsample(scale_factor=2, mode=mode)
+        self.relu = nn.ReLU(inplace=True)
+        self.channels = width
+        self.stride = stride
+        init_fan_out(self)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
+        x: Tensor | None = None
+        for index, lateral, mix in zip(self.indices, self.lateral, self.mix, strict=True):
+            grown = None if x is None else self.grow(x)
+            side = None if index is None else lateral(maps[index])
+            x = mix(self.relu(side if grown is None else grown if side is None else grown + side))
+        return x

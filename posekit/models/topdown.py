@@ -1,0 +1,102 @@
+"""One crop, one instance: trunk, neck and head in a row, fitted to each other and to the maps that are wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import tyro
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from posekit.models.backbones.mobilenet_v2 import MobileNetV2
+from posekit.models.backbones.mobilenet_v3 import MobileNetV3
+from posekit.models.backbones.resnet import ResNet
+from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
+from posekit.models.base import PoseNet, Shapes
+from posekit.models.heads.maps import Maps
+from posekit.models.heads.pooled import Pooled
+from posekit.models.heads.simcc import SimCC
+from posekit.models.necks.deconv import Deconv
+from posekit.models.necks.plain import Plain
+from posekit.models.necks.upsample import Upsample
+
+AnyBackbone = Annotated[ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2, Field(discriminator="kind")]
+AnyNeck = Annotated[Plain | Deconv | Upsample, Field(discriminator="kind")]
+AnyHead = Annotated[Maps | Pooled | SimCC, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TopDown:
+    """A network for one instance in one crop; the defaults are SimpleBaseline with ResNet-50.
+
+    Args:
+        size: (height, width) of the crop in pixels.
+        backbone: the trunk.
+        neck: from the trunk's maps to the one that the head reads.
+        head: from that map to the codec's maps.
+        stride: of the map that the head reads, where the codec's maps do not say it; unset: the trunk's last stride
+            without a neck, its finest with one.
+    """
+
+    size: tyro.conf.Suppress[tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]] = (256, 192)
+    backbone: AnyBackbone = ResNet()
+    neck: AnyNeck = Deconv()
+    head: AnyHead = Maps()
+    stride: tyro.conf.Suppress[Annotated[int, Field(gt=0)] | None] = None
+    kind: Literal["topdown"] = "topdown"
+
+    def build(self, shapes: Shapes, *, weights: bool = True) -> nn.Module:
+        """The network.
+
+        Args:
+            shapes: of the wanted maps by name, without the batch: (C, H, W) or (K, D).
+            weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
+
+        Raises:
+            ValueError: the size does not suit the trunk, the maps do not lie over the image, or neck or head cannot
+                give them.
+        """
+        config = self.backbone if weights else without_weights(self.backbone)
+        backbone = config.build()
+        self._check_size(backbone.multiple)
+        reduction = self._reduction(shapes, backbone.strides)
+        neck = self.neck.build(backbone.channels, backbone.strides, reduction)
+        cells = self.size[0] // neck.stride, self.size[1] // neck.stride
+        return PoseNet(backbone, neck, self.head.build(shapes, neck.channels, cells))
+
+    def _check_size(self, multiple: int) -> None:
+        height, width = self.size
+        if height % multiple or width % multiple:
+            up = tuple(-(-side // multiple) * multiple for side in self.size)
+            raise ValueError(
+                f"image is {height}x{width}; {self.backbone.kind} needs multiples of {multiple}: use {up[0]}x{up[1]}"
+            )
+
+    def _reduction(self, shapes: Shapes, strides: tuple[int, ...]) -> int:
+        """Stride of the map that the head reads."""
+        wanted = {name: _stride_of(name, shape[1:], self.size) for name, shape in shapes.items() if len(shape) == 3}
+        if len(set(wanted.values())) > 1:
+            told = ", ".join(f"{name!r} {stride}" for name, stride in wanted.items())
+            raise ValueError(f"one neck gives one resolution; the maps want strides {told}")
+        if wanted:
+            return next(iter(wanted.values()))
+        return self.stride or (strides[-1] if self.neck.kind == "none" else strides[0])
+
+
+def _stride_of(name: str, cells: tuple[int, ...], size: tuple[int, int]) -> int:
+    """Pixels a cell of a map over an image, the same whole number both ways."""
+    (rows, columns), (height, width) = cells, size
+    stride = max(1, round(height / rows))
+    if (rows * stride, columns * stride) != (height, width):
+        raise ValueError(
+            f"{name!r} is {rows}x{columns} cells and the image {height}x{width} pixels; a cell must be the same whole "
+            f"number of pixels high and wide, as with {height // stride}x{width // stride}"
+        )
+    return stride
+
+
+def without_weights(backbone: AnyBackbone) -> AnyBackbone:
+    """The same trunk, drawn at random."""
+    return replace(backbone, weights=None)
