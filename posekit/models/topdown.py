@@ -10,6 +10,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from posekit.models.backbones.efficientnet_lite import EfficientNetLite
+from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
@@ -22,7 +24,9 @@ from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
-AnyBackbone = Annotated[ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2, Field(discriminator="kind")]
+AnyBackbone = Annotated[
+    ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | EfficientNetLite, Field(discriminator="kind")
+]
 AnyNeck = Annotated[Plain | Deconv | Upsample, Field(discriminator="kind")]
 AnyHead = Annotated[Maps | Pooled | SimCC, Field(discriminator="kind")]
 

@@ -1,5 +1,7 @@
 """Trunks: an image to maps of several strides. One file a family, holding its config and its module."""
 
+from posekit.models.backbones.efficientnet_lite import EfficientNetLite
+from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
@@ -10,4 +12,6 @@ BACKBONES = {
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v3": MobileNetV3,
     "shufflenet_v2": ShuffleNetV2,
+    "hrnet": HRNet,
+    "efficientnet_lite": EfficientNetLite,
 }
