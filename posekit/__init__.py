@@ -1,1 +1,66 @@
-"""2-D keypoint detection: every representation behind one small interface."""
+"""2-D keypoint detection: every representation behind one small interface.
+
+>>> import posekit
+>>> poses = posekit.load("runs/mine")([image])[0]     # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posekit.data.readers import read
+    from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
+    from posekit.geometry.keypoints import Instances, Keypoints, Poses
+    from posekit.geometry.skeleton import Skeleton
+    from posekit.pipelines.load import load
+    from posekit.recipe import Recipe
+    from posekit.visualize.draw import draw_poses
+
+# Each name is fetched when it is first asked for, so that `import posekit` needs neither torch nor time (PEP 562).
+_NAMES = {
+    "AlignedGrid": "posekit.geometry.grid",
+    "Grid": "posekit.geometry.grid",
+    "Instances": "posekit.geometry.keypoints",
+    "Keypoints": "posekit.geometry.keypoints",
+    "Poses": "posekit.geometry.keypoints",
+    "RatioGrid": "posekit.geometry.grid",
+    "Recipe": "posekit.recipe",
+    "Skeleton": "posekit.geometry.skeleton",
+    "draw_poses": "posekit.visualize.draw",
+    "load": "posekit.pipelines.load",
+    "read": "posekit.data.readers",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "AlignedGrid",
+    "Grid",
+    "Instances",
+    "Keypoints",
+    "Poses",
+    "RatioGrid",
+    "Recipe",
+    "Skeleton",
+    "draw_poses",
+    "load",
+    "read",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'posekit' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(_NAMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("torch", "accelerate"):
+            raise ImportError(f"posekit.{name} needs {error.name}: pip install 'posekit[train]'") from error
+        raise
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,86 @@
+"""The `posekit` command: a table of commands, of which only the chosen one is imported."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("posekit.cli.train:run", "train a model on your labelled images"),
+    "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
+    "predict": ("posekit.cli.predict:run", "find the points in images; writes pictures and COCO results"),
+    "data": ("posekit.cli.data:run", "check labelled data, or pack it for training elsewhere"),
+    "codecs": ("posekit.cli.codecs:run", "the representations to choose from"),
+    "doctor": ("posekit.cli.doctor:run", "what is installed, what is broken, and the cure"),
+}
+"""Name of the command: where its function stands, and one line about it."""
+
+
+def _table() -> str:
+    width = max(map(len, COMMANDS))
+    lines = "\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
+    return (
+        "usage: posekit COMMAND ...\n\n2-D keypoint detection: train, measure, predict.\n\n"
+        f"{lines}\n\n`posekit COMMAND --help` tells more; --debug shows where an error came from; --version."
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0, or 1 after an error told in one line, or 2 where the command line itself was wrong.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help"):
+        print(_table())
+        return 0
+    if words[0] == "--version":
+        from posekit import __version__
+
+        print(f"posekit {__version__}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; commands: {', '.join(COMMANDS)}"
+        print(f"posekit: no command {name!r}{hint}", file=sys.stderr)
+        return 2
+    return _run(name, words[1:], debug)
+
+
+def _run(name: str, words: list[str], debug: bool) -> int:
+    """Run the command; an expected error becomes one line."""
+    module, function = COMMANDS[name][0].split(":")
+    try:
+        status = getattr(importlib.import_module(module), function)(words)
+        return int(status or 0)
+    except KeyboardInterrupt:
+        print(f"posekit {name}: interrupted; what was written stays", file=sys.stderr)
+        return 130
+    except ModuleNotFoundError as error:
+        if debug:
+            raise
+        print(f"posekit {name}: {_missing(error)}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        if debug:
+            raise
+        print(f"posekit {name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """Which command installs the module that is missing."""
+    name = (error.name or "").split(".")[0]
+    if name in ("torch", "accelerate", "tensorboardX"):
+        return f"this command needs {name}: pip install 'posekit[train]' (install the torch build for your machine first)"
+    return f"module {name!r} is missing: pip install {name}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""A trained network as a folder: `model.safetensors`, `config.json`, and a card. No pickle.
+
+`config.json` holds the recipe (skeleton and sigmas in it), what was measured, and the licences, so the folder is all
+that anyone needs to predict, measure or train on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+from torch import nn
+
+from posekit.recipe import Recipe, RecipeError, dump, parse
+
+FORMAT = 1
+LICENSES = {"code": "Apache-2.0", "training_data": "unknown: say what the images allow before you share the weights"}
+
+
+class WeightsError(ValueError):
+    """A weights folder that is missing, incomplete, or made for another network."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A network ready to use and all that is known about it."""
+
+    net: nn.Module
+    recipe: Recipe
+    metrics: dict[str, Any]
+    path: Path
+
+
+def save_weights(folder: Path, net: nn.Module, recipe: Recipe, metrics: Mapping[str, Any]) -> None:
+    """Write a weights folder.
+
+    Args:
+        folder: made if missing; files in it are replaced.
+        net: the network whose tensors are written, contiguous.
+        recipe: that builds it.
+        metrics: figures of the measurement that chose these weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model(net, str(folder / "model.safetensors"))
+    config = {
+        "format": FORMAT,
+        "library": "posekit",
+        "recipe": json.loads(dump(recipe)),
+        "metrics": dict(metrics),
+        "licenses": LICENSES,
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_card(recipe, metrics), encoding="utf-8")
+
+
+def _card(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
+    """A model card with the front matter that hubs read."""
+    figures = "\n".join(f"| {name} | {value:.4g} |" for name, value in metrics.items() if isinstance(value, float))
+    return (
+        "---\nlibrary_name: posekit\npipeline_tag: keypoint-detection\nlicense: other\n---\n\n"
+        f"# {recipe.name}: {recipe.skeleton.name}\n\n"
+        f"{len(recipe.skeleton.points)} points ({', '.join(recipe.skeleton.points)}), crops of "
+        f"{recipe.size[0]}x{recipe.size[1]} pixels (height x width), codec `{recipe.codec.kind}`.\n\n"
+        f"Code: {LICENSES['code']}. Training data: {LICENSES['training_data']}.\n\n"
+        f"| measured | |\n|---|---|\n{figures}\n\n"
+        "```python\nimport posekit\nposes = posekit.load(\"this folder\")([image])[0]\n```\n"
+    )
+
+
+def find_weights(place: str | Path) -> Path:
+    """The weights folder that a name means: a weights folder, a run folder (its ``best``), or a hub id.
+
+    Raises:
+        WeightsError: there is nothing of the kind; the message says what was looked for.
+    """
+    path = Path(place)
+    for folder in (path, path / "best"):
+        if (folder / "config.json").is_file():
+            return folder
+    if path.exists():
+        hint = "the run has no best/ yet" if (path / "recipe.json").is_file() else "a run folder holds best/config.json"
+        raise WeightsError(f"{path}: no model there (expected config.json and model.safetensors); {hint}")
+    if str(place).count("/") == 1 and not str(place).startswith((".", "/", "~")):
+        return _from_hub(str(place))
+    raise WeightsError(f"{path}: no such folder; give a run folder, a weights folder, or a hub id owner/name")
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["config.json", "*.safetensors", "README.md", "*.onnx"]))
+    except (RepositoryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(f"{name}: no such folder, and the hub did not give it: {first}") from None
+
+
+def load_weights(place: str | Path) -> Weights:
+    """Read a weights folder and build its network, in evaluation mode.
+
+    Raises:
+        WeightsError: nothing there, a damaged file, or tensors of another network.
+    """
+    folder = find_weights(place)
+    file = folder / "config.json"
+    try:
+        config = json.loads(file.read_bytes())
+        recipe = parse(json.dumps(config["recipe"]), f"{file}: recipe")
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, RecipeError):
+            raise WeightsError(str(error)) from None
+        raise WeightsError(f"{file}: not a posekit config ({type(error).__name__}: {error})") from None
+    tensors = folder / "model.safetensors"
+    if not tensors.is_file():
+        raise WeightsError(f"{tensors}: missing; config.json beside it belongs to it, copy both")
+    net = recipe.without_pretrained().build()
+    try:
+        load_model(net, str(tensors))
+    except SafetensorError as error:
+        raise WeightsError(f"{tensors}: damaged or not safetensors ({error}); copy it again") from None
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:300]
+        raise WeightsError(f"{tensors}: tensors do not fit the network of config.json: {first}") from None
+    return Weights(net.eval(), recipe, config.get("metrics", {}), folder)

@@ -1,0 +1,188 @@
+"""The hinge: everything that makes a run, in one value that is checked, saved and loaded.
+
+A recipe is made by a function of a skeleton (`posekit.recipes`), changed field by field from the command line or
+with `dataclasses.replace`, and written beside every result so that a run can be repeated from it.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from torch import nn
+from tyro.conf import Suppress
+
+from posekit.codecs.any import AnyCodec
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.any import AnyLoss, fitting
+from posekit.models.topdown import TopDown
+from posekit.transforms.compose import Augment
+
+STRICT = ConfigDict(extra="forbid")
+
+
+class RecipeError(ValueError):
+    """A recipe that contradicts itself, or cannot be read."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Data:
+    """Where the labelled images are."""
+
+    train: tuple[Path, ...] = ()
+    "label files: COCO JSON, YOLO data.yaml, or a pack; several are joined"
+    val: tuple[Path, ...] = ()
+    "label files to measure on; none: every tenth image of train is held out"
+    images: Path | None = None
+    "folder of the images, where the label file does not lead to it"
+    category: str | None = None
+    "which category's points, where the file has several"
+    skeleton: str | None = None
+    "name of a known skeleton (coco17, face68, ...) with the same number of points; gives names, mirror pairs and sigmas"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Train:
+    """How long, how fast, and with what."""
+
+    epochs: int = Field(60, ge=1)
+    "passes over the training images"
+    batch: int = Field(32, ge=1)
+    "images a step and process"
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    "sgd uses Nesterov momentum 0.9"
+    lr: float = Field(2e-3, gt=0)
+    "learning rate at its highest"
+    weight_decay: float = Field(0.01, ge=0)
+    "not applied to biases and norms"
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    "how the rate falls after the warm-up"
+    milestones: tuple[float, ...] = (0.7, 0.9)
+    "fractions of the run at which `step` divides the rate by 10"
+    warmup: float = Field(0.05, ge=0, lt=1)
+    "fraction of the run over which the rate rises from zero"
+    ema: float = Field(0.999, ge=0, lt=1)
+    "decay of the averaged weights that are measured and saved; warmed up; 0 is off"
+    clip: float = Field(5.0, ge=0)
+    "largest norm of the gradient; 0 is off"
+    precision: Literal["no", "fp16", "bf16"] = "no"
+    "mixed precision; does not pay on most CPUs"
+    channels_last: bool = True
+    "memory layout; faster on CPU and with mixed precision"
+    accumulate: int = Field(1, ge=1)
+    "steps whose gradients are added before an update"
+    workers: int = Field(0, ge=0)
+    "processes that load images; 0 loads in the training process"
+    eval_every: int = Field(1, ge=1)
+    "epochs between measurements"
+    flip_test: bool = False
+    "average with the mirrored image when measuring and predicting"
+    patience: int = Field(0, ge=0)
+    "stop after so many measurements without a better one; 0 is never"
+    checkpoint_minutes: float = Field(5.0, ge=0)
+    "minutes between checkpoints; one is written at the end of every epoch in any case"
+    checkpoint_steps: int = Field(0, ge=0)
+    "steps between checkpoints; 0 leaves it to the minutes"
+    tensorboard: bool = True
+    "write curves for TensorBoard beside metrics.csv"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Recipe:
+    """Everything that makes a run.
+
+    Raises:
+        RecipeError: the parts do not fit each other; the message says which and how to mend it.
+    """
+
+    name: Suppress[str]
+    skeleton: Suppress[Skeleton]
+    codec: AnyCodec
+    model: TopDown
+    losses: dict[str, AnyLoss]
+    augment: Augment = Field(default_factory=Augment)
+    train: Train = Field(default_factory=Train)
+    data: Suppress[Data] = Field(default_factory=Data)
+    padding: float = Field(1.25, gt=0)
+    "context around the box in a crop; 1 is none"
+    metric: Suppress[str] = ""
+    "the protocol that ranks epochs; empty: the first that fits the skeleton"
+    seed: int = Field(0, ge=0)
+    "every random draw follows from it"
+
+    def __post_init__(self) -> None:
+        points = len(self.skeleton.points)
+        if self.codec.points != points:
+            raise RecipeError(
+                f"codec {self.codec.kind!r} is made for {self.codec.points} points, skeleton {self.skeleton.name!r} has {points}"
+            )
+        if tuple(self.codec.image) != tuple(self.model.size):
+            raise RecipeError(f"codec works on {self.codec.image} images, model on {self.model.size} (height, width)")
+        if not self.losses:
+            raise RecipeError(f"no loss given; codec {self.codec.kind!r} takes {', '.join(fitting(self.codec))}")
+        for name, loss in self.losses.items():
+            if not loss.needs <= self.codec.gives:
+                raise RecipeError(
+                    f"loss {name!r} needs {sorted(loss.needs)}, codec {self.codec.kind!r} gives {sorted(self.codec.gives)}; "
+                    f"fitting: {', '.join(fitting(self.codec))}"
+                )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the crops."""
+        return self.model.size
+
+    def build(self) -> nn.Module:
+        """The network, fresh; its head follows from the codec."""
+        return self.model.build(self.codec.shapes)
+
+
+_ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Recipe)
+
+
+def explain(error: ValidationError) -> str:
+    """All faults of a validation on one line each, with dotted field names as the user writes them."""
+    lines = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("function-", "tagged-union")))
+        what = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {what}" if where else what)
+    return "; ".join(lines)
+
+
+def dump(recipe: Recipe) -> str:
+    """The recipe as JSON."""
+    return json.dumps(_ADAPTER.dump_python(recipe, mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def parse(text: str | bytes, where: str) -> Recipe:
+    """The recipe in a JSON text.
+
+    Args:
+        text: JSON.
+        where: file it came from, for the message.
+
+    Raises:
+        RecipeError: not JSON, an unknown field, or values that do not fit; all faults are told at once.
+    """
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {explain(error)}") from None
+
+
+def save(recipe: Recipe, path: Path) -> None:
+    """Write the recipe as JSON."""
+    path.write_text(dump(recipe), encoding="utf-8")
+
+
+def load(path: Path) -> Recipe:
+    """Read a recipe written by `save`.
+
+    Raises:
+        RecipeError: the file is missing or not a recipe.
+    """
+    if not path.is_file():
+        raise RecipeError(f"{path}: no recipe there; a run folder holds recipe.json")
+    return parse(path.read_bytes(), str(path))

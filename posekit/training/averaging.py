@@ -1,0 +1,34 @@
+"""The averaged weights (EMA) that are measured and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+
+def _warm(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
+    def average(averaged: Any, current: Any, count: Tensor | int) -> None:
+        # A fixed 0.999 would leave a short run near its first weights, so the decay itself grows.
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        for a, c in zip(averaged, current, strict=True):
+            if a.is_floating_point():
+                a.lerp_(c.to(a.dtype), 1 - now)
+            else:
+                a.copy_(c)
+
+    return average
+
+
+def averaged(net: nn.Module, decay: float) -> AveragedModel:
+    """A copy of ``net`` that follows it with a warmed-up decay, buffers included.
+
+    Args:
+        net: the network that trains.
+        decay: limit of the decay, in (0, 1).
+    """
+    with torch.no_grad():
+        return AveragedModel(net, multi_avg_fn=_warm(decay), use_buffers=True)

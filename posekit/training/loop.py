@@ -1,0 +1,274 @@
+"""The training loop: short, ours, on Hugging Face's engine.
+
+Every random draw is a function of (seed, epoch, sample) or (seed, epoch, step, process), never of what was drawn
+before, so a run that was killed and resumed equals an unbroken one byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from posekit.data.batch import Batch
+from posekit.data.dataset import Dataset
+from posekit.pipelines.weights import save_weights
+from posekit.recipe import Recipe, Train
+from posekit.training import checkpoint
+from posekit.training.averaging import averaged
+from posekit.training.evaluate import Measured, measure
+from posekit.training.loader import Crops, steps_per_epoch, training_loader
+from posekit.training.progress import Progress
+from posekit.training.schedule import rate
+from posekit.training.task import Task
+from posekit.training.watch import Watch
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot go on."""
+
+
+def engine_for(options: Train, device: str) -> Accelerator:
+    """The engine: device, processes and precision.
+
+    Raises:
+        TrainingError: the launcher started more processes than the engine sees, which would train them apart.
+    """
+    engine = Accelerator(cpu=device == "cpu", mixed_precision=options.precision)
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world != engine.num_processes:
+        raise TrainingError(
+            f"{world} processes were started but the engine sees {engine.num_processes}, so each would train alone; "
+            "start with: torchrun --nproc_per_node N -m posekit train ..."
+        )
+    return engine
+
+
+def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
+    """The optimiser; weight decay acts on matrices and kernels only."""
+    weights = [p for p in task.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in task.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if options.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=options.lr)
+    if options.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=options.lr)
+    return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a finished run says of itself."""
+
+    run: Path
+    measured: Measured | None
+    progress: Progress
+
+
+class Loop:
+    """One run over a training set.
+
+    Args:
+        recipe: what to train and how.
+        run: folder everything is written to.
+        train: labelled instances to learn from.
+        val: labelled instances to measure on.
+        device: "auto", "cpu", "cuda", ...
+        say: prints a line on the main process.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        run: Path,
+        train: Dataset,
+        val: Dataset,
+        *,
+        device: str = "auto",
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.recipe, self.run, self.val, self.say = recipe, run, val, say
+        self.options = recipe.train
+        self.engine = engine_for(self.options, device)
+        # Denormal numbers slow a CPU down many times and mean nothing here.
+        torch.set_flush_denormal(True)
+        torch.manual_seed(recipe.seed)
+        task = Task(recipe, recipe.build())
+        if self.options.channels_last:
+            task.net.to(memory_format=torch.channels_last)
+        optimizer = optimizer_for(task, self.options)
+        self.task, self.optimizer = self.engine.prepare(task, optimizer)
+        self.net: nn.Module = self.engine.unwrap_model(self.task).net
+        self.progress = Progress()
+        self.engine.register_for_checkpointing(self.progress)
+        self.ema = averaged(self.net, self.options.ema) if self.options.ema else None
+        if self.ema is not None:
+            self.engine.register_for_checkpointing(self.ema)
+        self.crops = Crops(train, recipe)
+        self.per_epoch = steps_per_epoch(len(train), self.options.batch, self.engine.num_processes)
+        self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
+        self.watch = Watch(run, self.options, enabled=self.engine.is_main_process)
+        self.measured: Measured | None = None
+
+    def resume(self) -> bool:
+        """Go on from the newest checkpoint of the run; tells whether there was one."""
+        folder = checkpoint.find(self.run)
+        if folder is None:
+            return False
+        checkpoint.restore(self.engine, folder)
+        self.say(f"resumed from {folder} at epoch {self.progress.epoch + 1}, step {self.progress.step}")
+        return True
+
+    def train(self) -> Outcome:
+        """Run to the end of the last epoch, or until patience is spent."""
+        with self.watch.following(self.options.epochs * self.per_epoch, self.progress):
+            while self.progress.epoch < self.options.epochs and not self.progress.stopped:
+                self._epoch()
+        self.engine.wait_for_everyone()
+        return Outcome(self.run, self.measured, self.progress)
+
+    def _epoch(self) -> None:
+        progress, engine = self.progress, self.engine
+        self.task.train()
+        loader = training_loader(
+            self.crops,
+            epoch=progress.epoch,
+            start=progress.step,
+            rank=engine.process_index,
+            world=engine.num_processes,
+            pinned=engine.device.type == "cuda",
+        )
+        saved = time.monotonic()
+        for batch in loader:
+            self._step(batch.to(engine.device, non_blocking=True))
+            if self._checkpoint_due(saved):
+                checkpoint.save(engine, self.run)
+                saved = time.monotonic()
+        self._close_epoch()
+        checkpoint.save(engine, self.run)
+
+    def _checkpoint_due(self, saved: float) -> bool:
+        """Whether to save in the middle of an epoch; all processes must agree, so the clock asks only the first."""
+        if self.progress.step == self.per_epoch:
+            return False
+        if self.options.checkpoint_steps:
+            return self.progress.step % self.options.checkpoint_steps == 0
+        due = time.monotonic() - saved > 60 * self.options.checkpoint_minutes > 0
+        if self.engine.num_processes == 1:
+            return due
+        if self.progress.step % 20:
+            return False
+        flag = torch.tensor([float(due and self.engine.is_main_process)], device=self.engine.device)
+        return bool(self.engine.reduce(flag, "sum").item() > 0)
+
+    def _step(self, batch: Batch) -> None:
+        progress, options = self.progress, self.options
+        torch.manual_seed(_draw(self.recipe.seed, progress.epoch, progress.step, self.engine.process_index))
+        if options.channels_last:
+            batch = batch.channels_last()
+        last = progress.step + 1 == self.per_epoch
+        update = last or (progress.step + 1) % options.accumulate == 0
+        with nullcontext() if update else self.engine.no_sync(self.task):
+            terms = self.task(batch)
+            loss = torch.stack(list(terms.values())).sum()
+            values = torch.stack([t.detach() for t in terms.values()]).tolist()
+            if not np.isfinite(values).all():
+                self._stop_on_nan(batch, dict(zip(terms, values, strict=True)))
+            self.engine.backward(loss / options.accumulate)
+        if update:
+            self._update()
+        progress.add(dict(zip(terms, values, strict=True)), len(batch.image) * self.engine.num_processes)
+        self.watch.stepped(progress, values)
+
+    def _update(self) -> None:
+        options = self.options
+        now = rate(options, self.progress.updates, options.epochs * self.updates_per_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = now
+        if options.clip:
+            self.engine.clip_grad_norm_(self.task.parameters(), options.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.progress.updates += 1
+        if self.ema is not None:
+            self.ema.update_parameters(self.net)
+
+    def _stop_on_nan(self, batch: Batch, terms: Mapping[str, float]) -> None:
+        file = self.run / f"nan_batch_{self.engine.process_index}.npz"
+        np.savez(
+            file,
+            index=batch.index.cpu().numpy(),
+            image=batch.image.cpu().numpy(),
+            xy=batch.instances.keypoints.xy.cpu().numpy(),
+            visibility=batch.instances.keypoints.visibility.cpu().numpy(),
+        )
+        told = ", ".join(f"{name} {value:g}" for name, value in terms.items())
+        raise TrainingError(
+            f"the loss is not finite at epoch {self.progress.epoch + 1}, step {self.progress.step + 1} ({told}); the batch "
+            f"is saved in {file}. Try a lower --train.lr, or --train.precision no; the last checkpoint is untouched"
+        )
+
+    def _close_epoch(self) -> None:
+        """Measure, write, keep the best."""
+        progress, options = self.progress, self.options
+        row: dict[str, float | int] = {"epoch": progress.epoch + 1, "images": progress.seen}
+        row["lr"] = float(self.optimizer.param_groups[0]["lr"])
+        row |= {f"loss/{name}": value for name, value in self._mean_terms().items()}
+        final = progress.epoch + 1 == options.epochs
+        if final or (progress.epoch + 1) % options.eval_every == 0:
+            row |= self._measure()
+        progress.close_epoch(row)
+        if self.engine.is_main_process:
+            progress.write_csv(self.run / "metrics.csv")
+            self.watch.epoch_closed(row)
+
+    def _mean_terms(self) -> dict[str, float]:
+        means = self.progress.mean()
+        if self.engine.num_processes == 1 or not means:
+            return means
+        gathered = self.engine.reduce(torch.tensor(list(means.values()), device=self.engine.device), "mean").tolist()
+        return dict(zip(means, gathered, strict=True))
+
+    def _measure(self) -> dict[str, float | int]:
+        """Figures on the validation set; the main process measures, all learn whether it was the best."""
+        progress, engine = self.progress, self.engine
+        net = self.ema.module if self.ema is not None else self.net
+        row: dict[str, float | int] = {}
+        verdict = torch.zeros(2, dtype=torch.float64, device="cpu")
+        if engine.is_main_process:
+            measured = self.measured = measure(net, self.recipe, self.val, engine.device)
+            row = {f"val/{name}": value for name, value in measured.figures.items()}
+            better = progress.best is None or measured.better_than(progress.best)
+            verdict = torch.tensor([float(better), measured.value], dtype=torch.float64)
+            if better:
+                save_weights(self.run / "best", net, self.recipe, {**measured.figures, "epoch": progress.epoch + 1})
+        better_now, value = _shared(verdict, engine)
+        if better_now:
+            progress.best, progress.waited = value, 0
+        else:
+            progress.waited += 1
+            progress.stopped = 0 < self.options.patience <= progress.waited
+        return row
+
+
+def _shared(values: Tensor, engine: Accelerator) -> tuple[bool, float]:
+    if engine.num_processes > 1:
+        from torch.distributed import broadcast
+
+        values = values.to(engine.device)
+        broadcast(values, 0)
+    better, value = values.tolist()
+    return bool(better), value
+
+
+def _draw(seed: int, *where: int) -> int:
+    """A seed that is a function of its arguments and of nothing else."""
+    return int(np.random.SeedSequence([seed, *where]).generate_state(1, np.uint64)[0] >> np.uint64(1))

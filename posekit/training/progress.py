@@ -1,0 +1,67 @@
+"""How far a run is, and everything it has written: saved in each checkpoint, so the files can be written again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Progress:
+    """The state of the loop that is not a tensor.
+
+    ``rows`` hold what metrics.csv shows: nothing in them depends on the clock, so a resumed run writes the same bytes.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    updates: int = 0
+    seen: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    counted: int = 0
+    best: float | None = None
+    waited: int = 0
+    stopped: bool = False
+    rows: list[dict[str, float | int]] = field(default_factory=list)
+
+    def add(self, terms: Mapping[str, float], images: int) -> None:
+        """Count one step."""
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value * images
+        self.counted += images
+        self.seen += images
+        self.step += 1
+
+    def mean(self) -> dict[str, float]:
+        """Mean of every loss term over the images of this epoch so far."""
+        return {name: value / max(self.counted, 1) for name, value in self.sums.items()}
+
+    def close_epoch(self, row: dict[str, float | int]) -> None:
+        """Turn to the next epoch."""
+        self.rows.append(row)
+        self.epoch, self.step, self.sums, self.counted = self.epoch + 1, 0, {}, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, for a checkpoint."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a checkpoint."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def write_csv(self, path: Path) -> None:
+        """Write all rows; the file is replaced at once, so a reader never sees half of it."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
+        beside = path.with_suffix(".tmp")
+        beside.write_text(text.getvalue(), encoding="utf-8")
+        os.replace(beside, path)

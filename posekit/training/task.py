@@ -1,0 +1,35 @@
+"""What is optimised: the network, its codec and its losses as one module."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from posekit.data.batch import Batch
+from posekit.recipe import Recipe
+
+
+class Task(nn.Module):
+    """Images and labels in, loss terms out.
+
+    The one module given to the engine and the optimiser, because losses may have parameters of their own. ``net`` alone
+    is averaged, saved and exported.
+    """
+
+    def __init__(self, recipe: Recipe, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.codec = recipe.codec
+        self.losses = nn.ModuleDict({name: loss.build(recipe.skeleton) for name, loss in recipe.losses.items()})
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Unweighted by nothing further: each term already carries its loss's weight; their sum is what to minimise."""
+        maps = self.net(batch.image)
+        # Targets, flows and logs want full precision whatever the network ran in.
+        with torch.autocast(batch.image.device.type, enabled=False):
+            target = self.codec.encode(batch.instances)
+            output = self.codec.read({name: value.float() for name, value in maps.items()})
+            terms: dict[str, Tensor] = {}
+            for name, loss in self.losses.items():
+                terms |= {(name if key == name else f"{name}.{key}"): value for key, value in loss(output, target).items()}
+        return terms
