@@ -16,6 +16,7 @@ from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
+from posekit.models.backbones.timm import Timm
 from posekit.models.base import PoseNet, Shapes
 from posekit.models.heads.maps import Maps
 from posekit.models.heads.pooled import Pooled
@@ -25,7 +26,7 @@ from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
 AnyBackbone = Annotated[
-    ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | EfficientNetLite, Field(discriminator="kind")
+    ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | EfficientNetLite | Timm, Field(discriminator="kind")
 ]
 AnyNeck = Annotated[Plain | Deconv | Upsample, Field(discriminator="kind")]
 AnyHead = Annotated[Maps | Pooled | SimCC, Field(discriminator="kind")]
@@ -64,14 +65,19 @@ class TopDown:
         """
         config = self.backbone if weights else without_weights(self.backbone)
         backbone = config.build()
-        self._check_size(backbone.multiple)
+        self._check_size(backbone.multiple, getattr(backbone, "size", None))
         reduction = self._reduction(shapes, backbone.strides)
         neck = self.neck.build(backbone.channels, backbone.strides, reduction)
         cells = self.size[0] // neck.stride, self.size[1] // neck.stride
         return PoseNet(backbone, neck, self.head.build(shapes, neck.channels, cells))
 
-    def _check_size(self, multiple: int) -> None:
+    def _check_size(self, multiple: int, fixed: tuple[int, int] | None) -> None:
         height, width = self.size
+        if fixed is not None and fixed != self.size:
+            raise ValueError(
+                f"image is {height}x{width}; this {self.backbone.kind} trunk takes {fixed[0]}x{fixed[1]} alone: "
+                f"set its size to ({height}, {width})"
+            )
         if height % multiple or width % multiple:
             up = tuple(-(-side // multiple) * multiple for side in self.size)
             raise ValueError(
@@ -103,4 +109,5 @@ def _stride_of(name: str, cells: tuple[int, ...], size: tuple[int, int]) -> int:
 
 def without_weights(backbone: AnyBackbone) -> AnyBackbone:
     """The same trunk, drawn at random."""
-    return replace(backbone, weights=None)
+    bare = replace(backbone, weights=None)
+    return replace(bare, pretrained=False) if isinstance(bare, Timm) else bare

@@ -55,22 +55,36 @@ def load_weights(module: Module, path: str | None, ignored: Sequence[str] = ()) 
 
 
 def fill(module: Module, state: Mapping[str, Tensor], ignored: Sequence[str], source: str) -> Module:
-    """Copy the tensors into the module, all or none; see `load_weights`."""
+    """Copy the tensors into the module, all or none, and give it back; see `load_weights`."""
     own = module.state_dict()
-    known = {name: value for name, value in state.items() if name in own}
+    check_fit(own, state, ignored, source)
+    module.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
+    return module
+
+
+def check_fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], ignored: Sequence[str], source: str) -> None:
+    """Hold a file's tensors against a module's.
+
+    Args:
+        own: the module's.
+        state: the file's.
+        ignored: beginnings of names that may be left over.
+        source: what the message calls the file.
+
+    Raises:
+        ValueError: names are missing or left over, or a shape differs.
+    """
     # Files older than 2018 do not count batches, and no computation here asks for the count.
-    missing = [name for name in own if name not in known and not name.endswith("num_batches_tracked")]
+    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
     extra = [name for name in state if name not in own and not name.startswith(tuple(ignored))]
     other = [
         f"{name} {tuple(value.shape)} instead of {tuple(own[name].shape)}"
-        for name, value in known.items()
-        if value.shape != own[name].shape
+        for name, value in state.items()
+        if name in own and value.shape != own[name].shape
     ]
     for fault, names in (("lack", missing), ("hold unknown", extra), ("have other shapes:", other)):
         if names:
             raise ValueError(f"weights {source} do not fit: they {fault} {_listing(names)}")
-    module.load_state_dict(known, strict=False)
-    return module
 
 
 def _listing(names: Sequence[str], most: int = 5) -> str:

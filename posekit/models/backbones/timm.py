@@ -1,0 +1,95 @@
+"""Any trunk of the timm collection, by its name there."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.weights import check_fit, read_weights
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Timm:
+    """A trunk of timm (``pip install 'posekit[timm]'``); its maps of stride 4 and more."""
+
+    name: str = "mobilenetv4_conv_small"
+    """The model's name in timm."""
+    pretrained: bool = False
+    """Fetch timm's published weights."""
+    size: tuple[int, int] | None = None
+    """Height and width of the image, for transformers, whose position codes fix it; others take none."""
+    weights: str | None = None
+    """File of the whole classifier's weights with timm's names, .safetensors or .pth."""
+    kind: Literal["timm"] = "timm"
+
+    def build(self) -> nn.Module:
+        """The trunk.
+
+        Raises:
+            ModuleNotFoundError: timm is not installed.
+            ValueError: timm has no such model, or the weights do not fit it.
+        """
+        timm = _timm()
+        if not timm.is_model(self.name):
+            near = get_close_matches(self.name, timm.list_models(), n=3)
+            raise ValueError(f"timm has no model {self.name!r}" + (f"; close: {', '.join(near)}" if near else ""))
+        options: dict[str, Any] = {"pretrained": self.pretrained}
+        if self.weights is not None:
+            options = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": self._checked(timm)}}
+        if self.size is not None:
+            options["img_size"] = self.size
+        return TimmBackbone(timm.create_model(self.name, features_only=True, **options))
+
+    def _checked(self, timm: Any) -> dict[str, Tensor]:
+        """The file's tensors, held against the whole network: timm itself passes over names that do not fit."""
+        state = read_weights(str(self.weights))
+        with torch.device("meta"):
+            whole = timm.create_model(self.name, num_classes=0)
+        classifier = whole.pretrained_cfg.get("classifier") or ()
+        heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+        check_fit(whole.state_dict(), state, [f"{head}." for head in heads], str(self.weights))
+        return state
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        if error.name != "timm":
+            raise
+        raise ModuleNotFoundError("trunks of kind 'timm' need timm: pip install 'posekit[timm]'") from None
+    return timm
+
+
+class TimmBackbone(nn.Module):
+    """A feature extractor of timm, its maps finer than stride 4 left out.
+
+    Args:
+        net: made with ``features_only=True``.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        strides, channels = net.feature_info.reduction(), net.feature_info.channels()
+        self.kept = tuple(index for index, stride in enumerate(strides) if stride >= 4)
+        self.strides = tuple(strides[index] for index in self.kept)
+        self.channels = tuple(channels[index] for index in self.kept)
+        self.multiple = max(strides)
+        self.mean = tuple(net.pretrained_cfg["mean"])
+        self.std = tuple(net.pretrained_cfg["std"])
+        patches = getattr(getattr(net, "model", net), "patch_embed", None)
+        strict = getattr(patches, "strict_img_size", False)
+        self.size: tuple[int, int] | None = tuple(patches.img_size) if strict and patches.img_size else None
+        self.channels_behind = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) normalised to maps (B, C, H, W), finest first."""
+        maps = self.net(image)
+        kept = [maps[index] for index in self.kept]
+        return [x.permute(0, 3, 1, 2) for x in kept] if self.channels_behind else kept
