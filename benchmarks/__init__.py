@@ -1,0 +1,1 @@
+"""Commands that make every figure quoted in README and docs; results lie in `benchmarks/results`."""

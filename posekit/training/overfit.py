@@ -1,0 +1,64 @@
+"""Can this set-up learn at all? A few samples, by heart, without augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from posekit.data.dataset import Dataset
+from posekit.recipe import Recipe
+from posekit.training.evaluate import measure
+from posekit.training.loop import Loop
+from posekit.transforms.compose import Augment
+
+ROUNDS, STEPS = 8, 50
+"""Measurements, and steps between them: about a minute in all for a small network on one CPU thread."""
+NEAR_ZERO = 0.02
+"""Median error, in fractions of the crop's longer side, that counts as learned by heart."""
+
+
+def by_heart(recipe: Recipe, count: int) -> Recipe:
+    """The recipe with everything switched off that keeps a network from learning samples by heart."""
+    steps = replace(
+        recipe.train,
+        epochs=ROUNDS,
+        batch=count,
+        schedule="cosine",
+        ema=0.0,
+        weight_decay=0.0,
+        eval_every=1,
+        patience=0,
+        tensorboard=False,
+        accumulate=1,
+    )
+    return replace(recipe, name=f"{recipe.name}-overfit", augment=Augment.none(), train=steps)
+
+
+def overfit(
+    recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: str, say: Callable[[str], None]
+) -> int:
+    """Learn ``count`` samples by heart and say whether that worked.
+
+    Returns:
+        Exit status: 0 when the median error came near zero, 1 otherwise.
+    """
+    if count > len(dataset):
+        say(f"only {len(dataset)} samples there; learning all of them")
+    few = dataset.subset(np.arange(min(count, len(dataset))))
+    many = few.subset(np.tile(np.arange(len(few)), STEPS))
+    loop = Loop(by_heart(recipe, len(few)), folder, many, few, device=device, say=say)
+    before = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
+    loop.train()
+    after = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
+    longer = max(recipe.size)
+    said = f"median error {before:.2f} -> {after:.2f} px in {longer} px crops, {len(few)} samples, {ROUNDS * STEPS} steps"
+    if after <= NEAR_ZERO * longer:
+        say(f"{said}: this set-up can learn")
+        return 0
+    advice = "a lower --train.lr" if not torch.isfinite(torch.tensor(after)) or after > before / 2 else "more steps or a higher --train.lr"
+    say(f"{said}: this set-up does NOT learn these samples; look at the labels (posekit data check), then try {advice}")
+    return 1

@@ -1,0 +1,83 @@
+"""From the `data` part of a recipe to the two sets: what to learn from, what to measure on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from posekit.data.dataset import Dataset, merged
+from posekit.data.readers import has_split, read
+from posekit.recipe import Data, RecipeError
+from posekit.skeletons import SKELETONS
+
+HELD_OUT = 10
+"""Without a validation file every so-manieth image is held out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """Labelled instances, and sentences on what was inferred about them."""
+
+    train: Dataset
+    val: Dataset
+    said: tuple[str, ...]
+
+
+def read_sets(data: Data) -> Sets:
+    """Read and split what a recipe names.
+
+    Raises:
+        RecipeError: no training file, or sets that do not fit each other.
+        DataError: a file is not what it should be.
+    """
+    if not data.train:
+        raise RecipeError("no training data: give --data.train FILE (COCO JSON, YOLO data.yaml, or a pack)")
+    train = read_set(data, data.train, "train")
+    said = train.inferred
+    if data.val:
+        val = read_set(data, data.val, "val")
+    elif all(has_split(file, "val") for file in data.train):
+        val = read_set(data, data.train, "val")
+    else:
+        train, val = _held_out(train)
+        total = len(train) + len(val)
+        said += (f"no validation data: every {HELD_OUT}th image is held out ({len(val)} of {total} instances)",)
+    if val.skeleton.points != train.skeleton.points:
+        ours, theirs = list(train.skeleton.points), list(val.skeleton.points)
+        raise RecipeError(f"training data has points {ours}, validation data {theirs}")
+    for what, part in (("training", train), ("validation", val)):
+        if not len(part):
+            raise RecipeError(f"the {what} data has no instance with a labelled point; at least one is needed")
+    return Sets(train, val, said)
+
+
+def read_set(data: Data, files: Sequence[Path], split: str) -> Dataset:
+    """Read and join files, and give the points their known names where the recipe says so.
+
+    Raises:
+        RecipeError: the named skeleton is unknown or has another number of points.
+        DataError: a file is not what it should be.
+    """
+    dataset = merged([read(file, images=data.images, category=data.category, split=split) for file in files])
+    if data.skeleton is None:
+        return dataset
+    if data.skeleton not in SKELETONS:
+        raise RecipeError(f"no skeleton {data.skeleton!r}; known: {', '.join(SKELETONS)}")
+    known = SKELETONS[data.skeleton]
+    if len(known.points) != len(dataset.skeleton.points):
+        raise RecipeError(
+            f"skeleton {known.name!r} has {len(known.points)} points, the data {len(dataset.skeleton.points)}"
+        )
+    said = f"skeleton {known.name}, as asked: names, mirror pairs, bones and sigmas come from it, in the file's order"
+    return replace(dataset, skeleton=known, inferred=(said,))
+
+
+def _held_out(dataset: Dataset) -> tuple[Dataset, Dataset]:
+    """Split by image, so that no image is in both."""
+    images = dataset.image_of_instance()
+    number = np.unique(images, return_inverse=True)[1]
+    out = number % HELD_OUT == HELD_OUT - 1 if number.max(initial=0) >= HELD_OUT - 1 else number == number.max(initial=0)
+    return dataset.subset(np.flatnonzero(~out)), dataset.subset(np.flatnonzero(out))
