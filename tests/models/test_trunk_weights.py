@@ -1,0 +1,99 @@
+"""Files of weights: what is taken, what is passed over, what is refused."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from posekit.models.backbones.hrnet import HRNet
+from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
+from posekit.models.weights import fill, load_weights, read_weights
+
+
+@pytest.fixture
+def trunk():
+    torch.manual_seed(0)
+    return ShuffleNetV2(0.5).build()
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in other)
+
+
+def write(path, state):
+    if path.suffix == ".safetensors":
+        save_file({name: value.contiguous() for name, value in state.items()}, path)
+    else:
+        torch.save(state, path)
+    return str(path)
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pth", "pt"])
+def test_a_file_fills_the_trunk_and_its_classifier_is_passed_over(trunk, tmp_path, ending):
+    state = {**trunk.state_dict(), "fc.weight": torch.zeros(7, 1024), "fc.bias": torch.zeros(7)}
+    again = ShuffleNetV2(0.5, weights=write(tmp_path / f"trunk.{ending}", state)).build()
+    assert same(again.state_dict(), trunk.state_dict())
+
+
+def test_a_nested_file_and_a_whole_nets_file_give_the_trunk(trunk, tmp_path):
+    state = trunk.state_dict()
+    nested = ShuffleNetV2(0.5, weights=write(tmp_path / "nested.pth", {"state_dict": state})).build()
+    assert same(nested.state_dict(), state)
+    whole = {**{f"backbone.{name}": value for name, value in state.items()}, "head.maps.heatmap.bias": torch.zeros(5)}
+    assert same(ShuffleNetV2(0.5, weights=write(tmp_path / "net.safetensors", whole)).build().state_dict(), state)
+
+
+def test_old_files_that_count_no_batches_fit(trunk):
+    state = {name: value for name, value in trunk.state_dict().items() if not name.endswith("num_batches_tracked")}
+    assert same(fill(ShuffleNetV2(0.5).build(), state, (), "old").state_dict(), state)
+
+
+def test_no_path_changes_nothing(trunk):
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    assert load_weights(trunk, None) is trunk
+    assert same(trunk.state_dict(), before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("conv5.0.weight"), "weights x do not fit: they lack conv5.0.weight$"),
+        (lambda state: state.update({"fd.weight": torch.zeros(3)}), "they hold unknown fd.weight$"),
+        (
+            lambda state: state.update({"conv1.0.weight": torch.zeros(24, 3, 5, 5)}),
+            r"other shapes: conv1.0.weight \(24, 3, 5, 5\) instead of \(24, 3, 3, 3\)",
+        ),
+        (lambda state: [state.pop(name) for name in list(state)[:9]], "lack .* and 3 more"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_nothing_is_copied(trunk, change, message):
+    other = ShuffleNetV2(0.5).build()
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    state = dict(trunk.state_dict())
+    change(state)
+    with pytest.raises(ValueError, match=message):
+        fill(other, state, ("fc.",), "x")
+    assert same(other.state_dict(), before)
+
+
+def test_hrnet_takes_the_classification_networks_file(monkeypatch):
+    with torch.device("meta"):
+        state = HRNet(multi_scale=True).build().state_dict()
+        state["classifier.weight"] = torch.zeros(7, 2048)
+        monkeypatch.setattr("posekit.models.weights.read_weights", lambda path: state)
+        names = HRNet(weights="x.pth").build().state_dict()
+        assert set(names) < set(state)
+        state["stage5.weight"] = torch.zeros(7)
+        with pytest.raises(ValueError, match=r"weights x\.pth do not fit: they hold unknown stage5\.weight$"):
+            HRNet(weights="x.pth").build()
+
+
+def test_files_that_are_not_weights_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*gone\.pth"):
+        read_weights(tmp_path / "gone.pth")
+    text = tmp_path / "weights.txt"
+    text.write_text("no")
+    with pytest.raises(ValueError, match=r"expected a .safetensors, .pth or .pt file"):
+        read_weights(text)
+    torch.save({"epoch": 3}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="does not hold a dictionary of tensors"):
+        read_weights(tmp_path / "other.pth")
