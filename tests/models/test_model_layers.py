@@ -49,7 +49,7 @@ def test_squeeze_excite_with_an_open_gate_is_the_identity():
 
 
 def test_separable_convolution_is_depth_wise_then_pointwise():
-    depth, point = (block[0] for block in SeparableConv(K, 7))
+    depth, (point, *_) = SeparableConv(K, 7)
     assert (depth.groups, depth.kernel_size, point.groups, point.kernel_size) == (K, (3, 3), 1, (1, 1))
     assert SeparableConv(K, 7)(torch.randn(B, K, H, W)).shape == (B, 7, H, W)
 

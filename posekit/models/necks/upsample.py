@@ -1,7 +1,7 @@
 """A light neck: coarse maps grown and added to finer ones, with separable convolutions.
 
-After the feature pyramid of Lin et al. 2017, arXiv:1612.03144. Differs: one output, separable convolutions in place of
-plain ones, batch norm.
+After the feature pyramid of Lin et al. 2017, arXiv:1612.03144. Differs: one output; separable convolutions
+with batch norm in place of plain ones without.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import ConvNormAct, SeparableConv, init_fan_out
+from posekit.models.layers.conv import SeparableConv, init_fan_out
 from posekit.models.necks.levels import by_stride, halvings
 
 
@@ -57,14 +57,18 @@ class UpsampleNeck(nn.Module):
         super().__init__()
         self.indices = indices
         self.lateral = nn.ModuleList(
-            nn.Identity() if before is None else ConvNormAct(before, width, act=None) for before in laterals
+            nn.Identity() if before is None else nn.Conv2d(before, width, 1) for before in laterals
         )
         self.mix = nn.ModuleList(SeparableConv(width, width) for _ in indices)
         self.grow = nn.Upsample(scale_factor=2, mode=mode)
         self.relu = nn.ReLU(inplace=True)
         self.channels = width
         self.stride = stride
-        init_fan_out(self)
+        init_fan_out(self.mix)
+        for layer in self.lateral.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
