@@ -32,7 +32,7 @@ ROWS = (
 class MobileNetV2:
     """A small trunk that runs well everywhere."""
 
-    width: float = Field(1.0, gt=0)
+    width: float = Field(default=1.0, gt=0)
     """Factor on the channels of every layer, rounded to multiples of 8; the last layer has 1280 or more."""
     weights: str | None = None
     """File of published weights, .safetensors or .pth, with torchvision's names; unset: drawn at random."""

@@ -58,7 +58,7 @@ class MobileNetV3:
 
     size: Literal["small", "large"] = "small"
     """Small: 0.9 M parameters and 0.05 GMAC at 256x192; large: 3.0 M and 0.21."""
-    momentum: float = Field(0.01, gt=0, le=1)
+    momentum: float = Field(default=0.01, gt=0, le=1)
     """Share of each batch in the running statistics; 0.01 as published, 0.1 for trainings of a few hundred steps."""
     weights: str | None = None
     """File of published weights, .safetensors or .pth, with torchvision's names; unset: drawn at random."""

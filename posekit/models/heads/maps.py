@@ -17,7 +17,7 @@ from posekit.models.layers.conv import init_normal
 class Maps:
     """A 1x1 convolution for each named map: heatmaps, offsets, soft-argmax."""
 
-    std: float = Field(0.001, gt=0)
+    std: float = Field(default=0.001, gt=0)
     """Spread of the drawn weights; small, so that squared losses on maps start calmly."""
     kind: Literal["maps"] = "maps"
 

@@ -17,9 +17,9 @@ from posekit.models.heads.shapes import refuse_other
 class Pooled:
     """Global average pooling and a linear layer for each name: coordinates, their spreads, scores."""
 
-    hidden: int = Field(0, ge=0)
+    hidden: int = Field(default=0, ge=0)
     """Width of a layer with ReLU between pooling and the outputs; 0: none, as published."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the features dropped before the outputs in training."""
     kind: Literal["pooled"] = "pooled"
 

@@ -17,7 +17,7 @@ from posekit.models.layers.conv import init_normal
 class SimCC:
     """One small map a point, flattened, and a linear layer onto the bins of each axis."""
 
-    std: float = Field(0.01, gt=0)
+    std: float = Field(default=0.01, gt=0)
     """Spread of the drawn weights of the linear layers."""
     kind: Literal["simcc"] = "simcc"
 

@@ -20,7 +20,7 @@ PADDING = {4: (1, 0), 3: (1, 1), 2: (0, 0)}
 class Deconv:
     """Transposed convolutions, each doubling the map: strong, and a quarter of ResNet-50's whole cost."""
 
-    channels: int = Field(256, gt=0)
+    channels: int = Field(default=256, gt=0)
     """Of every layer."""
     kernel: Literal[2, 3, 4] = 4
     """Width of the kernels."""

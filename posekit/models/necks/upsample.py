@@ -21,7 +21,7 @@ from posekit.models.necks.levels import by_stride, halvings
 class Upsample:
     """Grow the last map step by step and add the trunk's finer maps; a few percent of a trunk's cost."""
 
-    channels: int = Field(64, gt=0)
+    channels: int = Field(default=64, gt=0)
     """Of every layer."""
     mode: Literal["bilinear", "nearest"] = "bilinear"
     """How a map is doubled."""
