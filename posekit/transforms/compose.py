@@ -1,0 +1,71 @@
+"""All that happens to a training sample, as one config; and what evaluation does instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from posekit.geometry.skeleton import Skeleton
+from posekit.transforms.drop import Drop
+from posekit.transforms.geometric import STILL, Crop, Geometry, still_crop
+from posekit.transforms.photometric import Photometric
+
+if TYPE_CHECKING:
+    from posekit.data.sample import Sample
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Augment:
+    """What is left to chance in a training crop: where it lies, how it looks, what is hidden.
+
+    A part is off where its ranges and probabilities are 0.
+    """
+
+    geometry: Geometry = Field(default_factory=Geometry)
+    colour: Photometric = Field(default_factory=Photometric)
+    drop: Drop = Field(default_factory=Drop)
+
+    @classmethod
+    def none(cls) -> Augment:
+        """No chance anywhere: `train` gives what `still` gives."""
+        return cls(geometry=STILL, colour=Photometric(brightness=0, contrast=0), drop=Drop(probability=0))
+
+    def train(
+        self,
+        sample: Sample,
+        rng: np.random.Generator,
+        skeleton: Skeleton,
+        *,
+        size: tuple[int, int],
+        padding: float = 1.25,
+    ) -> Sample:
+        """A random crop of instance 0, of random looks, with parts of it hidden.
+
+        Args:
+            sample: with at least one instance.
+            rng: the only source of chance.
+            skeleton: of the sample's points.
+            size: (height, width) of the crop.
+            padding: context around the box; 1 is none.
+
+        Raises:
+            ValueError: there is no instance, or its box has no extent.
+        """
+        crop = Crop(size=size, padding=padding, geometry=self.geometry)(sample, rng, skeleton)
+        return self.drop(self.colour(crop, rng, skeleton), rng, skeleton)
+
+    def still(self, sample: Sample, *, size: tuple[int, int], padding: float = 1.25) -> Sample:
+        """The plain crop of instance 0, for measuring and predicting; nothing is left to chance.
+
+        Args:
+            sample: with at least one instance.
+            size: (height, width) of the crop.
+            padding: context around the box; 1 is none.
+
+        Raises:
+            ValueError: there is no instance, or its box has no extent.
+        """
+        return still_crop(sample, size, padding)
