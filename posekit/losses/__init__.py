@@ -1,1 +1,6 @@
 """Unreduced loss functions, their modules, and the one mean that minds the weights."""
+
+from posekit.losses.heatmaps import Mse, Ohkm
+from posekit.losses.points import L1, SmoothL1, Wing
+
+LOSSES = {"mse": Mse, "ohkm": Ohkm, "l1": L1, "smooth_l1": SmoothL1, "wing": Wing}

@@ -1,0 +1,70 @@
+"""What the codecs with one map a point share: Gaussians, peaks and mirrored maps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from posekit.geometry.grid import Grid, RatioGrid
+
+LOWEST = -1e30
+"""Stands for a cell that says nothing; finite, so that differences of two of them stay finite."""
+
+
+def sane(maps: Tensor) -> Tensor:
+    """The maps in at least float32, NaN replaced by `LOWEST` and infinities by large numbers."""
+    wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    return torch.nan_to_num(wide, nan=LOWEST, posinf=-LOWEST, neginf=LOWEST)
+
+
+def bell(center: Tensor, size: int, sigma: float, radius: int | None = None) -> Tensor:
+    """One-dimensional Gaussians with peak 1, one for each centre.
+
+    Args:
+        center: (...) in cells.
+        size: number of cells.
+        sigma: in cells.
+        radius: cells further than that from the centre are 0; ``None`` cuts nothing.
+
+    Returns:
+        (..., size); factors below 1e-19 are 0, because products of two would be denormal numbers, which are slow.
+    """
+    offset = torch.arange(size, dtype=center.dtype, device=center.device) - center[..., None]
+    value = (offset / sigma).square().mul(-0.5).exp()
+    keep = value > 1e-19 if radius is None else offset.abs() <= radius
+    return value * keep
+
+
+def outer(rows: Tensor, columns: Tensor) -> Tensor:
+    """(..., H) and (..., W) to (..., H, W)."""
+    return rows[..., :, None] * columns[..., None, :]
+
+
+def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Highest cell of each map; of equal ones the first in reading order.
+
+    Args:
+        maps: (B, K, H, W) without NaN.
+
+    Returns:
+        (B, K, 2) integer cell, x before y, and (B, K) its value.
+    """
+    # In two steps: the long reduction is then a plain maximum, which is twice as fast as an arg-max of all cells.
+    value, y = maps.amax(-1).max(-1)
+    row = maps.gather(-2, y[..., None, None].expand(-1, -1, 1, maps.shape[-1]))[..., 0, :]
+    return torch.stack((row.argmax(-1), y), dim=-1), value
+
+
+def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
+    """Maps of the mirrored image as maps of the image.
+
+    Exact for `Grid` and `AlignedGrid`. On a `RatioGrid` a mirrored map lies ``(s - 1) / s`` cells too far left; like
+    HRNet it is moved right by one cell, the first column doubled, which leaves ``1 / s`` cells (methods §7.4).
+
+    Args:
+        maps: (B, K, H, W).
+        order: index of each point's mirror.
+        grid: of the maps.
+    """
+    flipped = maps[:, list(order)].flip(-1)
+    return torch.cat((flipped[..., :1], flipped[..., :-1]), dim=-1) if isinstance(grid, RatioGrid) else flipped

@@ -1,0 +1,148 @@
+"""From the highest cell of a map to a place between cells: quarter offset, parabola, DARK.
+
+Pure functions of maps and cells. Cells are (B, K, 2), x before y; none of these reads outside the map, and a point
+without the neighbours that a rule wants stays where it is.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+FLOOR = 1e-10
+"""Smallest value whose logarithm is taken."""
+
+
+def window_width(sigma: float) -> int:
+    """Odd width in cells of the window with which DARK smooths maps made with ``sigma`` cells: 11 for 2, 17 for 3."""
+    return 2 * math.ceil(2.5 * sigma - 1e-9) + 1
+
+
+def window(width: int) -> list[float]:
+    """A Gaussian window that sums to 1; sigma follows from the width as ``0.3 ((width - 1) / 2 - 1) + 0.8``.
+
+    Raises:
+        ValueError: the width is even or not positive.
+    """
+    if width < 1 or width % 2 == 0:
+        raise ValueError(f"a window has a middle, so its width is odd; got {width}, use {max(width, 0) + 1}")
+    radius = (width - 1) // 2
+    sigma = 0.3 * (radius - 1) + 0.8
+    taps = [math.exp(-((i / sigma) ** 2) / 2) for i in range(-radius, radius + 1)]
+    return [tap / sum(taps) for tap in taps]
+
+
+def _five_rows(width: int, like: Tensor) -> Tensor:
+    """(5, width + 4): multiplied with a line around a peak it gives the smoothed values at -2, -1, 0, 1, 2."""
+    taps = window(width)
+    rows = [[0.0] * i + taps + [0.0] * (4 - i) for i in range(5)]
+    return torch.tensor(rows, dtype=like.dtype, device=like.device)
+
+
+def _neighbours(maps: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Left and right, upper and lower neighbours of each cell as (B, K, 2) each; those outside are the cell itself."""
+    H, W = maps.shape[-2:]
+    x, y = cell[..., 0], cell[..., 1]
+    before = torch.stack((y * W + (x - 1).clamp(min=0), (y - 1).clamp(min=0) * W + x), dim=-1)
+    after = torch.stack((y * W + (x + 1).clamp(max=W - 1), (y + 1).clamp(max=H - 1) * W + x), dim=-1)
+    flat = maps.flatten(2)
+    return flat.gather(-1, before), flat.gather(-1, after)
+
+
+def _ring(cell: Tensor, size: tuple[int, int], width: int) -> Tensor:
+    """(B, K, 2) bool: that axis has ``width`` cells on both sides."""
+    H, W = size
+    x, y = cell[..., 0], cell[..., 1]
+    return torch.stack(((x >= width) & (x < W - width), (y >= width) & (y < H - width)), dim=-1)
+
+
+def refine_quarter(maps: Tensor, cell: Tensor) -> Tensor:
+    """Move each peak a quarter of a cell toward its higher neighbour, for each axis alone.
+
+    Args:
+        maps: (B, K, H, W) without NaN.
+        cell: (B, K, 2) integer peak.
+
+    Returns:
+        (B, K, 2) cells, the dtype of ``maps``.
+
+    Source: SimpleBaseline, arXiv:1804.06208 (methods §2.2). Differs: the rule holds from the second to the last but
+    one cell; the reference leaves out the second.
+    """
+    before, after = _neighbours(maps, cell)
+    step = 0.25 * (after - before).sign() * _ring(cell, (maps.shape[-2], maps.shape[-1]), 1)
+    return cell.to(maps.dtype) + step
+
+
+def refine_parabola(maps: Tensor, cell: Tensor) -> Tensor:
+    """Move each peak to the top of the parabola through three logarithms, for each axis alone.
+
+    Exact for an axis-parallel Gaussian, one cell closer to the border than DARK, and without smoothing.
+
+    Args:
+        maps: (B, K, H, W) without NaN.
+        cell: (B, K, 2) integer peak.
+
+    Returns:
+        (B, K, 2) cells, within half a cell of ``cell``.
+    """
+    flat = maps.flatten(2)
+    middle = flat.gather(-1, cell[..., 1:] * maps.shape[-1] + cell[..., :1]).clamp_min(FLOOR).log()
+    before, after = (value.clamp_min(FLOOR).log() for value in _neighbours(maps, cell))
+    bend = before - 2 * middle + after
+    curved = (bend < -1e-6) & _ring(cell, (maps.shape[-2], maps.shape[-1]), 1)
+    step = 0.5 * (before - after) / torch.where(curved, bend, -1.0)
+    return cell.to(maps.dtype) + torch.where(curved, step, 0.0).clamp(-0.5, 0.5)
+
+
+def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
+    """Move each peak to the maximum of the Gaussian that fits around it.
+
+    One Newton step on the logarithm of the smoothed map. Peaks within two cells of the border, and those around which
+    the smoothed map is not a hill, stay where they are.
+
+    Args:
+        maps: (B, K, H, W) without NaN; need not sum to 1.
+        cell: (B, K, 2) integer peak.
+        blur: odd width of the smoothing window in cells; 11 fits sigma = 2 cells, 1 smooths nothing.
+
+    Returns:
+        (B, K, 2) cells, the dtype of ``maps``, within one cell of ``cell``.
+
+    Raises:
+        ValueError: ``blur`` is even.
+
+    Source: Zhang et al. 2020, arXiv:1910.06278, eq. 9 (methods §2.3). Differs: the step is taken only where the
+    Hessian is negative definite and is clamped to one cell. The rescaling to the old maximum only shifts the logarithm
+    and is left out, so the floor under it acts on the smoothed map as it is.
+    """
+    L = _smooth_log(maps, cell, blur)
+    dx, dy = 0.5 * (L[..., 2, 3] - L[..., 2, 1]), 0.5 * (L[..., 3, 2] - L[..., 1, 2])
+    dxx = 0.25 * (L[..., 2, 4] - 2 * L[..., 2, 2] + L[..., 2, 0])
+    dyy = 0.25 * (L[..., 4, 2] - 2 * L[..., 2, 2] + L[..., 0, 2])
+    dxy = 0.25 * (L[..., 3, 3] - L[..., 1, 3] - L[..., 3, 1] + L[..., 1, 1])
+    det = dxx * dyy - dxy * dxy
+    hill = (dxx < 0) & (det > 1e-12) & _ring(cell, (maps.shape[-2], maps.shape[-1]), 2).all(-1)
+    det = torch.where(hill, det, 1.0)
+    step = torch.stack(((dxy * dy - dyy * dx) / det, (dxy * dx - dxx * dy) / det), dim=-1)
+    return cell.to(maps.dtype) + torch.where(hill[..., None], step, 0.0).clamp(-1.0, 1.0)
+
+
+def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
+    """(B, K, 5, 5) logarithm of the smoothed map around each peak, as if zeros lay around the map.
+
+    Only the patch that these 25 values need is smoothed, by two small matrix products; the zeros are in the factors.
+    """
+    H, W = maps.shape[-2:]
+    rows = _five_rows(blur, maps)
+    reach = torch.arange(-(blur // 2) - 2, blur // 2 + 3, device=cell.device)
+    x, y = cell[..., :1] + reach, cell[..., 1:] + reach
+    down = rows * ((y >= 0) & (y < H))[..., None, :]
+    across = rows * ((x >= 0) & (x < W))[..., None, :]
+    at = (y.clamp(0, H - 1) * W)[..., :, None] + x.clamp(0, W - 1)[..., None, :]
+    size = reach.shape[0]
+    patch = maps.flatten(2).gather(-1, at.flatten(2)).reshape(*cell.shape[:2], size, size)
+    patch = torch.where(patch.abs() < 1e29, patch, 0.0)  # cells that said nothing
+    return (down @ patch @ across.mT).clamp_min(FLOOR).log()

@@ -1,0 +1,57 @@
+"""The one labelled instance of each crop, cleaned of whatever cannot be trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from posekit.geometry.keypoints import INSTANCE, Instances, Poses
+
+
+def one_labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor]:
+    """Where the points of each image's only instance are and which of them are known.
+
+    Args:
+        instances: one slot an image, torch tensors.
+        points: K that the codec was made for.
+
+    Returns:
+        ``xy`` (B, K, 2) in image pixels, finite, at least float32, and ``known`` (B, K) bool: labelled, finite, and in
+        a slot that holds an instance.
+
+    Raises:
+        ValueError: there is not exactly one slot an image, or another number of points.
+    """
+    xy = instances.keypoints.xy
+    if xy.ndim != 4 or xy.shape[1] != 1 or xy.shape[2] != points:
+        raise ValueError(
+            f"a top-down codec encodes one instance an image: expected xy (B, 1, {points}, 2), got {tuple(xy.shape)}; "
+            "crop the images to one box each"
+        )
+    xy = xy.to(torch.promote_types(xy.dtype, torch.float32))
+    finite = xy.isfinite().all(-1)
+    known = instances.keypoints.labelled & finite & (instances.role == INSTANCE)[..., None]
+    return torch.where(finite[..., None], xy, 0.0)[:, 0], known[:, 0]
+
+
+def inside_image(xy: Tensor, image: tuple[int, int]) -> Tensor:
+    """(B, K) bool: the point lies in [0, width] x [0, height]."""
+    height, width = image
+    return (xy >= 0).all(-1) & (xy <= xy.new_tensor((width, height))).all(-1)
+
+
+def one_pose(xy: Tensor, score: Tensor, spread: Tensor | None = None) -> Poses:
+    """Points of one instance an image as `Poses` with N = 1.
+
+    Args:
+        xy: (B, K, 2) image pixels.
+        score: (B, K); clamped to [0, 1].
+        spread: (B, K, 2) image pixels.
+    """
+    score = score.clamp(0.0, 1.0)[:, None]
+    return Poses(
+        xy=xy[:, None],
+        score=score,
+        instance_score=score.mean(-1),
+        spread=None if spread is None else spread[:, None],
+    )

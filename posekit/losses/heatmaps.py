@@ -1,0 +1,108 @@
+"""Losses on maps of cells: mean squares, and those of the hardest points only."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.base import known, weighted_mean
+
+
+def map_squares(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean square over the cells of each map.
+
+    Args:
+        output: (B, K, H, W).
+        target: (B, K, H, W).
+        weight: (B, K, 1, 1) or (B, K, H, W); cells without weight count as equal.
+
+    Returns:
+        (B, K), not weighted.
+    """
+    return (known(output, weight) - known(target, weight)).square().mean((-2, -1))
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Mse:
+    """Mean square over all cells of the known maps.
+
+    A map is nearly empty, so the value is small (about 0.008 for a Gaussian of 2 cells on 64x48); with weight decay or
+    several losses in play give it a weight of some hundreds, about the number of cells over that of a peak.
+
+    Source: SimpleBaseline, arXiv:1804.06208 (methods §4.1). Differs: no factor 1/2, a fractional weight is not squared,
+    and the mean is over the known maps, not over all.
+    """
+
+    weight: float = Field(1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["mse"]] = "mse"
+
+    needs = frozenset({"heatmap"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return MseLoss(self.weight)
+
+
+class MseLoss(nn.Module):
+    """See `Mse`."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``mse``."""
+        weight = target.weight["heatmap"]
+        squares = map_squares(output["heatmap"], target.maps["heatmap"], weight)
+        return {"mse": self.factor * weighted_mean(squares, weight[..., 0, 0])}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Ohkm:
+    """Mean square over the cells of the points that are hardest in each image.
+
+    Source: CPN, arXiv:1711.07319 (methods §4.2). Differs: unknown points are never among the hardest.
+    """
+
+    weight: float = Field(1.0, ge=0)
+    "factor of this loss"
+    hardest: int | None = Field(default=None, ge=1)
+    "points an image that count; unset: 8 of 17, or that share of other numbers"
+    kind: Suppress[Literal["ohkm"]] = "ohkm"
+
+    needs = frozenset({"heatmap"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters.
+
+        Raises:
+            ValueError: more points should count than the skeleton has.
+        """
+        points = len(skeleton.points)
+        hardest = max(1, round(points * 8 / 17)) if self.hardest is None else self.hardest
+        if hardest > points:
+            raise ValueError(
+                f"ohkm wants the {hardest} hardest points and {skeleton.name!r} has {points}: use at most that"
+            )
+        return OhkmLoss(self.weight, hardest)
+
+
+class OhkmLoss(nn.Module):
+    """See `Ohkm`."""
+
+    def __init__(self, factor: float, hardest: int) -> None:
+        super().__init__()
+        self.factor, self.hardest = factor, hardest
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``ohkm``."""
+        weight = target.weight["heatmap"]
+        squares = map_squares(output["heatmap"], target.maps["heatmap"], weight) * weight[..., 0, 0]
+        worst, at = squares.topk(self.hardest, dim=1)
+        counted = (weight[..., 0, 0].gather(1, at) > 0).to(worst.dtype)
+        return {"ohkm": self.factor * weighted_mean(worst, counted)}

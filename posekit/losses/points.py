@@ -1,0 +1,94 @@
+"""Losses on places in image pixels."""
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.base import known, weighted_mean
+
+
+def smooth_l1(distance: Tensor, beta: float) -> Tensor:
+    """Quadratic below ``beta``, linear above: ``d^2 / (2 beta)``, then ``d - beta / 2`` (methods §4.4)."""
+    return torch.where(distance < beta, 0.5 * distance.square() / beta, distance - 0.5 * beta)
+
+
+def wing(distance: Tensor, width: float, epsilon: float) -> Tensor:
+    """Logarithmic below ``width``, linear above (Feng et al. 2018, arXiv:1711.06753, eq. 5; methods §4.5)."""
+    offset = width - width * math.log1p(width / epsilon)
+    return torch.where(distance < width, width * torch.log1p(distance / epsilon), distance - offset)
+
+
+class PointsLoss(nn.Module):
+    """Mean of a function of the distance along x and along y, over the known points."""
+
+    def __init__(self, name: str, factor: float, rule: str, *settings: float) -> None:
+        super().__init__()
+        self.name, self.factor, self.rule, self.settings = name, factor, rule, settings
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """One term under the loss's own name."""
+        weight = target.weight["xy"]
+        distance = (known(output["xy"], weight) - known(target.maps["xy"], weight)).abs()
+        if self.rule == "smooth_l1":
+            distance = smooth_l1(distance, *self.settings)
+        elif self.rule == "wing":
+            distance = wing(distance, *self.settings)
+        return {self.name: self.factor * weighted_mean(distance, weight)}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class L1:
+    """Mean distance along the axes, in image pixels (methods §4.4)."""
+
+    weight: float = Field(1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["l1"]] = "l1"
+
+    needs = frozenset({"xy"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return PointsLoss("l1", self.weight, "l1")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class SmoothL1:
+    """L1 with a rounded foot (methods §4.4)."""
+
+    weight: float = Field(1.0, ge=0)
+    "factor of this loss"
+    beta: float = Field(1.0, gt=0)
+    "image pixels below which it is quadratic"
+    kind: Suppress[Literal["smooth_l1"]] = "smooth_l1"
+
+    needs = frozenset({"xy"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return PointsLoss("smooth_l1", self.weight, "smooth_l1", self.beta)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Wing:
+    """Steeper than L1 near the target, so that small errors are worth mending (methods §4.5)."""
+
+    weight: float = Field(1.0, ge=0)
+    "factor of this loss"
+    width: float = Field(10.0, gt=0)
+    "image pixels below which it is logarithmic"
+    epsilon: float = Field(2.0, gt=0)
+    "image pixels; smaller is steeper at zero"
+    kind: Suppress[Literal["wing"]] = "wing"
+
+    needs = frozenset({"xy"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return PointsLoss("wing", self.weight, "wing", self.width, self.epsilon)
