@@ -26,7 +26,7 @@ _STEEP = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a header; cells that look like numbers are aligned to the right."""
+    """Rows of text under a header; columns that hold numbers are aligned to the right."""
 
     title: str
     header: Sequence[str]
@@ -104,16 +104,16 @@ def _charts(curves: Curves) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
-    rows = "".join("<tr>" + "".join(_cell(text) for text in row) + "</tr>" for row in table.rows)
+    kinds = [' class="number"' if any(_numeric(row[i]) for row in table.rows) else "" for i in range(len(table.header))]
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(table.header, kinds, strict=True))
+    rows = "".join(
+        "<tr>" + "".join(f"<td{kind}>{escape(text)}</td>" for text, kind in zip(row, kinds, strict=True)) + "</tr>"
+        for row in table.rows
+    )
     return (
         f'<h2>{escape(table.title)}</h2>\n<div class="card wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
-
-
-def _cell(text: str) -> str:
-    return f'<td class="number">{escape(text)}</td>' if _numeric(text) else f"<td>{escape(text)}</td>"
 
 
 def _numeric(text: str) -> bool:
@@ -196,8 +196,7 @@ dd { margin: 2px 0 0; font-size: 1.05rem; font-weight: 600; overflow-wrap: anywh
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 th, td { padding: 8px 14px; text-align: left; white-space: nowrap; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--soft); font-weight: 600; font-size: 0.82rem; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-th:not(:first-child) { text-align: right; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
 tbody tr:hover { background: color-mix(in srgb, var(--accent) 8%, transparent); }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(160px, 45%), 1fr)); gap: 12px; }
 figure { margin: 0; padding: 8px; display: flex; flex-direction: column; }
