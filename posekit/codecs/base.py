@@ -1,15 +1,15 @@
 """What a codec is, what it returns, and the names that codecs and losses share.
 
-| name          | shape        | what it is                                          | target | codecs                  |
-|---------------|--------------|-----------------------------------------------------|--------|-------------------------|
-| `heatmap`     | (B, K, H, W) | raw map; target: a Gaussian, peak 1                 | yes    | heatmap, integral, dsnt |
-| `probability` | (B, K, H, W) | map that sums to 1                                  | yes    | dsnt                    |
-| `variance`    | (B, K, 2)    | of `probability`, cells squared                     | yes    | dsnt                    |
-| `coords`      | (B, K, 2)    | normalised place: -0.5..0.5, for `dsnt` -1..1       | yes    | regression, rle, dsnt   |
-| `sigma`       | (B, K, 2)    | raw; its sigmoid is the spread in units of `coords` | no     | rle                     |
-| `x`, `y`      | (B, K, bins) | logits of bins; target: probabilities               | yes    | simcc                   |
-| `xy`          | (B, N, K, 2) | place in image pixels, differentiable               | always | all but heatmap, simcc |
-| `spread`      | (B, N, K, 2) | standard deviation in image pixels                  | no     | integral, dsnt, rle     |
+| name          | shape        | what it is                                    | target | codecs                  |
+|---------------|--------------|-----------------------------------------------|--------|-------------------------|
+| `heatmap`     | (B, K, H, W) | raw map; target: a Gaussian with peak 1       | yes    | heatmap, integral, dsnt |
+| `probability` | (B, K, H, W) | map that sums to 1                            | yes    | dsnt                    |
+| `variance`    | (B, K, 2)    | of `probability`, cells squared               | yes    | dsnt                    |
+| `coords`      | (B, K, 2)    | normalised place: -0.5..0.5, for `dsnt` -1..1 | yes    | regression, rle, dsnt   |
+| `sigma`       | (B, K, 2)    | raw; its sigmoid is the spread in `coords`    | no     | rle                     |
+| `x`, `y`      | (B, K, bins) | logits of bins; target: probabilities         | yes    | simcc                   |
+| `xy`          | (B, N, K, 2) | place in image pixels, differentiable         | always | all but heatmap, simcc  |
+| `spread`      | (B, N, K, 2) | standard deviation in image pixels            | no     | integral, dsnt, rle     |
 
 A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but `sigma` and `spread`, which
 have no truth, is in the target too. ``read`` may return more (the raw maps of `dsnt`, which no loss should touch).

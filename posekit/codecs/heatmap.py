@@ -25,7 +25,7 @@ class Heatmap:
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
-    sigma: float = Field(8.0, gt=0)
+    sigma: float = Field(default=8.0, gt=0)
     "width of the Gaussian, image pixels; two cells of the map is usual"
     target: Literal["unbiased", "quantised"] = "unbiased"
     "unbiased draws around the point itself, quantised around the centre of its cell, in a window of 3 sigma"

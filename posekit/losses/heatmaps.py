@@ -37,7 +37,7 @@ class Mse:
     and the mean is over the known maps, not over all.
     """
 
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     kind: Suppress[Literal["mse"]] = "mse"
 
@@ -69,7 +69,7 @@ class Ohkm:
     Source: CPN, arXiv:1711.07319 (methods §4.2). Differs: unknown points are never among the hardest.
     """
 
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     hardest: int | None = Field(default=None, ge=1)
     "points an image that count; unset: 8 of 17, or that share of other numbers"

@@ -47,7 +47,7 @@ class PointsLoss(nn.Module):
 class L1:
     """Mean distance along the axes, in image pixels (methods §4.4)."""
 
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     kind: Suppress[Literal["l1"]] = "l1"
 
@@ -62,9 +62,9 @@ class L1:
 class SmoothL1:
     """L1 with a rounded foot (methods §4.4)."""
 
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
-    beta: float = Field(1.0, gt=0)
+    beta: float = Field(default=1.0, gt=0)
     "image pixels below which it is quadratic"
     kind: Suppress[Literal["smooth_l1"]] = "smooth_l1"
 
@@ -79,11 +79,11 @@ class SmoothL1:
 class Wing:
     """Steeper than L1 near the target, so that small errors are worth mending (methods §4.5)."""
 
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
-    width: float = Field(10.0, gt=0)
+    width: float = Field(default=10.0, gt=0)
     "image pixels below which it is logarithmic"
-    epsilon: float = Field(2.0, gt=0)
+    epsilon: float = Field(default=2.0, gt=0)
     "image pixels; smaller is steeper at zero"
     kind: Suppress[Literal["wing"]] = "wing"
 

@@ -1,0 +1,104 @@
+"""Maps whose softmax is a distribution with the point as its mean, and a shape that a regulariser can ask for."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import mirrored
+from posekit.codecs.expectation import certainty, inside_cells, moments, softmax_cells, spread_pixels
+from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.single import one_labelled, one_pose
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Dsnt:
+    """Differentiable spatial to numerical transform.
+
+    ``coords`` run from -1 to 1 over the map, cell ``i`` of ``n`` lies at ``(2 i + 1) / n - 1``.
+
+    Source: Nibali et al. 2018, arXiv:1801.07372 (methods §3.2).
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    sigma: float = Field(default=4.0, gt=0)
+    "width of the Gaussian that a regulariser asks for, image pixels; one cell of the map is usual"
+    outside: Literal["strict", "ignore"] = "strict"
+    "points beyond the outermost cells: strict leaves them out, ignore trains on them like on any other"
+    kind: Suppress[Literal["dsnt"]] = "dsnt"
+
+    gives = frozenset({"coords", "probability", "variance", "xy", "spread"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.grid.image
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """One map a point."""
+        return {"heatmap": (self.points, *self.grid.shape)}
+
+    def encode(self, instances: Instances) -> Target:
+        """Normalised places and the distribution around each.
+
+        Args:
+            instances: one slot an image, K points.
+
+        Returns:
+            ``coords`` (B, K, 2), ``probability`` (B, K, H, W) that sums to 1 where the point is known, and ``variance``
+            (B, K, 2), with weights (B, K, 1), (B, K, 1, 1) and (B, K, 1).
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        if self.outside == "strict":
+            known = known & inside_cells(xy, self.grid)
+        weight = known.to(xy.dtype)[..., None]
+        bells = gaussian_maps(xy, self.grid, self.sigma)[0] * weight[..., None]
+        probability = bells / bells.sum((-2, -1), keepdim=True).clamp_min(1e-30)
+        sx, sy = self.grid.scale
+        variance = xy.new_tensor(((self.sigma / sx) ** 2, (self.sigma / sy) ** 2)).expand_as(xy)
+        coords = self._normalised(self.grid.cells(xy))
+        return Target(
+            maps={"coords": coords, "probability": probability, "variance": variance, "xy": xy[:, None]},
+            weight={"coords": weight, "probability": weight[..., None], "variance": weight, "xy": weight[:, None]},
+        )
+
+    def _normalised(self, cells: Tensor) -> Tensor:
+        """(..., 2) cells to -1..1 over the map."""
+        return (2 * cells + 1) / cells.new_tensor((self.grid.width, self.grid.height)) - 1
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw maps and all that `gives` names, in the shapes of the target; ``spread`` (B, 1, K, 2)."""
+        probability = softmax_cells(maps["heatmap"])
+        mean, variance = moments(probability)
+        return {
+            **maps,
+            "coords": self._normalised(mean),
+            "probability": probability,
+            "variance": variance,
+            "xy": self.grid.pixels(mean)[:, None],
+            "spread": spread_pixels(variance, self.grid)[:, None],
+        }
+
+    def decode(self, maps: Maps) -> Poses:
+        """Means of the softmax; the score is 1 - entropy / log(cells).
+
+        Args:
+            maps: ``heatmap`` (B, K, H, W) logits; NaN cells count for nothing.
+        """
+        probability = softmax_cells(maps["heatmap"])
+        mean, variance = moments(probability)
+        return one_pose(self.grid.pixels(mean), certainty(probability), spread_pixels(variance, self.grid))
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
+        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}

@@ -1,0 +1,87 @@
+"""A map as a distribution over cells: weights that sum to 1, their mean, variance and certainty."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from posekit.codecs.cells import LOWEST, peak, sane
+from posekit.geometry.grid import Grid
+
+
+def softmax_cells(maps: Tensor) -> Tensor:
+    """(B, K, H, W) logits to probabilities; NaN cells get none, a map of nothing but NaN is uniform."""
+    return sane(maps).flatten(2).softmax(-1).reshape(maps.shape)
+
+
+def peaked_cells(maps: Tensor, beta: float, corrected: bool = False, radius: tuple[int, int] | None = None) -> Tensor:
+    """``exp(beta * map)``, with or without its background, over all cells or those around the peak, made to sum to 1.
+
+    Args:
+        maps: (B, K, H, W).
+        beta: sharpness.
+        corrected: take off what a constant background contributes. The centroid of ``exp(beta h) - exp(beta b)`` with
+            the background ``b`` is exactly the published correction ``C / (C - N) (x - N c / C)``, without its
+            cancellation. ``b`` is the lowest value of the map, where the publication has 0.
+        radius: (x, y) cells around the highest cell beyond which nothing counts; ``None`` counts all.
+
+    Returns:
+        (B, K, H, W); uniform where nothing is left.
+
+    Source: Gu et al., ICCV 2021 (methods §2.6); local soft-argmax (§2.7).
+    """
+    H, W = maps.shape[-2:]
+    z = sane(maps)
+    top = z.detach().amax((-2, -1), keepdim=True)
+    value = (beta * (z - top)).exp()
+    if corrected:
+        said = z.detach() > 0.1 * LOWEST
+        floor = torch.where(said, z.detach(), top).amin((-2, -1), keepdim=True)
+        value = (value - (beta * (floor - top)).exp()).clamp_min(0.0)
+    if radius is not None:
+        cell, _ = peak(z.detach())
+        columns = torch.arange(W, device=z.device) - cell[..., :1]
+        rows = torch.arange(H, device=z.device) - cell[..., 1:]
+        value = value * (rows.abs() <= radius[1])[..., :, None] * (columns.abs() <= radius[0])[..., None, :]
+    total = value.sum((-2, -1), keepdim=True)
+    return torch.where(total > 0, value / total.clamp_min(1e-30), 1.0 / (H * W))
+
+
+def moments(probability: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each map along x and y.
+
+    Args:
+        probability: (B, K, H, W), each map sums to 1.
+
+    Returns:
+        (B, K, 2) cells and (B, K, 2) cells squared.
+    """
+    means, variances = [], []
+    for line in (probability.sum(-2), probability.sum(-1)):
+        cells = torch.arange(line.shape[-1], dtype=line.dtype, device=line.device)
+        mean = (line * cells).sum(-1)
+        means.append(mean)
+        variances.append((line * (cells - mean[..., None]).square()).sum(-1))
+    return torch.stack(means, -1), torch.stack(variances, -1)
+
+
+def spread_pixels(variance: Tensor, grid: Grid) -> Tensor:
+    """(B, K, 2) cells squared to standard deviations in image pixels; the gradient is finite at 0."""
+    return variance.clamp_min(1e-12).sqrt() * variance.new_tensor(grid.scale)
+
+
+def certainty(probability: Tensor) -> Tensor:
+    """(B, K): 1 for a single cell, 0 for a uniform map; 1 - entropy / log(cells)."""
+    H, W = probability.shape[-2:]
+    entropy: Tensor = -torch.xlogy(probability, probability).sum((-2, -1))
+    most = math.log(H * W) if H * W > 1 else 1.0
+    certain: Tensor = 1.0 - entropy / most
+    return certain
+
+
+def inside_cells(xy: Tensor, grid: Grid) -> Tensor:
+    """(B, K) bool: the point lies within the centres of the outermost cells, where a mean of cells can be."""
+    cells = grid.cells(xy)
+    return ((cells >= 0) & (cells <= cells.new_tensor((grid.width - 1, grid.height - 1)))).all(-1)

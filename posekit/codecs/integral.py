@@ -1,0 +1,107 @@
+"""The mean of a map instead of its highest cell: differentiable, so places are trained and not maps."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import mirrored
+from posekit.codecs.expectation import certainty, inside_cells, moments, peaked_cells, spread_pixels
+from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.single import one_labelled, one_pose
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Integral:
+    """Soft arg-max: the mean of ``exp(beta * map)``.
+
+    The target also holds Gaussian maps, for a loss on the map beside or before the one on the place; decoding such
+    maps wants ``beta`` of 10 or more and ``bias="corrected"``.
+
+    Source: Sun et al. 2018, arXiv:1711.08229; Gu et al., ICCV 2021 (methods §2.6, §2.7).
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    beta: float = Field(default=1.0, gt=0)
+    "sharpness: 1 leaves it to the network, 10 and more approach the highest cell"
+    bias: Literal["none", "corrected"] = "none"
+    "corrected takes off the background, which pulls every mean to the middle of the map"
+    window: float | None = Field(default=None, gt=0)
+    "half width of the square around the highest cell that counts, image pixels; unset: the whole map"
+    sigma: float = Field(default=8.0, gt=0)
+    "width of the Gaussian target of losses on the map, image pixels"
+    outside: Literal["strict", "ignore"] = "strict"
+    "points beyond the outermost cells: strict leaves them out, ignore trains on them like on any other"
+    kind: Suppress[Literal["integral"]] = "integral"
+
+    gives = frozenset({"heatmap", "xy", "spread"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.grid.image
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """One map a point."""
+        return {"heatmap": (self.points, *self.grid.shape)}
+
+    @property
+    def radius(self) -> tuple[int, int] | None:
+        """(x, y) half width in cells of the part of the map that counts, at least one cell."""
+        if self.window is None:
+            return None
+        sx, sy = self.grid.scale
+        return max(1, round(self.window / sx)), max(1, round(self.window / sy))
+
+    def encode(self, instances: Instances) -> Target:
+        """The places, and a Gaussian map for each.
+
+        Args:
+            instances: one slot an image, K points.
+
+        Returns:
+            ``xy``, and ``heatmap`` (B, K, H, W) with weight (B, K, 1, 1).
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        if self.outside == "strict":
+            known = known & inside_cells(xy, self.grid)
+        weight = known.to(xy.dtype)
+        heatmap = gaussian_maps(xy, self.grid, self.sigma)[0] * weight[..., None, None]
+        return Target(
+            maps={"heatmap": heatmap, "xy": xy[:, None]},
+            weight={"heatmap": weight[..., None, None], "xy": weight[:, None, :, None]},
+        )
+
+    def probability(self, heatmap: Tensor) -> Tensor:
+        """(B, K, H, W) raw maps to distributions."""
+        return peaked_cells(heatmap, self.beta, self.bias == "corrected", self.radius)
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw ``heatmap``, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
+        mean, variance = moments(self.probability(maps["heatmap"]))
+        spread = spread_pixels(variance, self.grid)
+        return {**maps, "xy": self.grid.pixels(mean)[:, None], "spread": spread[:, None]}
+
+    def decode(self, maps: Maps) -> Poses:
+        """Means; the score is 1 - entropy / log(cells) of the distribution, so it grows with ``beta``.
+
+        Args:
+            maps: ``heatmap`` (B, K, H, W); NaN cells count for nothing.
+        """
+        probability = self.probability(maps["heatmap"])
+        mean, variance = moments(probability)
+        return one_pose(self.grid.pixels(mean), certainty(probability), spread_pixels(variance, self.grid))
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
+        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}

@@ -1,0 +1,86 @@
+"""Coordinates with a spread: the network says where, and how far off it may be."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.regression import Size, finite_coords, mirrored_fractions, to_fractions, to_pixels
+from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.geometry.keypoints import Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Rle:
+    """Regression for the residual log-likelihood: ``coords`` as in `Regression` and raw ``sigma`` beside them.
+
+    Source: Li et al. 2021, arXiv:2107.11291 (methods §3.4).
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    size: Suppress[tuple[Size, Size]]
+    outside: Literal["strict", "ignore"] = "strict"
+    "points outside the image: strict leaves them out, ignore trains on them like on any other"
+    compat: Literal["none", "ratio"] = "none"
+    "ratio counts pixel centres from 0 before dividing, as published weights do; mirrors it with their 1/width"
+    kind: Suppress[Literal["rle"]] = "rle"
+
+    gives = frozenset({"coords", "sigma", "xy", "spread"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.size
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Two numbers and their two spreads a point."""
+        return {"coords": (self.points, 2), "sigma": (self.points, 2)}
+
+    def encode(self, instances: Instances) -> Target:
+        """Divide by the size; the spread has no target.
+
+        Args:
+            instances: one slot an image, K points.
+
+        Returns:
+            ``coords`` (B, K, 2), -0.5 to 0.5 within the image, with weight (B, K, 1).
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        if self.outside == "strict":
+            known = known & inside_image(xy, self.size)
+        weight = known.to(xy.dtype)[..., None]
+        coords = to_fractions(xy, self.size, self.compat == "ratio")
+        return Target(maps={"coords": coords, "xy": xy[:, None]}, weight={"coords": weight, "xy": weight[:, None]})
+
+    def _spread(self, sigma: Tensor) -> Tensor:
+        """(B, K, 2) fractions to image pixels."""
+        height, width = self.size
+        return sigma * sigma.new_tensor((width, height))
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw ``coords`` and ``sigma``, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
+        xy = to_pixels(maps["coords"], self.size, self.compat == "ratio")
+        return {**maps, "xy": xy[:, None], "spread": self._spread(maps["sigma"].sigmoid())[:, None]}
+
+    def decode(self, maps: Maps) -> Poses:
+        """Image pixels with their spread; the score is ``1 - sigmoid(sigma)``, the mean of both axes.
+
+        What is not finite becomes the middle of the image, or an infinite ``sigma``, with score 0.
+        """
+        coords, finite = finite_coords(maps["coords"])
+        raw, said = finite_coords(maps["sigma"])
+        sigma = raw.sigmoid().where(said[..., None] > 0, raw.new_ones(()))
+        score = (1 - sigma).mean(-1) * finite
+        return one_pose(to_pixels(coords, self.size, self.compat == "ratio"), score, self._spread(sigma))
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Negate x and swap the spreads; exact."""
+        coords = mirrored_fractions(maps["coords"], order, self.size, self.compat == "ratio")
+        return {"coords": coords, "sigma": maps["sigma"][:, list(order)]}

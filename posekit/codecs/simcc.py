@@ -1,0 +1,146 @@
+"""Each coordinate as a class among bins finer than a pixel."""
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import bell, sane
+from posekit.codecs.refine import refine_line
+from posekit.codecs.regression import Size
+from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.geometry.grid import Grid, RatioGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class SimCC:
+    """Two classifications a point, one over columns and one over rows.
+
+    Bins are the cells of a grid finer than the image, so their centres lie at ``(bin + 0.5) / split`` pixels.
+
+    Source: Li et al. 2022, arXiv:2107.03332 (methods §3.5). Differs: the centre of a Gaussian is never rounded, and the
+    score is the probability of the chosen bin over that of a perfect answer, where the references report raw outputs.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    size: Suppress[tuple[Size, Size]]
+    split: float = Field(default=2.0, gt=0)
+    "bins a pixel"
+    target: Literal["gaussian", "smoothed"] = "gaussian"
+    "a Gaussian over bins, or one bin with the rest smoothed"
+    sigma: float = Field(default=3.0, gt=0)
+    "width of the Gaussian, image pixels"
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
+    "share of the smoothed target that is spread over the other bins"
+    refine: Literal["none", "expectation", "dark"] = "none"
+    "highest bin, mean of all bins, or a Newton step from the highest"
+    outside: Literal["window", "strict", "ignore"] = "window"
+    """points outside the image: window trains on what the image shows of their Gaussian, strict leaves them out, ignore
+    trains on whatever results; a smoothed target needs a bin in any case"""
+    compat: Literal["none", "ratio"] = "none"
+    "ratio puts the first bin on the first pixel's centre, as published weights do"
+    kind: Suppress[Literal["simcc"]] = "simcc"
+
+    gives = frozenset({"x", "y"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.size
+
+    @property
+    def grid(self) -> Grid:
+        """Bins as the cells of a map over the image."""
+        (height, width), kind = self.size, RatioGrid if self.compat == "ratio" else Grid
+        rows, columns = max(1, round(height * self.split)), max(1, round(width * self.split))
+        return kind(height=rows, width=columns, image_height=height, image_width=width)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Two rows of bins a point."""
+        rows, columns = self.grid.shape
+        return {"x": (self.points, columns), "y": (self.points, rows)}
+
+    def encode(self, instances: Instances) -> Target:
+        """A distribution over the bins of each axis.
+
+        Args:
+            instances: one slot an image, K points.
+
+        Returns:
+            ``x`` (B, K, columns) and ``y`` (B, K, rows), zero where nothing is known, with weight (B, K, 1). A Gaussian
+            keeps its factor ``1 / (sigma sqrt(2 pi))``, so what lies beyond the border is missing from its sum.
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        grid, cells = self.grid, self.grid.cells(xy)
+        lines, drawn = [], torch.ones_like(known)
+        for axis, bins in enumerate((grid.width, grid.height)):
+            line, seen = self._line(cells[..., axis], bins, self.sigma / grid.scale[axis])
+            lines.append(line)
+            drawn = drawn & seen
+        if self.outside == "window" or self.target == "smoothed":
+            known = known & drawn
+        if self.outside == "strict":
+            known = known & inside_image(xy, self.size)
+        weight = known.to(xy.dtype)[..., None]
+        return Target(
+            maps={"x": lines[0] * weight, "y": lines[1] * weight, "xy": xy[:, None]},
+            weight={"x": weight, "y": weight, "xy": weight[:, None]},
+        )
+
+    def _line(self, center: Tensor, bins: int, sigma: float) -> tuple[Tensor, Tensor]:
+        """(B, K, bins) distribution around each centre (B, K), and (B, K) bool: it reaches a bin."""
+        if self.target == "gaussian":
+            seen = (center + 3 * sigma >= 0) & (center - 3 * sigma <= bins - 1)
+            return bell(center, bins, sigma) / (sigma * math.sqrt(2 * math.pi)), seen
+        chosen = center.round()[..., None]
+        hit = torch.arange(bins, dtype=center.dtype, device=center.device) == chosen
+        rest = self.smoothing / max(bins - 1, 1)
+        return torch.where(hit, 1 - self.smoothing, rest).to(center.dtype), hit.any(-1)
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw maps: a highest bin has no gradient."""
+        return dict(maps)
+
+    def decode(self, maps: Maps) -> Poses:
+        """The bins of each axis, refined.
+
+        Args:
+            maps: ``x`` (B, K, columns) and ``y`` (B, K, rows) logits; NaN bins are never chosen.
+
+        Returns:
+            Poses (B, 1, K): image pixels; the score is that of the less certain axis.
+        """
+        grid, places, scores = self.grid, [], []
+        for axis, name in enumerate("xy"):
+            probability = sane(maps[name]).softmax(-1)
+            top, chosen = probability.max(-1)
+            sigma = self.sigma / grid.scale[axis]
+            best = 1 - self.smoothing if self.target == "smoothed" else min(1.0, 1 / (sigma * math.sqrt(2 * math.pi)))
+            said = (maps[name] == maps[name]).any(-1)
+            scores.append((top / best).clamp(max=1.0) * said)
+            places.append(self._place(probability, chosen, sigma))
+        return one_pose(grid.pixels(torch.stack(places, -1)), torch.minimum(*scores))
+
+    def _place(self, probability: Tensor, chosen: Tensor, sigma: float) -> Tensor:
+        """(B, K) bins, whole or between."""
+        if self.refine == "dark":
+            width = max(1, int((20 * sigma - 7) // 3))
+            return refine_line(probability, chosen, width - 1 + width % 2)
+        if self.refine == "expectation":
+            bins = torch.arange(probability.shape[-1], dtype=probability.dtype, device=probability.device)
+            return (probability * bins).sum(-1)
+        return chosen.to(probability.dtype)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Reverse the bins of x; exact, but for ``compat="ratio"``, which leaves ``split - 1`` bins."""
+        return {"x": maps["x"][:, list(order)].flip(-1), "y": maps["y"][:, list(order)]}

@@ -1,0 +1,130 @@
+"""Losses between distributions: those of DSNT's maps and of SimCC's bins."""
+
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.base import known, weighted_mean
+
+TINY = 1e-24
+"""Added before logarithms of probabilities (methods §3.2)."""
+
+
+def kl(p: Tensor, q: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of ``q`` from ``p`` over the last two axes, in nats: (B, K, H, W) to (B, K)."""
+    return (p * ((p + TINY).log() - (q + TINY).log())).sum((-2, -1))
+
+
+def js(p: Tensor, q: Tensor) -> Tensor:
+    """Jensen-Shannon divergence over the last two axes: symmetric, from 0 to ln 2; (B, K, H, W) to (B, K)."""
+    middle = 0.5 * (p + q)
+    return 0.5 * kl(p, middle) + 0.5 * kl(q, middle)
+
+
+def variance_squares(output: Tensor, target: Tensor) -> Tensor:
+    """Squared error of the variances, summed over x and y: (B, K, 2) to (B, K).
+
+    Source: DSNT, arXiv:1801.07372, section 3.3.1; in cells like its authors' code, where the paper has units of -1..1.
+    """
+    return (output - target).square().sum(-1)
+
+
+def kl_bins(logits: Tensor, target: Tensor) -> Tensor:
+    """Divergence of ``softmax(logits)`` from a target over the last axis, summed over bins: (B, K, bins) to (B, K).
+
+    Lowest where the softmax equals the target over its sum; its gradient is ``sum(target) * softmax - target``.
+    """
+    return (torch.xlogy(target, target) - target * logits.log_softmax(-1)).sum(-1)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DsntLoss:
+    """Euclidean distance of the means in units of -1..1, and a regulariser of the map's shape.
+
+    The codec's ``sigma`` says which shape.
+
+    Source: Nibali et al. 2018, arXiv:1801.07372, eq. 5 to 8 (methods §3.2).
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    regulariser: Literal["none", "variance", "kl", "js"] = "js"
+    "what the shape of the map is held to: nothing, its variance, or a Gaussian"
+    strength: float = Field(default=1.0, ge=0)
+    "factor of the regulariser beside the distance"
+    kind: Suppress[Literal["dsnt"]] = "dsnt"
+
+    needs = frozenset({"coords", "probability", "variance"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return DsntModule(self.weight, self.regulariser, self.strength)
+
+
+class DsntModule(nn.Module):
+    """See `DsntLoss`."""
+
+    def __init__(self, factor: float, regulariser: str, strength: float) -> None:
+        super().__init__()
+        self.factor, self.regulariser, self.strength = factor, regulariser, strength
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``dsnt``, the distance, and the regulariser under its own name."""
+        weight = target.weight["coords"]
+        offset = known(output["coords"], weight) - known(target.maps["coords"], weight)
+        terms = {"dsnt": self.factor * weighted_mean(torch.linalg.vector_norm(offset, dim=-1), weight[..., 0])}
+        if self.regulariser != "none":
+            shape = self._shape(output, target)
+            terms[self.regulariser] = self.factor * self.strength * weighted_mean(shape, weight[..., 0])
+        return terms
+
+    def _shape(self, output: Maps, target: Target) -> Tensor:
+        """(B, K)."""
+        name = "variance" if self.regulariser == "variance" else "probability"
+        weight = target.weight[name]
+        p, q = known(output[name], weight), known(target.maps[name], weight)
+        if self.regulariser == "variance":
+            return variance_squares(p, q)
+        return kl(p, q) if self.regulariser == "kl" else js(p, q)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class SimccKl:
+    """Divergence of the bins from their target, summed over bins, averaged over known points, x and y added.
+
+    Source: SimCC, arXiv:2107.03332 (methods §3.5). Its authors' two codes and MMPose scale it differently (mean over
+    bins; sum over points; no division by the batch); this is the divergence of one point, whatever the number of bins.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["simcc"]] = "simcc"
+
+    needs = frozenset({"x", "y"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return SimccModule(self.weight)
+
+
+class SimccModule(nn.Module):
+    """See `SimccKl`."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``simcc``."""
+        total = output["x"].new_zeros(())
+        for name in ("x", "y"):
+            weight = target.weight[name]
+            divergence = kl_bins(known(output[name], weight), known(target.maps[name], weight))
+            total = total + weighted_mean(divergence, weight[..., 0])
+        return {"simcc": self.factor * total}
