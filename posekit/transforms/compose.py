@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from posekit.geometry.skeleton import Skeleton
 from posekit.transforms.drop import Drop
-from posekit.transforms.geometric import STILL, Crop, Geometry, still_crop
+from posekit.transforms.geometric import STILL, Geometry, random_crop, still_crop
 from posekit.transforms.photometric import Photometric
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Augment:
         Raises:
             ValueError: there is no instance, or its box has no extent.
         """
-        crop = Crop(size=size, padding=padding, geometry=self.geometry)(sample, rng, skeleton)
+        crop = random_crop(sample, rng, skeleton, self.geometry, size, padding)
         return self.drop(self.colour(crop, rng, skeleton), rng, skeleton)
 
     def still(self, sample: Sample, *, size: tuple[int, int], padding: float = 1.25) -> Sample:

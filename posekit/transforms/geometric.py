@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from posekit.geometry.affine import crop_matrix, index_matrix, invert, transform
+from posekit.geometry.affine import crop_matrix, index_matrix, transform
 from posekit.geometry.keypoints import Instances, Keypoints
 from posekit.geometry.skeleton import Skeleton
 from posekit.transforms.half_body import GROWTH, half_body_box
@@ -120,9 +120,24 @@ class Crop:
         Raises:
             ValueError: there is no instance, or its box has no extent.
         """
-        _require_instance(sample)
-        placement = self.geometry.draw(sample, rng, skeleton, self.size, self.padding)
-        return place(sample, placement, self.size, skeleton)
+        return random_crop(sample, rng, skeleton, self.geometry, self.size, self.padding)
+
+
+def random_crop(
+    sample: Sample,
+    rng: np.random.Generator,
+    skeleton: Skeleton,
+    geometry: Geometry,
+    size: tuple[int, int],
+    padding: float = 1.25,
+) -> Sample:
+    """A crop of instance 0 where ``geometry`` lets it land; `Crop` as a plain function.
+
+    Raises:
+        ValueError: there is no instance, or its box has no extent.
+    """
+    _require_instance(sample)
+    return place(sample, geometry.draw(sample, rng, skeleton, size, padding), size, skeleton)
 
 
 def still_crop(sample: Sample, size: tuple[int, int], padding: float = 1.25) -> Sample:
@@ -177,7 +192,7 @@ def place(sample: Sample, placement: Placement, size: tuple[int, int], skeleton:
         sample,
         image=_warp(sample.image, matrix, size),
         instances=_moved(old, points, matrix),
-        to_source=sample.to_source @ invert(matrix),
+        to_source=sample.to_source @ _back(matrix),
         ignore=move_boxes(sample.ignore, matrix),
     )
 
@@ -192,16 +207,27 @@ def _moved(old: Instances, points: Keypoints, matrix: Float) -> Instances:
     )
 
 
+def _back(matrix: Float) -> Float:
+    """The inverse, written out: a crop never squashes the plane, and a general solver costs six times as much."""
+    (a, b, x), (c, d, y) = matrix[:2].tolist()
+    area = a * d - b * c
+    rows = [[d, -b, b * y - d * x], [-c, a, c * x - a * y], [0.0, 0.0, area]]
+    return np.array(rows) / area
+
+
 def move_boxes(boxes: Float, matrix: Float) -> Float:
     """(M, 4) the upright boxes around the moved corners of upright boxes.
 
-    Half the extents of the new box are the old ones times the absolute values of the matrix, so no corner is made.
+    No corner is made: a positive factor takes the low side of the old box to the low side of the new one, a negative
+    factor takes the high side there.
     """
     if not len(boxes):
         return boxes
-    centre, half = (boxes[:, 2:] + boxes[:, :2]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    centre, half = transform(centre, matrix), half @ np.abs(matrix[:2, :2]).T
-    return np.concatenate([centre - half, centre + half], axis=1).astype(boxes.dtype, copy=False)
+    (a, b, x), (c, d, y) = matrix[:2].tolist()
+    same = max(a, 0.0), max(b, 0.0), max(c, 0.0), max(d, 0.0)
+    swap = min(a, 0.0), min(b, 0.0), min(c, 0.0), min(d, 0.0)
+    sides = np.array([same[:2] + swap[:2], same[2:] + swap[2:], swap[:2] + same[:2], swap[2:] + same[2:]])
+    return (boxes @ sides.T + np.array((x, y, x, y))).astype(boxes.dtype, copy=False)
 
 
 def _warp(image: NDArray[np.uint8], matrix: Float, size: tuple[int, int]) -> NDArray[np.uint8]:
