@@ -76,7 +76,8 @@ def interocular(truth: Float, labelled: Bool, i: int, j: int) -> Float:
 def eyes(skeleton: Skeleton) -> tuple[int, int] | None:
     """The two points that the interocular distance is measured between; ``None`` where the skeleton is no face.
 
-    The 68 points of 300W and the 98 of WFLW are known by their count, where the names speak of a face or an eye; a set of at most six points is a face when exactly two of its names contain "eye".
+    The 68 points of 300W and the 98 of WFLW are known by their count, where the names speak of a face or an eye; a set
+    of at most six points is a face when exactly two of its names contain "eye".
     """
     points = tuple(p.lower() for p in skeleton.points)
     found = [i for i, name in enumerate(points) if "eye" in name and "brow" not in name]

@@ -1,7 +1,7 @@
 """How far points are from where they should be: PCK, NME, AUC, EPE. Pure functions on arrays, no loop over points.
 
 Every function takes the distances of `errors` and the mask of labelled points; a norm that is NaN, infinite or not
-positive leaves its instance out. A prediction that is not a number is a miss in the shares, and NaN in the means.
+positive leaves its instance out. A prediction that is not a number is infinitely far away.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def errors(xy: Float, truth: Float, unit: Float | None = None) -> Float:
             (MMPose's PCK by box width and height); ``None`` leaves pixels.
 
     Returns:
-        (..., K) pixels, or parts of ``unit``.
+        (..., K) pixels, or parts of ``unit``; infinite where a prediction is not a number.
 
     Raises:
         ValueError: the shapes differ.
@@ -70,7 +70,8 @@ def errors(xy: Float, truth: Float, unit: Float | None = None) -> Float:
     difference = xy.astype(np.float64) - truth
     if unit is not None:
         difference = difference / unit[..., None, :]
-    return np.asarray(np.hypot(difference[..., 0], difference[..., 1]))
+    distance = np.hypot(difference[..., 0], difference[..., 1])
+    return np.asarray(np.where(np.isnan(xy).any(-1), np.inf, distance))
 
 
 def _counted(errors: Float, labelled: Bool, norm: Float | None) -> tuple[Float, Bool]:

@@ -23,7 +23,7 @@ def oks(xy: Float, truth: Float, labelled: Bool, area: Float, sigmas: Sequence[f
     """OKS of each prediction with its own truth.
 
     Args:
-        xy: (M, K, 2) predictions, pixels of the image as labelled.
+        xy: (M, K, 2) predictions, pixels of the image as labelled; one that is not a number counts as a miss.
         truth: (M, K, 2) in the same frame.
         labelled: (M, K) bool.
         area: (M,) square pixels of the true instance's segment.
@@ -38,6 +38,7 @@ def oks(xy: Float, truth: Float, labelled: Bool, area: Float, sigmas: Sequence[f
     Source: COCO keypoint evaluation; methods 9.1.
     """
     squared = ((xy.astype(np.float64) - truth) ** 2).sum(-1)
+    squared = np.where(np.isnan(xy).any(-1), np.inf, squared)
     usable = np.isfinite(area) & (area > 0)
     size = np.where(usable, area, 1.0)
     alike = np.exp(-squared / (size[:, None] * _spread(sigmas, squared.shape[1])))
