@@ -46,43 +46,43 @@ class Data:
 class Train:
     """How long, how fast, and with what."""
 
-    epochs: int = Field(60, ge=1)
+    epochs: int = Field(default=60, ge=1)
     "passes over the training images"
-    batch: int = Field(32, ge=1)
+    batch: int = Field(default=32, ge=1)
     "images a step and process"
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     "sgd uses Nesterov momentum 0.9"
-    lr: float = Field(2e-3, gt=0)
+    lr: float = Field(default=2e-3, gt=0)
     "learning rate at its highest"
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
     "not applied to biases and norms"
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     "how the rate falls after the warm-up"
     milestones: tuple[float, ...] = (0.7, 0.9)
     "fractions of the run at which `step` divides the rate by 10"
-    warmup: float = Field(0.05, ge=0, lt=1)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
     "fraction of the run over which the rate rises from zero"
-    ema: float = Field(0.999, ge=0, lt=1)
+    ema: float = Field(default=0.999, ge=0, lt=1)
     "decay of the averaged weights that are measured and saved; warmed up; 0 is off"
-    clip: float = Field(5.0, ge=0)
+    clip: float = Field(default=5.0, ge=0)
     "largest norm of the gradient; 0 is off"
     precision: Literal["no", "fp16", "bf16"] = "no"
     "mixed precision; does not pay on most CPUs"
     channels_last: bool = True
     "memory layout; faster on CPU and with mixed precision"
-    accumulate: int = Field(1, ge=1)
+    accumulate: int = Field(default=1, ge=1)
     "steps whose gradients are added before an update"
-    workers: int = Field(0, ge=0)
+    workers: int = Field(default=0, ge=0)
     "processes that load images; 0 loads in the training process"
-    eval_every: int = Field(1, ge=1)
+    eval_every: int = Field(default=1, ge=1)
     "epochs between measurements"
     flip_test: bool = False
     "average with the mirrored image when measuring and predicting"
-    patience: int = Field(0, ge=0)
+    patience: int = Field(default=0, ge=0)
     "stop after so many measurements without a better one; 0 is never"
-    checkpoint_minutes: float = Field(5.0, ge=0)
+    checkpoint_minutes: float = Field(default=5.0, ge=0)
     "minutes between checkpoints; one is written at the end of every epoch in any case"
-    checkpoint_steps: int = Field(0, ge=0)
+    checkpoint_steps: int = Field(default=0, ge=0)
     "steps between checkpoints; 0 leaves it to the minutes"
     tensorboard: bool = True
     "write curves for TensorBoard beside metrics.csv"
@@ -104,11 +104,11 @@ class Recipe:
     augment: Augment = Field(default_factory=Augment)
     train: Train = Field(default_factory=Train)
     data: Suppress[Data] = Field(default_factory=Data)
-    padding: float = Field(1.25, gt=0)
+    padding: float = Field(default=1.25, gt=0)
     "context around the box in a crop; 1 is none"
     metric: Suppress[str] = ""
     "the protocol that ranks epochs; empty: the first that fits the skeleton"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     "every random draw follows from it"
 
     def __post_init__(self) -> None:
@@ -133,9 +133,13 @@ class Recipe:
         """(height, width) of the crops."""
         return self.model.size
 
-    def build(self) -> nn.Module:
-        """The network, fresh; its head follows from the codec."""
-        return self.model.build(self.codec.shapes)
+    def build(self, *, weights: bool = True) -> nn.Module:
+        """The network; its head follows from the codec.
+
+        Args:
+            weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
+        """
+        return self.model.build(self.codec.shapes, weights=weights)
 
 
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Recipe)

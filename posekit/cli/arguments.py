@@ -30,6 +30,8 @@ class First:
     "another representation in the same recipe"
     loss: tuple[str, ...] | None = None
     "losses instead of the recipe's own"
+    backbone: str | None = None
+    "another trunk in the same recipe"
     run: Path | None = None
     "folder of the run; default runs/RECIPE-N"
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -54,4 +56,11 @@ def first_pass(argv: Sequence[str]) -> tuple[First, list[str]]:
 
 def second_pass(recipe: Recipe, rest: Sequence[str], prog: str, description: str) -> Recipe:
     """Change fields of a recipe as the user asks; unknown flags end the program with the nearest one."""
-    return tyro.cli(Recipe, default=recipe, args=list(rest), config=(tyro.conf.AvoidSubcommands,), prog=prog, description=description)
+    return tyro.cli(
+        Recipe,
+        default=recipe,
+        args=list(rest),
+        config=(tyro.conf.AvoidSubcommands,),
+        prog=prog,
+        description=description,
+    )

@@ -26,7 +26,9 @@ def run(argv: Sequence[str]) -> int:
         print("usage: posekit doctor")
         return 0 if argv[0] in ("-h", "--help") else 2
     console = Console(highlight=False)
-    console.print(f"posekit {importlib.metadata.version('posekit')}, Python {sys.version.split()[0]}, {platform.platform()}")
+    console.print(
+        f"posekit {importlib.metadata.version('posekit')}, Python {sys.version.split()[0]}, {platform.platform()}"
+    )
     console.print(_versions())
     findings = [*_two_opencvs(), *_torch(console), *_torchvision(), *_runtime(console), *_threads()]
     for finding in findings:
@@ -50,7 +52,9 @@ def _two_opencvs() -> list[str]:
     names = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
     found = [d.name for d in importlib.metadata.distributions() if d.name in names]
     if len(set(found)) > 1:
-        return [f"{' and '.join(sorted(set(found)))} overwrite each other: pip uninstall all of them, then reinstall one"]
+        return [
+            f"{' and '.join(sorted(set(found)))} overwrite each other: pip uninstall all of them, then reinstall one"
+        ]
     return []
 
 
@@ -98,7 +102,9 @@ def _runtime(console: Console) -> list[str]:
     console.print(f"onnxruntime providers: {', '.join(providers)}")
     both = {d.name for d in importlib.metadata.distributions()} >= {"onnxruntime", "onnxruntime-gpu"}
     if both:
-        return ["onnxruntime and onnxruntime-gpu overwrite each other and fall back to the CPU: uninstall both, install one"]
+        return [
+            "onnxruntime and onnxruntime-gpu overwrite each other and fall back to the CPU: uninstall both, install one"
+        ]
     return []
 
 

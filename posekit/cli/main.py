@@ -12,7 +12,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
     "predict": ("posekit.cli.predict:run", "find the points in images; writes pictures and COCO results"),
     "data": ("posekit.cli.data:run", "check labelled data, or pack it for training elsewhere"),
-    "codecs": ("posekit.cli.codecs:run", "the representations to choose from"),
     "doctor": ("posekit.cli.doctor:run", "what is installed, what is broken, and the cure"),
 }
 """Name of the command: where its function stands, and one line about it."""
@@ -63,22 +62,33 @@ def _run(name: str, words: list[str], debug: bool) -> int:
         print(f"posekit {name}: interrupted; what was written stays", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
-        if debug:
+        if debug or (error.name or "").startswith("posekit"):
             raise
         print(f"posekit {name}: {_missing(error)}", file=sys.stderr)
         return 1
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if debug:
             raise
-        print(f"posekit {name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"posekit {name}: {_line(error)}", file=sys.stderr)
         return 1
+
+
+def _line(error: Exception) -> str:
+    """An error on one line; pydantic's without its types and addresses."""
+    if type(error).__name__ == "ValidationError":
+        from posekit.recipe import explain
+
+        return explain(error)  # type: ignore[arg-type]
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _missing(error: ModuleNotFoundError) -> str:
     """Which command installs the module that is missing."""
     name = (error.name or "").split(".")[0]
     if name in ("torch", "accelerate", "tensorboardX"):
-        return f"this command needs {name}: pip install 'posekit[train]' (install the torch build for your machine first)"
+        return (
+            f"this command needs {name}: pip install 'posekit[train]' (install the torch build for your machine first)"
+        )
     return f"module {name!r} is missing: pip install {name}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from posekit.cli.arguments import First, first_pass, nearest, second_pass
 from posekit.geometry.skeleton import Skeleton
+from posekit.models.backbones import BACKBONES
 from posekit.recipe import Recipe, RecipeError, load, save
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
@@ -29,6 +30,7 @@ recipes: {recipes}
   --size H W, --stride N crops in pixels, pixels a cell
   --codec NAME           another representation in the same recipe
   --loss NAME...         losses instead of the recipe's own
+  --backbone NAME        another trunk: {backbones}, or timm:NAME
   --run DIR              folder of the run (default runs/RECIPE-N)
   --resume               go on from the newest checkpoint in --run
   --overfit N            learn N samples by heart in about a minute and say whether the set-up can learn
@@ -40,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     """Train a model; returns the exit status."""
     if not argv or argv[0] in ("-h", "--help"):
         plain = [name for name in RECIPES if not name.endswith("-tiny")]
-        print(USAGE.format(recipes=", ".join(plain), skeletons=", ".join(SKELETONS)))
+        print(USAGE.format(recipes=", ".join(plain), skeletons=", ".join(SKELETONS), backbones=", ".join(BACKBONES)))
         print("Fields of every recipe: posekit train RECIPE --help")
         return 0
     asked, rest = first_pass(argv)
@@ -69,7 +71,12 @@ def _recipe(asked: First, skeleton: Skeleton) -> Recipe:
     if asked.recipe not in RECIPES:
         raise RecipeError(nearest(asked.recipe, list(RECIPES), "recipe"))
     return RECIPES[asked.recipe](
-        skeleton, size=asked.size, stride=asked.stride, codec=asked.codec, losses=asked.loss
+        skeleton,
+        size=asked.size,
+        stride=asked.stride,
+        codec=asked.codec,
+        losses=asked.loss,
+        backbone=asked.backbone,
     )
 
 

@@ -76,9 +76,7 @@ class TopDownPipeline:
         wanted = recipe.train.flip_test if flip_test is None else flip_test
         self.flip = recipe.skeleton.flip if wanted and recipe.skeleton.flippable else None
 
-    def __call__(
-        self, images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None = None
-    ) -> list[Poses]:
+    def __call__(self, images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None = None) -> list[Poses]:
         """Find the points of every box.
 
         Args:
@@ -139,9 +137,7 @@ def cut(image: Image, matrix: NDArray[np.float64], size: tuple[int, int]) -> Ima
     return cv2.warpAffine(image, index_matrix(matrix)[:2], (width, height), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _checked(
-    images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None
-) -> list[NDArray[np.floating]]:
+def _checked(images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None) -> list[NDArray[np.floating]]:
     for number, image in enumerate(images):
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             what = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
@@ -150,7 +146,10 @@ def _checked(
         return [np.array([[0.0, 0.0, image.shape[1], image.shape[0]]]) for image in images]
     if len(boxes) != len(images):
         raise ValueError(f"{len(images)} images but boxes for {len(boxes)}; give one (N, 4) array an image")
-    per_image = [np.asarray(b, dtype=np.float64).reshape(-1, 4) if np.size(b) == 0 else np.asarray(b, dtype=np.float64) for b in boxes]
+    per_image = [
+        np.asarray(b, dtype=np.float64).reshape(-1, 4) if np.size(b) == 0 else np.asarray(b, dtype=np.float64)
+        for b in boxes
+    ]
     for number, per in enumerate(per_image):
         if per.ndim != 2 or per.shape[1] != 4:
             raise ValueError(f"boxes of image {number}: expected (N, 4) x0 y0 x1 y1, got shape {per.shape}")

@@ -68,7 +68,7 @@ def _card(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
         f"{recipe.size[0]}x{recipe.size[1]} pixels (height x width), codec `{recipe.codec.kind}`.\n\n"
         f"Code: {LICENSES['code']}. Training data: {LICENSES['training_data']}.\n\n"
         f"| measured | |\n|---|---|\n{figures}\n\n"
-        "```python\nimport posekit\nposes = posekit.load(\"this folder\")([image])[0]\n```\n"
+        '```python\nimport posekit\nposes = posekit.load("this folder")([image])[0]\n```\n'
     )
 
 
@@ -119,7 +119,7 @@ def load_weights(place: str | Path) -> Weights:
     tensors = folder / "model.safetensors"
     if not tensors.is_file():
         raise WeightsError(f"{tensors}: missing; config.json beside it belongs to it, copy both")
-    net = recipe.without_pretrained().build()
+    net = recipe.build(weights=False)
     try:
         load_model(net, str(tensors))
     except SafetensorError as error:

@@ -1,26 +1,32 @@
 """Top-down recipes: one crop an instance, one network, and the representations side by side.
 
 Every recipe is a function of the user's skeleton. The plain ones are for a GPU (ResNet-50, 256x192); each has a
-`-tiny` form for the CPU that differs from it in size and network only. Within a size the recipes differ in
-representation, head and loss only, so that what is compared is the representation.
+`-tiny` form for the CPU. Within a form the recipes differ in representation, head and loss only, so that what is
+compared is the representation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
+from posekit.codecs.dsnt import Dsnt
+from posekit.codecs.heatmap import Heatmap
+from posekit.codecs.integral import Integral
+from posekit.codecs.regression import Regression
+from posekit.codecs.rle import Rle
+from posekit.codecs.simcc import SimCC
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
-from posekit.losses.any import AnyLoss
+from posekit.models.backbones import BACKBONES
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.heads.maps import Maps
 from posekit.models.heads.pooled import Pooled
-from posekit.models.heads.simcc import SimCC
+from posekit.models.heads.simcc import SimCC as BinsHead
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
@@ -32,28 +38,33 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Scale:
-    """What the big and the tiny form of a recipe differ in."""
+class Form:
+    """What the plain and the tiny form of a recipe differ in."""
 
     size: Size
     backbone: AnyBackbone
-    maps_neck: AnyNeck
+    neck: AnyNeck
     train: Train
 
 
-FULL = Scale((256, 192), ResNet(depth=50), Deconv(), Train(epochs=210, lr=5e-4, schedule="step"))
-TINY = Scale((128, 128), MobileNetV3(size="small"), Upsample(), Train(epochs=60, lr=2e-3))
+PLAIN = Form((256, 192), ResNet(depth=50), Deconv(), Train(epochs=210, lr=5e-4, schedule="step"))
+TINY = Form((128, 128), MobileNetV3(size="small", momentum=0.1), Upsample(), Train(epochs=60, lr=2e-3))
+STRIDE = 4
+"""Pixels a cell of the maps, where a codec has maps."""
 
 
 @dataclass(frozen=True)
 class Representation:
-    """A codec, made for a skeleton and a grid, the losses that train it, and the head that gives its maps."""
+    """How a codec is made for K points on a grid, what trains it, and which head gives its maps."""
 
     codec: Callable[[int, Grid], AnyCodec]
     losses: tuple[str, ...]
     head: AnyHead
-    on_maps: bool
-    about: str
+
+    @property
+    def neck(self) -> bool:
+        """Whether the head reads a finer map than the trunk's last."""
+        return isinstance(self.head, Maps)
 
 
 def _blur(grid: Grid) -> float:
@@ -61,4 +72,82 @@ def _blur(grid: Grid) -> float:
     return grid.scale[0] * (2.0 if min(grid.shape) >= 48 else 1.5)
 
 
-REPRESENTATIONS: dict[str, Representation] = {}
+REPRESENTATIONS = {
+    "heatmap": Representation(
+        lambda k, g: Heatmap(points=k, grid=g, sigma=_blur(g), target="quantised", refine="quarter"), ("mse",), Maps()
+    ),
+    "dark": Representation(lambda k, g: Heatmap(points=k, grid=g, sigma=_blur(g)), ("mse",), Maps()),
+    "integral": Representation(lambda k, g: Integral(points=k, grid=g), ("l1",), Maps()),
+    "dsnt": Representation(lambda k, g: Dsnt(points=k, grid=g), ("dsnt",), Maps()),
+    "regression": Representation(lambda k, g: Regression(points=k, size=g.image), ("l1",), Pooled()),
+    "rle": Representation(lambda k, g: Rle(points=k, size=g.image), ("rle",), Pooled()),
+    "simcc": Representation(lambda k, g: SimCC(points=k, size=g.image), ("simcc",), BinsHead()),
+}
+"""What `--codec` chooses from; every one of `CODECS` is among them (a test compares)."""
+
+
+def _refuse_unknown(what: str, asked: Sequence[str], known: Iterable[str]) -> None:
+    """Answer the first unknown name with the nearest known one."""
+    for word in asked:
+        if word not in (names := list(known)):
+            near = difflib.get_close_matches(word, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise RecipeError(f"no {what} {word!r}{hint} (known: {', '.join(names)})")
+
+
+def _backbone(name: str | None) -> AnyBackbone | None:
+    """The trunk of that name, with its own defaults; its fields are set by ``--model.backbone...``."""
+    if name is None:
+        return None
+    kind, _, which = name.partition(":")
+    _refuse_unknown("backbone", [kind], BACKBONES)
+    return BACKBONES[kind](name=which) if which else BACKBONES[kind]()
+
+
+def topdown(
+    name: str,
+    form: Form,
+    representation: str,
+    skeleton: Skeleton,
+    *,
+    size: Size | None = None,
+    stride: int | None = None,
+    codec: str | None = None,
+    losses: Sequence[str] | None = None,
+    backbone: str | None = None,
+) -> Recipe:
+    """A top-down recipe.
+
+    Args:
+        name: of the recipe.
+        form: size, network and options.
+        representation: key of `REPRESENTATIONS`.
+        skeleton: of the user's points.
+        size: (height, width) of the crops instead of the form's.
+        stride: pixels a cell of the maps.
+        codec: another representation instead of the recipe's.
+        losses: names of `LOSSES` instead of the representation's.
+        backbone: key of `BACKBONES`, or ``timm:NAME``, instead of the form's.
+
+    Raises:
+        RecipeError: an unknown codec, loss or backbone.
+        ValueError: the stride does not divide the size.
+    """
+    _refuse_unknown("codec", [codec or representation], REPRESENTATIONS)
+    _refuse_unknown("loss", losses or [], LOSSES)
+    chosen = REPRESENTATIONS[codec or representation]
+    size = size or form.size
+    grid = Grid.of(image=size, stride=stride or STRIDE)
+    return Recipe(
+        name=name,
+        skeleton=skeleton,
+        codec=chosen.codec(len(skeleton.points), grid),
+        model=TopDown(
+            size=size,
+            backbone=_backbone(backbone) or form.backbone,
+            neck=form.neck if chosen.neck else Plain(),
+            head=chosen.head,
+        ),
+        losses={loss: LOSSES[loss]() for loss in losses or chosen.losses},
+        train=form.train,
+    )

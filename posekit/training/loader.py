@@ -17,18 +17,22 @@ from posekit.recipe import Recipe
 class Crops(TorchDataset[Sample]):
     """One training crop for each (epoch, index); every draw follows from (seed, epoch, index)."""
 
-    def __init__(self, dataset: Dataset, recipe: Recipe) -> None:
-        self.dataset, self.recipe = dataset, recipe
+    def __init__(self, dataset: Dataset, recipe: Recipe, repeat: int = 1) -> None:
+        self.dataset, self.recipe, self.repeat = dataset, recipe, repeat
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.dataset) * self.repeat
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         rng = np.random.default_rng([self.recipe.seed, epoch, index])
         recipe = self.recipe
         return recipe.augment.train(
-            self.dataset.instance(index), rng, recipe.skeleton, size=recipe.size, padding=recipe.padding
+            self.dataset.instance(index % len(self.dataset)),
+            rng,
+            recipe.skeleton,
+            size=recipe.size,
+            padding=recipe.padding,
         )
 
 
@@ -77,9 +81,7 @@ def training_loader(
     """The loader of one epoch, from batch ``start`` on."""
     options = crops.recipe.train
     sampler = Batches(len(crops), options.batch, crops.recipe.seed, epoch, start, rank, world)
-    return DataLoader(
-        crops, batch_sampler=sampler, collate_fn=collate, num_workers=options.workers, pin_memory=pinned
-    )  # type: ignore[arg-type]
+    return DataLoader(crops, batch_sampler=sampler, collate_fn=collate, num_workers=options.workers, pin_memory=pinned)  # type: ignore[arg-type]
 
 
 class StillCrops(TorchDataset[Sample]):

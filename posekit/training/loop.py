@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +82,7 @@ class Loop:
         train: labelled instances to learn from.
         val: labelled instances to measure on.
         device: "auto", "cpu", "cuda", ...
+        repeat: passes over the training set that make an epoch; more than 1 suits a handful of samples.
         say: prints a line on the main process.
     """
 
@@ -93,6 +94,7 @@ class Loop:
         val: Dataset,
         *,
         device: str = "auto",
+        repeat: int = 1,
         say: Callable[[str], None] = print,
     ) -> None:
         self.recipe, self.run, self.val, self.say = recipe, run, val, say
@@ -112,8 +114,8 @@ class Loop:
         self.ema = averaged(self.net, self.options.ema) if self.options.ema else None
         if self.ema is not None:
             self.engine.register_for_checkpointing(self.ema)
-        self.crops = Crops(train, recipe)
-        self.per_epoch = steps_per_epoch(len(train), self.options.batch, self.engine.num_processes)
+        self.crops = Crops(train, recipe, repeat)
+        self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
         self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
         self.watch = Watch(run, self.options, enabled=self.engine.is_main_process)
         self.measured: Measured | None = None
@@ -173,7 +175,7 @@ class Loop:
         progress, options = self.progress, self.options
         torch.manual_seed(_draw(self.recipe.seed, progress.epoch, progress.step, self.engine.process_index))
         if options.channels_last:
-            batch = batch.channels_last()
+            batch = replace(batch, image=batch.image.contiguous(memory_format=torch.channels_last))
         last = progress.step + 1 == self.per_epoch
         update = last or (progress.step + 1) % options.accumulate == 0
         with nullcontext() if update else self.engine.no_sync(self.task):

@@ -38,9 +38,7 @@ def by_heart(recipe: Recipe, count: int) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-overfit", augment=Augment.none(), train=steps)
 
 
-def overfit(
-    recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: str, say: Callable[[str], None]
-) -> int:
+def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: str, say: Callable[[str], None]) -> int:
     """Learn ``count`` samples by heart and say whether that worked.
 
     Returns:
@@ -49,16 +47,21 @@ def overfit(
     if count > len(dataset):
         say(f"only {len(dataset)} samples there; learning all of them")
     few = dataset.subset(np.arange(min(count, len(dataset))))
-    many = few.subset(np.tile(np.arange(len(few)), STEPS))
-    loop = Loop(by_heart(recipe, len(few)), folder, many, few, device=device, say=say)
+    loop = Loop(by_heart(recipe, len(few)), folder, few, few, device=device, repeat=STEPS, say=say)
     before = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
     loop.train()
     after = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
     longer = max(recipe.size)
-    said = f"median error {before:.2f} -> {after:.2f} px in {longer} px crops, {len(few)} samples, {ROUNDS * STEPS} steps"
+    said = (
+        f"median error {before:.2f} -> {after:.2f} px in {longer} px crops, {len(few)} samples, {ROUNDS * STEPS} steps"
+    )
     if after <= NEAR_ZERO * longer:
         say(f"{said}: this set-up can learn")
         return 0
-    advice = "a lower --train.lr" if not torch.isfinite(torch.tensor(after)) or after > before / 2 else "more steps or a higher --train.lr"
+    advice = (
+        "a lower --train.lr"
+        if not torch.isfinite(torch.tensor(after)) or after > before / 2
+        else "more steps or a higher --train.lr"
+    )
     say(f"{said}: this set-up does NOT learn these samples; look at the labels (posekit data check), then try {advice}")
     return 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.geometry.affine import invert, transform
 from posekit.recipe import Recipe
 from posekit.training.evaluate import Measured
 from posekit.training.progress import Progress
@@ -95,9 +96,9 @@ def _pictures(recipe: Recipe, sets: Sets, measured: Measured) -> list[Section]:
 
 
 def _picture(recipe: Recipe, sets: Sets, measured: Measured, index: int) -> tuple[str, NDArray[np.uint8]]:
-    crop = recipe.augment.still(sets.val.instance(index), size=recipe.size, padding=recipe.padding)
-    back = np.linalg.inv(crop.to_source)
-    xy = measured.xy[index] @ back[:2, :2].T + back[:2, 2]
+    whole = sets.val.instance(index)
+    crop = recipe.augment.still(whole, size=recipe.size, padding=recipe.padding)
+    xy = transform(measured.xy[index], invert(crop.to_source) @ whole.to_source)
     truth = crop.instances.keypoints
     drawn = draw_poses(
         crop.image,

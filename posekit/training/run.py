@@ -38,12 +38,16 @@ def train(
     loop = Loop(recipe, folder, sets.train, sets.val, device=device, say=say)
     if resume and not loop.resume():
         say(f"no checkpoint in {folder}; starting from the beginning")
-    say(f"{len(sets.train)} instances to learn from, {len(sets.val)} to measure on, {loop.engine.device}, into {folder}")
+    say(
+        f"{len(sets.train)} instances to learn from, {len(sets.val)} to measure on, {loop.engine.device}, into {folder}"
+    )
     outcome = loop.train()
     if not loop.engine.is_main_process:
         return None
     weights = load_weights(folder)
     best = measure(weights.net, recipe, sets.val, loop.engine.device)
     report = write_run_report(folder, recipe, outcome.progress, sets, best, baselines(recipe, sets, loop.engine.device))
-    say(f"best {best.main} {best.value:.4g}; model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, report in {report}")
+    say(
+        f"best {best.main} {best.value:.4g}; model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, report in {report}"
+    )
     return best

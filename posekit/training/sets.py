@@ -79,5 +79,7 @@ def _held_out(dataset: Dataset) -> tuple[Dataset, Dataset]:
     """Split by image, so that no image is in both."""
     images = dataset.image_of_instance()
     number = np.unique(images, return_inverse=True)[1]
-    out = number % HELD_OUT == HELD_OUT - 1 if number.max(initial=0) >= HELD_OUT - 1 else number == number.max(initial=0)
+    out = (
+        number % HELD_OUT == HELD_OUT - 1 if number.max(initial=0) >= HELD_OUT - 1 else number == number.max(initial=0)
+    )
     return dataset.subset(np.flatnonzero(~out)), dataset.subset(np.flatnonzero(out))

@@ -31,5 +31,7 @@ class Task(nn.Module):
             output = self.codec.read({name: value.float() for name, value in maps.items()})
             terms: dict[str, Tensor] = {}
             for name, loss in self.losses.items():
-                terms |= {(name if key == name else f"{name}.{key}"): value for key, value in loss(output, target).items()}
+                terms |= {
+                    (name if key == name else f"{name}.{key}"): value for key, value in loss(output, target).items()
+                }
         return terms

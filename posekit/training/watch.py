@@ -47,7 +47,11 @@ class Watch:
         self.started, self.images = time.monotonic(), progress.seen
         try:
             with Bar(
-                *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal
+                *columns,
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
+                disable=not self.console.is_terminal,
             ) as self.bar:
                 self.bar.add_task("training", total=steps, completed=self._done(steps, progress), told="")
                 yield

@@ -45,10 +45,24 @@ def test_two_processes_train_one_model(tmp_path):
     words = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611"),
         *(str(probe), str(tmp_path), "train", "topdown-regression-tiny", "--data.train", str(data)),
-        *("--data.val", str(data), "--size", "64", "64", "--train.batch", "4", "--train.epochs", "1", "--device", "cpu"),
+        *(
+            "--data.val",
+            str(data),
+            "--size",
+            "64",
+            "64",
+            "--train.batch",
+            "4",
+            "--train.epochs",
+            "1",
+            "--device",
+            "cpu",
+        ),
         *("--run", str(tmp_path / "run")),
     ]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    done = subprocess.run(
+        words, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first["world"] == second["world"] == 2
