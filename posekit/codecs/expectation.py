@@ -77,11 +77,11 @@ def certainty(probability: Tensor) -> Tensor:
     H, W = probability.shape[-2:]
     entropy: Tensor = -torch.xlogy(probability, probability).sum((-2, -1))
     most = math.log(H * W) if H * W > 1 else 1.0
-    certain: Tensor = 1.0 - entropy / most
-    return certain
+    return 1.0 - entropy / most
 
 
 def inside_cells(xy: Tensor, grid: Grid) -> Tensor:
     """(B, K) bool: the point lies within the centres of the outermost cells, where a mean of cells can be."""
     cells = grid.cells(xy)
-    return ((cells >= 0) & (cells <= cells.new_tensor((grid.width - 1, grid.height - 1)))).all(-1)
+    within: Tensor = ((cells >= 0) & (cells <= cells.new_tensor((grid.width - 1, grid.height - 1)))).all(-1)
+    return within
