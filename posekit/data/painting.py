@@ -137,6 +137,9 @@ def _figure(image: Image, figures: Figures, i: int, body: Articulation, rng: np.
     cloth = rng.integers(low, high, (len(body.limbs) + 1, 3)).tolist()
     fixed = np.rint((xy - 0.5) * (1 << SHIFT)).astype(int)
     looks = joint_colours(body, rng)
+    if not len(body.limbs):
+        # Points that hang on nothing, as in a face, lie on a plate.
+        cv2.fillConvexPoly(image, cv2.convexHull(fixed.astype(np.int32)), cloth[0], cv2.LINE_AA, SHIFT)
     thickness, radius = max(1, round(limb)), round(float(joint_radius(limb)) * (1 << SHIFT))
     middle = depth[body.limbs].mean(1) if len(body.limbs) else np.zeros(0)
     parts = [(-middle[e], 0, e) for e in range(len(middle))]

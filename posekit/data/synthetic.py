@@ -74,7 +74,7 @@ class Synthetic:
         chance = np.stack([self._chance(i) for i in range(self.count)])
         # In portions, so that every point against every limb fits into the cache.
         parts = [self._labels(part) for part in np.array_split(chance, -(-self.count // 256))]
-        xy, depth, visibility, image, boxes = (np.concatenate(column) for column in zip(*parts, strict=True))
+        xy, depth, visibility, boxes = (np.concatenate(column) for column in zip(*parts, strict=True))
         image = np.repeat(np.arange(self.count), self._number(chance))
         rows = len(xy)
         return Dataset(
@@ -157,7 +157,7 @@ class Synthetic:
         return Figures(xy, depth * zoom[:, None], limb, behind), present
 
     def _labels(self, chance: NDArray[np.float64]) -> tuple[NDArray[np.generic], ...]:
-        """Points, depths, visibilities, images and boxes of the figures that are there."""
+        """Points, depths, visibilities and boxes of the figures that are there."""
         posed, present = self._posed(chance)
         covered = hidden(posed, self.body) | self._under_others(posed, present)
         height, width = self.size
@@ -167,8 +167,7 @@ class Synthetic:
         boxes = around(xy, inside, margin=0.08)
         least = posed.limb[:, None] * (-1, -1, 1, 1)
         boxes = np.clip(boxes + least, 0, (width, height, width, height))
-        image = np.repeat(np.arange(len(chance)), self.figures)
-        return tuple(column[present] for column in (xy, posed.depth, visibility, image, boxes))
+        return tuple(column[present] for column in (xy, posed.depth, visibility, boxes))
 
     def _under_others(self, posed: Figures, present: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(M, K) whether a figure drawn later in the same image lies over a point."""
