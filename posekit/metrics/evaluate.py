@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from posekit.geometry import boxes as rectangles
 from posekit.geometry.skeleton import Skeleton
 from posekit.metrics import points
+from posekit.metrics.norms import AREA_OF_BOX
 from posekit.metrics.protocols import PROTOCOLS, Comparison, chosen_protocol, fitting
 
 Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
-
-AREA_OF_BOX = 0.53
-"""A person's segment in parts of its box, where no segment is known (xtcocotools, MMPose)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,9 @@ LIMBS = tuple(
 EYE_CORNERS = {68: (36, 45), 98: (60, 72)}
 """Outer eye corners of 300W's and WFLW's points, by their count."""
 
+AREA_OF_BOX = 0.53
+"""A person's segment in parts of its box, where no segment is known (xtcocotools, MMPose)."""
+
 TORSO_FLOOR = 0.12
 """The torso is never taken as shorter than this part of the box's longer side: seen end-on it would be nothing."""
 
