@@ -75,7 +75,7 @@ def spread_pixels(variance: Tensor, grid: Grid) -> Tensor:
 def certainty(probability: Tensor) -> Tensor:
     """(B, K): 1 for a single cell, 0 for a uniform map; 1 - entropy / log(cells)."""
     H, W = probability.shape[-2:]
-    entropy: Tensor = -torch.xlogy(probability, probability).sum((-2, -1))
+    entropy: Tensor = -(probability * probability.clamp_min(1e-30).log()).sum((-2, -1))
     most = math.log(H * W) if H * W > 1 else 1.0
     return 1.0 - entropy / most
 

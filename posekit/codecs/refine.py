@@ -145,7 +145,7 @@ def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
     size = reach.shape[0]
     patch = maps.flatten(2).gather(-1, at.flatten(2)).reshape(*cell.shape[:2], size, size)
     patch = torch.where(patch.abs() < 1e29, patch, 0.0)  # cells that said nothing
-    return (down @ patch @ across.mT).clamp_min(FLOOR).log()
+    return (down @ patch @ across.transpose(-1, -2)).clamp_min(FLOOR).log()
 
 
 def refine_line(lines: Tensor, bin_: Tensor, blur: int = 11) -> Tensor:
@@ -166,7 +166,7 @@ def refine_line(lines: Tensor, bin_: Tensor, blur: int = 11) -> Tensor:
     reach = torch.arange(-(blur // 2) - 2, blur // 2 + 3, device=bin_.device)
     at = bin_[..., None] + reach
     patch = lines.gather(-1, at.clamp(0, S - 1)) * ((at >= 0) & (at < S))
-    L = (patch @ _five_rows(blur, lines).mT).clamp_min(FLOOR).log()
+    L = (patch @ _five_rows(blur, lines).T).clamp_min(FLOOR).log()
     slope, bend = 0.5 * (L[..., 3] - L[..., 1]), 0.25 * (L[..., 4] - 2 * L[..., 2] + L[..., 0])
     hill = (bend < -1e-12) & (bin_ >= 2) & (bin_ < S - 2)
     step = -slope / torch.where(hill, bend, -1.0)

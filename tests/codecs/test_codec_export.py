@@ -1,0 +1,67 @@
+"""Decoding inside an exported graph: the same points, at any batch size."""
+
+import warnings
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from codec_cases import CASES, random_maps
+from torch import nn
+
+from posekit.codecs import CODECS
+
+BATCHES = (2, 7)
+
+
+class Decode(nn.Module):
+    """Raw maps in, points and scores out."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.codec, self.names = codec, tuple(codec.shapes)
+
+    def forward(self, *maps):
+        poses = self.codec.decode(dict(zip(self.names, maps, strict=True)))
+        return poses.xy, poses.score, poses.instance_score
+
+
+@pytest.mark.parametrize("case", CODECS)
+def test_torch_export(case):
+    module = Decode(CASES[case])
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    exported = torch.export.export(
+        module,
+        tuple(random_maps(CASES[case], 3).values()),
+        dynamic_shapes={"maps": tuple({0: batch} for _ in module.names)},
+    ).module()
+    for size in BATCHES:
+        maps = tuple(random_maps(CASES[case], size, seed=size).values())
+        for got, expected in zip(exported(*maps), module(*maps), strict=True):
+            torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_onnx(case, tmp_path):
+    module, file = Decode(CASES[case]), str(tmp_path / "decode.onnx")
+    inputs, outputs = list(module.names), ["points", "score", "instance_score"]
+    with warnings.catch_warnings():
+        # The exporter itself warns that it is the older one and that shapes are traced.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        torch.onnx.export(
+            module,
+            tuple(random_maps(CASES[case], 3).values()),
+            file,
+            dynamo=False,
+            opset_version=17,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in inputs + outputs},
+        )
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for size in BATCHES:
+        maps = random_maps(CASES[case], size, seed=size)
+        got = session.run(None, {name: value.numpy() for name, value in maps.items()})
+        for name, mine, theirs in zip(outputs, module(*maps.values()), got, strict=True):
+            assert np.abs(mine.numpy() - theirs).max() <= (0.01 if name == "points" else 1e-4), name
