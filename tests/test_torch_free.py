@@ -1,0 +1,98 @@
+"""The half that works without torch is imported where torch cannot be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from test_walls import torch_free_modules
+
+BLOCK = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "accelerate", "timm"):
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter in which torch cannot be imported."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", BLOCK + code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+        env=environment,
+    )
+
+
+def test_the_block_blocks():
+    done = run("import torch")
+    assert done.returncode != 0
+    assert "torch is blocked" in done.stderr
+
+
+def test_every_torch_free_module_imports_without_torch():
+    modules = torch_free_modules()
+    assert "posekit.geometry.grid" in modules
+    code = f"""
+import importlib, traceback
+failed = 0
+for name in {modules!r}:
+    try:
+        importlib.import_module(name)
+    except Exception:
+        failed += 1
+        print(name, traceback.format_exc(limit=-2))
+sys.exit(failed)
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_package_and_the_command_answer_without_torch():
+    done = run(
+        """
+import posekit, posekit.cli.main
+assert posekit.cli.main.main(["--help"]) == 0
+assert posekit.cli.main.main(["--version"]) == 0
+assert "numpy" not in sys.modules, "the table of commands needs no numpy"
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage: posekit COMMAND" in done.stdout
+
+
+def test_public_values_work_without_torch():
+    done = run(
+        """
+import numpy as np
+import posekit
+from posekit.skeletons import SKELETONS
+from posekit.metrics.evaluate import evaluate
+
+skeleton = SKELETONS["coco17"]
+xy = np.random.default_rng(0).uniform(0, 90, (3, 17, 2))
+points = posekit.Keypoints(xy, np.full((3, 17), 2)).flipped(90, skeleton).flipped(90, skeleton)
+boxes = np.tile([0.0, 0.0, 90.0, 90.0], (3, 1))
+result = evaluate(points.xy, xy, points.labelled, boxes, None, skeleton)
+assert result.main == "oks" and result.value > 0.999
+grid = posekit.Grid.of(image=(64, 48), stride=4)
+assert np.allclose(grid.pixels(grid.cells(xy)), xy)
+"""
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_needs_torch_says_how_to_install_it():
+    done = run("import posekit\nposekit.load")
+    assert done.returncode != 0
+    assert "pip install 'posekit[train]'" in done.stderr
