@@ -1,0 +1,219 @@
+"""What every loss promises, asked of every loss."""
+
+import pytest
+import torch
+from codec_cases import FIVE, instances
+from pydantic import TypeAdapter, ValidationError
+from sizes import B, K
+
+from posekit.codecs.base import Target
+from posekit.codecs.dsnt import Dsnt
+from posekit.codecs.heatmap import Heatmap
+from posekit.codecs.integral import Integral
+from posekit.codecs.regression import Regression
+from posekit.codecs.rle import Rle
+from posekit.codecs.simcc import SimCC
+from posekit.geometry.grid import Grid
+from posekit.losses import LOSSES
+from posekit.losses.any import AnyLoss, fitting
+from posekit.losses.divergence import DsntLoss, SimccKl
+from posekit.losses.heatmaps import Mse, Ohkm
+from posekit.losses.points import L1, SmoothL1, Wing
+from posekit.losses.rle import RleNll
+
+SIZE = (28, 20)
+GRID = Grid.of(SIZE, 4)
+CODECS = {
+    "heatmap": Heatmap(points=K, grid=GRID, sigma=5.0),
+    "integral": Integral(points=K, grid=GRID),
+    "dsnt": Dsnt(points=K, grid=GRID),
+    "regression": Regression(points=K, size=SIZE),
+    "rle": Rle(points=K, size=SIZE),
+    "simcc": SimCC(points=K, size=SIZE, split=1, sigma=2),
+}
+CASES = {
+    "mse": (Mse(weight=3.0), "heatmap"),
+    "ohkm": (Ohkm(), "heatmap"),
+    "ohkm of all": (Ohkm(hardest=K), "integral"),
+    "l1": (L1(), "regression"),
+    "l1 of means": (L1(weight=0.1), "integral"),
+    "smooth_l1": (SmoothL1(beta=3.0), "regression"),
+    "wing": (Wing(width=4.0), "rle"),
+    "dsnt": (DsntLoss(), "dsnt"),
+    "dsnt alone": (DsntLoss(regulariser="none"), "dsnt"),
+    "dsnt variance": (DsntLoss(regulariser="variance", strength=0.1), "dsnt"),
+    "dsnt kl": (DsntLoss(regulariser="kl"), "dsnt"),
+    "rle": (RleNll(), "rle"),
+    "rle gaussian": (RleNll(residual="gaussian", log_sigma_terms=1), "rle"),
+    "rle official": (RleNll(compat="official"), "rle"),
+    "simcc": (SimccKl(weight=2.0), "simcc"),
+}
+TERMS = {"dsnt": {"dsnt", "js"}, "dsnt variance": {"dsnt", "variance"}, "dsnt kl": {"dsnt", "kl"}}
+
+each = pytest.mark.parametrize("case", CASES)
+
+
+def built(case):
+    """Module and codec of a case, in double precision, the same parameters every time."""
+    config, codec = CASES[case]
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return config.build(FIVE).double(), CODECS[codec]
+
+
+def labels(seed=0):
+    xy = torch.rand(B, 1, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return xy * torch.tensor([14.0, 22.0]) + 3
+
+
+def some_target(codec):
+    """Points of which the second of the first image is unknown."""
+    visibility = torch.full((B, 1, K), 2)
+    visibility[0, 0, 1] = 0
+    return codec.encode(instances(labels(), visibility))
+
+
+def raw(codec, seed=7):
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.randn(B, *s, generator=generator, dtype=torch.float64) for name, s in codec.shapes.items()}
+
+
+def total(module, codec, maps, target):
+    return sum(module(codec.read(maps), target).values())
+
+
+def test_the_table_of_losses():
+    assert list(LOSSES) == ["mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"]
+    assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
+    for name, kind in LOSSES.items():
+        assert kind().kind == name
+        assert kind().weight == 1.0
+
+
+def test_which_loss_fits_which_codec():
+    assert {name: fitting(codec) for name, codec in CODECS.items()} == {
+        "heatmap": ["mse", "ohkm"],
+        "integral": ["mse", "ohkm", "l1", "smooth_l1", "wing"],
+        "dsnt": ["l1", "smooth_l1", "wing", "dsnt"],
+        "regression": ["l1", "smooth_l1", "wing"],
+        "rle": ["l1", "smooth_l1", "wing", "rle"],
+        "simcc": ["simcc"],
+    }
+
+
+@pytest.mark.parametrize(("codec", "loss"), [(c, loss) for c in CODECS for loss in fitting(CODECS[c])])
+def test_every_fitting_pair_trains(codec, loss):
+    codec, module = CODECS[codec], LOSSES[loss]().build(FIVE).double()
+    maps = {name: value.requires_grad_() for name, value in raw(codec).items()}
+    total(module, codec, maps, some_target(codec)).backward()
+    assert any((value.grad != 0).any() for value in maps.values() if value.grad is not None)
+
+
+@each
+def test_a_loss_is_its_own_config(case):
+    config, adapter = CASES[case][0], TypeAdapter(AnyLoss)
+    assert adapter.validate_json(adapter.dump_json(config)) == config
+    with pytest.raises(ValidationError, match="Unexpected keyword argument"):
+        adapter.validate_python(adapter.dump_python(config) | {"wieght": 3})
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        adapter.validate_python(adapter.dump_python(config) | {"weight": -1})
+
+
+@each
+def test_terms_are_named_scalars(case):
+    module, codec = built(case)
+    terms = module(codec.read(raw(codec)), some_target(codec))
+    assert set(terms) == TERMS.get(case, {CASES[case][0].kind})
+    assert all(term.shape == () and term.isfinite() for term in terms.values())
+
+
+@each
+def test_gradients_are_right(case):
+    module, codec = built(case)
+    target, maps = some_target(codec), raw(codec)
+    names = list(maps)
+    assert torch.autograd.gradcheck(
+        lambda *values: total(module, codec, dict(zip(names, values, strict=True)), target),
+        [maps[name].requires_grad_() for name in names],
+    )
+
+
+@each
+def test_nothing_known_is_0_with_a_gradient(case):
+    module, codec = built(case)
+    maps = {name: value.requires_grad_() for name, value in raw(codec).items()}
+    value = total(module, codec, maps, codec.encode(instances(labels(), 0)))
+    assert value.item() == 0
+    value.backward()
+    grads = [m.grad for m in maps.values() if m.grad is not None] + [p.grad for p in module.parameters()]
+    assert grads
+    assert all((grad == 0).all() for grad in grads)
+
+
+@each
+@pytest.mark.parametrize("junk", [float("nan"), float("inf"), 1e30])
+def test_what_is_unknown_may_be_anything(case, junk):
+    module, codec = built(case)
+    target, clean = some_target(codec), raw(codec)
+    dirty = {name: value.clone() for name, value in clean.items()}
+    for value in dirty.values():
+        value[0, 1] = junk
+        value.requires_grad_()
+    maps = {name: m.clone() for name, m in target.maps.items()}
+    for name, value in maps.items():
+        (value[0, :, 1] if name == "xy" else value[0, 1]).fill_(float("nan"))
+    value = total(module, codec, dirty, Target(maps, target.weight))
+    assert value.item() == pytest.approx(total(module, codec, clean, target).item())
+    value.backward()
+    grads = [m.grad for m in dirty.values() if m.grad is not None] + [p.grad for p in module.parameters()]
+    assert all(grad.isfinite().all() for grad in grads)
+    assert all((m.grad[0, 1] == 0).all() for m in dirty.values() if m.grad is not None)
+
+
+@each
+@pytest.mark.parametrize("seed", range(4))
+def test_the_target_is_the_best_answer(case, seed):
+    module, codec = built(case)
+    target = some_target(codec)
+    generator = torch.Generator().manual_seed(seed)
+    best, moved = {}, {}
+    for name in sorted(CASES[case][0].needs):
+        value = target.maps.get(name, torch.zeros(B, K, 2, dtype=torch.float64))  # no truth: sigma
+        noise = 0.3 * torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        best[name], moved[name] = value, value if name == "sigma" else value + noise
+        if name == "probability":
+            logits = value.clamp_min(1e-30).log()
+            moved[name] = (logits + noise).flatten(2).softmax(-1).reshape(value.shape)
+        if name in ("x", "y"):
+            best[name] = value.clamp_min(1e-30).log()
+            moved[name] = best[name] + noise
+    at_best, elsewhere = (sum(module(output, target).values()).item() for output in (best, moved))
+    assert at_best < elsewhere
+    if codec.kind not in ("rle", "simcc"):  # a density may exceed 1; a Gaussian that is cut off sums to less than 1
+        assert at_best == pytest.approx(0, abs=1e-9)
+
+
+@each
+def test_the_order_of_points_does_not_matter(case):
+    module, codec = built(case)
+    order, target, maps = [3, 0, 4, 2, 1], some_target(codec), raw(codec)
+
+    def turned(values):
+        return {name: v[:, :, order] if name == "xy" else v[:, order] for name, v in values.items()}
+
+    other = Target(turned(target.maps), turned(target.weight))
+    here = total(module, codec, maps, target)
+    there = total(module, codec, {name: value[:, order] for name, value in maps.items()}, other)
+    assert here.item() == pytest.approx(there.item())
+
+
+@each
+def test_the_weight_is_a_factor(case):
+    config, codec = CASES[case][0], CODECS[CASES[case][1]]
+    module, _ = built(case)
+    heavy = TypeAdapter(AnyLoss).validate_python({**TypeAdapter(AnyLoss).dump_python(config), "weight": 7.0})
+    twin = heavy.build(FIVE).double()
+    twin.load_state_dict(module.state_dict())
+    target, maps = some_target(codec), raw(codec)
+    once, more = total(module, codec, maps, target), total(twin, codec, maps, target)
+    assert (more / once).item() == pytest.approx(7.0 / config.weight)
