@@ -211,6 +211,17 @@ def test_number_types(case, dtype):
 
 
 @each
+def test_everything_stays_on_the_device_of_what_is_given(case):
+    # The device without memory refuses to be mixed with the CPU.
+    codec, far = CASES[case], torch.device("meta")
+    target = codec.encode(instances(scattered()).each(lambda array: array.to(far)))
+    maps = {name: value.to(far) for name, value in random_maps(codec).items()}
+    poses = codec.decode(maps)
+    made = [*target.maps.values(), *target.weight.values(), *codec.read(maps).values(), poses.xy, poses.score]
+    assert {value.device for value in (*made, *codec.flip(maps, FIVE.flip).values())} == {far}
+
+
+@each
 def test_nothing_given_is_changed_and_twice_is_the_same(case):
     codec, labels = CASES[case], instances(scattered())
     maps = random_maps(codec)
