@@ -47,9 +47,13 @@ def read_coco(path: Path | str, images: Path | None = None, category: str | None
 
 
 def from_content(
-    content: dict[str, Any], file: Path, images: Path | None = None, category: str | None = None
+    content: dict[str, Any],
+    file: Path,
+    images: Path | None = None,
+    category: str | None = None,
+    look: bool = True,
 ) -> Dataset:
-    """`read_coco` of what is already parsed; ``file`` is where it came from."""
+    """`read_coco` of what is already parsed; ``file`` is where it came from, ``look`` whether images are looked for."""
     chosen = choose_category(file, content["categories"], category)
     skeleton, said = read_skeleton(file, chosen)
     check_images(file, content["images"])
@@ -67,7 +71,8 @@ def from_content(
     xy, visibility = flat[..., :2] + HALF_PIXEL, flat[..., 2].astype(np.int8)
     boxes, area, guessed = _boxes(annotations, xy, visibility > 0)
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
-    paths, where = find_images(file, [entry["file_name"] for entry in content["images"]], images)
+    names = [entry["file_name"] for entry in content["images"]]
+    paths, where = find_images(file, names, images) if look else (names, f"images: in {file}")
     return Dataset(
         skeleton=skeleton,
         images=tuple(_record(entry, p) for entry, p in zip(content["images"], paths, strict=True)),

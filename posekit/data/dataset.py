@@ -138,13 +138,17 @@ class Dataset:
             IndexError: there is no such image.
             DataError: the image cannot be read.
         """
-        order, starts = self._by_image
         if not -self.scenes <= index < self.scenes:
             raise IndexError(f"there are {self.scenes} images; got index {index}")
         index %= self.scenes
-        rows = order[starts[index] : starts[index + 1]]
+        rows = self.rows_of_image(index)
         ignored = self.role[rows] == IGNORE
         return self._sample(index, rows[~ignored], self.boxes[rows[ignored]].astype(np.float32), index)
+
+    def rows_of_image(self, index: int) -> Array:
+        """All rows of image ``index``, in the order of the file."""
+        order, starts = self._by_image
+        return np.asarray(order[starts[index] : starts[index + 1]])
 
     @cached_property
     def _by_image(self) -> tuple[Array, Array]:

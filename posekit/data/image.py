@@ -139,3 +139,13 @@ def orientation(content: bytes) -> int:
                     value = int.from_bytes(tiff[at + 8 : at + 10], order)  # type: ignore[arg-type]
                     return value if 1 <= value <= 8 else 1
     return 1
+
+
+def channels(content: bytes) -> str:
+    """What an image file holds besides colour: ``"grey"``, ``"alpha"``, or empty where neither, or nothing is known."""
+    if content.startswith(b"\x89PNG") and len(content) > 25:
+        return {0: "grey", 4: "alpha", 6: "alpha"}.get(content[25], "")
+    if content.startswith(b"\xff\xd8"):
+        frame = next((body for marker, body in _segments(content) if marker in _FRAMES), b"")
+        return "grey" if len(frame) > 5 and frame[5] == 1 else ""
+    return ""

@@ -8,22 +8,27 @@ from pathlib import Path
 from posekit.data.coco import read_coco
 from posekit.data.dataset import Dataset, merged
 from posekit.data.errors import DataError
+from posekit.data.pack import read_pack
+from posekit.data.yolo import read_yolo
+from posekit.data.yolo_config import load_yaml
+
+Reader = Callable[[Path, Path | None, str | None, str | None], Dataset]
 
 
 def _coco(path: Path, images: Path | None, category: str | None, split: str | None) -> Dataset:
     return read_coco(path, images=images, category=category)
 
 
-Reader = Callable[[Path, Path | None, str | None, str | None], Dataset]
+def _yolo(path: Path, images: Path | None, category: str | None, split: str | None) -> Dataset:
+    return read_yolo(path, split=split or "train", category=category)
 
-READERS: dict[str, Reader] = {".json": _coco}
+
+def _pack(path: Path, images: Path | None, category: str | None, split: str | None) -> Dataset:
+    return read_pack(path, category=category)
 
 
-def _reader(path: Path) -> Reader:
-    for ending, reader in READERS.items():
-        if path.name.lower().endswith(ending):
-            return reader
-    raise DataError(f"{path}: no reader for this kind of file; readable are {', '.join(READERS)}")
+READERS: dict[str, Reader] = {".json": _coco, ".yaml": _yolo, ".yml": _yolo, ".zip": _pack}
+"""Reader of each kind of file."""
 
 
 def read(
@@ -35,18 +40,30 @@ def read(
     """Read labelled data; several files are joined.
 
     Args:
-        path: of a label file, or of several.
-        images: folder of the images, where the label file does not lead to it.
+        path: of a label file (COCO JSON, YOLO data.yaml, or a pack), or of several.
+        images: folder of the images, where a COCO file does not lead to it.
         category: whose points, where a file has several categories.
-        split: ``"train"`` or ``"val"``, where a file holds both.
+        split: ``"train"`` or ``"val"`` of a YOLO set; train where it is not given.
 
     Raises:
-        DataError: a file is of no known kind, or not what it should be.
+        DataError: a file is of no known kind, or not what it should be; or files do not fit each other.
     """
     paths = [path] if isinstance(path, Path | str) else path
     return merged([_reader(Path(p))(Path(p), images, category, split) for p in paths])
 
 
+def _reader(path: Path) -> Reader:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: no reader for this kind of file; readable are {', '.join(READERS)}")
+    return reader
+
+
 def has_split(path: Path | str, split: str) -> bool:
-    """Whether a label file holds several splits, and this one among them."""
-    return False
+    """Whether a label file holds several splits, and this one among them: only YOLO's data.yaml does.
+
+    Raises:
+        DataError: it is a data.yaml, but not what it should be.
+    """
+    file = Path(path)
+    return READERS.get(file.suffix.lower()) is _yolo and bool(load_yaml(file).get(split))

@@ -1,0 +1,206 @@
+"""A data set as one file: crops at training size and their labels, small enough to carry, fast to train from.
+
+A pack is an uncompressed zip of ``labels.json`` (COCO, points in pixels of the crops, and for each crop ``to_source``
+and the file it was cut from) and ``images/``. Written twice it has the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from posekit.data.coco import from_content, to_content
+from posekit.data.dataset import Dataset, ImageRecord
+from posekit.data.errors import DataError
+from posekit.data.image import decode_image
+from posekit.geometry.affine import invert, transform
+
+ENDING = ".zip"
+LABELS = "labels.json"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Time of every entry, so that bytes depend on content alone."""
+
+Float = NDArray[np.floating]
+
+
+def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, quality: int = 92) -> Path:
+    """Write one crop for each trainable instance, and its labels.
+
+    A crop is the part of the image inside a square around the box, never enlarged, so training crops of any aspect
+    with less padding see what they would have seen in the image. Other instances, regions to ignore and depths are
+    not kept; original annotation ids are.
+
+    Args:
+        dataset: to pack.
+        out: archive to write, ending in ``.zip``; its folder is made.
+        size: longest side of a crop, pixels.
+        padding: side of the square, in longer sides of the box.
+        quality: of the JPEGs, 1 to 100.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: ``out`` does not end in ``.zip``, or size or padding is too small.
+        DataError: an image cannot be read, or a box has no extent.
+    """
+    out = Path(out)
+    if out.suffix.lower() != ENDING:
+        raise ValueError(f"{out}: a pack ends in {ENDING}; name it {out.name}{ENDING}")
+    if size < 8 or padding < 1:
+        raise ValueError(f"a pack wants crops of 8 pixels or more and a padding from 1 up; got {size} and {padding}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(out.name + ".part")
+    records, matrices = [], []
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        for i, (record, image, matrix) in enumerate(_crops(dataset, size, padding)):
+            name = f"images/{i:06d}.jpg"
+            _store(archive, name, _jpeg(image, quality))
+            records.append(replace(record, path=name, width=image.shape[1], height=image.shape[0], id=i + 1))
+            matrices.append(matrix)
+        _store(archive, LABELS, json.dumps(_labels(dataset, records, matrices), ensure_ascii=False).encode())
+    # A broken run leaves no half a pack under the name asked for.
+    return part.replace(out)
+
+
+def _store(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.create_system = 3
+    archive.writestr(entry, content)
+
+
+def _jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return bytes(encoded.tobytes())
+
+
+def _crops(
+    dataset: Dataset, size: int, padding: float
+) -> Iterator[tuple[ImageRecord, NDArray[np.uint8], NDArray[np.float64]]]:
+    """Each instance's image record, crop, and matrix from pixels of the image to pixels of the crop."""
+    console = Console(file=sys.stderr)
+    rows = track(dataset.rows, "packing", console=console, transient=True, disable=not console.is_terminal)
+    last, image = -1, np.zeros((0, 0, 3), np.uint8)
+    for row in rows:
+        at = int(dataset.image[row])
+        record = dataset.images[at]
+        if at != last:
+            last, image = at, record.read()
+        try:
+            yield record, *cut(image, dataset.boxes[row], size, padding)
+        except ValueError as error:
+            number = dataset.annotation_id[row]
+            raise DataError(f"{dataset.file}: annotation {number} of {record.path}: {error}") from None
+
+
+def cut(
+    image: NDArray[np.uint8], box: Float, size: int, padding: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The part of an image inside a padded square around a box, shrunk to ``size`` where it is larger.
+
+    Args:
+        image: (H, W, 3).
+        box: (4,) x0 y0 x1 y1, pixels.
+        size: longest side of the crop.
+        padding: side of the square, in longer sides of the box.
+
+    Returns:
+        The crop, and (3, 3) from pixels of the image to pixels of the crop.
+
+    Raises:
+        ValueError: the box has no extent, or lies outside the image.
+    """
+    height, width = image.shape[:2]
+    reach = max(box[2] - box[0], box[3] - box[1]) * padding / 2
+    middle = (box[:2] + box[2:]) / 2
+    x0, y0 = np.maximum(np.floor(middle - reach), 0).astype(int).tolist()
+    x1, y1 = np.minimum(np.ceil(middle + reach), (width, height)).astype(int).tolist()
+    if not (reach > 0 and x0 < x1 and y0 < y1):
+        raise ValueError(f"box {box.round(2).tolist()} has no extent within the image of {width}x{height}")
+    crop = image[y0:y1, x0:x1]
+    zoom = min(1.0, size / max(2 * reach, 1.0))
+    if zoom < 1:
+        shape = max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom))
+        # Averaging over areas keeps fine texture from turning into patterns; a warp would pick single pixels.
+        crop = np.asarray(cv2.resize(crop, shape, interpolation=cv2.INTER_AREA), np.uint8)
+    sx, sy = crop.shape[1] / (x1 - x0), crop.shape[0] / (y1 - y0)
+    return crop, np.array([[sx, 0.0, -x0 * sx], [0.0, sy, -y0 * sy], [0.0, 0.0, 1.0]])
+
+
+def _labels(dataset: Dataset, records: list[ImageRecord], matrices: list[NDArray[np.float64]]) -> dict[str, Any]:
+    rows = dataset.rows
+    matrix = np.stack(matrices) if matrices else np.zeros((0, 3, 3))
+    corners = dataset.boxes[rows].reshape(-1, 2, 2)
+    packed = replace(
+        dataset,
+        images=tuple(records),
+        xy=transform(dataset.xy[rows], matrix),
+        visibility=dataset.visibility[rows],
+        boxes=transform(corners, matrix).reshape(-1, 4),
+        area=dataset.area[rows] * matrix[:, 0, 0] * matrix[:, 1, 1],
+        category=dataset.category[rows],
+        role=dataset.role[rows],
+        image=np.arange(len(rows)),
+        annotation_id=dataset.annotation_id[rows],
+        crowd=None,
+        depth=None,
+    )
+    content = to_content(packed, Path())
+    for entry, record, row, m in zip(content["images"], records, rows, matrix, strict=True):
+        source = dataset.images[dataset.image[row]]
+        frame = np.eye(3) if source.to_source is None else source.to_source
+        entry |= {
+            "file_name": record.path,
+            "to_source": (frame @ invert(m)).round(9).tolist(),
+            "source": Path(source.path).name,
+            "source_id": source.id,
+        }
+    return content
+
+
+def read_pack(path: Path | str, category: str | None = None) -> Dataset:
+    """Read a pack: encoded crops stay in memory, and are decoded when asked for.
+
+    Args:
+        path: of the archive.
+        category: must be the pack's, where it is given.
+
+    Raises:
+        DataError: the file is no pack, or a damaged one.
+    """
+    file = Path(path)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            content = json.loads(archive.read(LABELS))
+            encoded = {name: archive.read(name) for name in archive.namelist() if name != LABELS}
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; expected a pack (posekit data pack)") from None
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise DataError(f"{file}: not a whole pack ({error}); write it anew with `posekit data pack`") from None
+    try:
+        dataset = from_content(content, file, category=category, look=False)
+        records = tuple(
+            replace(
+                record,
+                path=f"{file}:{record.path}",
+                load=partial(decode_image, encoded[record.path], f"{file}:{record.path}"),
+                to_source=np.array(entry["to_source"], np.float64).reshape(3, 3),
+            )
+            for record, entry in zip(dataset.images, content["images"], strict=True)
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{file}: not a pack ({error} is missing in its labels); write it anew") from None
+    return replace(dataset, images=records)
