@@ -27,11 +27,11 @@ def bell(center: Tensor, size: int, sigma: float, radius: int | None = None) -> 
         radius: cells further than that from the centre are 0; ``None`` cuts nothing.
 
     Returns:
-        (..., size); factors below 1e-19 are 0, because products of two would be denormal numbers, which are slow.
+        (..., size); factors below 1e-17 are 0, because products of two would be denormal numbers, which are slow.
     """
     offset = torch.arange(size, dtype=center.dtype, device=center.device) - center[..., None]
     value = (offset / sigma).square().mul(-0.5).exp()
-    keep = value > 1e-19 if radius is None else offset.abs() <= radius
+    keep = value > 1e-17 if radius is None else offset.abs() <= radius
     return value * keep
 
 

@@ -14,7 +14,8 @@ def known(value: Tensor, weight: Tensor) -> Tensor:
     """``value`` where ``weight`` counts and 0 elsewhere, for the gradient too.
 
     What a network says, or a file holds, where nothing is known may be NaN; multiplying by 0 would keep it, and so
-    would the gradient of whatever is computed from it. Both sides of a comparison go through here first.
+    would the gradient of whatever is computed from it. A difference, or both sides of any other comparison, go through
+    here first.
     """
     return torch.where(weight > 0, value, 0.0)
 

@@ -24,7 +24,12 @@ def kl(p: Tensor, q: Tensor) -> Tensor:
 def js(p: Tensor, q: Tensor) -> Tensor:
     """Jensen-Shannon divergence over the last two axes: symmetric, from 0 to ln 2; (B, K, H, W) to (B, K)."""
     middle = 0.5 * (p + q)
-    return 0.5 * kl(p, middle) + 0.5 * kl(q, middle)
+    # The entropies of the three, cell by cell: one logarithm of each, and no cancellation of large sums.
+    return (0.5 * (_plogp(p) + _plogp(q)) - _plogp(middle)).sum((-2, -1))
+
+
+def _plogp(p: Tensor) -> Tensor:
+    return p * (p + TINY).log()
 
 
 def variance_squares(output: Tensor, target: Tensor) -> Tensor:
@@ -77,7 +82,7 @@ class DsntModule(nn.Module):
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``dsnt``, the distance, and the regulariser under its own name."""
         weight = target.weight["coords"]
-        offset = known(output["coords"], weight) - known(target.maps["coords"], weight)
+        offset = known(output["coords"] - target.maps["coords"], weight)
         terms = {"dsnt": self.factor * weighted_mean(torch.linalg.vector_norm(offset, dim=-1), weight[..., 0])}
         if self.regulariser != "none":
             shape = self._shape(output, target)

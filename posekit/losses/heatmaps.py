@@ -23,7 +23,7 @@ def map_squares(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     Returns:
         (B, K), not weighted.
     """
-    return (known(output, weight) - known(target, weight)).square().mean((-2, -1))
+    return known(output - target, weight).square().mean((-2, -1))
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -35,7 +35,7 @@ class PointsLoss(nn.Module):
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """One term under the loss's own name."""
         weight = target.weight["xy"]
-        distance = (known(output["xy"], weight) - known(target.maps["xy"], weight)).abs()
+        distance = known(output["xy"] - target.maps["xy"], weight).abs()
         if self.rule == "smooth_l1":
             distance = smooth_l1(distance, *self.settings)
         elif self.rule == "wing":
