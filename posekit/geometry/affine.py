@@ -92,4 +92,4 @@ def index_matrix(matrix: Float) -> Float:
     """The same map for libraries whose first pixel centre is (0, 0): what `cv2.warpAffine` wants."""
     half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
     back = np.array([[1.0, 0.0, -0.5], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
-    return back @ matrix @ half
+    return np.asarray(back @ matrix @ half)
