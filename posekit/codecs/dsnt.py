@@ -62,7 +62,7 @@ class Dsnt:
         if self.outside == "strict":
             known = known & inside_cells(xy, self.grid)
         weight = known.to(xy.dtype)[..., None]
-        bells = gaussian_maps(xy, self.grid, self.sigma)[0] * weight[..., None]
+        bells = gaussian_maps(xy, self.grid, self.sigma, weight[..., 0])
         probability = bells / bells.sum((-2, -1), keepdim=True).clamp_min(1e-30)
         sx, sy = self.grid.scale
         variance = xy.new_tensor(((self.sigma / sx) ** 2, (self.sigma / sy) ** 2)).expand_as(xy)

@@ -71,16 +71,14 @@ class Heatmap:
             ValueError: there is not exactly one slot an image, or another number of points.
         """
         xy, known = one_labelled(instances, self.points)
-        maps, drawn = gaussian_maps(xy, self.grid, self.sigma, self.target == "quantised")
+        rows, columns, drawn = gaussian_lines(xy, self.grid, self.sigma, self.target == "quantised")
         if self.outside == "window":
             known = known & drawn
         elif self.outside == "strict":
             known = known & inside_image(xy, self.image)
-        # In place: the factor is one number a map, and a second full map would cost as much as drawing it.
         weight = known.to(xy.dtype)
-        maps *= weight[..., None, None]
         return Target(
-            maps={"heatmap": maps, "xy": xy[:, None]},
+            maps={"heatmap": outer(rows * weight[..., None], columns), "xy": xy[:, None]},
             weight={"heatmap": weight[..., None, None], "xy": weight[:, None, :, None]},
         )
 
@@ -114,8 +112,16 @@ class Heatmap:
         return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
 
 
-def gaussian_maps(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = False) -> tuple[Tensor, Tensor]:
-    """A Gaussian with peak 1 around each point.
+def gaussian_maps(xy: Tensor, grid: AnyGrid, sigma: float, weight: Tensor) -> Tensor:
+    """(B, K, H, W) a Gaussian with peak ``weight`` (B, K) around each point; see `gaussian_lines`."""
+    rows, columns, _ = gaussian_lines(xy, grid, sigma)
+    return outer(rows * weight[..., None], columns)
+
+
+def gaussian_lines(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """The two factors of a Gaussian with peak 1 around each point.
+
+    Whatever scales the map is cheaper on a factor: a pass over all cells costs as much as drawing them.
 
     Args:
         xy: (B, K, 2) image pixels, finite.
@@ -124,7 +130,7 @@ def gaussian_maps(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = Fal
         quantised: centre it on the cell nearest to the point (halves go up) and cut it to a window of 3 sigma.
 
     Returns:
-        (B, K, H, W), and (B, K) bool: 3 sigma around the point reach at least one cell.
+        (B, K, H), (B, K, W), and (B, K) bool: 3 sigma around the point reach at least one cell.
 
     Source: methods §1.1, §1.2. Differs: a window that ends before the first cell draws nothing and is said to (§12-B1).
     """
@@ -140,4 +146,4 @@ def gaussian_maps(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = Fal
     reach = center.new_tensor(radii)
     last = center.new_tensor((W - 1, H - 1))
     drawn = ((center + reach >= 0) & (center - reach <= last)).all(-1)
-    return outer(rows, columns), drawn
+    return rows, columns, drawn

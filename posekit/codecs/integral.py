@@ -76,7 +76,7 @@ class Integral:
         if self.outside == "strict":
             known = known & inside_cells(xy, self.grid)
         weight = known.to(xy.dtype)
-        heatmap = gaussian_maps(xy, self.grid, self.sigma)[0] * weight[..., None, None]
+        heatmap = gaussian_maps(xy, self.grid, self.sigma, weight)
         return Target(
             maps={"heatmap": heatmap, "xy": xy[:, None]},
             weight={"heatmap": weight[..., None, None], "xy": weight[:, None, :, None]},

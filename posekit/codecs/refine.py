@@ -144,7 +144,7 @@ def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
     at = (y.clamp(0, H - 1) * W)[..., :, None] + x.clamp(0, W - 1)[..., None, :]
     size = reach.shape[0]
     patch = maps.flatten(2).gather(-1, at.flatten(2)).reshape(*cell.shape[:2], size, size)
-    patch = torch.where(patch.abs() < 1e29, patch, 0.0)  # cells that said nothing
+    patch = patch * (patch.abs() < 1e29)  # cells that said nothing
     return (down @ patch @ across.transpose(-1, -2)).clamp_min(FLOOR).log()
 
 
