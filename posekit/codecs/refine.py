@@ -119,15 +119,28 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     and is left out, so the floor under it acts on the smoothed map as it is.
     """
     L = _smooth_log(maps, cell, blur)
-    dx, dy = 0.5 * (L[..., 2, 3] - L[..., 2, 1]), 0.5 * (L[..., 3, 2] - L[..., 1, 2])
-    dxx = 0.25 * (L[..., 2, 4] - 2 * L[..., 2, 2] + L[..., 2, 0])
-    dyy = 0.25 * (L[..., 4, 2] - 2 * L[..., 2, 2] + L[..., 0, 2])
-    dxy = 0.25 * (L[..., 3, 3] - L[..., 1, 3] - L[..., 3, 1] + L[..., 1, 1])
+    dx, dy, dxx, dyy, dxy = (L.flatten(2) @ _differences(L)).unbind(-1)
     det = dxx * dyy - dxy * dxy
     hill = (dxx < 0) & (det > 1e-12) & _ring(cell, (maps.shape[-2], maps.shape[-1]), 2).all(-1)
     det = torch.where(hill, det, 1.0)
     step = torch.stack(((dxy * dy - dyy * dx) / det, (dxy * dx - dxx * dy) / det), dim=-1)
     return cell.to(maps.dtype) + torch.where(hill[..., None], step, 0.0).clamp(-1.0, 1.0)
+
+
+_STENCILS = (
+    {(2, 3): 0.5, (2, 1): -0.5},
+    {(3, 2): 0.5, (1, 2): -0.5},
+    {(2, 4): 0.25, (2, 2): -0.5, (2, 0): 0.25},
+    {(4, 2): 0.25, (2, 2): -0.5, (0, 2): 0.25},
+    {(3, 3): 0.25, (1, 3): -0.25, (3, 1): -0.25, (1, 1): 0.25},
+)
+"""Row and column in a patch of 5x5 cells, with factor: first derivatives x, y, second ones xx, yy, xy."""
+
+
+def _differences(like: Tensor) -> Tensor:
+    """(25, 5): multiplied with a patch as a row it gives the five derivatives at its middle."""
+    columns = [[stencil.get(divmod(i, 5), 0.0) for stencil in _STENCILS] for i in range(25)]
+    return torch.tensor(columns, dtype=like.dtype, device=like.device)
 
 
 def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
