@@ -195,7 +195,19 @@ def _laid_out(skeleton: Skeleton) -> Layout:
     middle_angle = angle[:k].mean(1)
     place = _radius(skeleton, parent)[:, None] * np.stack([np.sin(middle_angle), np.cos(middle_angle)], -1)
     bend = np.array([RIGID if p == k else FREE for p in parent])
-    return np.array(parent), place, bend
+    return np.array(parent), _evened(place, np.array(skeleton.flip)), bend
+
+
+def _evened(place: Float, flip: NDArray[np.int64]) -> Float:
+    """(K, 2) the layout made its own mirror image: points of the middle move onto the axis, apart from each other."""
+    if (flip == np.arange(len(flip))).all():
+        return place
+    place = (place + place[flip] * (-1.0, 1.0)) / 2
+    middle = np.flatnonzero(flip == np.arange(len(flip)))
+    for n, i in enumerate(middle):
+        while n and np.abs(place[middle[:n], 1] - place[i, 1]).min() < 0.4:
+            place[i, 1] += 0.5
+    return place
 
 
 def _radius(skeleton: Skeleton, parent: list[int]) -> Float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posekit.data.coco_structure import number
-from posekit.data.errors import DataError
+from posekit.data.errors import DataError, plain
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
 Entry = Mapping[str, Any]
@@ -63,16 +63,8 @@ def read_skeleton(file: Path, category: Entry) -> tuple[Skeleton, tuple[str, ...
             skeleton = dataclasses.replace(skeleton, symmetry=category["symmetry"])
             said += (f"symmetry, from the file: {skeleton.symmetry}",)
     except ValueError as error:
-        raise DataError(f"{file}: category {category.get('name')!r}: {_plain(error)}") from None
+        raise DataError(f"{file}: category {category.get('name')!r}: {plain(error)}") from None
     return skeleton, said
-
-
-def _plain(error: ValueError) -> str:
-    """The sentence inside a validation error, without the frame around it."""
-    errors = getattr(error, "errors", None)
-    return (
-        str(error) if errors is None else "; ".join(f"{e['loc'][0] if e['loc'] else ''} {e['msg']}" for e in errors())
-    )
 
 
 def _pairs(pairs: Any, points: Sequence[str], *, first: int, what: str) -> list[tuple[str, str]]:

@@ -24,6 +24,15 @@ def listed(items: Sequence[Any]) -> str:
     return ", ".join(str(i) for i in items[:TOLD]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def plain(error: ValueError) -> str:
+    """The sentences inside an error of validation, on one line."""
+    errors = getattr(error, "errors", None)
+    if errors is None:
+        return str(error)
+    told = [(e["loc"][0] if e["loc"] else "", e["msg"].removeprefix("Value error, ")) for e in errors()]
+    return "; ".join(f"{where}: {message}" if where else message for where, message in told)
+
+
 def read_text(path: Path, what: str) -> str:
     """The text of a label file.
 

@@ -39,53 +39,64 @@ def joint_radius(limb: Float | float) -> Float | float:
     return 0.62 * limb
 
 
-def hidden(figures: Figures, body: Articulation) -> NDArray[np.bool_]:
-    """(M, K) whether another part of the same figure lies over a point."""
-    xy, depth = figures.xy, figures.depth
-    a, b = body.limbs.T
-    along, off = nearest(xy, xy[:, a], xy[:, b])
-    limb_depth = depth[:, None, a] * (1 - along) + depth[:, None, b] * along
-    k = np.arange(xy.shape[1])
-    own = (k[:, None] == a) | (k[:, None] == b)
-    thick = figures.limb[:, None, None]
-    over = (off < thick / 2) & (limb_depth < depth[..., None] - thick / 2) & ~own
-    covered = over.any(-1)
-    # A nearer point's disc covers as well.
-    apart = np.linalg.norm(xy[:, :, None] - xy[:, None], axis=-1)
-    nearer = (depth[:, None] < depth[..., None]) & (k[:, None] != k)
-    covered |= ((apart < 0.8 * joint_radius(thick)) & nearer).any(-1)
-    return covered | _behind_torso(figures, body)
-
-
-def _behind_torso(figures: Figures, body: Articulation) -> NDArray[np.bool_]:
-    if not body.torso:
-        return np.zeros(figures.depth.shape, bool)
-    corners = figures.xy[:, body.torso]
-    edge = np.roll(corners, -1, 1) - corners
-    to = figures.xy[:, :, None] - corners[:, None]
-    cross = edge[:, None, :, 0] * to[..., 1] - edge[:, None, :, 1] * to[..., 0]
-    inside = (cross > 0).all(-1) | (cross < 0).all(-1)
-    plane = figures.depth[:, body.torso].mean(1)[:, None]
-    inside &= figures.depth > plane + figures.limb[:, None] / 2
-    inside[:, body.torso] = False
-    return inside
-
-
-def nearest(points: Float, start: Float, end: Float) -> tuple[Float, Float]:
-    """Where on each segment each point is nearest.
-
-    Args:
-        points: (M, K, 2).
-        start: (M, E, 2).
-        end: (M, E, 2).
+def nearness(figures: Figures, body: Articulation) -> tuple[Float, Float, Float]:
+    """In what order parts are drawn, the least first.
 
     Returns:
-        (M, K, E) share of the way from start to end, in [0, 1], and (M, K, E) distance.
+        (M, E) of limbs, (M, K) of the discs of points, (M,) of torsos. A disc lies over the parts that it belongs to.
     """
+    depth, m = figures.depth, len(figures.depth)
+    limb = -depth[:, body.limbs].mean(2)
+    torso = -depth[:, body.torso].mean(1) if body.torso else np.zeros(m)
+    disc = figures.limb[:, None] / 2 - depth
+    k = np.arange(depth.shape[1])
+    own = (k[:, None] == body.limbs[:, 0]) | (k[:, None] == body.limbs[:, 1])
+    if len(body.limbs):
+        disc = np.maximum(disc, np.where(own, limb[:, None], -np.inf).max(-1) + 1e-3)
+    if body.torso:
+        disc[:, body.torso] = np.maximum(disc[:, body.torso], torso[:, None] + 1e-3)
+    return limb, disc, torso
+
+
+def hidden(figures: Figures, body: Articulation) -> NDArray[np.bool_]:
+    """(M, K) whether another part of the same figure lies over a point."""
+    limb, disc, torso = nearness(figures, body)
+    on_limb, on_disc, on_torso = covering(figures.xy, figures, body)
+    here = disc[..., None]
+    covered = (on_limb & (limb[:, None] > here)).any(-1) | (on_disc & (disc[:, None] > here)).any(-1)
+    return covered | (on_torso & (torso[:, None] > disc))
+
+
+def covering(points: Float, figures: Figures, body: Articulation) -> tuple[NDArray[np.bool_], ...]:
+    """Which parts of each figure lie over or under some points.
+
+    Args:
+        points: (M, P, 2), for each of the M figures.
+        figures: M.
+        body: how they are built.
+
+    Returns:
+        (M, P, E) limbs, (M, P, K) discs, (M, P) torsos.
+    """
+    a, b = body.limbs.T
+    xy, thick = figures.xy, figures.limb[:, None, None]
+    on_limb = nearest(points, xy[:, a], xy[:, b]) < thick / 2
+    on_disc = np.linalg.norm(points[:, :, None] - xy[:, None], axis=-1) < joint_radius(thick)
+    if not body.torso:
+        return on_limb, on_disc, np.zeros(points.shape[:2], bool)
+    corners = xy[:, body.torso]
+    edge = np.roll(corners, -1, 1) - corners
+    to = points[:, :, None] - corners[:, None]
+    cross = edge[:, None, :, 0] * to[..., 1] - edge[:, None, :, 1] * to[..., 0]
+    return on_limb, on_disc, (cross > 0).all(-1) | (cross < 0).all(-1)
+
+
+def nearest(points: Float, start: Float, end: Float) -> Float:
+    """(M, P, E) distance of points (M, P, 2) from segments between (M, E, 2) and (M, E, 2)."""
     way = (end - start)[:, None]
     to = points[:, :, None] - start[:, None]
     along = np.clip((to * way).sum(-1) / np.maximum((way * way).sum(-1), 1e-9), 0, 1)
-    return along, np.linalg.norm(to - along[..., None] * way, axis=-1)
+    return np.asarray(np.linalg.norm(to - along[..., None] * way, axis=-1))
 
 
 def paint(figures: Figures, body: Articulation, size: tuple[int, int], rng: np.random.Generator) -> Image:
@@ -101,8 +112,12 @@ def paint(figures: Figures, body: Articulation, size: tuple[int, int], rng: np.r
         (H, W, 3) uint8 RGB.
     """
     image = _clutter(size, rng)
+    limb, disc, torso = nearness(figures, body)
     for i in range(len(figures.xy)):
-        _figure(image, figures, i, body, rng)
+        parts = [(key, 0, e) for e, key in enumerate(limb[i].tolist())]
+        parts += [(key, 1, k) for k, key in enumerate(disc[i].tolist())]
+        parts += [(float(torso[i]), 2, 0)] if body.torso else []
+        _figure(image, figures, i, sorted(parts), body, rng)
     if rng.random() < 0.3:
         image = np.asarray(cv2.GaussianBlur(image, (3, 3), float(rng.uniform(0.3, 0.8))), np.uint8)
     noise = int(rng.integers(2, 14))
@@ -129,32 +144,33 @@ def _clutter(size: tuple[int, int], rng: np.random.Generator) -> Image:
     return image
 
 
-def _figure(image: Image, figures: Figures, i: int, body: Articulation, rng: np.random.Generator) -> None:
-    """Draw figure ``i`` from its farthest part to its nearest."""
-    xy, depth, limb = figures.xy[i], figures.depth[i], float(figures.limb[i])
+def _figure(
+    image: Image,
+    figures: Figures,
+    i: int,
+    parts: list[tuple[float, int, int]],
+    body: Articulation,
+    rng: np.random.Generator,
+) -> None:
+    """Draw figure ``i`` part by part: limbs (0), discs (1) and the torso (2), in the order given."""
+    limb = float(figures.limb[i])
     # Seen from behind a figure is dark, from the front light: that is what tells its left from its right.
     low, high = (20, 90) if figures.behind[i] else (150, 250)
     cloth = rng.integers(low, high, (len(body.limbs) + 1, 3)).tolist()
-    fixed = np.rint((xy - 0.5) * (1 << SHIFT)).astype(int)
+    fixed = np.rint((figures.xy[i] - 0.5) * (1 << SHIFT)).astype(np.int32)
     looks = joint_colours(body, rng)
+    thickness, radius = max(1, round(limb)), round(float(joint_radius(limb)) * (1 << SHIFT))
     if not len(body.limbs):
         # Points that hang on nothing, as in a face, lie on a plate.
-        cv2.fillConvexPoly(image, cv2.convexHull(fixed.astype(np.int32)), cloth[0], cv2.LINE_AA, SHIFT)
-    thickness, radius = max(1, round(limb)), round(float(joint_radius(limb)) * (1 << SHIFT))
-    middle = depth[body.limbs].mean(1) if len(body.limbs) else np.zeros(0)
-    parts = [(-middle[e], 0, e) for e in range(len(middle))]
-    # A disc lies over the limbs that meet in it.
-    parts += [(-depth[k] + limb / 2, 1, k) for k in range(len(xy))]
-    if body.torso:
-        parts.append((-depth[list(body.torso)].mean(), 2, 0))
-    for _, kind, at in sorted(parts):
+        cv2.fillConvexPoly(image, cv2.convexHull(fixed), cloth[0], cv2.LINE_AA, SHIFT)
+    for _, kind, at in parts:
         if kind == 0:
             a, b = fixed[body.limbs[at]].tolist()
             cv2.line(image, a, b, cloth[at], thickness, cv2.LINE_AA, SHIFT)
         elif kind == 1:
             cv2.circle(image, fixed[at].tolist(), radius, looks[at], -1, cv2.LINE_AA, SHIFT)
         else:
-            cv2.fillConvexPoly(image, fixed[list(body.torso)].astype(np.int32), cloth[-1], cv2.LINE_AA, SHIFT)
+            cv2.fillConvexPoly(image, fixed[list(body.torso)], cloth[-1], cv2.LINE_AA, SHIFT)
 
 
 def joint_colours(body: Articulation, rng: np.random.Generator) -> list[list[int]]:

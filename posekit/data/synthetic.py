@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from posekit.data.articulation import Articulation
 from posekit.data.coco import AREA_OF_BOX, write_coco
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.painting import Figures, hidden, nearest, paint
+from posekit.data.painting import Figures, covering, hidden, paint
 from posekit.geometry.boxes import area, around
 from posekit.geometry.keypoints import INSTANCE
 from posekit.geometry.skeleton import Skeleton
@@ -171,12 +171,11 @@ class Synthetic:
 
     def _under_others(self, posed: Figures, present: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(M, K) whether a figure drawn later in the same image lies over a point."""
-        n, (a, b) = self.figures, self.body.limbs.T
+        n = self.figures
         covered = np.zeros(posed.depth.shape, bool)
         for under in range(n):
             for over in range(under + 1, n):
-                start, end = posed.xy[over::n][:, a], posed.xy[over::n][:, b]
-                off = nearest(posed.xy[under::n], start, end)[1]
-                there = present[over::n, None]
-                covered[under::n] |= (off < posed.limb[over::n, None, None] / 2).any(-1) & there
+                figure = Figures(*(array[over::n] for array in (posed.xy, posed.depth, posed.limb, posed.behind)))
+                limbs, discs, torso = covering(posed.xy[under::n], figure, self.body)
+                covered[under::n] |= (limbs.any(-1) | discs.any(-1) | torso) & present[over::n, None]
         return covered

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from posekit.data.coco_structure import number
-from posekit.data.errors import DataError, read_text
+from posekit.data.errors import DataError, plain, read_text
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
 EXPECTED = "a YOLO data.yaml with kpt_shape, names and train or val"
@@ -75,7 +75,7 @@ def read_skeleton(file: Path, content: dict[str, Any], number_: int, name: str) 
             name, points, mirror=mirror, sigmas=dict(zip(points, sigmas, strict=True)) if sigmas else None
         )
     except ValueError as error:
-        raise DataError(f"{file}: {error}") from None
+        raise DataError(f"{file}: {plain(error)}") from None
     return skeleton, (*said, *more)
 
 

@@ -1,0 +1,313 @@
+"""Broken data sets and images. Each maker writes one and gives its path and a piece of the message it must be met with.
+
+`BROKEN`: reading it, or opening its images, ends in a DataError. `DOUBTFUL`: it can be read, and the checks tell.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+Made = tuple[Path, str]
+Maker = Callable[[Path], Made]
+POINTS = ["nose", "left_paw", "right_paw"]
+
+
+def picture(height: int = 20, width: int = 30) -> np.ndarray:
+    """A smooth image, so that a JPEG of it is decoded nearly the same."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 8, y * 12, 128 + 0 * x], -1).astype(np.uint8)
+
+
+def jpeg(image: np.ndarray | None = None) -> bytes:
+    return cv2.imencode(".jpg", picture() if image is None else image)[1].tobytes()
+
+
+def turned(content: bytes, orientation: int) -> bytes:
+    """A JPEG with an EXIF orientation."""
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    body = b"Exif\0\0" + tiff
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + content[2:]
+
+
+def coco_content() -> dict[str, Any]:
+    """A sound COCO file: three annotations in two images of 30 x 20."""
+    points = [4, 5, 2, 20, 6, 2, 9, 15, 1]
+    return {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 30, "height": 20} for i in (7, 9)],
+        "annotations": [
+            {"id": i, "image_id": image, "category_id": 1, "bbox": [2, 3, 20, 14], "area": 150, "keypoints": points[:]}
+            for i, image in ((1, 7), (2, 9), (3, 9))
+        ],
+        "categories": [{"id": 1, "name": "mouse", "keypoints": POINTS[:], "skeleton": [[1, 2], [1, 3]]}],
+    }
+
+
+def write(folder: Path, content: Any, images: dict[str, bytes] | None = None) -> Path:
+    """Write a COCO file and its images; ``None`` writes the sound ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "labels.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    for name, data in (images or {"7.jpg": jpeg(), "9.jpg": jpeg()}).items():
+        (folder / name).write_bytes(data)
+    return file
+
+
+def coco(change: Callable[[dict[str, Any]], Any], fragment: str) -> Maker:
+    """A COCO file with one thing wrong."""
+
+    def make(folder: Path) -> Made:
+        content = coco_content()
+        change(content)
+        return write(folder, content), fragment
+
+    return make
+
+
+def text(content: str, fragment: str) -> Maker:
+    return lambda folder: (write(folder, content), fragment)
+
+
+def image(data: bytes | None, fragment: str) -> Maker:
+    """A sound COCO file, one of whose images is not."""
+
+    def make(folder: Path) -> Made:
+        file = write(folder, coco_content())
+        (folder / "9.jpg").unlink()
+        if data is not None:
+            (folder / "9.jpg").write_bytes(data)
+        return file, fragment
+
+    return make
+
+
+def annotation(fragment: str, **values: Any) -> Maker:
+    """A COCO file whose second annotation has other values; ``...`` removes a key."""
+
+    def change(content: dict[str, Any]) -> None:
+        entry = content["annotations"][1]
+        entry.update(values)
+        for key in [k for k, v in values.items() if v is ...]:
+            del entry[key]
+
+    return coco(change, fragment)
+
+
+def category(fragment: str, **values: Any) -> Maker:
+    return coco(lambda c: c["categories"][0].update(values), fragment)
+
+
+def _two_categories(content: dict[str, Any]) -> None:
+    content["categories"].append({"id": 2, "name": "rat", "keypoints": ["snout", "tail"]})
+
+
+def _not_utf8(folder: Path) -> Made:
+    file = write(folder, "{}")
+    file.write_bytes(b'{"images": [],\n "annotations": "\xff\xfe"}')
+    return file, r"line 2 is not UTF-8 \(byte 0xff\)"
+
+
+YOLO = {
+    "path": ".",
+    "train": "images/train",
+    "kpt_shape": [3, 3],
+    "names": {0: "mouse"},
+    "flip_idx": [0, 2, 1],
+    "kpt_names": {0: POINTS},
+}
+ROW = "0 0.5 0.5 0.6 0.6 0.2 0.3 2 0.7 0.3 2 0.3 0.8 1"
+
+
+def yolo_set(folder: Path, row: str = ROW, content: dict[str, Any] | None = None) -> Path:
+    """A YOLO set of one image with one line of labels."""
+    for part in ("images", "labels"):
+        (folder / part / "train").mkdir(parents=True, exist_ok=True)
+    (folder / "images" / "train" / "a.jpg").write_bytes(jpeg())
+    (folder / "labels" / "train" / "a.txt").write_text(row + "\n", encoding="utf-8")
+    file = folder / "data.yaml"
+    file.write_text(yaml.safe_dump(YOLO if content is None else content), encoding="utf-8")
+    return file
+
+
+def yolo(fragment: str, row: str = ROW, **values: Any) -> Maker:
+    """A YOLO set with one thing wrong; ``...`` removes a key of its data.yaml."""
+    content = {k: v for k, v in (YOLO | values).items() if v is not ...}
+    return lambda folder: (yolo_set(folder, row, content), fragment)
+
+
+def _yaml_text(content: str, fragment: str) -> Maker:
+    def make(folder: Path) -> Made:
+        file = yolo_set(folder)
+        file.write_text(content, encoding="utf-8")
+        return file, fragment
+
+    return make
+
+
+def _file(name: str, content: bytes, fragment: str) -> Maker:
+    def make(folder: Path) -> Made:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+        return folder / name, fragment
+
+    return make
+
+
+NAN = [4, 5, 2, float("nan"), 6, 2, 9, 15, 1]
+
+BROKEN: dict[str, Maker] = {
+    # the file
+    "no such file": lambda folder: (folder / "nothing.json", "no such file; expected COCO JSON"),
+    "a folder": lambda folder: ((folder / "x.json").mkdir(parents=True) or folder / "x.json", "got a folder"),
+    "unknown kind": _file("labels.xls", b"1", r"no reader for this kind of file; readable are \.json"),
+    "empty file": text("", "the file is empty"),
+    "blank file": text(" \n ", "the file is empty"),
+    "not utf-8": _not_utf8,
+    "bad json": text('{"images": [],\n "annotations": [1, }', "not JSON at line 2, column"),
+    "nested too deeply": text("[" * 200000, "nested too deeply"),
+    "results file": text('[{"image_id": 1}]', r"got a list \(a results file\?\)"),
+    "a number": text("3", "got int"),
+    # its structure
+    "images missing": coco(lambda c: c.pop("images"), "'images' is missing, the file has"),
+    "categories missing": coco(lambda c: c.pop("categories"), "'categories' is missing"),
+    "images no list": coco(lambda c: c.update(images={}), "expected 'images' to be a list of objects, got dict"),
+    "images of text": coco(lambda c: c.update(images=["a.jpg"]), "got list of str"),
+    "no images": coco(lambda c: c.update(images=[]), "'images' is empty"),
+    "image without id": coco(lambda c: c["images"][1].pop("id"), "images lack a whole number as 'id': ids number 1"),
+    "image without name": coco(lambda c: c["images"][1].pop("file_name"), "images lack a 'file_name': ids 9"),
+    "image ids twice": coco(lambda c: c["images"][1].update(id=7), "1 image ids are used twice: 7"),
+    "image width": coco(lambda c: c["images"][1].update(width=-3), "width or height that is no positive number"),
+    # categories
+    "no points named": category("no category names its points", keypoints=[]),
+    "two categories": coco(
+        _two_categories, r"several categories have points: 'mouse' \(3 points\), 'rat' \(2 points\)"
+    ),
+    "category without id": coco(lambda c: c["categories"][0].pop("id"), "category 'mouse' lacks a whole number"),
+    "point names are numbers": category("'keypoints' of category 'mouse' to be names", keypoints=[1, 2, 3]),
+    "point names repeat": category("point names repeat", keypoints=["a", "a", "b"]),
+    "skeleton out of range": category(
+        r"'skeleton' has \[4\]; expected names of points, or indices from 1 to 3", skeleton=[[1, 4]]
+    ),
+    "skeleton no pairs": category("expected 'skeleton' to be a list of pairs", skeleton=[1, 2]),
+    "mirror unknown": category(r"'flip_pairs' has \['tail'\]", flip_pairs=[["tail", "nose"]]),
+    "sigmas too few": category("expected 'sigmas' to be 3 numbers", sigmas=[0.1]),
+    "symmetry unknown": category("symmetry", symmetry="sideways"),
+    # annotations
+    "unknown image": annotation(
+        "annotations belong to no image in 'images': ids 2; the first has image_id 99", image_id=99
+    ),
+    "too few numbers": annotation(
+        r"do not have 3 x 3 = 9 numbers.*ids 2; the first has 6 numbers", keypoints=[1, 2, 2] * 2
+    ),
+    "points no list": annotation("the first has keypoints of type dict", keypoints={"nose": 1}),
+    "points as text": annotation(r"the first has keypoints\[1\] = '5'", keypoints=[4, "5", 2, 20, 6, 2, 9, 15, 1]),
+    "points null": annotation(r"keypoints\[3\] = None", keypoints=[4, 5, 2, None, None, 0, 9, 15, 1]),
+    "points nan": annotation("points that are NaN or infinite: ids 2", keypoints=NAN),
+    "scores for visibility": annotation("the first has 0.93; are these predictions", keypoints=[4, 5, 0.93] * 3),
+    "box of three": annotation(
+        r"no four finite numbers in 'bbox': ids 2; the first has bbox \[1, 2, 3\]", bbox=[1, 2, 3]
+    ),
+    "box nan": annotation("no four finite numbers in 'bbox'", bbox=[1, 2, float("nan"), 4]),
+    "area as text": annotation("the first has area 'large'", area="large"),
+    "annotation id as text": annotation("'id' that is no whole number, such as 'x'", id="x"),
+    # images
+    "image missing": image(None, "no such image; give the folder of the images"),
+    "image empty": image(b"", "the image file is empty"),
+    "image cut off": image(jpeg()[:-60], r"the image is cut off \(its end is missing\)"),
+    "cut off behind a thumbnail": image(
+        turned(jpeg(), 1)[:-60].replace(b"Exif", b"Ex\xff\xd9", 1), "the image is cut off"
+    ),
+    "png cut off": image(cv2.imencode(".png", picture())[1].tobytes()[:-20], "the image is cut off"),
+    "webp cut off": image(cv2.imencode(".webp", picture())[1].tobytes()[:-9], "the image is cut off"),
+    "no image at all": image(b"<html>not found</html>", "not an image that can be decoded .it starts with b'<html>"),
+    "image of another size": image(jpeg(picture(22, 33)), r"says 30x20 \(width x height\), the image is 33x22"),
+    "image turned by exif": image(turned(jpeg(), 6), "made on the image before its EXIF orientation was applied"),
+    # YOLO
+    "bad yaml": _yaml_text("path: [1,\n  b: 2", "not YAML at line 2"),
+    "yaml of text": _yaml_text("just words", "got str"),
+    "no kpt_shape": yolo("'kpt_shape' is missing", kpt_shape=...),
+    "kpt_shape of one": yolo(r"expected 'kpt_shape' to be \[number of points, 2 or 3\], got \[3\]", kpt_shape=[3]),
+    "flip_idx no permutation": yolo("'flip_idx' to hold each of 0 to 2 once", flip_idx=[0, 0, 1]),
+    "flip_idx of pairs": yolo("'flip_idx' to hold each of 0 to 2 once", flip_idx=[[0, 2], [1, 1]]),
+    "flip_idx goes round": yolo(
+        "'flip_idx' sends 0 to 1, but 1 to 2; a mirror twice must lead back", flip_idx=[1, 2, 0]
+    ),
+    "kpt_names too few": yolo("to be 3 names", kpt_names={0: ["a"]}),
+    "yolo names repeat": yolo("point names repeat", kpt_names=["a", "a", "b"]),
+    "yolo sigmas": yolo("'kpt_oks_sigmas' to be 3 numbers above 0", kpt_oks_sigmas=[1, 2, 0]),
+    "class names": yolo("expected 'names' to be a list, or a mapping", names={"mouse": 0}),
+    "no train": yolo(r"no split 'train'; the file has \['val'\]", train=..., val="images/train"),
+    "split missing": yolo("'images/nowhere' was not found; tried", train="images/nowhere"),
+    "split without images": yolo("holds no images", train="labels/train"),
+    "line too short": yolo(
+        "1 lines do not have 14 numbers.*lines 1; the first has 8", row="0 0.5 0.5 0.6 0.6 0.2 0.3 2"
+    ),
+    "line of words": yolo("expected numbers only", row=ROW.replace("0.2", "left")),
+    "yolo nan": yolo("rows 1 have NaN or infinite numbers", row=ROW.replace("0.2", "nan")),
+    "yolo pixels": yolo("a box is not in fractions of the image", row="0 50 50 60 60 0.2 0.3 2 0.7 0.3 2 0.3 0.8 1"),
+    "yolo visibility": yolo("1 points have a visibility other than 0", row=ROW.replace(" 0.8 1", " 0.8 0.5")),
+    "yolo class unknown": yolo(r"labels have classes \[4\]", row="4" + ROW[1:]),
+    "yolo two classes": yolo(
+        "several classes have labels: 'mouse', 'rat'", row=f"{ROW}\n1{ROW[1:]}", names=["mouse", "rat"]
+    ),
+    # packs
+    "no pack": _file("x.zip", b"PK rubbish", "not a whole pack"),
+    "pack missing": lambda folder: (folder / "x.zip", "no such file; expected a pack"),
+}
+
+
+def _grey_and_alpha(folder: Path) -> Path:
+    content = coco_content()
+    content["images"][1]["file_name"] = "9.png"
+    alpha = np.concatenate([picture(), picture()[..., :1]], -1)
+    images = {"7.jpg": jpeg(picture()[..., 0]), "9.png": cv2.imencode(".png", alpha)[1].tobytes()}
+    return write(folder, content, images)
+
+
+def _turned_and_right(folder: Path) -> Made:
+    content = coco_content()
+    content["images"][1].update(width=20, height=30)
+    return write(folder, content, {"7.jpg": jpeg(), "9.jpg": turned(jpeg(), 6)}), "1 images are turned by EXIF"
+
+
+def _all(content: dict[str, Any], **values: Any) -> None:
+    for entry in content["annotations"]:
+        entry.update(values)
+
+
+DOUBTFUL: dict[str, Maker] = {
+    "ids twice": annotation("error: .*2 annotations have an id that another has too: ids 1", id=1),
+    "flat box": annotation("error: .*1 boxes have no width or no height: ids 2", bbox=[3, 3, 0, 5]),
+    "box outside": annotation("warning: .*1 boxes reach outside the image: ids 2", bbox=[-9, 3, 20, 14]),
+    "labelled at zero": annotation(
+        r"warning: .*labelled points at \(0, 0\): ids 2", keypoints=[0, 0, 2, 9, 9, 2, 8, 8, 1]
+    ),
+    "labelled outside": annotation(
+        "warning: .*labelled points outside the image: ids 2", keypoints=[4, 50, 2, 9, 9, 2, 8, 8, 1]
+    ),
+    "unlabelled": annotation("info: .*1 annotations have no labelled point and are ignored: ids 2", keypoints=[0] * 9),
+    "points missing": annotation("info: .*1 annotations have no labelled point", keypoints=...),
+    "nothing labelled": coco(lambda c: _all(c, keypoints=[0] * 9), "error: .*no instance has a labelled point"),
+    "never labelled": coco(
+        lambda c: _all(c, keypoints=[4, 5, 2, 20, 6, 2, 0, 0, 0]), "1 points are labelled nowhere: right_paw"
+    ),
+    "bare image": coco(lambda c: _all(c, image_id=7), "info: .*1 of 2 images have no annotation"),
+    "no mirror": category("nothing is known of left and right", keypoints=["a", "b", "c"]),
+    "one file twice": coco(lambda c: c["images"][1].update(file_name="7.jpg"), "1 files stand for several images"),
+    "image missing": image(None, "error: .*1 images are missing"),
+    "image empty": image(b"", "error: .*1 image files are empty"),
+    "image cut off": image(jpeg()[:-60], "error: .*1 images are cut off"),
+    "no image at all": image(b"<html>", "error: .*1 files are no images"),
+    "another size": image(jpeg(picture(22, 33)), "error: .*1 images have another size"),
+    "turned": image(turned(jpeg(), 6), "error: .*1 images are turned by EXIF after their size was written"),
+    "turned and right": _turned_and_right,
+    "grey": lambda folder: (_grey_and_alpha(folder), "info: .*1 images are grey; they are read as RGB"),
+    "alpha": lambda folder: (_grey_and_alpha(folder), "info: .*1 images have an alpha channel; it is dropped"),
+}
