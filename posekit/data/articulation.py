@@ -6,11 +6,13 @@ points look alike, so the mirror image of a figure, its points renamed, is a fig
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.data.face_layout import face_place
 from posekit.geometry.skeleton import Skeleton
 
 Float = NDArray[np.floating]
@@ -76,7 +78,9 @@ class Articulation:
     @classmethod
     def of(cls, skeleton: Skeleton) -> Articulation:
         """A body or a face where the names tell, else a tree laid out around its middle."""
-        known = _named(skeleton, _BODY, ("shoulder", "hip")) or _named(skeleton, _FACE, ("eye", "nose"))
+        known = (
+            _named(skeleton, _BODY, ("shoulder", "hip")) or _named(skeleton, _FACE, ("eye", "nose")) or _face(skeleton)
+        )
         parent, place, bend = known or _laid_out(skeleton)
         k = len(skeleton.points)
         rest = place - np.concatenate([place, [[0.0, 0.0]]])[parent]
@@ -153,6 +157,17 @@ def _named(
     place = np.array([[row[1] * s, row[2]] for row, s in zip(found, side, strict=True)], np.float64)
     parent = [_hangs_on(row[4], s, found, side) for row, s in zip(found, side, strict=True)]
     return np.array(parent), place, np.array([row[3] for row in found], np.float64)
+
+
+def _face(skeleton: Skeleton) -> Layout | None:
+    """A densely labelled face, all of one piece; ``None`` where a name is not known."""
+    numbers = [int(name.rsplit("_", 1)[1]) for name in skeleton.points if re.fullmatch(r"(left|right)_jaw_\d+", name)]
+    found = [face_place(name, max(numbers, default=1)) for name in skeleton.points]
+    if None in found:
+        return None
+    sides = [_side(skeleton, i) for i in range(len(found))]
+    place = np.array([(p[0] * s, p[1]) for p, s in zip(found, sides, strict=True) if p is not None])
+    return np.full(len(found), len(found)), place, np.full(len(found), 2.5)
 
 
 def _side(skeleton: Skeleton, point: int) -> int:

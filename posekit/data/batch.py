@@ -18,7 +18,7 @@ class Batch:
     """B images of one size.
 
     Args:
-        image: (B, 3, H, W) uint8 RGB.
+        image: (B, 3, H, W) uint8 RGB; `collate` leaves it channels last in memory.
         instances: (B, N, ...) tensors; slots beyond an image's own instances are empty.
         to_source: (B, 3, 3) float64, pixels of the image to pixels of its file.
         image_id: (B,) int64.
@@ -74,10 +74,10 @@ def collate(samples: Sequence[Sample]) -> Batch:
     if len(sizes) > 1:
         said = ", ".join(f"{h}x{w}" for h, w in sizes)
         raise ValueError(f"a batch needs images of one size; got {said}: crop or resize them first")
-    image = np.ascontiguousarray(np.stack([sample.image for sample in samples]).transpose(0, 3, 1, 2))
     slots = max(1, *(len(sample.instances.role) for sample in samples))
     return Batch(
-        image=torch.from_numpy(image),
+        # Left in the order of the files: a copy would cost as much as the crop, and channels last is what nets want.
+        image=torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
         instances=_stacked([sample.instances for sample in samples], slots),
         to_source=torch.from_numpy(np.stack([np.asarray(sample.to_source, np.float64) for sample in samples])),
         image_id=torch.tensor([sample.image_id for sample in samples], dtype=torch.int64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,9 +165,8 @@ def _images(dataset: Dataset) -> Iterator[Finding]:
     for record in dataset.images:
         for fault in check_pixels(record):
             kinds.setdefault(fault, []).append(record.path)
-    paths = [record.path for record in dataset.images]
-    if len(set(paths)) < len(paths):
-        again = sorted({p for p in paths if paths.count(p) > 1})
+    times = Counter(record.path for record in dataset.images)
+    if again := [path for path, n in times.items() if n > 1]:
         kinds["warning", "files stand for several images", "list each file once"] = again
     for (severity, what, fix), concerned in kinds.items():
         yield Finding(

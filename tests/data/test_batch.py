@@ -43,7 +43,7 @@ def test_instances_are_padded_with_empty_slots():
     batch = collate(samples)
     assert batch.image.shape == (2, 3, H, W)
     assert batch.image.dtype == torch.uint8
-    assert batch.image.is_contiguous()
+    assert batch.image.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_array_equal(batch.image[1].numpy().transpose(1, 2, 0), samples[1].image)
     assert batch.instances.keypoints.xy.shape == (2, 3, K, 2)
     assert batch.instances.role.tolist() == [[INSTANCE] * 3, [INSTANCE, INSTANCE, EMPTY]]
@@ -80,6 +80,13 @@ def test_a_batch_moves_and_pickles():
     assert isinstance(moved, Batch)
     assert moved.instances.keypoints.xy.device.type == "meta"
     assert torch.equal(pickle.loads(pickle.dumps(batch)).image, batch.image)
+
+
+def test_accelerate_moves_a_batch():
+    from accelerate.utils import send_to_device
+
+    moved = send_to_device(collate([sample(3, 0), sample(2, 5)]), torch.device("meta"))
+    assert moved.image.device.type == moved.instances.keypoints.xy.device.type == "meta"
 
 
 def test_sizes_must_agree():

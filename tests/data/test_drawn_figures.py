@@ -14,6 +14,7 @@ from posekit.data.painting import Figures, hidden, joint_colours
 from posekit.data.readers import read
 from posekit.data.synthetic import Synthetic
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
+from posekit.skeletons import SKELETONS
 
 
 def skeleton(name, points, bones=()):
@@ -137,6 +138,16 @@ def test_a_drawn_set_pickles():
 def test_sets_of_nothing_are_refused(wrong):
     with pytest.raises(ValueError, match="at least 1 image, 1 figure and 16x16 pixels; got"):
         Synthetic(WORM, **({"count": 2} | wrong))
+
+
+@pytest.mark.parametrize("name", ["face68", "wflw98"])
+def test_dense_faces_look_like_faces(name):
+    face = SKELETONS[name]
+    dataset = Synthetic(face, count=20, size=(128, 128), seed=1, outside=0).dataset()
+    chin, tip, eye = face.index(["chin", "nose_tip", "left_eye_outer"])
+    y = dataset.xy[..., 1]
+    assert ((y[:, eye] < y[:, tip]) & (y[:, tip] < y[:, chin])).all()
+    assert (dataset.visibility == 2).mean() > 0.6
 
 
 def test_one_point_makes_a_figure():
