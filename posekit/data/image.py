@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import FileIO
 from pathlib import Path
 
 import cv2
@@ -36,7 +37,8 @@ def image_bytes(path: Path | str) -> bytes:
     """
     try:
         # OpenCV's own reader fails on some file names and says nothing when a file is missing.
-        return Path(path).read_bytes()
+        with FileIO(path) as file:  # without the layers of `Path.read_bytes`, which cost more than the reading
+            return file.readall()
     except FileNotFoundError:
         raise DataError(f"{path}: no such image; give the folder of the images, or correct the label file") from None
     except OSError as error:

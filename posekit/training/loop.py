@@ -174,8 +174,8 @@ class Loop:
     def _step(self, batch: Batch) -> None:
         progress, options = self.progress, self.options
         torch.manual_seed(_draw(self.recipe.seed, progress.epoch, progress.step, self.engine.process_index))
-        if options.channels_last:
-            batch = replace(batch, image=batch.image.contiguous(memory_format=torch.channels_last))
+        layout = torch.channels_last if options.channels_last else torch.contiguous_format
+        batch = replace(batch, image=batch.image.contiguous(memory_format=layout))
         last = progress.step + 1 == self.per_epoch
         update = last or (progress.step + 1) % options.accumulate == 0
         with nullcontext() if update else self.engine.no_sync(self.task):

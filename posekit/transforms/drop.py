@@ -55,7 +55,7 @@ class Drop:
 
     def __call__(self, sample: Sample, rng: np.random.Generator, skeleton: Skeleton) -> Sample:
         """The sample with part of its image black; the sample itself where nothing is drawn."""
-        if rng.random() >= self.probability:
+        if not self.probability or rng.random() >= self.probability:
             return sample
         hidden = self.mask(sample, rng)
         image = sample.image * ~hidden[..., None]

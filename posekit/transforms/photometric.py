@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
+from functools import cache, cached_property
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -57,8 +57,16 @@ class Photometric:
     jpeg_quality: int = Field(30, ge=1, le=100)
     "worst quality; the best is 95"
 
+    @cached_property
+    def _any(self) -> bool:
+        """Whether anything is ever changed."""
+        shares = self.grey, self.blur, self.noise, self.jpeg
+        return any((self.brightness, self.contrast, self.saturation, self.hue, *shares))
+
     def __call__(self, sample: Sample, rng: np.random.Generator, skeleton: Skeleton) -> Sample:
         """The sample with other looks; its image is a new array wherever anything changed."""
+        if not self._any:
+            return sample
         amount = rng.uniform(-1.0, 1.0, 4).tolist()
         grey, blur, noise, jpeg, sigma, level, quality = rng.random(7).tolist()
         image = _recolour(
