@@ -6,10 +6,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from posekit.data.check import Figures
+    from posekit.data.dataset import Dataset
 
 USAGE = """usage: posekit data check FILE... | posekit data pack FILE --size N
 
@@ -65,3 +70,89 @@ def run(argv: Sequence[str]) -> int:
     asked_for_help = bool(argv) and argv[0] in ("-h", "--help")
     print(USAGE, file=sys.stdout if asked_for_help else sys.stderr)
     return 0 if asked_for_help else 2
+
+
+def _check(options: Check) -> int:
+    """Print figures and findings, draw the sheet; status 1 when something is wrong."""
+    from posekit.data.check import check, figures
+    from posekit.recipe import Data
+    from posekit.training.sets import read_set
+
+    console = Console(highlight=False)
+    data = Data(images=options.images, category=options.category, skeleton=options.skeleton)
+    errors = 0
+    for file in options.files:
+        findings = check(file, images=options.images, category=options.category)
+        for finding in findings:
+            colour = {"error": "red", "warning": "yellow"}.get(finding.severity, "cyan")
+            console.print(f"[{colour}]{finding.severity}[/{colour}] {str(finding).partition(': ')[2]}", soft_wrap=True)
+        wrong = sum(finding.severity == "error" for finding in findings)
+        errors += wrong
+        if wrong:
+            console.print(f"{file}: {wrong} errors, mend these first")
+            continue
+        dataset = read_set(data, [file], "train")
+        for sentence in dataset.inferred:
+            console.print(f"  {sentence}", soft_wrap=True)
+        _print_figures(console, figures(dataset))
+        if len(dataset):
+            target = _target(options, file)
+            _write_sheet(dataset, options, target)
+            console.print(f"each sample beside its flipped self: {target}", soft_wrap=True)
+    return 1 if errors else 0
+
+
+def _print_figures(console: Console, figures: Figures) -> None:
+    low, middle, high = figures.box_sides
+    console.print(
+        f"{figures.images} images, {figures.instances} instances, {figures.ignored} regions to ignore; "
+        f"longer side of a box {low:.0f} / {middle:.0f} / {high:.0f} px (least, median, most)"
+    )
+    table = Table("point", "labelled", "of them hidden")
+    for name, count in figures.labelled.items():
+        table.add_row(name, str(count), str(figures.hidden[name]))
+    console.print(table)
+
+
+def _target(options: Check, file: Path) -> Path:
+    """Where a file's sheet goes: several files must not overwrite each other's."""
+    if len(options.files) == 1:
+        return options.out
+    return options.out.with_name(f"{options.out.stem}_{file.stem}{options.out.suffix}")
+
+
+def _write_sheet(dataset: Dataset, options: Check, target: Path) -> None:
+    """Draw instances, evenly spread over the set, beside their mirror images: a wrong pair shows at once."""
+    import cv2
+    import numpy as np
+
+    from posekit.transforms.geometric import Placement, place
+    from posekit.visualize.draw import draw_poses, sheet
+
+    skeleton = dataset.skeleton
+    which = np.unique(np.linspace(0, len(dataset) - 1, min(options.samples, len(dataset))).astype(int))
+    pictures, captions = [], []
+    for index in which:
+        sample = dataset.instance(int(index))
+        for flip in (False, True) if skeleton.flippable else (False,):
+            crop = place(sample, Placement(sample.instances.boxes[0], flip=flip), (256, 256), skeleton)
+            points = crop.instances.keypoints
+            score = np.where(points.labelled, 1.0, 0.0)
+            pictures.append(draw_poses(crop.image, points.xy, score, skeleton, threshold=0.5))
+            captions.append(f"{Path(sample.path).name}{' flipped' if flip else ''}")
+    drawn = sheet(pictures, columns=6, captions=captions)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(target), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{target}: could not be written; name a .png or .jpg")
+
+
+def _pack(options: Pack) -> int:
+    """Write the archive and say how large it became."""
+    from posekit.data.pack import pack
+    from posekit.data.readers import read
+
+    dataset = read(options.file, images=options.images, category=options.category, split=options.split)
+    out = options.out or options.file.with_name(f"{options.file.stem}_{options.size}.zip")
+    pack(dataset, out, options.size, options.padding)
+    print(f"{len(dataset)} crops of at most {options.size} px, {out.stat().st_size / 2**20:.1f} MiB: {out}")
+    return 0

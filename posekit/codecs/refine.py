@@ -146,19 +146,19 @@ def _differences(like: Tensor) -> Tensor:
 def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
     """(B, K, 5, 5) logarithm of the smoothed map around each peak, as if zeros lay around the map.
 
-    Only the patch that these 25 values need is smoothed, by two small matrix products; the zeros are in the factors.
+    Only the patch that these 25 values need is smoothed, by two small matrix products.
     """
     H, W = maps.shape[-2:]
-    rows = _five_rows(blur, maps)
+    rows = _five_rows(blur, maps).mT
     reach = torch.arange(-(blur // 2) - 2, blur // 2 + 3, device=cell.device)
     x, y = cell[..., :1] + reach, cell[..., 1:] + reach
-    down = rows * ((y >= 0) & (y < H))[..., None, :]
-    across = rows * ((x >= 0) & (x < W))[..., None, :]
+    inside = ((y >= 0) & (y < H))[..., :, None] & ((x >= 0) & (x < W))[..., None, :]
     at = (y.clamp(0, H - 1) * W)[..., :, None] + x.clamp(0, W - 1)[..., None, :]
     size = reach.shape[0]
     patch = maps.flatten(2).gather(-1, at.flatten(2)).reshape(*cell.shape[:2], size, size)
-    patch = patch * (patch.abs() < 1e29)  # cells that said nothing
-    return (down @ patch @ across.transpose(-1, -2)).clamp_min(FLOOR).log()
+    patch = patch * (inside & (patch.abs() < 1e29))  # nothing from outside, nor from cells that said nothing
+    # One product over all patches for each axis, many times faster than a product for each patch.
+    return ((patch @ rows).mT @ rows).mT.clamp_min(FLOOR).log()
 
 
 def refine_line(lines: Tensor, bin_: Tensor, blur: int = 11) -> Tensor:

@@ -22,7 +22,6 @@ from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
 from posekit.models.backbones import BACKBONES
-from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.heads.maps import Maps
 from posekit.models.heads.pooled import Pooled
@@ -48,7 +47,7 @@ class Form:
 
 
 PLAIN = Form((256, 192), ResNet(depth=50), Deconv(), Train(epochs=210, lr=5e-4, schedule="step"))
-TINY = Form((128, 128), MobileNetV3(size="small", momentum=0.1), Upsample(), Train(epochs=60, lr=2e-3))
+TINY = Form((128, 128), ResNet(depth=18, width=0.5), Upsample(), Train(epochs=60, lr=2e-3, batch=16))
 STRIDE = 4
 """Pixels a cell of the maps, where a codec has maps."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from posekit.models.layers.conv import init_fan_out
+from posekit.models.layers.divisible import make_divisible
 from posekit.models.weights import load_weights
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -24,6 +25,8 @@ class ResNet:
 
     depth: Literal[18, 34, 50, 101, 152] = 50
     """Layers with weights; 18 and 34 use the basic block."""
+    width: float = Field(default=1.0, gt=0)
+    """Every channel count times this, in whole eights; published weights are of width 1."""
     weights: str | None = None
     """File of published weights, .safetensors or .pth, with torchvision's names; unset: drawn at random."""
     kind: Literal["resnet"] = "resnet"
@@ -31,7 +34,7 @@ class ResNet:
     def build(self) -> nn.Module:
         """The trunk."""
         ignored = ("fc.", "deconv_layers.", "final_layer.")
-        return load_weights(ResNetBackbone(self.depth), self.weights, ignored)
+        return load_weights(ResNetBackbone(self.depth, self.width), self.weights, ignored)
 
 
 class BasicBlock(nn.Module):
@@ -93,20 +96,19 @@ class ResNetBackbone(nn.Module):
     strides = (4, 8, 16, 32)
     multiple = 32
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, width: float = 1.0) -> None:
         super().__init__()
         block = BasicBlock if depth < 50 else Bottleneck
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        before, *_ = widths = tuple(make_divisible(base * width) for base in (64, 128, 256, 512))
+        self.conv1 = nn.Conv2d(3, before, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(before)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        widths = (64, 128, 256, 512)
-        self.channels = tuple(width * block.expansion for width in widths)
-        before = 64
-        for index, (width, count) in enumerate(zip(widths, BLOCKS[depth], strict=True)):
-            after = width * block.expansion
-            rest = [block(after, width) for _ in range(count - 1)]
-            self.add_module(f"layer{index + 1}", nn.Sequential(block(before, width, 1 if index == 0 else 2), *rest))
+        self.channels = tuple(channels * block.expansion for channels in widths)
+        for index, (channels, count) in enumerate(zip(widths, BLOCKS[depth], strict=True)):
+            after = channels * block.expansion
+            rest = [block(after, channels) for _ in range(count - 1)]
+            self.add_module(f"layer{index + 1}", nn.Sequential(block(before, channels, 1 if index == 0 else 2), *rest))
             before = after
         init_fan_out(self)
 

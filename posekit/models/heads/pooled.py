@@ -9,6 +9,7 @@ import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from posekit.models.heads.shapes import refuse_other
 
@@ -17,6 +18,9 @@ from posekit.models.heads.shapes import refuse_other
 class Pooled:
     """Global average pooling and a linear layer for each name: coordinates, their spreads, scores."""
 
+    cells: int = Field(default=1, ge=1)
+    """Cells a side that pooling leaves; 1 is global, as published. More keep where things are, which small networks on
+    small crops learn much faster from."""
     hidden: int = Field(default=0, ge=0)
     """Width of a layer with ReLU between pooling and the outputs; 0: none, as published."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -30,14 +34,23 @@ class Pooled:
             ValueError: a shape has other axes.
         """
         refuse_other(shapes, self.kind)
-        return PooledHead({name: tuple(shape) for name, shape in shapes.items()}, channels, self.hidden, self.dropout)
+        if self.cells > min(size):
+            raise ValueError(
+                f"the head 'pooled' cannot leave {self.cells} cells a side of {size[0]}x{size[1]}; use fewer"
+            )
+        named = {name: tuple(shape) for name, shape in shapes.items()}
+        return PooledHead(named, channels, self.cells, self.hidden, self.dropout)
 
 
 class PooledHead(nn.Module):
     """(B, channels, H, W) to one (B, K, D) a name, close to 0 at the start."""
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], channels: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, ...]], channels: int, cells: int, hidden: int, dropout: float
+    ) -> None:
         super().__init__()
+        self.cells = cells
+        channels *= cells * cells
         layers = [nn.Linear(channels, hidden), nn.ReLU(inplace=True)] if hidden else []
         self.trunk = nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
         self.shapes = dict(shapes)
@@ -51,5 +64,6 @@ class PooledHead(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Raw values; no activation."""
-        features = self.trunk(x.mean(dim=(2, 3)))
+        pooled = x.mean(dim=(2, 3)) if self.cells == 1 else F.adaptive_avg_pool2d(x, self.cells).flatten(1)
+        features = self.trunk(pooled)
         return {name: layer(features).unflatten(1, self.shapes[name]) for name, layer in self.points.items()}
