@@ -41,7 +41,9 @@ def chart(result: dict[str, Any], file: Path) -> None:
         panel.set_xlim(min(times.values()) / 1.5, 2.5 * max(times.values()))
         panel.invert_yaxis()
         panel.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False, fontsize=8, loc="lower right")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
