@@ -64,7 +64,7 @@ def command(setup: Setup, recipe: str, run: Path, extra: tuple[str, ...] = ()) -
     return [
         *("train", recipe, "--data.train", *(str(root() / f) for f in setup.train)),
         *("--data.val", str(root() / setup.val), "--size", height, width, "--train.epochs", str(setup.epochs)),
-        *("--run", str(run), "--resume", *setup.extra, *extra),
+        *("--out", str(run), "--resume", *setup.extra, *extra),
     ]
 
 

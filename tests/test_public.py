@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import posekit
 import pytest
+
+import posekit
 
 
 def test_public_names_are_the_checked_in_list():

@@ -32,10 +32,10 @@ class First:
     "losses instead of the recipe's own"
     backbone: str | None = None
     "another trunk in the same recipe"
-    run: Path | None = None
+    out: Path | None = None
     "folder of the run; default runs/RECIPE-N"
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    "go on from the newest checkpoint in --run"
+    "go on from the newest checkpoint in --out"
     overfit: int = 0
     "learn so many samples by heart and say whether the set-up can learn"
     device: str = "auto"

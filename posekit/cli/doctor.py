@@ -87,8 +87,9 @@ def _torchvision() -> list[str]:
         importlib.import_module("torchvision")
     except (ImportError, OSError, RuntimeError) as error:
         return [
-            f"torchvision {version} does not import ({_line(error)}): it was built for another torch. posekit itself does not "
-            "need it; timm does. Cure: pip uninstall torchvision, or install the pair that belongs together from one place"
+            f"torchvision {version} does not import ({_line(error)}): it was built for another torch. posekit itself "
+            "does not need it; timm does. Cure: pip uninstall torchvision, or install torch and torchvision as a pair "
+            "from one place"
         ]
     return []
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +29,8 @@ recipes: {recipes}
   --codec NAME           another representation in the same recipe
   --loss NAME...         losses instead of the recipe's own
   --backbone NAME        another trunk: {backbones}, or timm:NAME
-  --run DIR              folder of the run (default runs/RECIPE-N)
-  --resume               go on from the newest checkpoint in --run
+  --out DIR              folder of the run (default runs/RECIPE-N)
+  --resume               go on from the newest checkpoint in --out
   --overfit N            learn N samples by heart in about a minute and say whether the set-up can learn
   --device NAME          auto, cpu, cuda, mps
 """
@@ -115,15 +113,15 @@ def _silent(_: str) -> None:
 
 def _folder(asked: First, recipe: Recipe, processes: int) -> Path:
     """Where the run is written."""
-    if asked.run is not None:
-        if (asked.run / "recipe.json").exists() and not asked.resume and (asked.run / "metrics.csv").exists():
-            raise RecipeError(f"{asked.run} holds a run already; go on with --resume, or choose another --run")
-        return asked.run
+    if asked.out is not None:
+        if (asked.out / "recipe.json").exists() and not asked.resume and (asked.out / "metrics.csv").exists():
+            raise RecipeError(f"{asked.out} holds a run already; go on with --resume, or choose another --out")
+        return asked.out
     if asked.resume:
-        raise RecipeError("--resume needs --run DIR: which run should go on?")
+        raise RecipeError("--resume needs --out DIR: which run should go on?")
     if processes > 1:
         # Every process must write to the same place without asking the others.
-        raise RecipeError("several processes need --run DIR, so that all write to one place")
+        raise RecipeError("several processes need --out DIR, so that all write to one place")
     number = 1
     while (Path("runs") / f"{recipe.name}-{number}").exists():
         number += 1
@@ -142,5 +140,5 @@ def _check_same(asked: First, recipe: Recipe, folder: Path) -> None:
     if changed:
         raise RecipeError(
             f"{folder} was begun with other values of {', '.join(changed)}; repeat the command it began with, "
-            f"or: posekit train {file} --run {folder} --resume"
+            f"or: posekit train {file} --out {folder} --resume"
         )

@@ -31,7 +31,7 @@ class Heatmap:
     "unbiased draws around the point itself, quantised around the centre of its cell, in a window of 3 sigma"
     refine: Literal["none", "quarter", "parabola", "dark"] = "dark"
     "how the place between cells is found"
-    blur: float | None = Field(default=None, ge=0)
+    blur: Annotated[float, Field(ge=0)] | None = None
     "width of the window that smooths a map before dark looks at it, image pixels; unset: about 5 sigma; 0: none"
     outside: Literal["window", "strict", "ignore"] = "window"
     """points outside the image: window trains on what the image shows of their Gaussian, strict leaves them out, ignore

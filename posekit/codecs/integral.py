@@ -32,7 +32,7 @@ class Integral:
     "sharpness: 1 leaves it to the network, 10 and more approach the highest cell"
     bias: Literal["none", "corrected"] = "none"
     "corrected takes off the background, which pulls every mean to the middle of the map"
-    window: float | None = Field(default=None, gt=0)
+    window: Annotated[float, Field(gt=0)] | None = None
     "half width of the square around the highest cell that counts, image pixels; unset: the whole map"
     sigma: float = Field(default=8.0, gt=0)
     "width of the Gaussian target of losses on the map, image pixels"

@@ -1,6 +1,6 @@
 """Losses on maps of cells: mean squares, and those of the hardest points only."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -71,7 +71,7 @@ class Ohkm:
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
-    hardest: int | None = Field(default=None, ge=1)
+    hardest: Annotated[int, Field(ge=1)] | None = None
     "points an image that count; unset: 8 of 17, or that share of other numbers"
     kind: Suppress[Literal["ohkm"]] = "ohkm"
 

@@ -29,7 +29,8 @@ train = loop.Loop.train
 def telling(self):
     outcome = train(self)
     values = np.concatenate([p.detach().double().flatten().numpy() for p in self.net.parameters()])
-    told = {"world": self.engine.num_processes, "seen": seen, "sum": values.sum(), "square": (values**2).sum(), "written": written}
+    sums = {"sum": values.sum(), "square": (values**2).sum()}
+    told = {"world": self.engine.num_processes, "seen": seen, "written": written, **sums}
     write(out / f"{os.environ['RANK']}.json", json.dumps(told))
     return outcome
 loop.Loop.train = telling
@@ -58,7 +59,7 @@ def test_two_processes_train_one_model(tmp_path):
             "--device",
             "cpu",
         ),
-        *("--run", str(tmp_path / "run")),
+        *("--out", str(tmp_path / "run")),
     ]
     done = subprocess.run(
         words, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False

@@ -23,7 +23,7 @@ def command(data: Path, run: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "posekit", "train", "topdown-regression-tiny", "--data.train", str(data)),
         *("--size", "64", "64", "--train.batch", str(BATCH), "--train.epochs", str(EPOCHS)),
-        *("--train.checkpoint-steps", str(EVERY), "--run", str(run), "--device", "cpu", *everything_random),
+        *("--train.checkpoint-steps", str(EVERY), "--out", str(run), "--device", "cpu", *everything_random),
     ]
 
 

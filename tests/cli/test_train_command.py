@@ -1,0 +1,157 @@
+"""`posekit train` as a person uses it: their file, nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+from figures import FOUR, labelled_files
+from posekit.cli.main import main
+from posekit.data.synthetic import Synthetic
+from posekit.data.yolo import write_yolo
+
+BRIEF = ("--size", "64", "64", "--train.epochs", "1", "--train.batch", "8", "--device", "cpu")
+
+
+def test_a_coco_file_with_four_named_points_is_enough(tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=24)
+    run = tmp_path / "run"
+    assert main(["train", "topdown-rle-tiny", "--data.train", str(file), "--out", str(run), *BRIEF]) == 0
+    out = capsys.readouterr().out
+    assert "4 points: tip, left_grip, right_grip, end" in out
+    assert "mirror pairs" in out
+    assert "left_grip/right_grip" in out
+    assert "0.05 (the declared default) for all points" in out
+    assert "every 10th image is held out" in out
+    assert str(run / "report.html") in out
+    assert (run / "inferred.txt").read_text().splitlines() == [
+        line.strip() for line in out.splitlines() if line.startswith("  ")
+    ]
+    names = {"recipe.json", "metrics.csv", "report.html", "summary.json", "inferred.txt", "best", "last"}
+    assert names <= {p.name for p in run.iterdir()}
+    assert json.loads((run / "recipe.json").read_text())["skeleton"]["points"] == list(FOUR.points)
+
+
+def test_a_yolo_data_yaml_is_enough(tmp_path, capsys):
+    dataset = Synthetic(FOUR, count=24, size=(64, 64)).dataset()
+    yaml = write_yolo(dataset, tmp_path / "data", "train")
+    run = tmp_path / "run"
+    assert main(["train", "topdown-rle-tiny", "--data.train", str(yaml), "--out", str(run), *BRIEF]) == 0
+    out = capsys.readouterr().out
+    assert "4 points" in out
+    assert "mirror pairs" in out
+    assert (run / "best" / "model.safetensors").exists()
+
+
+def test_any_codec_and_loss_from_the_command_line(tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=12)
+    words = ["train", "topdown-dark-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *BRIEF]
+    assert main([*words, "--codec", "dsnt", "--loss", "dsnt", "wing", "--losses.wing.weight", "0.1"]) == 0
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert recipe["codec"]["kind"] == "dsnt"
+    assert recipe["losses"]["wing"]["weight"] == 0.1
+    header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
+    assert "loss/dsnt" in header
+    assert "loss/wing" in header
+
+
+def test_a_run_repeats_from_its_recipe_to_the_same_figures(tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=16)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["train", "topdown-regression-tiny", "--data.train", str(file), "--out", str(first), *BRIEF]) == 0
+    assert main(["train", str(first / "recipe.json"), "--out", str(second), "--device", "cpu"]) == 0
+    assert (first / "metrics.csv").read_bytes() == (second / "metrics.csv").read_bytes()
+
+
+def test_overfit_says_whether_the_set_up_can_learn(tmp_path, capsys, monkeypatch):
+    from posekit.training import overfit
+
+    monkeypatch.setattr(overfit, "ROUNDS", 2)
+    monkeypatch.setattr(overfit, "STEPS", 2)
+    file = labelled_files(tmp_path / "data", count=12)
+    words = ["train", "topdown-dark-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *BRIEF]
+    assert main([*words, "--overfit", "4"]) == 1
+    assert "does NOT learn these samples" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_overfit_reaches_near_zero_in_about_a_minute(tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=40)
+    words = ["train", "topdown-dark-tiny", "--data.train", str(file), "--out", str(tmp_path / "run")]
+    assert main([*words, "--size", "64", "64", "--device", "cpu", "--overfit", "16"]) == 0
+    assert "this set-up can learn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["topdown-ddark"], "did you mean 'topdown-dark'"),
+        (["topdown-dark-tiny", "--codec", "simc"], "did you mean 'simcc'"),
+        (["topdown-dark-tiny", "--loss", "wnig"], "did you mean 'wing'"),
+        (["topdown-dark-tiny", "--loss", "wing"], "fitting: mse, ohkm"),
+        (["topdown-dark-tiny", "--backbone", "resnt"], "did you mean 'resnet'"),
+        (["topdown-dark-tiny", "--size", "100", "64"], "use 128x64"),
+        (["topdown-dark-tiny", "--data.skeleton", "coco71"], "no skeleton 'coco71'"),
+        (["topdown-dark-tiny", "--data.skeleton", "coco17"], "has 17 points, the data 4"),
+        (["topdown-dark-tiny", "--resume"], "--resume needs --out"),
+    ],
+)
+def test_a_wrong_recipe_is_answered_in_one_line(words, told, tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=12)
+    words = ["train", words[0], "--data.train", str(file), "--device", "cpu", *words[1:]]
+    if "--resume" not in words:
+        words += ["--out", str(tmp_path / "run")]
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("flag", "told"),
+    [
+        (("--train.epocs", "3"), "--train.epochs"),
+        (("--train.lr", "-3"), "greater than 0"),
+        (("--codec.sigma", "wide"), "--codec.sigma"),
+        (("--codec.refine", "drak"), "--codec.refine"),
+    ],
+)
+def test_a_wrong_flag_ends_with_status_2_and_names_the_right_one(flag, told, tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=12)
+    words = ["train", "topdown-dark-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *flag]
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists(), "nothing is written before the command is understood"
+
+
+def test_help_without_data_shows_the_fields_for_a_stand_in(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["train", "topdown-simcc", "--help"])
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    assert "stand-in" in out
+    assert "--codec.split" in out
+    assert "--train.epochs" in out
+    assert "--codec.points" not in out
+
+
+def test_a_run_is_not_overwritten_and_not_resumed_with_another_recipe(tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=12)
+    words = ["train", "topdown-regression-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *BRIEF]
+    assert main(words) == 0
+    before = (tmp_path / "run" / "metrics.csv").read_bytes()
+    assert main(words) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    assert main([*words, "--resume", "--train.lr", "0.1"]) == 1
+    assert "other values of train" in capsys.readouterr().err
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+
+
+def test_columns_of_metrics_say_images_seen(tmp_path):
+    file = labelled_files(tmp_path / "data", count=20)
+    words = ["train", "topdown-regression-tiny", "--data.train", str(file), "--data.val", str(file), *BRIEF]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    rows = np.genfromtxt(tmp_path / "run" / "metrics.csv", delimiter=",", names=True)
+    assert float(rows["images"]) == 20
