@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -85,20 +86,22 @@ def _check(options: Check) -> int:
         findings = check(file, images=options.images, category=options.category)
         for finding in findings:
             colour = {"error": "red", "warning": "yellow"}.get(finding.severity, "cyan")
-            console.print(f"[{colour}]{finding.severity}[/{colour}] {str(finding).partition(': ')[2]}", soft_wrap=True)
+            console.print(
+                f"[{colour}]{finding.severity}[/{colour}] {escape(str(finding).partition(': ')[2])}", soft_wrap=True
+            )
         wrong = sum(finding.severity == "error" for finding in findings)
         errors += wrong
         if wrong:
-            console.print(f"{file}: {wrong} errors, mend these first")
+            console.print(f"{file}: {wrong} errors, mend these first", soft_wrap=True, markup=False)
             continue
         dataset = read_set(data, [file], "train")
         for sentence in dataset.inferred:
-            console.print(f"  {sentence}", soft_wrap=True)
+            console.print(f"  {sentence}", soft_wrap=True, markup=False)
         _print_figures(console, figures(dataset))
         if len(dataset):
             target = _target(options, file)
             _write_sheet(dataset, options, target)
-            console.print(f"each sample beside its flipped self: {target}", soft_wrap=True)
+            console.print(f"each sample beside its flipped self: {target}", soft_wrap=True, markup=False)
     return 1 if errors else 0
 
 
@@ -110,7 +113,7 @@ def _print_figures(console: Console, figures: Figures) -> None:
     )
     table = Table("point", "labelled", "of them hidden")
     for name, count in figures.labelled.items():
-        table.add_row(name, str(count), str(figures.hidden[name]))
+        table.add_row(escape(name), str(count), str(figures.hidden[name]))
     console.print(table)
 
 

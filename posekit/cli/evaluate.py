@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
         recipe = replace(recipe, metric=options.metric)
     measured = measure(weights.net.to(options.device), recipe, dataset, options.device, progress=True)
     console = Console(highlight=False)
-    console.print(f"{len(dataset)} instances, {weights.path}")
+    console.print(f"{len(dataset)} instances, {weights.path}", markup=False, soft_wrap=True)
     console.print(figures_table(measured))
     console.print(points_table(measured, recipe.skeleton))
     if options.json is not None:

@@ -124,6 +124,7 @@ class _Work:
         self.results: list[dict[str, Any]] = []
         self.failed = 0
         self.number = 0
+        self.drawn: set[Path] = set()
 
     def do(self, files: Sequence[Path]) -> None:
         """Read, predict, draw, note."""
@@ -132,7 +133,7 @@ class _Work:
         for file, image in read:
             self.number += 1
             whole = (self.number, np.array([[0.0, 0.0, image.shape[1], image.shape[0]]]))
-            number, per = whole if self.boxes is None else self.boxes.get(file.name, (self.number, np.zeros((0, 4))))
+            number, per = whole if self.boxes is None else self.boxes.get(file.name, (0, np.zeros((0, 4))))
             if self.boxes is not None and file.name not in self.boxes:
                 print(f"{file}: not in {self.options.boxes}; no boxes, nothing predicted", file=sys.stderr)
             ids.append(number)
@@ -140,7 +141,7 @@ class _Work:
         for (file, image), number, poses in zip(read, ids, self.pipeline([i for _, i in read], boxes), strict=True):
             self._note(file, number, poses)
             if self.options.pictures:
-                self._draw(file, image, poses)
+                self._draw(file, number, image, poses)
 
     def _read(self, file: Path) -> NDArray[np.uint8] | None:
         from posekit.data.errors import DataError
@@ -169,11 +170,15 @@ class _Work:
                 }
             )
 
-    def _draw(self, file: Path, image: NDArray[np.uint8], poses: Any) -> None:
+    def _draw(self, file: Path, number: int, image: NDArray[np.uint8], poses: Any) -> None:
         from posekit.visualize.draw import draw_poses
 
         skeleton = self.pipeline.recipe.skeleton  # type: ignore[attr-defined]
         drawn = draw_poses(image, poses.xy, poses.score, skeleton, threshold=self.options.threshold)
         target = self.options.out / f"{file.stem}.png"
+        if target in self.drawn:
+            # Folders may hold images of the same name; none of them is overwritten.
+            target = self.options.out / f"{file.stem}_{number}.png"
+        self.drawn.add(target)
         if not cv2.imwrite(str(target), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
             raise OSError(f"{target}: could not be written")

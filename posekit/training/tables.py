@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 from posekit.geometry.skeleton import DEFAULT_SIGMA, Skeleton
@@ -23,5 +24,5 @@ def points_table(measured: Measured, skeleton: Skeleton) -> Table:
     for i, name in enumerate(skeleton.points):
         values = (f"{column[i]:.4f}" for column in measured.per_point.values())
         sigma = f"{DEFAULT_SIGMA:g} (default)" if name in unknown else f"{skeleton.oks_sigmas[i]:g}"
-        table.add_row(name, str(int(measured.labelled[:, i].sum())), *values, sigma)
+        table.add_row(escape(name), str(int(measured.labelled[:, i].sum())), *values, sigma)
     return table

@@ -75,7 +75,8 @@ class Watch:
     def epoch_closed(self, row: Mapping[str, float | int]) -> None:
         """Print the epoch's figures and log them."""
         told = "  ".join(f"{k.removeprefix('val/')} {v:.4g}" for k, v in row.items() if "/" in k)
-        self.console.print(f"epoch {row['epoch']}/{self.options.epochs}  {told}  {self.rate:.0f} images/s")
+        line = f"epoch {row['epoch']}/{self.options.epochs}  {told}  {self.rate:.0f} images/s"
+        self.console.print(line, markup=False, soft_wrap=True)
         if self.writer is not None:
             for name, value in row.items():
                 if name not in ("epoch", "images"):

@@ -1,0 +1,105 @@
+"""`eval`, `predict` and `data` as a person uses them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from posekit.cli.main import main
+from posekit.data.readers import read
+from posekit.pipelines.load import load
+
+
+def test_eval_prints_figures_points_and_sigmas(trained, data, tmp_path, capsys):
+    target = tmp_path / "figures.json"
+    assert main(["eval", "--model", str(trained), "--data", str(data), "--json", str(target)]) == 0
+    out = capsys.readouterr().out
+    for word in ("pck@0.2", "nme_box", "left_grip", "0.05 (default)", "24 instances"):
+        assert word in out
+    figures = json.loads(target.read_text())["figures"]
+    kept = json.loads((trained / "best" / "config.json").read_text())["metrics"]
+    assert {name: pytest.approx(value, rel=1e-6) for name, value in kept.items() if name != "epoch"} == figures
+
+
+def test_eval_refuses_a_metric_that_does_not_fit(trained, data, capsys):
+    assert main(["eval", "--model", str(trained), "--data", str(data), "--metric", "nme_interocular"]) == 1
+    assert "needs a face" in capsys.readouterr().err
+
+
+def test_predict_with_boxes_equals_the_measured_points_in_coco_pixels(trained, data, tmp_path, capsys):
+    out = tmp_path / "out"
+    images = str(Path(data).parent / "images") if (Path(data).parent / "images").is_dir() else str(Path(data).parent)
+    assert main(["predict", images, "--model", str(trained), "--boxes", str(data), "--out", str(out)]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert len(results) == 24
+    assert len(list(out.glob("*.png"))) == 24
+    dataset = read(data)
+    sample = dataset.instance(5)
+    (poses,) = load(trained)([sample.image], [sample.instances.boxes])
+    mine = next(r for r in results if r["image_id"] == sample.image_id)
+    points = np.array(mine["keypoints"]).reshape(-1, 3)
+    np.testing.assert_allclose(points[:, :2] + 0.5, poses.xy[0], atol=2e-3)
+    np.testing.assert_allclose(points[:, 2], poses.score[0], atol=1e-3)
+
+
+def test_predict_takes_the_whole_image_without_boxes_and_globs(trained, data, tmp_path):
+    folder = Path(read(data).images[0].path).parent
+    out = tmp_path / "out"
+    assert main(["predict", f"{folder}/*1.png", f"{folder}/*1.jpg", "--model", str(trained), "--out", str(out)]) in (
+        0,
+        1,
+    )
+    some = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))[:3]
+    assert main(["predict", *map(str, some), "--model", str(trained), "--out", str(out)]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert [r["file_name"] for r in results] == [p.name for p in some]
+    assert results[0]["bbox"][:2] == [0, 0]
+
+
+def test_predict_keeps_pictures_of_the_same_name_apart(trained, data, tmp_path):
+    image = Path(read(data).images[0].path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(image, tmp_path / name / image.name)
+    out = tmp_path / "out"
+    sources = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert main(["predict", *sources, "--model", str(trained), "--out", str(out)]) == 0
+    assert len(list(out.glob("*.png"))) == 2
+
+
+def test_predict_goes_on_after_a_broken_image_and_says_so(trained, data, tmp_path, capsys):
+    good = Path(read(data).images[0].path)
+    shutil.copy(good, tmp_path / good.name)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 not a picture")
+    out = tmp_path / "out"
+    assert main(["predict", str(tmp_path), "--model", str(trained), "--out", str(out)]) == 1
+    assert len(json.loads((out / "results.json").read_text())) == 1
+    err = capsys.readouterr().err
+    assert "broken.jpg" in err
+    assert "1 of 2 images could not be read" in err
+
+
+def test_data_check_prints_figures_and_draws_each_sample_beside_its_flipped_self(data, tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    assert main(["data", "check", str(data), "--out", str(sheet), "--samples", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "24 images, 24 instances" in out
+    assert "left_grip" in out
+    drawn = cv2.imread(str(sheet))
+    # Eight pictures, six a row: four samples, each with its mirror image, in two rows.
+    assert 2.5 < drawn.shape[1] / drawn.shape[0] < 3.2
+
+
+def test_data_pack_trains_like_any_label_file(data, tmp_path, capsys):
+    archive = tmp_path / "tiny.zip"
+    assert main(["data", "pack", str(data), "--size", "72", "--out", str(archive)]) == 0
+    assert "24 crops of at most 72 px" in capsys.readouterr().out
+    words = ["train", "topdown-regression-tiny", "--data.train", str(archive), "--out", str(tmp_path / "run")]
+    assert main([*words, "--size", "64", "64", "--train.epochs", "1", "--device", "cpu"]) == 0
+
+
+def test_data_without_a_word_tells_its_words(capsys):
+    assert main(["data"]) == 2
+    assert "data check FILE" in capsys.readouterr().err
