@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _PACKAGES = {
@@ -32,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     console.print(_versions())
     findings = [*_two_opencvs(), *_torch(console), *_torchvision(), *_runtime(console), *_threads()]
     for finding in findings:
-        console.print(f"[red]broken:[/red] {finding}")
+        console.print(f"[red]broken:[/red] {escape(finding)}")
     console.print("nothing is broken" if not findings else f"{len(findings)} to mend")
     return 1 if findings else 0
 
@@ -62,7 +63,9 @@ def _torch(console: Console) -> list[str]:
     try:
         torch = importlib.import_module("torch")
     except ModuleNotFoundError:
-        console.print("torch: not installed; training and PyTorch models need it: pip install 'posekit[train]'")
+        console.print(
+            "torch: not installed; training and PyTorch models need it: pip install 'posekit[train]'", markup=False
+        )
         return []
     except (ImportError, OSError) as error:
         return [f"torch does not import ({_line(error)}): reinstall the build for your machine"]

@@ -2,6 +2,7 @@
 
 import pytest
 from figures import labelled_files
+
 from posekit.cli.main import main
 
 

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from broken import BROKEN
+
 from posekit.cli.main import main
 
 BRIEF = ("--size", "64", "64", "--train.epochs", "1", "--device", "cpu")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from figures import FOUR, labelled_files
+
 from posekit.cli.main import main
 from posekit.data.synthetic import Synthetic
 from posekit.data.yolo import write_yolo

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from posekit.cli.main import main
 from posekit.data.readers import read
 from posekit.pipelines.load import load
