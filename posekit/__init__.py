@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posekit.data.image import read_image
     from posekit.data.readers import read
     from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
     from posekit.geometry.keypoints import Instances, Keypoints, Poses
@@ -31,6 +32,7 @@ _NAMES = {
     "draw_poses": "posekit.visualize.draw",
     "load": "posekit.pipelines.load",
     "read": "posekit.data.readers",
+    "read_image": "posekit.data.image",
 }
 
 __version__ = "0.1.0"
@@ -46,6 +48,7 @@ __all__ = [
     "draw_poses",
     "load",
     "read",
+    "read_image",
 ]
 
 
