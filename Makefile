@@ -34,7 +34,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.run
 
 docs: setup
-	$(BIN)/python -m posekit.cli.docs
+	$(BIN)/python docs/build.py
 
 clean:
 	rm -rf $(VENV) runs demo build dist

@@ -1,0 +1,20 @@
+"""The reference page is what the code says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_reference_page_is_fresh():
+    words = [sys.executable, str(ROOT / "docs" / "build.py"), "--check"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_decision_is_numbered_once_and_has_a_title():
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [p.name[:3] for p in pages] == [f"{i:03d}" for i in range(1, len(pages) + 1)]
+    for page in pages:
+        assert page.read_text(encoding="utf-8").startswith(f"# {page.name[:3]} ")
