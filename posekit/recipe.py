@@ -5,6 +5,7 @@ with `dataclasses.replace`, and written beside every result so that a run can be
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from tyro.conf import Suppress
 from posekit.codecs.any import AnyCodec
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss, fitting
+from posekit.metrics.protocols import chosen_protocol
 from posekit.models.topdown import TopDown
 from posekit.transforms.compose import Augment
 
@@ -39,7 +41,7 @@ class Data:
     category: str | None = None
     "which category's points, where the file has several"
     skeleton: str | None = None
-    "name of a known skeleton (coco17, face68, ...) with the same number of points; gives names, mirror pairs and sigmas"
+    "a known skeleton (coco17, face68, ...) with as many points; gives names, mirror pairs and sigmas"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -93,7 +95,8 @@ class Recipe:
     """Everything that makes a run.
 
     Raises:
-        RecipeError: the parts do not fit each other; the message says which and how to mend it.
+        ValidationError: a value is out of bounds, or the parts do not fit each other; a ValueError with all faults and
+            how to mend them. `load`, `parse` and the functions of `posekit.recipes` give it as a `RecipeError`.
     """
 
     name: Suppress[str]
@@ -112,20 +115,33 @@ class Recipe:
     "every random draw follows from it"
 
     def __post_init__(self) -> None:
-        points = len(self.skeleton.points)
-        if self.codec.points != points:
-            raise RecipeError(
-                f"codec {self.codec.kind!r} is made for {self.codec.points} points, skeleton {self.skeleton.name!r} has {points}"
+        faults = [*self._size_faults(), *self._loss_faults()]
+        try:
+            chosen_protocol(self.skeleton, self.metric)
+        except ValueError as error:
+            faults.append(str(error))
+        if faults:
+            raise RecipeError("; ".join(faults))
+
+    def _size_faults(self) -> Iterator[str]:
+        codec, points = self.codec, len(self.skeleton.points)
+        if codec.points != points:
+            yield (
+                f"codec {codec.kind!r} is made for {codec.points} points, skeleton {self.skeleton.name!r} has {points}"
             )
-        if tuple(self.codec.image) != tuple(self.model.size):
-            raise RecipeError(f"codec works on {self.codec.image} images, model on {self.model.size} (height, width)")
+        if tuple(codec.image) != tuple(self.model.size):
+            yield f"codec works on {codec.image} images, model on {self.model.size} (height, width)"
+
+    def _loss_faults(self) -> Iterator[str]:
+        codec = self.codec
+        fits = ", ".join(fitting(codec))
         if not self.losses:
-            raise RecipeError(f"no loss given; codec {self.codec.kind!r} takes {', '.join(fitting(self.codec))}")
+            yield f"no loss given; codec {codec.kind!r} takes {fits}"
         for name, loss in self.losses.items():
-            if not loss.needs <= self.codec.gives:
-                raise RecipeError(
-                    f"loss {name!r} needs {sorted(loss.needs)}, codec {self.codec.kind!r} gives {sorted(self.codec.gives)}; "
-                    f"fitting: {', '.join(fitting(self.codec))}"
+            if not loss.needs <= codec.gives:
+                yield (
+                    f"loss {name!r} needs {sorted(loss.needs)}, codec {codec.kind!r} gives {sorted(codec.gives)}; "
+                    f"fitting: {fits}"
                 )
 
     @property
@@ -145,14 +161,28 @@ class Recipe:
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 
 
-def explain(error: ValidationError) -> str:
-    """All faults of a validation on one line each, with dotted field names as the user writes them."""
+def explain(error: ValidationError, document: object = None) -> str:
+    """All faults of a validation in one line, with dotted field names as the user writes them.
+
+    Args:
+        error: of pydantic.
+        document: what was validated, where it was JSON; tells fields from the kinds that pydantic puts between them.
+    """
     lines = []
     for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("function-", "tagged-union")))
+        where = ".".join(_fields(fault["loc"], document))
         what = fault["msg"].removeprefix("Value error, ")
         lines.append(f"{where}: {what}" if where else what)
     return "; ".join(lines)
+
+
+def _fields(path: tuple[int | str, ...], document: object) -> Iterator[str]:
+    for part in path:
+        inside = document if isinstance(document, dict) else {}
+        if part not in inside and (part == inside.get("kind") or str(part).startswith(("function-", "tagged-union"))):
+            continue
+        document = inside.get(part)
+        yield str(part)
 
 
 def dump(recipe: Recipe) -> str:
@@ -173,7 +203,8 @@ def parse(text: str | bytes, where: str) -> Recipe:
     try:
         return _ADAPTER.validate_json(text)
     except ValidationError as error:
-        raise RecipeError(f"{where}: {explain(error)}") from None
+        document = None if error.errors()[0]["type"] == "json_invalid" else json.loads(text)
+        raise RecipeError(f"{where}: {explain(error, document)}") from None
 
 
 def save(recipe: Recipe, path: Path) -> None:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from posekit.codecs.base import Codec
-from posekit.geometry.affine import crop_matrix, index_matrix, invert
+from posekit.geometry.affine import crop_matrix, invert
 from posekit.geometry.keypoints import Poses
 from posekit.recipe import Recipe
+from posekit.transforms.geometric import warp
 
 Image = NDArray[np.uint8]
 
@@ -90,20 +91,24 @@ class TopDownPipeline:
             ValueError: an image or a box is not what it should be; the message names its number.
         """
         boxes = _checked(images, boxes)
-        made = [
-            np.stack([crop_matrix(b, self.recipe.size, padding=self.recipe.padding) for b in per])
-            if len(per)
-            else np.zeros((0, 3, 3))
-            for per in boxes
-        ]
+        made = [self._matrices(number, per) for number, per in enumerate(boxes)]
         jobs = [(i, j) for i, per in enumerate(boxes) for j in range(len(per))]
         parts = [self._run(images, made, jobs[k : k + self.batch]) for k in range(0, len(jobs), self.batch)]
         return list(self._gather(parts, boxes))
 
+    def _matrices(self, number: int, boxes: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+        """Image ``number`` to each of its crops."""
+        try:
+            return [crop_matrix(box, self.recipe.size, padding=self.recipe.padding) for box in boxes]
+        except ValueError as error:
+            raise ValueError(f"boxes of image {number}: {error}") from None
+
     @torch.inference_mode()
-    def _run(self, images: Sequence[Image], made: list[NDArray[np.float64]], jobs: list[tuple[int, int]]) -> Poses:
+    def _run(
+        self, images: Sequence[Image], made: list[list[NDArray[np.floating]]], jobs: list[tuple[int, int]]
+    ) -> Poses:
         """Poses of some crops in image pixels, as NumPy with the single instance's axis dropped."""
-        crops = np.stack([cut(images[i], made[i][j], self.recipe.size) for i, j in jobs])
+        crops = np.stack([warp(images[i], made[i][j], self.recipe.size) for i, j in jobs])
         back = torch.from_numpy(np.stack([invert(made[i][j]) for i, j in jobs])).float().to(self.device)
         image = torch.from_numpy(crops).permute(0, 3, 1, 2).to(self.device)
         poses = to_source(decode_crops(self.net, self.recipe.codec, image, self.flip), back)
@@ -118,23 +123,15 @@ class TopDownPipeline:
             return np.concatenate([getattr(part, name) for part in parts])
 
         values = {name: joined(name) for name in ("xy", "score", "instance_score", "visible", "spread")}
-        empty = Poses(np.zeros((0, points, 2), np.float32), np.zeros((0, points), np.float32), np.zeros(0, np.float32))
+        nothing = np.zeros((0, points, 2), np.float32), np.zeros((0, points), np.float32), np.zeros(0, np.float32)
         start = 0
         for per in boxes:
             here = slice(start, start + len(per))
             start += len(per)
             if values["xy"] is None:
-                yield empty
+                yield Poses(*nothing, boxes=np.asarray(per))
                 continue
             yield Poses(**{k: None if v is None else v[here] for k, v in values.items()}, boxes=np.asarray(per))  # type: ignore[arg-type]
-
-
-def cut(image: Image, matrix: NDArray[np.float64], size: tuple[int, int]) -> Image:
-    """The crop that a matrix means, as (height, width, 3) uint8; black outside the image."""
-    import cv2
-
-    height, width = size
-    return cv2.warpAffine(image, index_matrix(matrix)[:2], (width, height), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _checked(images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None) -> list[NDArray[np.floating]]:
@@ -142,6 +139,8 @@ def _checked(images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | No
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             what = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
             raise ValueError(f"image {number}: expected RGB uint8 (H, W, 3), got {what}")
+        if not image.size:
+            raise ValueError(f"image {number}: expected at least one pixel, got shape {image.shape}")
     if boxes is None:
         return [np.array([[0.0, 0.0, image.shape[1], image.shape[0]]]) for image in images]
     if len(boxes) != len(images):

@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from posekit.codecs.any import AnyCodec
 from posekit.codecs.dsnt import Dsnt
 from posekit.codecs.heatmap import Heatmap
@@ -30,7 +32,7 @@ from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 from posekit.models.topdown import AnyBackbone, AnyHead, AnyNeck, TopDown
-from posekit.recipe import Recipe, RecipeError, Train
+from posekit.recipe import Recipe, RecipeError, Train, explain
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -129,7 +131,7 @@ def topdown(
         backbone: key of `BACKBONES`, or ``timm:NAME``, instead of the form's.
 
     Raises:
-        RecipeError: an unknown codec, loss or backbone.
+        RecipeError: an unknown codec, loss or backbone, or a loss that does not fit the codec.
         ValueError: the stride does not divide the size.
     """
     _refuse_unknown("codec", [codec or representation], REPRESENTATIONS)
@@ -137,16 +139,20 @@ def topdown(
     chosen = REPRESENTATIONS[codec or representation]
     size = size or form.size
     grid = Grid.of(image=size, stride=stride or STRIDE)
-    return Recipe(
-        name=name,
-        skeleton=skeleton,
-        codec=chosen.codec(len(skeleton.points), grid),
-        model=TopDown(
-            size=size,
-            backbone=_backbone(backbone) or form.backbone,
-            neck=form.neck if chosen.neck else Plain(),
-            head=chosen.head,
-        ),
-        losses={loss: LOSSES[loss]() for loss in losses or chosen.losses},
-        train=form.train,
+    model = TopDown(
+        size=size,
+        backbone=_backbone(backbone) or form.backbone,
+        neck=form.neck if chosen.neck else Plain(),
+        head=chosen.head,
     )
+    try:
+        return Recipe(
+            name=name,
+            skeleton=skeleton,
+            codec=chosen.codec(len(skeleton.points), grid),
+            model=model,
+            losses={loss: LOSSES[loss]() for loss in losses or chosen.losses},
+            train=form.train,
+        )
+    except ValidationError as error:
+        raise RecipeError(explain(error)) from None

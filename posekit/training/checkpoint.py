@@ -26,9 +26,9 @@ def save(engine: Accelerator, run: Path) -> None:
     engine.wait_for_everyone()
     if engine.is_main_process:
         last, old = run / LAST, run / OLD
-        if old.exists():
-            shutil.rmtree(old)
+        # Without `last`, a kill between the renames left `old` as the only whole one: it stays until the new one is.
         if last.exists():
+            shutil.rmtree(old, ignore_errors=True)
             last.rename(old)
         beside.rename(last)
         shutil.rmtree(old, ignore_errors=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import nn
 
+from posekit.data.coco import to_content, to_results
 from posekit.data.dataset import Dataset
 from posekit.geometry.affine import invert, transform
+from posekit.geometry.keypoints import Poses
+from posekit.metrics.coco_ap import coco_ap
 from posekit.metrics.evaluate import evaluate
 from posekit.pipelines.topdown import decode_crops, to_source
 from posekit.recipe import Recipe
@@ -35,7 +39,7 @@ class Measured:
         labelled: (M, K) bool.
         xy: (M, K, 2) predictions, pixels of the set's images.
         score: (M, K).
-        instance_error: (M,) mean error of an instance in fractions of its box's longer side; NaN where nothing is labelled.
+        instance_error: (M,) mean error of an instance in its box's longer sides; NaN where nothing is labelled.
         median_crop_error: median over labelled points, in crop pixels.
     """
 
@@ -129,6 +133,22 @@ def compared(xy: Float, score: Float, recipe: Recipe, dataset: Dataset) -> Measu
         instance_error=np.nanmean(error, axis=1) / side,
         median_crop_error=float(np.nanmedian(error / fit[:, None])),
     )
+
+
+def average_precision(measured: Measured, dataset: Dataset) -> dict[str, float]:
+    """COCO's AP and AR of a measurement: given boxes, ranked by the poses' scores.
+
+    Instances that nothing was predicted for, crowds and unlabelled ones, are ignored as COCO's evaluator does.
+    """
+    # Sets joined from several files may number their images alike.
+    images = tuple(replace(record, id=number) for number, record in enumerate(dataset.images))
+    truth = to_content(replace(dataset, images=images), Path())
+    found = Poses(measured.xy[:, None], measured.score[:, None], measured.score.mean(1)[:, None])
+    rows = zip(dataset.image_of_instance().tolist(), range(len(measured.xy)), strict=True)
+    results = [
+        entry for image, i in rows for entry in to_results(found.each(lambda a, i=i: a[i]), image, dataset.category_id)
+    ]
+    return coco_ap(truth, results, dataset.skeleton.oks_sigmas)
 
 
 def mean_pose(train: Dataset, val: Dataset) -> Float:

@@ -6,10 +6,11 @@ before, so a run that was killed and resumed equals an unbroken one byte for byt
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,8 +101,6 @@ class Loop:
         self.recipe, self.run, self.val, self.say = recipe, run, val, say
         self.options = recipe.train
         self.engine = engine_for(self.options, device)
-        # Denormal numbers slow a CPU down many times and mean nothing here.
-        torch.set_flush_denormal(True)
         torch.manual_seed(recipe.seed)
         task = Task(recipe, recipe.build())
         if self.options.channels_last:
@@ -131,7 +130,7 @@ class Loop:
 
     def train(self) -> Outcome:
         """Run to the end of the last epoch, or until patience is spent."""
-        with self.watch.following(self.options.epochs * self.per_epoch, self.progress):
+        with _without_denormals(), self.watch.following(self.options.epochs * self.per_epoch, self.progress):
             while self.progress.epoch < self.options.epochs and not self.progress.stopped:
                 self._epoch()
         self.engine.wait_for_everyone()
@@ -184,11 +183,16 @@ class Loop:
             values = torch.stack([t.detach() for t in terms.values()]).tolist()
             if not np.isfinite(values).all():
                 self._stop_on_nan(batch, dict(zip(terms, values, strict=True)))
-            self.engine.backward(loss / options.accumulate)
+            self.engine.backward(loss / self._group())
         if update:
             self._update()
         progress.add(dict(zip(terms, values, strict=True)), len(batch.image) * self.engine.num_processes)
         self.watch.stepped(progress, values)
+
+    def _group(self) -> int:
+        """Batches whose gradients make this step's update; the last of an epoch may have fewer."""
+        before = self.progress.step - self.progress.step % self.options.accumulate
+        return min(self.options.accumulate, self.per_epoch - before)
 
     def _update(self) -> None:
         options = self.options
@@ -214,8 +218,9 @@ class Loop:
         )
         told = ", ".join(f"{name} {value:g}" for name, value in terms.items())
         raise TrainingError(
-            f"the loss is not finite at epoch {self.progress.epoch + 1}, step {self.progress.step + 1} ({told}); the batch "
-            f"is saved in {file}. Try a lower --train.lr, or --train.precision no; the last checkpoint is untouched"
+            f"the loss is not finite at epoch {self.progress.epoch + 1}, step {self.progress.step + 1} ({told}); "
+            f"the batch is saved in {file}. Try a lower --train.lr, or --train.precision no; "
+            "the last checkpoint is untouched"
         )
 
     def _close_epoch(self) -> None:
@@ -248,7 +253,8 @@ class Loop:
         if engine.is_main_process:
             measured = self.measured = measure(net, self.recipe, self.val, engine.device)
             row = {f"val/{name}": value for name, value in measured.figures.items()}
-            better = progress.best is None or measured.better_than(progress.best)
+            # A first figure may be NaN; the next one that is not replaces it.
+            better = progress.best is None or math.isnan(progress.best) or measured.better_than(progress.best)
             verdict = torch.tensor([float(better), measured.value], dtype=torch.float64)
             if better:
                 save_weights(self.run / "best", net, self.recipe, {**measured.figures, "epoch": progress.epoch + 1})
@@ -259,6 +265,17 @@ class Loop:
             progress.waited += 1
             progress.stopped = 0 < self.options.patience <= progress.waited
         return row
+
+
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Numbers next to zero slow a CPU down many times and mean nothing here; the switch is the whole process's."""
+    before = (torch.tensor(1e-310, dtype=torch.float64) * 0.5).item() == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def _shared(values: Tensor, engine: Accelerator) -> tuple[bool, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,4 +63,4 @@ class Progress:
         writer.writerows({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
         beside = path.with_suffix(".tmp")
         beside.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(beside, path)
+        beside.replace(path)

@@ -48,6 +48,7 @@ def train(
     best = measure(weights.net, recipe, sets.val, loop.engine.device)
     report = write_run_report(folder, recipe, outcome.progress, sets, best, baselines(recipe, sets, loop.engine.device))
     say(
-        f"best {best.main} {best.value:.4g}; model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, report in {report}"
+        f"best {best.main} {best.value:.4g}; model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, "
+        f"report in {report}"
     )
     return best

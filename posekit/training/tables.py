@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -9,11 +11,13 @@ from posekit.geometry.skeleton import DEFAULT_SIGMA, Skeleton
 from posekit.training.evaluate import Measured
 
 
-def figures_table(measured: Measured) -> Table:
-    """All figures; the one that ranks epochs first."""
+def figures_table(measured: Measured, more: Mapping[str, float] | None = None) -> Table:
+    """All figures; the one that ranks epochs first, those measured elsewhere last."""
     table = Table("metric", "value")
     for name in (measured.main, *(n for n in measured.figures if n != measured.main)):
         table.add_row(f"[bold]{name}[/bold]" if name == measured.main else name, f"{measured.figures[name]:.4f}")
+    for name, value in (more or {}).items():
+        table.add_row(name, f"{value:.4f}")
     return table
 
 

@@ -190,7 +190,7 @@ def place(sample: Sample, placement: Placement, size: tuple[int, int], skeleton:
         matrix = np.array([[-1.0, 0.0, size[1]], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
     return dataclasses.replace(
         sample,
-        image=_warp(sample.image, matrix, size),
+        image=warp(sample.image, matrix, size),
         instances=_moved(old, points, matrix),
         to_source=sample.to_source @ _back(matrix),
         ignore=move_boxes(sample.ignore, matrix),
@@ -230,7 +230,17 @@ def move_boxes(boxes: Float, matrix: Float) -> Float:
     return (boxes @ sides.T + np.array((x, y, x, y))).astype(boxes.dtype, copy=False)
 
 
-def _warp(image: NDArray[np.uint8], matrix: Float, size: tuple[int, int]) -> NDArray[np.uint8]:
+def warp(image: NDArray[np.uint8], matrix: Float, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The crop that a matrix means: the one resampling that training, measuring and predicting share.
+
+    Args:
+        image: (H, W, 3).
+        matrix: (3, 3), continuous pixels of the image to those of the crop.
+        size: (height, width) of the crop.
+
+    Returns:
+        (height, width, 3), bilinear, black outside the image.
+    """
     height, width = size
     warped = cv2.warpAffine(
         image, index_matrix(matrix)[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
