@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
 
     from posekit.pipelines.weights import load_weights
     from posekit.recipe import Data, RecipeError
-    from posekit.training.evaluate import measure
+    from posekit.training.evaluate import average_precision, measure
     from posekit.training.sets import read_set
     from posekit.training.tables import figures_table, points_table
 
@@ -59,10 +59,15 @@ def run(argv: Sequence[str]) -> int:
     measured = measure(weights.net.to(options.device), recipe, dataset, options.device, progress=True)
     console = Console(highlight=False)
     console.print(f"{len(dataset)} instances, {weights.path}", markup=False, soft_wrap=True)
-    console.print(figures_table(measured))
+    precision = average_precision(measured, dataset)
+    console.print(figures_table(measured, precision))
     console.print(points_table(measured, recipe.skeleton))
     if options.json is not None:
-        text = {"model": str(weights.path), "data": [str(f) for f in options.data], "figures": measured.figures}
+        text = {
+            "model": str(weights.path),
+            "data": [str(f) for f in options.data],
+            "figures": measured.figures | precision,
+        }
         options.json.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {options.json}")
     return 0

@@ -155,20 +155,9 @@ class _Work:
             return None
 
     def _note(self, file: Path, number: int, poses: Any) -> None:
-        # COCO counts pixel centres from 0, we count from the image's edge: take the half pixel off.
-        flat = np.concatenate([poses.xy - 0.5, poses.score[..., None]], -1).reshape(len(poses), -1)
-        for row, score, box in zip(flat.round(3).tolist(), poses.instance_score.tolist(), poses.boxes, strict=True):
-            x0, y0, x1, y1 = np.round(box, 3).tolist()
-            self.results.append(
-                {
-                    "image_id": number,
-                    "file_name": file.name,
-                    "category_id": 1,
-                    "keypoints": row,
-                    "score": round(score, 5),
-                    "bbox": [x0, y0, round(x1 - x0, 3), round(y1 - y0, 3)],
-                }
-            )
+        from posekit.data.coco import to_results
+
+        self.results += [{**entry, "file_name": file.name} for entry in to_results(poses, number)]
 
     def _draw(self, file: Path, number: int, image: NDArray[np.uint8], poses: Any) -> None:
         from posekit.visualize.draw import draw_poses

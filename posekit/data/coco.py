@@ -211,15 +211,32 @@ def write_results(poses: Sequence[Poses], image_ids: Sequence[int], path: Path |
     """
     if len(poses) != len(image_ids):
         raise ValueError(f"{len(poses)} images have poses, {len(image_ids)} ids came; give one id an image")
-    results = []
-    for per_image, image_id in zip(poses, image_ids, strict=True):
-        xy, score = np.asarray(per_image.xy), np.asarray(per_image.score)
-        flat = np.concatenate([xy - HALF_PIXEL, score[..., None]], -1).astype(np.float64).round(4)
-        for row, total in zip(flat.reshape(len(flat), -1).tolist(), per_image.instance_score, strict=True):
-            results.append(
-                {"image_id": int(image_id), "category_id": category_id, "keypoints": row, "score": float(total)}
-            )
+    results = [
+        entry
+        for per_image, image_id in zip(poses, image_ids, strict=True)
+        for entry in to_results(per_image, image_id, category_id)
+    ]
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(results), encoding="utf-8")
     return file
+
+
+def to_results(poses: Poses, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
+    """Predictions in one image as COCO's evaluation reads them, with the box where there is one.
+
+    Args:
+        poses: in pixels of the file; NumPy arrays (N, K, ...).
+        image_id: of the image.
+        category_id: in the ground truth.
+    """
+    xy, score = np.asarray(poses.xy), np.asarray(poses.score)
+    flat = np.concatenate([xy - HALF_PIXEL, score[..., None]], -1).astype(np.float64).round(4)
+    entries: list[dict[str, Any]] = [
+        {"image_id": int(image_id), "category_id": category_id, "keypoints": row, "score": float(total)}
+        for row, total in zip(flat.reshape(len(flat), -1).tolist(), poses.instance_score, strict=True)
+    ]
+    if poses.boxes is not None:
+        for entry, box in zip(entries, to_xywh(np.asarray(poses.boxes, np.float64)).round(4).tolist(), strict=True):
+            entry["bbox"] = box
+    return entries

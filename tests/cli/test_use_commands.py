@@ -20,6 +20,8 @@ def test_eval_prints_figures_points_and_sigmas(trained, data, tmp_path, capsys):
     for word in ("pck@0.2", "nme_box", "left_grip", "0.05 (default)", "24 instances"):
         assert word in out
     figures = json.loads(target.read_text())["figures"]
+    precision = {name: figures.pop(name) for name in list(figures) if name.startswith("A")}
+    assert 0 <= precision["AP"] <= precision["AP50"] <= 1
     kept = json.loads((trained / "best" / "config.json").read_text())["metrics"]
     assert {name: pytest.approx(value, rel=1e-6) for name, value in kept.items() if name != "epoch"} == figures
 
