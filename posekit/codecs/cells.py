@@ -76,7 +76,7 @@ def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
     """Maps of the mirrored image as maps of the image.
 
     Exact for `Grid` and `AlignedGrid`. On a `RatioGrid` a mirrored map lies ``(s - 1) / s`` cells too far left; like
-    HRNet it is moved right by one cell, the first column doubled, which leaves ``1 / s`` cells (methods §7.4).
+    HRNet it is moved right by one cell, the first column doubled, which leaves ``1 / s`` cells.
 
     Args:
         maps: (B, K, H, W).

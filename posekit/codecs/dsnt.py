@@ -22,7 +22,7 @@ class Dsnt:
 
     ``coords`` run from -1 to 1 over the map, cell ``i`` of ``n`` lies at ``(2 i + 1) / n - 1``.
 
-    Source: Nibali et al. 2018, arXiv:1801.07372 (methods §3.2).
+    Source: Nibali et al. 2018, arXiv:1801.07372.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]

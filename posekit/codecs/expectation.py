@@ -30,7 +30,7 @@ def peaked_cells(maps: Tensor, beta: float, corrected: bool = False, radius: tup
     Returns:
         (B, K, H, W); uniform where nothing is left.
 
-    Source: Gu et al., ICCV 2021 (methods §2.6); local soft-argmax (§2.7).
+    Source: Gu et al., ICCV 2021; local soft-argmax.
     """
     H, W = maps.shape[-2:]
     z = sane(maps)

@@ -20,7 +20,7 @@ from posekit.geometry.keypoints import Instances, Poses
 class Heatmap:
     """Gaussian target maps, decoded at their highest cell and refined.
 
-    Source: SimpleBaseline, arXiv:1804.06208; DARK, arXiv:1910.06278 (methods §1.1, §1.2, §2.1-2.3).
+    Source: SimpleBaseline, arXiv:1804.06208; DARK, arXiv:1910.06278.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
@@ -132,7 +132,7 @@ def gaussian_lines(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = Fa
     Returns:
         (B, K, H), (B, K, W), and (B, K) bool: 3 sigma around the point reach at least one cell.
 
-    Source: methods §1.1, §1.2. Differs: a window that ends before the first cell draws nothing and is said to (§12-B1).
+    Source: arXiv:1804.06208, arXiv:1910.06278. Differs: a window that ends before the first cell draws nothing and says so.
     """
     H, W = grid.shape
     spread = [sigma / scale for scale in grid.scale]

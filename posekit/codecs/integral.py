@@ -23,7 +23,7 @@ class Integral:
     The target also holds Gaussian maps, for a loss on the map beside or before the one on the place; decoding such
     maps wants ``beta`` of 10 or more and ``bias="corrected"``.
 
-    Source: Sun et al. 2018, arXiv:1711.08229; Gu et al., ICCV 2021 (methods §2.6, §2.7).
+    Source: Sun et al. 2018, arXiv:1711.08229; Gu et al., ICCV 2021.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]

@@ -68,7 +68,7 @@ def refine_quarter(maps: Tensor, cell: Tensor) -> Tensor:
     Returns:
         (B, K, 2) cells, the dtype of ``maps``.
 
-    Source: SimpleBaseline, arXiv:1804.06208 (methods §2.2). Differs: the rule holds from the second to the last but
+    Source: SimpleBaseline, arXiv:1804.06208. Differs: the rule holds from the second to the last but
     one cell; the reference leaves out the second.
     """
     before, after = _neighbours(maps, cell)
@@ -114,7 +114,7 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     Raises:
         ValueError: ``blur`` is even.
 
-    Source: Zhang et al. 2020, arXiv:1910.06278, eq. 9 (methods §2.3). Differs: the step is taken only where the
+    Source: Zhang et al. 2020, arXiv:1910.06278, eq. 9. Differs: the step is taken only where the
     Hessian is negative definite and is clamped to one cell. The rescaling to the old maximum only shifts the logarithm
     and is left out, so the floor under it acts on the smoothed map as it is.
     """

@@ -18,7 +18,7 @@ Size = Annotated[int, Field(ge=1)]
 class Regression:
     """Places as fractions of the image, ``p / size - 0.5``: a layer that gives zero points at the middle.
 
-    Source: DeepPose, arXiv:1312.4659 (methods §3.1).
+    Source: DeepPose, arXiv:1312.4659.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]

@@ -17,7 +17,7 @@ from posekit.geometry.keypoints import Instances, Poses
 class Rle:
     """Regression for the residual log-likelihood: ``coords`` as in `Regression` and raw ``sigma`` beside them.
 
-    Source: Li et al. 2021, arXiv:2107.11291 (methods §3.4).
+    Source: Li et al. 2021, arXiv:2107.11291.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]

@@ -24,7 +24,7 @@ class SimCC:
 
     Bins are the cells of a grid finer than the image, so their centres lie at ``(bin + 0.5) / split`` pixels.
 
-    Source: Li et al. 2022, arXiv:2107.03332 (methods §3.5). Differs: the centre of a Gaussian is never rounded, and the
+    Source: Li et al. 2022, arXiv:2107.03332. Differs: the centre of a Gaussian is never rounded, and the
     score is the probability of the chosen bin over that of a perfect answer, where the references report raw outputs.
     """
 

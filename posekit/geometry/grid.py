@@ -27,7 +27,7 @@ def _pair(array: Array, x: float, y: float) -> Array:
 class Grid:
     """Cells that tile the image evenly: cell ``X`` is centred at pixel ``(X + 0.5) * s``, ``s = image_width / width``.
 
-    The unbiased choice and the default (methods §0.2, convention C).
+    The unbiased choice and the default.
 
     Args:
         height: rows of the map.

@@ -13,7 +13,7 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.losses.base import known, weighted_mean
 
 TINY = 1e-24
-"""Added before logarithms of probabilities (methods §3.2)."""
+"""Added before logarithms of probabilities."""
 
 
 def kl(p: Tensor, q: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ class DsntLoss:
 
     The codec's ``sigma`` says which shape.
 
-    Source: Nibali et al. 2018, arXiv:1801.07372, eq. 5 to 8 (methods §3.2).
+    Source: Nibali et al. 2018, arXiv:1801.07372, eq. 5 to 8.
     """
 
     weight: float = Field(default=1.0, ge=0)
@@ -103,7 +103,7 @@ class DsntModule(nn.Module):
 class SimccKl:
     """Divergence of the bins from their target, summed over bins, averaged over known points, x and y added.
 
-    Source: SimCC, arXiv:2107.03332 (methods §3.5). Its authors' two codes and MMPose scale it differently (mean over
+    Source: SimCC, arXiv:2107.03332. Its authors' two codes and MMPose scale it differently (mean over
     bins; sum over points; no division by the batch); this is the divergence of one point, whatever the number of bins.
     """
 

@@ -19,7 +19,7 @@ class RealNvp(nn.Module):
         masks: for each coupling which of the D coordinates pass unchanged (1) and steer the others (0).
         hidden: width of the nets.
 
-    Source: Dinh et al. 2017, arXiv:1605.08803, in the layout of arXiv:2107.11291 (methods §3.4).
+    Source: Dinh et al. 2017, arXiv:1605.08803, in the layout of arXiv:2107.11291.
     """
 
     masks: Tensor

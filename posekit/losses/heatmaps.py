@@ -33,7 +33,7 @@ class Mse:
     A map is nearly empty, so the value is small (about 0.008 for a Gaussian of 2 cells on 64x48); with weight decay or
     several losses in play give it a weight of some hundreds, about the number of cells over that of a peak.
 
-    Source: SimpleBaseline, arXiv:1804.06208 (methods §4.1). Differs: no factor 1/2, a fractional weight is not squared,
+    Source: SimpleBaseline, arXiv:1804.06208. Differs: no factor 1/2, a fractional weight is not squared,
     and the mean is over the known maps, not over all.
     """
 
@@ -66,7 +66,7 @@ class MseLoss(nn.Module):
 class Ohkm:
     """Mean square over the cells of the points that are hardest in each image.
 
-    Source: CPN, arXiv:1711.07319 (methods §4.2). Differs: unknown points are never among the hardest.
+    Source: CPN, arXiv:1711.07319. Differs: unknown points are never among the hardest.
     """
 
     weight: float = Field(default=1.0, ge=0)

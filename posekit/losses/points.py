@@ -15,12 +15,12 @@ from posekit.losses.base import known, weighted_mean
 
 
 def smooth_l1(distance: Tensor, beta: float) -> Tensor:
-    """Quadratic below ``beta``, linear above: ``d^2 / (2 beta)``, then ``d - beta / 2`` (methods §4.4)."""
+    """Quadratic below ``beta``, linear above: ``d^2 / (2 beta)``, then ``d - beta / 2``."""
     return torch.where(distance < beta, 0.5 * distance.square() / beta, distance - 0.5 * beta)
 
 
 def wing(distance: Tensor, width: float, epsilon: float) -> Tensor:
-    """Logarithmic below ``width``, linear above (Feng et al. 2018, arXiv:1711.06753, eq. 5; methods §4.5)."""
+    """Logarithmic below ``width``, linear above (Feng et al. 2018, arXiv:1711.06753, eq. 5)."""
     offset = width - width * math.log1p(width / epsilon)
     return torch.where(distance < width, width * torch.log1p(distance / epsilon), distance - offset)
 
@@ -45,7 +45,7 @@ class PointsLoss(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class L1:
-    """Mean distance along the axes, in image pixels (methods §4.4)."""
+    """Mean distance along the axes, in image pixels."""
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
@@ -60,7 +60,7 @@ class L1:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SmoothL1:
-    """L1 with a rounded foot (methods §4.4)."""
+    """L1 with a rounded foot."""
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
@@ -77,7 +77,7 @@ class SmoothL1:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Wing:
-    """Steeper than L1 near the target, so that small errors are worth mending (methods §4.5)."""
+    """Steeper than L1 near the target, so that small errors are worth mending."""
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"

@@ -41,7 +41,7 @@ def basic_nll(error: Tensor, log_sigma: Tensor, residual: str, official: bool = 
 class RleNll:
     """Negative log-likelihood with a learned residual density, summed over x and y, averaged over known points.
 
-    Source: Li et al. 2021, arXiv:2107.11291 (methods §3.4). Differs: the sum is divided by the known points, not by
+    Source: Li et al. 2021, arXiv:2107.11291. Differs: the sum is divided by the known points, not by
     the batch; the spread is bounded below by 1e-6 instead of adding 1e-9.
     """
 

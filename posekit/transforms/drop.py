@@ -1,9 +1,9 @@
 """Information dropping: parts of a crop turn black, so that a network must learn from the rest.
 
 Labels and weights of hidden points are kept; that is the point. It pays late: train normally first, then go on
-with dropping (methods §5.1).
+with dropping.
 
-Source: Huang et al. 2020, arXiv:2008.07139 (AID); methods §5.1, C3.
+Source: Huang et al. 2020, arXiv:2008.07139 (AID)
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _keypoint(config: Drop, sample: Sample, rng: np.random.Generator) -> Mask:
 def _hide_and_seek(config: Drop, sample: Sample, rng: np.random.Generator) -> Mask:
     """Each cell of a grid of drawn size, hidden by a coin.
 
-    Differs from the reference, which never draws the last size and confuses rows with columns (methods §12-B4).
+    Differs from the reference, which never draws the last size and confuses rows with columns.
     """
     height, width = sample.image.shape[:2]
     cell = config.grids[int(rng.integers(len(config.grids)))]

@@ -51,7 +51,7 @@ class Placement:
 class Geometry:
     """How far a training crop strays from the plain one.
 
-    Source: the ranges of methods §5.3, uniform instead of normal so that a bound is a bound (RLE's habit).
+    Source: the ranges of HRNet and RLE, uniform instead of normal so that a bound is a bound (RLE's habit).
     """
 
     scale: float = Field(0.25, ge=0, lt=1)
@@ -97,7 +97,7 @@ class Geometry:
 
 
 UPPER = 0.7
-"""How often the upper half is tried first: what the references' slip comes to (methods §5.2: Phi(0.5) = 0.69)."""
+"""How often the upper half is tried first: what the references' slip comes to (a normal draw below 0.5: Phi(0.5) = 0.69)."""
 
 STILL = Geometry(scale=0, rotation=0, rotate_probability=0, shift=0, flip=0, half_body=0)
 """No chance at all: the crop of evaluation."""

@@ -1,6 +1,6 @@
 """The box around the upper or the lower half of an instance, for crops that show only that.
 
-Source: methods §5.2 and C4 (MSPN, HRNet, MMPose).
+Source: MSPN, arXiv:1901.00148; HRNet, arXiv:1902.09212.
 """
 
 from __future__ import annotations

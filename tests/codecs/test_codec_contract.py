@@ -15,7 +15,7 @@ from posekit.geometry.keypoints import Instances
 
 HEIGHT, WIDTH = IMAGE
 
-# Largest error in pixels of decode(encode(p)) away from the border (methods §13.2).
+# Largest error in pixels of decode(encode(p)) away from the border.
 BOUNDS = {
     "heatmap": 0.004,
     "heatmap sharp": 1e-6,

@@ -93,7 +93,7 @@ def test_distances_are_means_over_axes_and_known_points():
 
 
 def five_by_five():
-    """The map of methods §3.2 and the Gaussian (sigma 1) around cell (1, 2)."""
+    """The map worked out by hand, and the Gaussian (sigma 1) around cell (1, 2)."""
     Z = torch.zeros(1, 1, 5, 5, dtype=torch.float64)
     Z[0, 0, 1] = double(0, 0.1, 0.1, 0, 0)
     Z[0, 0, 2] = double(0.1, 0.6, 0.1, 0, 0)

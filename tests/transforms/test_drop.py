@@ -46,7 +46,7 @@ def test_probability_is_a_share():
 
 
 def test_cutout_hides_what_the_specification_says():
-    # methods §5.1 [C], on a crop of 192 x 256: 16.5 % on average; the whole ellipse covers 9.4 to 37.7 %.
+    # By integration, on a crop of 192 x 256: 16.5 % on average; the whole ellipse covers 9.4 to 37.7 %.
     config, sample, rng = Drop(kind="cutout"), white(), np.random.default_rng(0)
     share = np.array([config.mask(sample, rng).mean() for _ in range(1500)])
     assert abs(share.mean() - 0.165) < 0.006
