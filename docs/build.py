@@ -1,7 +1,7 @@
-"""Write `docs/reference.md` from the code: everything that can be chosen by name, in the words of its own docstring.
+"""Write `docs/reference.md` from the code, and README's tables from the result files.
 
-python docs/build.py           writes the page
-python docs/build.py --check   exit status 1 when the page is not what the code says
+python docs/build.py           writes them
+python docs/build.py --check   exit status 1 when they are not what code and results say
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from figures import page as figures_page
 
 from posekit.cli.main import COMMANDS
 from posekit.codecs import CODECS
@@ -25,6 +27,8 @@ from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 
 PAGE = Path(__file__).parent / "reference.md"
+README = Path(__file__).parents[1] / "README.md"
+OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
 Made by `make docs` from the code; edit the docstrings, not this page. Every name here is what the command line takes.
@@ -89,14 +93,22 @@ def page() -> str:
 
 def main(words: list[str]) -> int:
     """Write the page, or compare it."""
-    text = page()
+    wanted = {PAGE: page(), README: _with_figures(README.read_text(encoding="utf-8"))}
+    stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
     if "--check" in words:
-        fresh = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
-        print(f"{PAGE} is {'what the code says' if fresh else 'not what the code says: make docs'}")
-        return 0 if fresh else 1
-    PAGE.write_text(text, encoding="utf-8")
-    print(f"wrote {PAGE}")
+        print(f"not what code and results say, run make docs: {[str(f) for f in stale]}" if stale else "all fresh")
+        return 1 if stale else 0
+    for file in stale:
+        file.write_text(wanted[file], encoding="utf-8")
+        print(f"wrote {file}")
     return 0
+
+
+def _with_figures(text: str) -> str:
+    """README with its tables of figures made anew."""
+    before, _, rest = text.partition(OPEN)
+    _, _, after = rest.partition(CLOSE)
+    return f"{before}{OPEN}\n{figures_page()}\n{CLOSE}{after}"
 
 
 if __name__ == "__main__":

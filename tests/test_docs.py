@@ -1,4 +1,4 @@
-"""The reference page is what the code says."""
+"""The reference page is what the code says, and README's figures are those of the result files."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_reference_page_is_fresh():
+def test_pages_and_figures_are_fresh():
     words = [sys.executable, str(ROOT / "docs" / "build.py"), "--check"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

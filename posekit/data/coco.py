@@ -25,7 +25,7 @@ from posekit.geometry.skeleton import Skeleton
 
 HALF_PIXEL = 0.5
 AREA_OF_BOX = 0.53
-"""Share of its box that a person's segment fills, where a file gives no area (users §2.1, CrowdPose)."""
+"""Share of its box that a person's segment fills, where a file gives no area (the habit of CrowdPose)."""
 
 
 def read_coco(path: Path | str, images: Path | None = None, category: str | None = None) -> Dataset:

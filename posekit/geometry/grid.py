@@ -109,7 +109,7 @@ def _count(like: Array, n: int) -> Array:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class RatioGrid(Grid):
-    """Cell ``X`` is centred at pixel ``X * s + 0.5``: SimpleBaseline's and HRNet's habit (convention A).
+    """Cell ``X`` is centred at pixel ``X * s + 0.5``: SimpleBaseline's and HRNet's habit.
 
     For published weights and for the study of what its bias costs: a flipped map is off by ``(s - 1) / s`` cells.
     """
@@ -122,7 +122,7 @@ class RatioGrid(Grid):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class AlignedGrid(Grid):
-    """First and last cell lie on the first and last pixel centre: UDP's unit length (convention B)."""
+    """First and last cell lie on the first and last pixel centre: UDP's unit length."""
 
     kind: Literal["aligned"] = "aligned"  # type: ignore[assignment]
 

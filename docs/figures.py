@@ -1,0 +1,66 @@
+"""Tables of measured figures, from the result files and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+SPEED = ("startup", "codecs", "loader", "step")
+TITLES = {
+    "mtfl5": "5 face points, 64x64, 25,000 images seen (MTFL; tested on another domain, AFLW)",
+    "helen": "68 face points, 128x128, 72,420 images seen (300-W: HELEN and AFW; tested on HELEN)",
+    "lspe": "14 body points, 128x128, 53,904 images seen (LSP extended, person crops)",
+}
+
+
+def _read(name: str) -> dict[str, Any] | None:
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def ladder(data: str) -> Iterator[str]:
+    """The representations side by side on one data set; nothing where it was not measured."""
+    result = _read(f"ladder_{data}")
+    if result is None:
+        return
+    methods = result["methods"]
+    some = next(iter(methods.values()))
+    main = some["main"]
+    names = [main, *(n for n in ("nme_box", "median") if n != main)]
+    yield f"**{TITLES[data]}**, one network (ResNet-18 of half width), one seed; `{result['command']}`:\n"
+    yield _row("", *names)
+    yield _row("---", *("---" for _ in names))
+    for method, values in methods.items():
+        yield _row(f"`{method}-tiny`", *(f"{values['figures'][n]:.3f}" for n in names))
+    for baseline, figures in some["baselines"].items():
+        yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names))
+    yield ""
+
+
+def speed() -> Iterator[str]:
+    """Aims and what was measured."""
+    results = [(name, result) for name in SPEED if (result := _read(name)) is not None]
+    if not results:
+        return
+    first = results[0][1]
+    yield f"**Speed**, one thread, {first['machine']}; `make bench`:\n"
+    yield _row("", "measured", "aim", "")
+    yield _row("---", "---", "---", "---")
+    for _, result in results:
+        for what, aim in result.get("aims", {}).items():
+            bound = f"at least {aim['at_least']}" if "at_least" in aim else f"at most {aim['at_most']}"
+            yield _row(what, f"{aim['figure']:.3g}", bound, "met" if aim["met"] else "missed")
+    yield ""
+
+
+def page() -> str:
+    """All tables, as they stand in README."""
+    lines = [*(line for data in TITLES for line in ladder(data)), *speed()]
+    return "\n".join(lines).rstrip() + "\n"
