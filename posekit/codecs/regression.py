@@ -54,11 +54,7 @@ class Regression:
             ValueError: there is not exactly one slot an image, or another number of points.
         """
         xy, known = one_labelled(instances, self.points)
-        if self.outside == "strict":
-            known = known & inside_image(xy, self.size)
-        weight = known.to(xy.dtype)[..., None]
-        coords = to_fractions(xy, self.size, self.compat == "ratio")
-        return Target(maps={"coords": coords, "xy": xy[:, None]}, weight={"coords": weight, "xy": weight[:, None]})
+        return fractions_target(xy, known, self.size, strict=self.outside == "strict", ratio=self.compat == "ratio")
 
     def read(self, maps: Maps) -> Maps:
         """The raw ``coords`` and ``xy`` (B, 1, K, 2) in image pixels."""
@@ -75,6 +71,26 @@ class Regression:
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Negate x; exact."""
         return {"coords": mirrored_fractions(maps["coords"], order, self.size, self.compat == "ratio")}
+
+
+def fractions_target(xy: Tensor, known: Tensor, size: tuple[int, int], *, strict: bool, ratio: bool) -> Target:
+    """The target of codecs that regress fractions.
+
+    Args:
+        xy: (B, K, 2) image pixels, finite.
+        known: (B, K) bool.
+        size: (height, width) of the image.
+        strict: leave out points outside the image.
+        ratio: see `to_fractions`.
+
+    Returns:
+        ``coords`` (B, K, 2) with weight (B, K, 1), and ``xy``.
+    """
+    if strict:
+        known = known & inside_image(xy, size)
+    weight = known.to(xy.dtype)[..., None]
+    coords = to_fractions(xy, size, ratio)
+    return Target(maps={"coords": coords, "xy": xy[:, None]}, weight={"coords": weight, "xy": weight[:, None]})
 
 
 def to_fractions(xy: Tensor, size: tuple[int, int], ratio: bool = False) -> Tensor:

@@ -8,8 +8,8 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.regression import Size, finite_coords, mirrored_fractions, to_fractions, to_pixels
-from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.codecs.regression import Size, finite_coords, fractions_target, mirrored_fractions, to_pixels
+from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.keypoints import Instances, Poses
 
 
@@ -53,11 +53,7 @@ class Rle:
             ValueError: there is not exactly one slot an image, or another number of points.
         """
         xy, known = one_labelled(instances, self.points)
-        if self.outside == "strict":
-            known = known & inside_image(xy, self.size)
-        weight = known.to(xy.dtype)[..., None]
-        coords = to_fractions(xy, self.size, self.compat == "ratio")
-        return Target(maps={"coords": coords, "xy": xy[:, None]}, weight={"coords": weight, "xy": weight[:, None]})
+        return fractions_target(xy, known, self.size, strict=self.outside == "strict", ratio=self.compat == "ratio")
 
     def _spread(self, sigma: Tensor) -> Tensor:
         """(B, K, 2) fractions to image pixels."""
