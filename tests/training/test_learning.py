@@ -1,0 +1,58 @@
+"""Every recipe goes downhill from its first steps, and one of each family learns samples by heart."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from figures import FOUR
+
+from posekit.data.batch import collate
+from posekit.data.synthetic import Synthetic
+from posekit.recipes import RECIPES
+from posekit.training.loop import optimizer_for
+from posekit.training.overfit import overfit
+from posekit.training.task import Task
+
+TINY = [name for name in RECIPES if name.endswith("-tiny")]
+STEPS = 3
+
+
+def first_losses(name):
+    """Sums of the terms before each of some steps on one batch, and after the last."""
+    recipe = RECIPES[name](FOUR, size=(64, 64))
+    dataset = Synthetic(FOUR, count=6, size=(64, 64), seed=1).dataset()
+    batch = collate([recipe.augment.still(dataset.instance(i), size=recipe.size) for i in range(6)])
+    torch.manual_seed(0)
+    task = Task(recipe, recipe.build()).train()
+    optimizer = optimizer_for(task, replace(recipe.train, lr=1e-3))
+    losses = []
+    for _ in range(STEPS + 1):
+        terms = task(batch)
+        loss = torch.stack(list(terms.values())).sum()
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return terms, losses
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_first_steps_go_downhill(name):
+    terms, losses = first_losses(name)
+    assert torch.tensor(losses).isfinite().all()
+    assert losses[-1] < losses[0]
+    assert {term.partition(".")[0] for term in terms} == set(RECIPES[name](FOUR).losses)
+    assert all(term.ndim == 0 for term in terms.values())
+
+
+def test_the_first_losses_follow_from_the_seed():
+    assert first_losses("topdown-dark-tiny")[1] == first_losses("topdown-dark-tiny")[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["dark", "integral", "dsnt", "regression", "rle", "simcc"])
+def test_it_learns_by_heart(family, fresh_engine, tmp_path):
+    recipe = RECIPES[f"topdown-{family}-tiny"](FOUR, size=(64, 64))
+    dataset = Synthetic(FOUR, count=16, size=(64, 64), seed=1).dataset()
+    said = []
+    assert overfit(recipe, tmp_path, dataset, 16, "cpu", said.append) == 0, said

@@ -1,0 +1,187 @@
+"""A whole run from sets to a folder, the verdict on a set-up, and what a person is shown."""
+
+import io
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from figures import FOUR, labelled_files
+from rich.console import Console
+
+from posekit.data.synthetic import Synthetic
+from posekit.geometry.skeleton import Skeleton
+from posekit.pipelines.load import load
+from posekit.recipe import Data
+from posekit.training import overfit as overfitting
+from posekit.training.distributed import main_process, world
+from posekit.training.evaluate import compared
+from posekit.training.overfit import by_heart, overfit
+from posekit.training.progress import Progress
+from posekit.training.report import write_run_report
+from posekit.training.run import train
+from posekit.training.sets import Sets, read_sets
+from posekit.training.tables import figures_table, points_table
+from posekit.training.watch import Watch
+
+
+def shown(table):
+    out = io.StringIO()
+    Console(file=out, width=200).print(table)
+    return out.getvalue()
+
+
+@pytest.fixture
+def sets(drawn):
+    return Sets(drawn, drawn, ("eight figures, measured on what was learned",))
+
+
+def measured_off(recipe, dataset, pixels):
+    rows = dataset.rows
+    return compared(dataset.xy[rows] + np.array([pixels, 0.0]), np.ones((len(rows), 4)), recipe, dataset)
+
+
+def test_a_run_writes_its_folder(small, tmp_path):
+    file = labelled_files(tmp_path / "data", count=12)
+    folder, said = tmp_path / "run", []
+    folder.mkdir()
+    sets = read_sets(Data(train=(file,)))
+    best = train(small(epochs=2, tensorboard=True), folder, sets, device="cpu", say=said.append)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"best", "last", "metrics.csv", "report.html", "summary.json", "tensorboard"}
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["figures"][summary["main"]] == pytest.approx(best.value)
+    assert set(summary["baselines"]) == {"mean pose", "untrained"}
+    assert summary["images_seen"] == 2 * len(sets.train)
+    assert said[0].startswith("11 instances to learn from, 1 to measure on, cpu, into")
+    assert str(folder / "best") in said[-1]
+    sample = sets.val.instance(0)
+    poses = load(folder)([sample.image], [sample.instances.boxes])[0]
+    np.testing.assert_allclose(poses.xy, best.xy, atol=1e-3)
+    assert list((folder / "tensorboard").glob("events.*"))
+
+
+def test_a_run_without_a_checkpoint_says_so_and_a_finished_one_still_reports(small, tmp_path, sets):
+    folder, said = tmp_path / "run", []
+    folder.mkdir()
+    train(small(), folder, sets, device="cpu", resume=True, say=said.append)
+    assert said[0] == f"no checkpoint in {folder}; starting from the beginning"
+    before = (folder / "metrics.csv").read_bytes()
+    said.clear()
+    assert train(small(), folder, sets, device="cpu", resume=True, say=said.append) is not None
+    assert said[0].startswith("resumed from")
+    assert (folder / "metrics.csv").read_bytes() == before
+
+
+def test_the_report_is_one_file_that_fetches_nothing(small, sets, tmp_path):
+    recipe = small()
+    progress = Progress(seen=48)
+    progress.close_epoch({"epoch": 1, "images": 24, "lr": 0.1, "loss/l1": 2.0, "val/epe": 5.0})
+    progress.close_epoch({"epoch": 2, "images": 48, "lr": 0.1, "loss/l1": 1.0, "val/epe": 4.0})
+    measured = measured_off(recipe, sets.val, 2.0)
+    path = write_run_report(tmp_path, recipe, progress, sets, measured, {"mean pose": measured.figures})
+    page = path.read_text(encoding="utf-8")
+    for words in (*FOUR.points, *sets.said, "mean pose", "topdown-regression-tiny", "Worst predictions", "48"):
+        assert words in page
+    assert not re.search(r"<script|src=[\"'](?!data:)|<link|@import|url\((?!data:)", page)
+    assert page.count("data:image/") == 16
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["figures"]["epe"] == pytest.approx(2.0)
+
+
+def test_the_worst_prediction_is_told_by_its_error(small, sets, tmp_path):
+    recipe = small()
+    measured = measured_off(recipe, sets.val, 0.0)
+    error = np.linspace(0.5, 0.1, 8)
+    error[3] = np.nan
+    measured = replace(measured, instance_error=error)
+    page = write_run_report(tmp_path, recipe, Progress(), sets, measured, {}).read_text(encoding="utf-8")
+    best, worst = (page.index(f"{part} predictions") for part in ("Best", "Worst"))
+    assert page.index("drawn_1_000007.png: 0.100") - best < page.index("drawn_1_000000.png: 0.500") - best
+    assert "drawn_1_000000.png: 0.500" in page[worst : worst + page[worst:].index("drawn_1_000007.png")]
+    assert "drawn_1_000003.png" not in page
+
+
+def test_tables_show_every_figure_and_every_point(small, drawn):
+    marked = replace(FOUR, points=("[tip]", *FOUR.points[1:]), bones=(), sigmas={"end": 0.079})
+    measured = measured_off(small(), drawn, 1.0)
+    figures = shown(figures_table(measured)).splitlines()
+    assert measured.main in figures[3]
+    assert all(any(name in line for line in figures) for name in measured.figures)
+    points = shown(points_table(measured, marked))
+    for words in ("[tip]", "left_grip", "0.05 (default)", "0.079", "labelled"):
+        assert words in points
+
+
+def test_by_heart_switches_off_what_keeps_from_it(small):
+    recipe = by_heart(small(ema=0.9, weight_decay=0.1, accumulate=3, patience=2), 5)
+    train = recipe.train
+    assert (train.batch, train.ema, train.weight_decay, train.accumulate, train.patience) == (5, 0, 0, 1, 0)
+    assert recipe.augment.geometry.rotation == 0
+    assert recipe.name.endswith("-overfit")
+
+
+@pytest.mark.parametrize(
+    ("lr", "status", "words"),
+    [
+        (0.02, 0, "3 samples, 400 steps: this set-up can learn"),
+        (1e-9, 1, "does NOT learn these samples; look at the labels .posekit data check., then try a lower"),
+        (4e-4, 1, "does NOT learn .*then try more steps or a higher --train.lr"),
+    ],
+)
+def test_the_verdict_goes_both_ways(small, drawn, tmp_path, monkeypatch, lr, status, words):
+    if lr == 4e-4:
+        monkeypatch.setattr(overfitting, "NEAR_ZERO", 1e-6)
+    said = []
+    assert overfit(small(lr=lr), tmp_path, drawn, 3, "cpu", said.append) == status
+    assert re.search(words, said[-1]), said
+
+
+def test_fewer_samples_than_asked_are_told(small, drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(overfitting, "ROUNDS", 1)
+    monkeypatch.setattr(overfitting, "STEPS", 2)
+    said = []
+    overfit(small(), tmp_path, drawn, 99, "cpu", said.append)
+    assert said[0] == "only 8 samples there; learning all of them"
+
+
+def test_watching_shows_the_figures_and_changes_nothing(small, tmp_path, capsys):
+    progress = Progress()
+    watch = Watch(tmp_path, small(tensorboard=False).train, enabled=True)
+    with watch.following(4, progress):
+        progress.add({"l1": 1.0}, 4)
+        watch.stepped(progress, [1.0])
+        watch.epoch_closed({"epoch": 1, "images": 4, "loss/l1": 1.0, "val/pck@0.2": 0.5})
+    told = capsys.readouterr().err
+    assert "epoch 1/1  loss/l1 1  pck@0.2 0.5" in told
+    assert not list(tmp_path.iterdir())
+    assert vars(progress)["step"] == 1
+
+
+def test_other_processes_are_silent(small, tmp_path, capsys):
+    watch = Watch(tmp_path, small(tensorboard=True).train, enabled=False)
+    with watch.following(4, Progress()):
+        watch.stepped(Progress(), [1.0])
+    assert capsys.readouterr().err == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_launcher_says_which_process_this_is(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("RANK", raising=False)
+    assert (world(), main_process()) == (1, True)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("RANK", "2")
+    assert (world(), main_process()) == (4, False)
+
+
+def test_points_without_a_mirror_train_too(small, tmp_path):
+    lone = Skeleton(name="lone", points=("a", "b", "c"), symmetry="none")
+    dataset = Synthetic(lone, count=4, size=(48, 40)).dataset()
+    from posekit.recipes import RECIPES
+
+    recipe = replace(RECIPES["topdown-regression-tiny"](lone, size=(64, 48)), train=small(flip_test=True).train)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    assert train(recipe, folder, Sets(dataset, dataset, ()), device="cpu", say=lambda _: None) is not None
