@@ -9,7 +9,7 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, outer, peak, sane
+from posekit.codecs.cells import bell, mirrored, outer, peak
 from posekit.codecs.refine import refine_dark, refine_parabola, refine_quarter, window_width
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -96,9 +96,8 @@ class Heatmap:
             Poses (B, 1, K): image pixels; the score is the map's value at its highest cell, clamped to [0, 1], so a map
             without a positive cell has score 0 and the place of its first highest cell.
         """
-        heatmap = sane(maps["heatmap"])
-        cell, value = peak(heatmap)
-        return one_pose(self.grid.pixels(self._refined(heatmap, cell)), value)
+        cell, value = peak(maps["heatmap"])
+        return one_pose(self.grid.pixels(self._refined(maps["heatmap"], cell).to(value.dtype)), value)
 
     def _refined(self, heatmap: Tensor, cell: Tensor) -> Tensor:
         if self.refine == "dark":
@@ -132,7 +131,8 @@ def gaussian_lines(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = Fa
     Returns:
         (B, K, H), (B, K, W), and (B, K) bool: 3 sigma around the point reach at least one cell.
 
-    Source: arXiv:1804.06208, arXiv:1910.06278. Differs: a window that ends before the first cell draws nothing and says so.
+    Source: arXiv:1804.06208, arXiv:1910.06278. Differs: a window that ends before the first cell draws nothing and
+    says so.
     """
     H, W = grid.shape
     spread = [sigma / scale for scale in grid.scale]

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from posekit.codecs.cells import picked, sane
+
 FLOOR = 1e-10
 """Smallest value whose logarithm is taken."""
 
@@ -47,8 +49,7 @@ def _neighbours(maps: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     x, y = cell[..., 0], cell[..., 1]
     before = torch.stack((y * W + (x - 1).clamp(min=0), (y - 1).clamp(min=0) * W + x), dim=-1)
     after = torch.stack((y * W + (x + 1).clamp(max=W - 1), (y + 1).clamp(max=H - 1) * W + x), dim=-1)
-    flat = maps.flatten(2)
-    return flat.gather(-1, before), flat.gather(-1, after)
+    return sane(picked(maps, before)), sane(picked(maps, after))
 
 
 def _ring(cell: Tensor, size: tuple[int, int], width: int) -> Tensor:
@@ -62,18 +63,18 @@ def refine_quarter(maps: Tensor, cell: Tensor) -> Tensor:
     """Move each peak a quarter of a cell toward its higher neighbour, for each axis alone.
 
     Args:
-        maps: (B, K, H, W) without NaN.
+        maps: (B, K, H, W); NaN is lower than any number.
         cell: (B, K, 2) integer peak.
 
     Returns:
-        (B, K, 2) cells, the dtype of ``maps``.
+        (B, K, 2) cells, at least float32.
 
     Source: SimpleBaseline, arXiv:1804.06208. Differs: the rule holds from the second to the last but
     one cell; the reference leaves out the second.
     """
     before, after = _neighbours(maps, cell)
     step = 0.25 * (after - before).sign() * _ring(cell, (maps.shape[-2], maps.shape[-1]), 1)
-    return cell.to(maps.dtype) + step
+    return cell.to(step.dtype) + step
 
 
 def refine_parabola(maps: Tensor, cell: Tensor) -> Tensor:
@@ -82,19 +83,18 @@ def refine_parabola(maps: Tensor, cell: Tensor) -> Tensor:
     Exact for an axis-parallel Gaussian, one cell closer to the border than DARK, and without smoothing.
 
     Args:
-        maps: (B, K, H, W) without NaN.
+        maps: (B, K, H, W); NaN is lower than any number.
         cell: (B, K, 2) integer peak.
 
     Returns:
         (B, K, 2) cells, within half a cell of ``cell``.
     """
-    flat = maps.flatten(2)
-    middle = flat.gather(-1, cell[..., 1:] * maps.shape[-1] + cell[..., :1]).clamp_min(FLOOR).log()
+    middle = sane(picked(maps, cell[..., 1:] * maps.shape[-1] + cell[..., :1])).clamp_min(FLOOR).log()
     before, after = (value.clamp_min(FLOOR).log() for value in _neighbours(maps, cell))
     bend = before - 2 * middle + after
     curved = (bend < -1e-6) & _ring(cell, (maps.shape[-2], maps.shape[-1]), 1)
     step = 0.5 * (before - after) / torch.where(curved, bend, -1.0)
-    return cell.to(maps.dtype) + torch.where(curved, step, 0.0).clamp(-0.5, 0.5)
+    return cell.to(step.dtype) + torch.where(curved, step, 0.0).clamp(-0.5, 0.5)
 
 
 def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
@@ -104,12 +104,12 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     the smoothed map is not a hill, stay where they are.
 
     Args:
-        maps: (B, K, H, W) without NaN; need not sum to 1.
+        maps: (B, K, H, W), need not sum to 1; NaN and infinities count as 0.
         cell: (B, K, 2) integer peak.
         blur: odd width of the smoothing window in cells; 11 fits sigma = 2 cells, 1 smooths nothing.
 
     Returns:
-        (B, K, 2) cells, the dtype of ``maps``, within one cell of ``cell``.
+        (B, K, 2) cells, at least float32, within one cell of ``cell``.
 
     Raises:
         ValueError: ``blur`` is even.
@@ -124,7 +124,7 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     hill = (dxx < 0) & (det > 1e-12) & _ring(cell, (maps.shape[-2], maps.shape[-1]), 2).all(-1)
     det = torch.where(hill, det, 1.0)
     step = torch.stack(((dxy * dy - dyy * dx) / det, (dxy * dx - dxx * dy) / det), dim=-1)
-    return cell.to(maps.dtype) + torch.where(hill[..., None], step, 0.0).clamp(-1.0, 1.0)
+    return cell.to(step.dtype) + torch.where(hill[..., None], step, 0.0).clamp(-1.0, 1.0)
 
 
 _STENCILS = (
@@ -146,19 +146,28 @@ def _differences(like: Tensor) -> Tensor:
 def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
     """(B, K, 5, 5) logarithm of the smoothed map around each peak, as if zeros lay around the map.
 
-    Only the patch that these 25 values need is smoothed, by two small matrix products.
+    Only the patch that these 25 values need is read and smoothed. It is moved into the map where it would reach out of
+    it; what it then lacks would be multiplied with zeros.
     """
     H, W = maps.shape[-2:]
-    rows = _five_rows(blur, maps).mT
-    reach = torch.arange(-(blur // 2) - 2, blur // 2 + 3, device=cell.device)
-    x, y = cell[..., :1] + reach, cell[..., 1:] + reach
-    inside = ((y >= 0) & (y < H))[..., :, None] & ((x >= 0) & (x < W))[..., None, :]
-    at = (y.clamp(0, H - 1) * W)[..., :, None] + x.clamp(0, W - 1)[..., None, :]
-    size = reach.shape[0]
-    patch = maps.flatten(2).gather(-1, at.flatten(2)).reshape(*cell.shape[:2], size, size)
-    patch = patch * (inside & (patch.abs() < 1e29))  # nothing from outside, nor from cells that said nothing
-    # One product over all patches for each axis, many times faster than a product for each patch.
-    return ((patch @ rows).mT @ rows).mT.clamp_min(FLOOR).log()
+    height, width = min(H, blur + 4), min(W, blur + 4)
+    left = (cell[..., 0] - blur // 2 - 2).clamp(0, W - width)
+    top = (cell[..., 1] - blur // 2 - 2).clamp(0, H - height)
+    numbers = torch.arange(height, device=cell.device)[:, None] * W + torch.arange(width, device=cell.device)
+    patch = picked(maps, (top * W + left)[..., None] + numbers.flatten())
+    patch = torch.where(patch.abs() < 1e29, patch, 0.0).reshape(-1, height, width)
+    columns = _taps(blur, width, patch).index_select(0, (cell[..., 0] - left).flatten())
+    rows = _taps(blur, height, patch).index_select(0, (cell[..., 1] - top).flatten())
+    smooth = rows.transpose(1, 2) @ patch @ columns
+    return smooth.clamp_min(FLOOR).log().reshape(*cell.shape[:2], 5, 5)
+
+
+def _taps(width: int, size: int, like: Tensor) -> Tensor:
+    """(size, size, 5): multiplied with a line of cells, entry ``p`` smooths it at p - 2, p - 1, p, p + 1 and p + 2."""
+    taps = like.new_tensor([0.0, *window(width), 0.0])
+    cells = torch.arange(size, device=like.device)
+    apart = cells[:, None] - (cells[:, None, None] + torch.arange(-2, 3, device=like.device))
+    return taps[(apart + width // 2 + 1).clamp(0, width + 1)]
 
 
 def refine_line(lines: Tensor, bin_: Tensor, blur: int = 11) -> Tensor:

@@ -24,7 +24,7 @@ from posekit.training.sets import Sets
 from posekit.visualize.draw import draw_poses, sheet
 
 RECIPE, SKELETON, SIZE = "topdown-dark-tiny", "lsp14", (96, 96)
-LEARN, HELD_OUT, EPOCHS = 4000, 300, 3
+LEARN, HELD_OUT, EPOCHS = 3000, 300, 2
 METRIC, ENOUGH = "pck_torso@0.2", 0.85
 SHOWN = 12
 

@@ -97,7 +97,7 @@ class Geometry:
 
 
 UPPER = 0.7
-"""How often the upper half is tried first: what the references' slip comes to (a normal draw below 0.5: Phi(0.5) = 0.69)."""
+"""How often the upper half is tried first: what the references' slip, a normal draw below 0.5, comes to (0.69)."""
 
 STILL = Geometry(scale=0, rotation=0, rotate_probability=0, shift=0, flip=0, half_body=0)
 """No chance at all: the crop of evaluation."""
