@@ -41,7 +41,8 @@ def engine_for(options: Train, device: str) -> Accelerator:
     """The engine: device, processes and precision.
 
     Raises:
-        TrainingError: the launcher started more processes than the engine sees, which would train them apart.
+        TrainingError: the launcher started more processes than the engine sees, which would train them apart; or the
+            device is not there.
     """
     engine = Accelerator(cpu=device == "cpu", mixed_precision=options.precision)
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -49,6 +50,10 @@ def engine_for(options: Train, device: str) -> Accelerator:
         raise TrainingError(
             f"{world} processes were started but the engine sees {engine.num_processes}, so each would train alone; "
             "start with: torchrun --nproc_per_node N -m posekit train ..."
+        )
+    if device not in ("auto", engine.device.type):
+        raise TrainingError(
+            f"device {device!r} was asked for, but only {engine.device.type!r} is there; `posekit doctor` tells why"
         )
     return engine
 
@@ -186,8 +191,13 @@ class Loop:
             self.engine.backward(loss / self._group())
         if update:
             self._update()
-        progress.add(dict(zip(terms, values, strict=True)), len(batch.image) * self.engine.num_processes)
+        progress.add(dict(zip(terms, values, strict=True)), self._images())
         self.watch.stepped(progress, values)
+
+    def _images(self) -> int:
+        """Images that this step takes over all processes, which may differ by one image between them."""
+        share, rest = divmod(len(self.crops), self.per_epoch)
+        return share + (self.progress.step < rest)
 
     def _group(self) -> int:
         """Batches whose gradients make this step's update; the last of an epoch may have fewer."""

@@ -70,6 +70,7 @@ def test_two_processes_train_one_model(tmp_path):
     together = [i for told in (first, second) for batch in told["seen"] for i in batch]
     assert sorted(together) == list(range(30)), "every sample once over both processes"
     assert len(first["seen"]) == len(second["seen"])
+    assert (tmp_path / "run" / "metrics.csv").read_text().splitlines()[1].startswith("1,30,"), "images seen"
     np.testing.assert_array_equal([first["sum"], first["square"]], [second["sum"], second["square"]])
     assert any(str(tmp_path / "run") in file for file in first["written"])
     assert not [file for file in second["written"] if str(tmp_path / "run") in file], "only one process writes"
