@@ -97,7 +97,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_batch(small, drawn, tmp_p
 
 def test_a_device_that_is_not_there_is_refused(small):
     with pytest.raises(TrainingError, match="device 'abacus' was asked for, but only"):
-        engine_for(small.train, "abacus")
+        engine_for(small().train, "abacus")
 
 
 def test_more_processes_than_the_engine_sees_are_refused(small, monkeypatch):
