@@ -57,36 +57,55 @@ def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
     # In two steps, because a plain maximum over a long row is many times faster than an arg-max: first of bands of
     # rows, then of the one band that holds it.
     B, K, H, W = maps.shape
-    count = _bands(H)
-    value, which = sane(maps).reshape(B, K, count, -1).amax(-1).max(-1)
+    count = bands_of(H)
     size = H * W // count
+    bands = maps.reshape(-1, size)
+    value, which = highest(bands, count).reshape(B, K, count).max(-1)
     row = torch.arange(B * K, device=maps.device) * count + which.flatten()
-    band = sane(maps.reshape(-1, size).index_select(0, row)).reshape(B, K, size)
+    band = sane(bands.index_select(0, row)).reshape(B, K, size)
     numbers = torch.arange(size, dtype=torch.int32, device=maps.device)
     first = torch.where(band == value[..., None], numbers, size).amin(-1)
     cell = which * size + first
     return torch.stack((cell % W, cell // W), dim=-1), value
 
 
-def _bands(height: int) -> int:
+def bands_of(height: int, most: int = 32) -> int:
     """Divisor of the height: into how many bands of rows it is best parted."""
-    return max(n for n in range(1, min(height, 32) + 1) if height % n == 0)
+    return max(n for n in range(1, min(height, most) + 1) if height % n == 0)
 
 
-def picked(maps: Tensor, at: Tensor) -> Tensor:
-    """Cells of each map by their number in reading order, as `sane` has them.
+def highest(bands: Tensor, count: int) -> Tensor:
+    """Highest value of each band as `sane` has it.
+
+    Args:
+        bands: (n, size).
+        count: divisor of n.
+
+    Returns:
+        (n,).
+    """
+    # A few parts of the memory after one another: what `sane` writes then stays in the cache and is never a second map.
+    parts = bands.reshape(bands_of(count, 16), -1, bands.shape[-1]).unbind(0)
+    return torch.cat([sane(part).amax(-1) for part in parts])
+
+
+def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:
+    """Cells of each map by their number in reading order.
 
     Args:
         maps: (B, K, H, W).
-        at: (B, K, n) integer, each within the map.
+        at: (B, K, n) integer.
+        around: (m,) integer, added to ``at`` of n = 1; the sum lies within the map.
 
     Returns:
-        (B, K, n).
+        (B, K, n) or (B, K, m).
     """
     B, K, H, W = maps.shape
     # Counted through all maps: a selection along one axis is several times faster than a gather.
-    start = torch.arange(0, B * K * H * W, H * W, device=maps.device).reshape(B, K, 1)
-    return sane(maps.flatten().index_select(0, (at + start).flatten())).reshape(at.shape)
+    at = at + torch.arange(B * K, device=maps.device).reshape(B, K, 1) * (H * W)
+    # Half as many bytes of numbers; maps of 2^31 cells together would be 8 GB.
+    at = at.int() if around is None else at.int() + around.int()
+    return maps.flatten().index_select(0, at.flatten()).reshape(at.shape)
 
 
 def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:

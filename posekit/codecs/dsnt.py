@@ -9,7 +9,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import mirrored
-from posekit.codecs.expectation import certainty, inside_cells, moments, softmax_cells, spread_pixels
+from posekit.codecs.expectation import inside_cells, moments, softmax_cells, softmax_summary, spread_pixels
 from posekit.codecs.heatmap import gaussian_maps
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -95,9 +95,8 @@ class Dsnt:
         Args:
             maps: ``heatmap`` (B, K, H, W) logits; NaN cells count for nothing.
         """
-        probability = softmax_cells(maps["heatmap"])
-        mean, variance = moments(probability)
-        return one_pose(self.grid.pixels(mean), certainty(probability), spread_pixels(variance, self.grid))
+        mean, variance, sure = softmax_summary(maps["heatmap"])
+        return one_pose(self.grid.pixels(mean), sure, spread_pixels(variance, self.grid))
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from posekit.codecs.cells import LOWEST, peak, sane
+from posekit.codecs.cells import LOWEST, bands_of, highest, peak, sane
 from posekit.geometry.grid import Grid
 
 
@@ -58,13 +58,51 @@ def moments(probability: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (B, K, 2) cells and (B, K, 2) cells squared.
     """
+    return _line_moments(probability.sum(-2), probability.sum(-1))
+
+
+def _line_moments(*lines: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of distributions (B, K, size), x and y: (B, K, 2) each."""
     means, variances = [], []
-    for line in (probability.sum(-2), probability.sum(-1)):
+    for line in lines:
         cells = torch.arange(line.shape[-1], dtype=line.dtype, device=line.device)
         mean = (line * cells).sum(-1)
         means.append(mean)
         variances.append((line * (cells - mean[..., None]).square()).sum(-1))
     return torch.stack(means, -1), torch.stack(variances, -1)
+
+
+def softmax_summary(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+    """`moments` and `certainty` of the softmax of ``beta * maps``, without making it: several times faster.
+
+    Args:
+        maps: (B, K, H, W); NaN cells count for nothing.
+        beta: sharpness.
+
+    Returns:
+        (B, K, 2) mean in cells, (B, K, 2) variance in cells squared, and (B, K) certainty.
+    """
+    B, K, H, W = maps.shape
+    count = bands_of(H, 16)
+    bands = maps.reshape(-1, H // count, W)
+    top = highest(bands.flatten(1), count).reshape(B, K, count).amax(-1, keepdim=True)
+    tops = top.repeat(1, 1, count).flatten().reshape(count, -1, 1, 1)
+    across, down, energy = [], [], []
+    # Like in `highest`, part after part of the memory, so that no second map is written.
+    for part, most in zip(bands.reshape(count, -1, H // count, W).unbind(0), tops.unbind(0), strict=True):
+        # Below -80 nothing counts, but weights become denormal numbers, which are slow.
+        z = sane(part).sub_(most).mul_(beta).clamp_min_(-80.0)
+        weight = z.exp()
+        across.append(weight.sum(-2))
+        down.append(weight.sum(-1))
+        energy.append(weight.flatten(1)[:, None] @ z.flatten(1)[..., None])
+    columns = torch.cat(across).reshape(B, K, count, W).sum(-2)
+    rows = torch.cat(down).reshape(B, K, H)
+    total = rows.sum(-1)
+    # -sum p log p with p = exp(z) / total.
+    entropy = total.log() - torch.cat(energy).reshape(B, K, count).sum(-1) / total
+    mean, variance = _line_moments(columns / total[..., None], rows / total[..., None])
+    return mean, variance, 1.0 - entropy / _most(H, W)
 
 
 def spread_pixels(variance: Tensor, grid: Grid) -> Tensor:
@@ -76,8 +114,12 @@ def certainty(probability: Tensor) -> Tensor:
     """(B, K): 1 for a single cell, 0 for a uniform map; 1 - entropy / log(cells)."""
     H, W = probability.shape[-2:]
     entropy: Tensor = -(probability * probability.clamp_min(1e-30).log()).sum((-2, -1))
-    most = math.log(H * W) if H * W > 1 else 1.0
-    return 1.0 - entropy / most
+    return 1.0 - entropy / _most(H, W)
+
+
+def _most(height: int, width: int) -> float:
+    """The entropy of a uniform map; 1 for a single cell, which has none."""
+    return math.log(height * width) if height * width > 1 else 1.0
 
 
 def inside_cells(xy: Tensor, grid: Grid) -> Tensor:

@@ -9,7 +9,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import mirrored
-from posekit.codecs.expectation import certainty, inside_cells, moments, peaked_cells, spread_pixels
+from posekit.codecs.expectation import certainty, inside_cells, moments, peaked_cells, softmax_summary, spread_pixels
 from posekit.codecs.heatmap import gaussian_maps
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -98,9 +98,12 @@ class Integral:
         Args:
             maps: ``heatmap`` (B, K, H, W); NaN cells count for nothing.
         """
-        probability = self.probability(maps["heatmap"])
-        mean, variance = moments(probability)
-        return one_pose(self.grid.pixels(mean), certainty(probability), spread_pixels(variance, self.grid))
+        if self.bias == "none" and self.radius is None:
+            mean, variance, sure = softmax_summary(maps["heatmap"], self.beta)
+        else:
+            probability = self.probability(maps["heatmap"])
+            (mean, variance), sure = moments(probability), certainty(probability)
+        return one_pose(self.grid.pixels(mean), sure, spread_pixels(variance, self.grid))
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""

@@ -154,8 +154,8 @@ def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
     left = (cell[..., 0] - blur // 2 - 2).clamp(0, W - width)
     top = (cell[..., 1] - blur // 2 - 2).clamp(0, H - height)
     numbers = torch.arange(height, device=cell.device)[:, None] * W + torch.arange(width, device=cell.device)
-    patch = picked(maps, (top * W + left)[..., None] + numbers.flatten())
-    patch = torch.where(patch.abs() < 1e29, patch, 0.0).reshape(-1, height, width)
+    patch = picked(maps, (top * W + left)[..., None], numbers.flatten()).reshape(-1, height, width)
+    patch = torch.nan_to_num(patch.to(torch.promote_types(patch.dtype, torch.float32)), 0.0, 0.0, 0.0)
     columns = _taps(blur, width, patch).index_select(0, (cell[..., 0] - left).flatten())
     rows = _taps(blur, height, patch).index_select(0, (cell[..., 1] - top).flatten())
     smooth = rows.transpose(1, 2) @ patch @ columns
@@ -167,7 +167,8 @@ def _taps(width: int, size: int, like: Tensor) -> Tensor:
     taps = like.new_tensor([0.0, *window(width), 0.0])
     cells = torch.arange(size, device=like.device)
     apart = cells[:, None] - (cells[:, None, None] + torch.arange(-2, 3, device=like.device))
-    return taps[(apart + width // 2 + 1).clamp(0, width + 1)]
+    at = (apart + width // 2 + 1).clamp(0, width + 1)
+    return taps.index_select(0, at.flatten()).reshape(at.shape)
 
 
 def refine_line(lines: Tensor, bin_: Tensor, blur: int = 11) -> Tensor:

@@ -8,7 +8,7 @@ from codec_cases import instances
 
 from posekit.codecs.cells import bell, outer
 from posekit.codecs.dsnt import Dsnt
-from posekit.codecs.expectation import certainty, moments, peaked_cells, softmax_cells
+from posekit.codecs.expectation import certainty, moments, peaked_cells, softmax_cells, softmax_summary
 from posekit.codecs.integral import Integral
 from posekit.codecs.regression import Regression, to_fractions
 from posekit.codecs.rle import Rle
@@ -153,6 +153,16 @@ def test_a_mean_cannot_leave_the_outermost_cells(kind, grid, weight):
     target = kind(points=3, grid=grid.of(SIZE, 4)).encode(instances(xy))
     assert target.weight["xy"].flatten().tolist() == weight
     assert kind(points=3, grid=grid.of(SIZE, 4), outside="ignore").encode(instances(xy)).weight["xy"].sum() == 3
+
+
+@pytest.mark.parametrize("beta", [1.0, 25.0])
+@pytest.mark.parametrize("size", [(16, 12), (17, 5), (37, 6)])
+def test_a_summary_is_that_of_the_softmax(size, beta):
+    maps = 5 * torch.randn(2, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    maps[0, 1, 4, 2], maps[1, 2] = float("nan"), float("nan")
+    probability = softmax_cells(beta * maps)
+    for got, expected in zip(softmax_summary(maps, beta), (*moments(probability), certainty(probability)), strict=True):
+        torch.testing.assert_close(got, expected, atol=1e-9, rtol=0)
 
 
 def test_certainty():
