@@ -85,7 +85,7 @@ def highest(bands: Tensor, count: int) -> Tensor:
         (n,).
     """
     # A few parts of the memory after one another: what `sane` writes then stays in the cache and is never a second map.
-    parts = bands.reshape(bands_of(count, 16), -1, bands.shape[-1]).unbind(0)
+    parts = bands.reshape(bands_of(count, 8), -1, bands.shape[-1]).unbind(0)
     return torch.cat([sane(part).amax(-1) for part in parts])
 
 

@@ -158,15 +158,18 @@ def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
     patch = torch.nan_to_num(patch.to(torch.promote_types(patch.dtype, torch.float32)), 0.0, 0.0, 0.0)
     columns = _taps(blur, width, patch).index_select(0, (cell[..., 0] - left).flatten())
     rows = _taps(blur, height, patch).index_select(0, (cell[..., 1] - top).flatten())
-    smooth = rows.transpose(1, 2) @ patch @ columns
+    smooth = (rows.transpose(1, 2) @ patch @ columns)[:, :5, :5]
     return smooth.clamp_min(FLOOR).log().reshape(*cell.shape[:2], 5, 5)
 
 
 def _taps(width: int, size: int, like: Tensor) -> Tensor:
-    """(size, size, 5): multiplied with a line of cells, entry ``p`` smooths it at p - 2, p - 1, p, p + 1 and p + 2."""
+    """(size, size, 6): multiplied with a line of cells, entry ``p`` smooths it at p - 2, p - 1, ..., p + 3.
+
+    The last is one more than is wanted: products of 5 columns are taken for too small for the fast kernel.
+    """
     taps = like.new_tensor([0.0, *window(width), 0.0])
     cells = torch.arange(size, device=like.device)
-    apart = cells[:, None] - (cells[:, None, None] + torch.arange(-2, 3, device=like.device))
+    apart = cells[:, None] - (cells[:, None, None] + torch.arange(-2, 4, device=like.device))
     at = (apart + width // 2 + 1).clamp(0, width + 1)
     return taps.index_select(0, at.flatten()).reshape(at.shape)
 
