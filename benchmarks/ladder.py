@@ -40,7 +40,7 @@ SETUPS = {
         "mtfl5_80px/annotations/mtfl5_test.json",
         (64, 64),
         5,
-        ("--padding", "1.0", "--augment.geometry.rotation", "20"),
+        ("--padding", "1.0", "--train.batch", "8", "--augment.geometry.rotation", "40"),
     ),
     "helen": Setup(
         ("face300w_helen_afw/annotations/helen_train.json", "face300w_helen_afw/annotations/afw.json"),
