@@ -96,3 +96,21 @@ def test_what_needs_torch_says_how_to_install_it():
     done = run("import posekit\nposekit.load")
     assert done.returncode != 0
     assert "pip install 'posekit[train]'" in done.stderr
+
+
+def test_data_is_checked_and_packed_without_torch(tmp_path):
+    code = f"""
+from pathlib import Path
+from posekit.cli.main import main
+from posekit.data.synthetic import Synthetic
+from posekit.skeletons import SKELETONS
+
+folder = Path({str(tmp_path)!r})
+file = str(Synthetic(SKELETONS["hand21"], count=3, size=(48, 48)).to_files(folder / "data"))
+assert main(["data", "check", file, "--out", str(folder / "sheet.png")]) == 0
+assert main(["data", "pack", file, "--size", "32", "--out", str(folder / "tiny.zip")]) == 0
+assert main(["data", "check", str(folder / "tiny.zip"), "--out", str(folder / "sheet.png")]) == 0
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 images, 3 instances" in done.stdout

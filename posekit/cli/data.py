@@ -76,11 +76,9 @@ def run(argv: Sequence[str]) -> int:
 def _check(options: Check) -> int:
     """Print figures and findings, draw the sheet; status 1 when something is wrong."""
     from posekit.data.check import check, figures
-    from posekit.recipe import Data
-    from posekit.training.sets import read_set
+    from posekit.data.named import read_named
 
     console = Console(highlight=False)
-    data = Data(images=options.images, category=options.category, skeleton=options.skeleton)
     errors = 0
     for file in options.files:
         findings = check(file, images=options.images, category=options.category)
@@ -94,7 +92,9 @@ def _check(options: Check) -> int:
         if wrong:
             console.print(f"{file}: {wrong} errors, mend these first", soft_wrap=True, markup=False)
             continue
-        dataset = read_set(data, [file], "train")
+        dataset = read_named(
+            [file], images=options.images, category=options.category, split="train", skeleton=options.skeleton
+        )
         for sentence in dataset.inferred:
             console.print(f"  {sentence}", soft_wrap=True, markup=False)
         _print_figures(console, figures(dataset))

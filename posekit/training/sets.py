@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from posekit.data.dataset import Dataset, merged
-from posekit.data.readers import has_split, read
+from posekit.data.dataset import Dataset
+from posekit.data.named import read_named
+from posekit.data.readers import has_split
 from posekit.recipe import Data, RecipeError
-from posekit.skeletons import SKELETONS
 
 HELD_OUT = 10
 """Without a validation file every so-manieth image is held out."""
@@ -55,24 +55,12 @@ def read_sets(data: Data) -> Sets:
 
 
 def read_set(data: Data, files: Sequence[Path], split: str) -> Dataset:
-    """Read and join files, and give the points their known names where the recipe says so.
+    """Read and join files as a recipe's data says.
 
     Raises:
-        RecipeError: the named skeleton is unknown or has another number of points.
-        DataError: a file is not what it should be.
+        DataError: a file is not what it should be, or the named skeleton does not fit.
     """
-    dataset = merged([read(file, images=data.images, category=data.category, split=split) for file in files])
-    if data.skeleton is None:
-        return dataset
-    if data.skeleton not in SKELETONS:
-        raise RecipeError(f"no skeleton {data.skeleton!r}; known: {', '.join(SKELETONS)}")
-    known = SKELETONS[data.skeleton]
-    if len(known.points) != len(dataset.skeleton.points):
-        raise RecipeError(
-            f"skeleton {known.name!r} has {len(known.points)} points, the data {len(dataset.skeleton.points)}"
-        )
-    said = f"skeleton {known.name}, as asked: names, mirror pairs, bones and sigmas come from it, in the file's order"
-    return replace(dataset, skeleton=known, inferred=(said,))
+    return read_named(files, images=data.images, category=data.category, split=split, skeleton=data.skeleton)
 
 
 def _held_out(dataset: Dataset) -> tuple[Dataset, Dataset]:

@@ -8,6 +8,7 @@ import torch
 from figures import FOUR, labelled_files
 from stand_ins import Small, Told
 
+from posekit.data.errors import DataError
 from posekit.data.pack import pack, read_pack
 from posekit.data.synthetic import Synthetic
 from posekit.geometry.skeleton import Skeleton
@@ -129,9 +130,9 @@ def test_sets_that_do_not_fit_are_refused(tmp_path):
 
 def test_a_known_skeleton_is_checked(tmp_path):
     file = labelled_files(tmp_path, count=4)
-    with pytest.raises(RecipeError, match=r"no skeleton 'coco71'; known: .*coco17"):
+    with pytest.raises(DataError, match=r"no skeleton 'coco71'; known: .*coco17"):
         read_set(Data(skeleton="coco71"), [file], "train")
-    with pytest.raises(RecipeError, match="skeleton 'coco17' has 17 points, the data 4"):
+    with pytest.raises(DataError, match="skeleton 'coco17' has 17 points, the data 4"):
         read_set(Data(skeleton="coco17"), [file], "train")
 
 
