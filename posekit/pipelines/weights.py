@@ -7,6 +7,7 @@ that anyone needs to predict, measure or train on.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +52,16 @@ def save_weights(folder: Path, net: nn.Module, recipe: Recipe, metrics: Mapping[
         "format": FORMAT,
         "library": "posekit",
         "recipe": json.loads(dump(recipe)),
-        "metrics": dict(metrics),
+        "metrics": known(metrics),
         "licenses": LICENSES,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_card(recipe, metrics), encoding="utf-8")
+
+
+def known(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures as JSON can say them: what could not be measured, NaN here, is null there."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}
 
 
 def _card(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
@@ -116,6 +122,10 @@ def load_weights(place: str | Path) -> Weights:
         if isinstance(error, RecipeError):
             raise WeightsError(str(error)) from None
         raise WeightsError(f"{file}: not a posekit config ({type(error).__name__}: {error})") from None
+    if config.get("format") != FORMAT:
+        raise WeightsError(
+            f"{file}: format {config.get('format')!r}, this posekit reads {FORMAT}; upgrade the older of the two"
+        )
     tensors = folder / "model.safetensors"
     if not tensors.is_file():
         raise WeightsError(f"{tensors}: missing; config.json beside it belongs to it, copy both")

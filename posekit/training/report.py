@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.geometry.affine import invert, transform
+from posekit.pipelines.weights import known
 from posekit.recipe import Recipe
 from posekit.training.evaluate import Measured
 from posekit.training.progress import Progress
@@ -42,7 +43,12 @@ def write_run_report(
     Returns:
         Path of the report.
     """
-    summary = {"figures": measured.figures, "main": measured.main, "baselines": baselines, "images_seen": progress.seen}
+    summary = {
+        "figures": known(measured.figures),
+        "main": measured.main,
+        "baselines": {name: known(figures) for name, figures in baselines.items()},
+        "images_seen": progress.seen,
+    }
     (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     skeleton = recipe.skeleton
     columns = {"labelled": measured.labelled.sum(0)} | dict(measured.per_point)

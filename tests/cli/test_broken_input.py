@@ -71,7 +71,14 @@ def _no_recipe(folder):
     (folder / "config.json").write_text('{"format": 1}')
 
 
+def _later_format(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["format"] = 99
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 MODELS = {
+    "a later format": (_later_format, "format 99, this posekit reads 1"),
     "no tensors": (_no_tensors, "missing"),
     "damaged tensors": (_damaged_tensors, "damaged or not safetensors"),
     "config cut short": (_cut_config, "not a posekit config"),

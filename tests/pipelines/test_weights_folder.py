@@ -10,7 +10,7 @@ from figures import FOUR
 from safetensors.torch import load_file, save_file
 
 import posekit
-from posekit.pipelines.weights import WeightsError, find_weights, load_weights, save_weights
+from posekit.pipelines.weights import WeightsError, find_weights, known, load_weights, save_weights
 from posekit.recipe import save
 from posekit.recipes import RECIPES
 
@@ -148,3 +148,7 @@ def test_load_gives_something_to_call(folder, net, recipe):
     loaded = posekit.load(folder, batch=3, flip_test=True)
     assert (loaded.batch, loaded.flip) == (3, FOUR.flip)
     np.testing.assert_array_equal(loaded(images)[0].xy, TopDownPipeline(net, recipe, flip_test=True)(images)[0].xy)
+
+
+def test_what_could_not_be_measured_is_null_in_json():
+    assert known({"pck": 0.5, "oks": float("nan"), "epoch": 3}) == {"pck": 0.5, "oks": None, "epoch": 3}
