@@ -231,10 +231,11 @@ def to_results(poses: Poses, image_id: int, category_id: int = 1) -> list[dict[s
         category_id: in the ground truth.
     """
     xy, score = np.asarray(poses.xy), np.asarray(poses.score)
-    flat = np.concatenate([xy - HALF_PIXEL, score[..., None]], -1).astype(np.float64).round(4)
+    numbers = np.concatenate([xy - HALF_PIXEL, score[..., None]], -1).astype(np.float64).round(4)
+    flat = numbers.reshape(len(numbers), 3 * xy.shape[-2])  # says its width, so that no instances are none
     entries: list[dict[str, Any]] = [
         {"image_id": int(image_id), "category_id": category_id, "keypoints": row, "score": float(total)}
-        for row, total in zip(flat.reshape(len(flat), -1).tolist(), poses.instance_score, strict=True)
+        for row, total in zip(flat.tolist(), poses.instance_score, strict=True)
     ]
     if poses.boxes is not None:
         for entry, box in zip(entries, to_xywh(np.asarray(poses.boxes, np.float64)).round(4).tolist(), strict=True):

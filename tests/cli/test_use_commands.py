@@ -61,6 +61,15 @@ def test_predict_takes_the_whole_image_without_boxes_and_globs(trained, data, tm
     assert results[0]["bbox"][:2] == [0, 0]
 
 
+def test_predict_says_which_images_have_no_boxes_and_does_the_others(trained, data, tmp_path, capsys):
+    known, other = Path(read(data).images[0].path), tmp_path / "stranger.png"
+    shutil.copy(known, other)
+    words = ["predict", str(other), str(known), "--model", str(trained), "--boxes", str(data)]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert "stranger.png: not in" in capsys.readouterr().err
+    assert [r["file_name"] for r in json.loads((tmp_path / "out" / "results.json").read_text())] == [known.name]
+
+
 def test_predict_keeps_pictures_of_the_same_name_apart(trained, data, tmp_path):
     image = Path(read(data).images[0].path)
     for name in ("a", "b"):
