@@ -140,7 +140,7 @@ def write_coco(dataset: Dataset, path: Path | str) -> Path:
 def to_content(dataset: Dataset, folder: Path) -> dict[str, Any]:
     """What `write_coco` writes, as plain objects; names of images lead from ``folder`` to them."""
     flat = np.concatenate([dataset.xy - HALF_PIXEL, dataset.visibility[..., None]], -1).round(6)
-    keypoints = flat.reshape(len(flat), -1).tolist()
+    keypoints = flat.reshape(len(flat), 3 * dataset.visibility.shape[1]).tolist()
     labelled = dataset.visibility > 0
     ignored = (dataset.role == IGNORE) & labelled.any(1)
     crowd = ignored if dataset.crowd is None else ignored | dataset.crowd

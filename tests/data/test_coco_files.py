@@ -203,3 +203,10 @@ def test_readers_go_by_the_end_of_the_name_and_join_files(tmp_path):
     assert len(read(str(path))) == 3
     assert len(read([path, path])) == 6
     assert not has_split(path, "train")
+
+
+def test_a_set_without_annotations_is_written_and_read(tmp_path):
+    content = coco_content() | {"annotations": []}
+    empty = read_coco(write(tmp_path / "a", content))
+    again = read_coco(write_coco(empty, tmp_path / "b" / "labels.json"), images=tmp_path / "a")
+    assert (len(again), again.scenes) == (0, 2)
