@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def _processor() -> str:
@@ -22,9 +23,14 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    answer = subprocess.run(asked, capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
-    return answer.stdout.strip() or "unknown"
+    """The commit that is measured; "-dirty" where code, not only what benchmarks write, differs from it."""
+
+    def git(*words: str) -> str:
+        asked = subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+        return asked.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results", ":!docs")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
 def circumstances() -> dict[str, Any]:

@@ -34,7 +34,8 @@ def ladder(data: str) -> Iterator[str]:
     some = next(iter(methods.values()))
     main = some["main"]
     names = [main, *(n for n in ("nme_box", "median") if n != main)]
-    yield f"**{TITLES[data]}**, one network (ResNet-18 of half width), one seed, the best epoch on the images shown; `{result['command']}`:\n"
+    how = "one network (ResNet-18 of half width), one seed, the best epoch on the images measured"
+    yield f"**{TITLES[data]}**, {how}; `{result['command']}`:\n"
     yield _row("", *names)
     yield _row("---", *("---" for _ in names))
     for method, values in methods.items():
