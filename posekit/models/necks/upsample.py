@@ -19,7 +19,9 @@ from posekit.models.necks.levels import by_stride, halvings
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Upsample:
-    """Grow the last map step by step and add the trunk's finer maps; a few percent of a trunk's cost."""
+    """Grow the last map step by step and add the trunk's finer maps; a small part of the cost of all but the
+    smallest trunks, which want fewer channels.
+    """
 
     channels: int = Field(default=64, gt=0)
     """Of every layer."""
