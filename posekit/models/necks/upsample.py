@@ -19,9 +19,7 @@ from posekit.models.necks.levels import by_stride, halvings
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Upsample:
-    """Grow the last map step by step and add the trunk's finer maps; a small part of the cost of all but the
-    smallest trunks, which want fewer channels.
-    """
+    """Grow the last map step by step and add the trunk's finer maps; cheap beside all but the smallest trunks."""
 
     channels: int = Field(default=64, gt=0)
     """Of every layer."""
