@@ -1,11 +1,11 @@
-"""Codecs to test, labels to test them on, and the raw maps a perfect network would give."""
+"""Codecs to test, labels to test them on, and the raw maps of an untrained network."""
 
 from __future__ import annotations
 
 import torch
 from sizes import B, K
 
-from posekit.codecs.base import Codec, Maps, Target
+from posekit.codecs.base import Codec
 from posekit.codecs.dsnt import Dsnt
 from posekit.codecs.heatmap import Heatmap
 from posekit.codecs.integral import Integral
@@ -65,18 +65,6 @@ def scattered(margin: float = 0.0, seed: int = 0, dtype: torch.dtype = torch.flo
     low, size = torch.tensor([margin, margin]), torch.tensor([width - 2 * margin, height - 2 * margin])
     random = torch.rand(B, 1, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return (low + random * size).to(dtype)
-
-
-def perfect(codec: Codec, target: Target) -> Maps:
-    """Raw maps that say exactly what the target says."""
-    maps = target.maps
-    if codec.kind in ("heatmap", "integral"):
-        return {"heatmap": maps["heatmap"]}
-    if codec.kind == "dsnt":
-        return {"heatmap": maps["probability"].clamp_min(1e-30).log()}
-    if codec.kind == "simcc":
-        return {name: maps[name].clamp_min(1e-30).log() for name in "xy"}
-    return {"coords": maps["coords"], **({"sigma": torch.full_like(maps["coords"], -9)} if codec.kind == "rle" else {})}
 
 
 def random_maps(

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from codec_cases import CASES, FIVE, IMAGE, instances, perfect, random_maps, scattered
+from codec_cases import CASES, FIVE, IMAGE, instances, random_maps, scattered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -11,6 +11,7 @@ from sizes import B, K, N
 from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
 from posekit.codecs.base import Target
+from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.keypoints import Instances
 
 HEIGHT, WIDTH = IMAGE
@@ -78,7 +79,7 @@ def test_names_and_shapes_agree(case):
 @given(seed=st.integers(0, 10_000))
 def test_round_trip(case, seed):
     codec, xy = CASES[case], scattered(margin=33, seed=seed)
-    poses = codec.decode(perfect(codec, codec.encode(instances(xy))))
+    poses = codec.decode(perfect_maps(codec, codec.encode(instances(xy))))
     assert (poses.xy - xy).abs().max() <= BOUNDS[case] + 1e-9
     if codec.kind not in ("integral", "dsnt"):
         assert poses.score.min() > 0.6
@@ -108,8 +109,8 @@ def test_flipping_maps_is_flipping_points(case):
     codec = CASES[case]
     labels = instances(scattered())
     mirror = Instances(labels.keypoints.flipped(WIDTH, FIVE), labels.boxes, labels.area, labels.category, labels.role)
-    there = perfect(codec, codec.encode(labels))
-    back = codec.flip(perfect(codec, codec.encode(mirror)), FIVE.flip)
+    there = perfect_maps(codec, codec.encode(labels))
+    back = codec.flip(perfect_maps(codec, codec.encode(mirror)), FIVE.flip)
     assert set(back) == set(there)
     ties = 1e-6 if case not in ("heatmap quantised", "simcc smoothed") else None
     for name, value in there.items():
@@ -166,7 +167,7 @@ def test_points_on_the_border(case, at):
     codec, xy = CASES[case], scattered()
     xy[:, 0, 0] = torch.tensor(at, dtype=xy.dtype)
     target = codec.encode(instances(xy))
-    poses = codec.decode(perfect(codec, target))
+    poses = codec.decode(perfect_maps(codec, target))
     assert poses.xy.isfinite().all()
     if target.weight["xy"][0, 0, 0, 0] > 0:
         assert (poses.xy[:, 0, 0] - xy[:, 0, 0]).abs().max() <= 4.0
@@ -279,3 +280,11 @@ def test_one_point_and_one_cell(kind):
     codec = TypeAdapter(AnyCodec).validate_python({"kind": kind, "points": 1, "grid": {"kind": "half_pixel", **grid}})
     poses = codec.decode({"heatmap": torch.full((B, 1, 1, 1), 0.5)})
     assert torch.equal(poses.xy, torch.tensor([3.0, 2.0]).expand(B, 1, 1, 2))
+
+
+def test_a_map_that_no_target_tells_is_refused_with_the_place_to_say_it():
+    codec = CASES["heatmap"]
+    target = codec.encode(instances(scattered()))
+    poorer = Target(maps={"xy": target.maps["xy"]}, weight={"xy": target.weight["xy"]})
+    with pytest.raises(ValueError, match=r"'heatmap' holds \['xy'\] and not 'heatmap': say in posekit/codecs/perfect"):
+        perfect_maps(codec, poorer)
