@@ -1,0 +1,108 @@
+"""What the grouping of people needs of maps and fields: candidates for every point, and how well two fit together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d, pad
+
+from posekit.codecs.cells import LOWEST, picked, sane
+from posekit.codecs.refine import FLOOR
+
+
+def candidates(heatmap: Tensor, most: int = 20, threshold: float = 0.1) -> tuple[Tensor, Tensor]:
+    """The highest peaks of every map, each at the top of the parabola through it and its neighbours.
+
+    A peak is higher than its eight neighbours; of equal neighbours the first in reading order is one.
+
+    Args:
+        heatmap: (B, K, H, W), without a background; NaN is lower than any number.
+        most: candidates a map, at most.
+        threshold: a peak is higher than that; at least 0.
+
+    Returns:
+        (B, K, M, 2) cells, x before y, highest first, and (B, K, M) their values clamped to [0, 1], with M the smaller
+        of ``most`` and the number of cells; 0 where a map has fewer peaks.
+
+    Source: OpenPose, arXiv:1812.08008, section 3.2.
+    """
+    clean = sane(heatmap)
+    H, W = clean.shape[-2:]
+    height = torch.where(_peaks(clean) & (clean > threshold), clean, 0.0)
+    score, at = height.flatten(2).topk(min(most, H * W), dim=-1)
+    return _refined(clean, at, score > 0), score.clamp(0.0, 1.0)
+
+
+def _peaks(maps: Tensor) -> Tensor:
+    """(B, K, H, W) bool: higher than all neighbours before, and not lower than any after, in reading order."""
+    H, W = maps.shape[-2:]
+    rows = max_pool2d(maps, (1, 3), stride=1, padding=(0, 1))
+    around = pad(rows, (0, 0, 1, 1), value=LOWEST)
+    beside = pad(maps, (1, 1, 0, 0), value=LOWEST)
+    before = torch.maximum(around[..., :H, :], beside[..., :W])
+    after = torch.maximum(around[..., 2:, :], beside[..., 2:])
+    return (maps > before) & (maps >= after)
+
+
+def _refined(maps: Tensor, at: Tensor, wanted: Tensor) -> Tensor:
+    """Cells (B, K, M, 2) of peaks (B, K, M), numbered in reading order, moved to the top of a parabola on each axis.
+
+    The same rule as `posekit.codecs.refine.refine_parabola`, for many peaks a map.
+    """
+    H, W = maps.shape[-2:]
+    cell = torch.stack((at % W, at // W), dim=-1)
+    inner = (cell > 0) & (cell < torch.tensor((W - 1, H - 1), device=cell.device))
+    moved = wanted[..., None] & inner
+    step = torch.tensor((1, W), device=at.device) * moved
+    before, middle, after = (
+        picked(maps, (at[..., None] + way * step).flatten(2)).reshape(step.shape).clamp_min(FLOOR).log()
+        for way in (-1, 0, 1)
+    )
+    bend = before - 2 * middle + after
+    curved = (bend < -1e-6) & moved
+    shift = 0.5 * (before - after) / torch.where(curved, bend, -1.0)
+    return cell.to(maps.dtype) + torch.where(curved, shift, 0.0).clamp(-0.5, 0.5)
+
+
+def affinities(
+    paf: Tensor,
+    cells: Tensor,
+    bones: tuple[tuple[int, int], ...],
+    *,
+    samples: int = 10,
+    threshold: float = 0.05,
+    scale: tuple[float, float] = (1.0, 1.0),
+) -> tuple[Tensor, Tensor]:
+    """How far the field of a bone points from each candidate of its first point to each of its second.
+
+    The line between two candidates is parted into equal pieces, and the cell nearest to the middle of each is asked.
+
+    Args:
+        paf: (B, 2 bones, H, W), x and y of each bone in turn; NaN counts as 0.
+        cells: (B, K, M, 2) candidates, x before y.
+        bones: pairs of points.
+        samples: pieces of a line.
+        threshold: what the field along the line should exceed to agree.
+        scale: pixels a cell, x before y; only their ratio matters.
+
+    Returns:
+        (B, bones, M, M) mean over the pieces of the field along the line, about -1 to 1, and (B, bones, M, M) share of
+        the pieces where it agrees; 0 for two candidates at one place.
+
+    Source: OpenPose, arXiv:1812.08008, eq. 11. Differs: the middles of pieces are asked, not the ends of the line,
+    because the field often ends before the cell that holds the point.
+    """
+    B, _, H, W = paf.shape
+    L, M = len(bones), cells.shape[2]
+    start, end = (cells[:, [bone[side] for bone in bones]] for side in (0, 1))
+    start, way = start[:, :, :, None], end[:, :, None] - start[:, :, :, None]
+    parts = (torch.arange(samples, dtype=cells.dtype, device=cells.device) + 0.5) / samples
+    place = ((start[..., None, :] + way[..., None, :] * parts[:, None]) + 0.5).floor().long()
+    at = place[..., 1].clamp(0, H - 1) * W + place[..., 0].clamp(0, W - 1)
+    # (B, 2 bones, M * M * samples): both numbers of a bone are read at the same cells.
+    at = at.reshape(B, L, 1, M * M * samples).expand(B, L, 2, M * M * samples).flatten(1, 2)
+    field = picked(torch.nan_to_num(paf.to(cells.dtype), 0.0, 0.0, 0.0), at).reshape(B, L, 2, M, M, samples)
+    way = way * way.new_tensor(scale)
+    unit = way / way.norm(dim=-1, keepdim=True).clamp_min(1e-7)
+    along = field[:, :, 0] * unit[..., :1] + field[:, :, 1] * unit[..., 1:]
+    return along.mean(-1), (along > threshold).to(along.dtype).mean(-1)
