@@ -1,0 +1,226 @@
+"""Every representation side by side for one skeleton and one size of crop: what it costs and what it loses by itself.
+
+    posekit codecs --skeleton coco17 --size 256 192
+
+Nothing is trained. Costs are counted on the networks of the recipes; the loss of a representation is what is left
+between a point and itself after the maps of a network without mistakes (`posekit.codecs.perfect`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+
+from posekit.codecs import CODECS
+from posekit.codecs.base import Codec, Target
+from posekit.codecs.perfect import perfect_maps
+from posekit.geometry.keypoints import INSTANCE, Instances, Keypoints
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.any import fitting
+from posekit.models.count import Cost, count_parameters, measure
+from posekit.recipe import Recipe
+from posekit.recipes.topdown import PLAIN, REPRESENTATIONS, Form, Size, topdown
+
+POINTS = 1024
+"""At least so many points are encoded and decoded again."""
+
+MOST = 1 << 24
+"""Numbers in the maps of one batch; what is larger goes in several."""
+
+NOTHING = Cost(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One representation.
+
+    Args:
+        name: key of `REPRESENTATIONS`, what ``--codec`` takes.
+        codec: key of `CODECS`.
+        source: papers, as the codec's docstring says.
+        shapes: what the head gives for one image, by name.
+        head: parameters and multiply-accumulates from the map that the head reads to the codec's maps.
+        neck: those from the trunk's maps to the head's.
+        mean_error: mean distance in image pixels between points and what is decoded from their perfect maps.
+        max_error: the largest of them.
+        losses: that the recipe trains with.
+        fitting: all losses that can train it.
+        loss_parameters: numbers that the recipe's losses learn beside the network's.
+        target_bytes: of the target of one image, weights included.
+        fault: why it cannot be made for this skeleton and size; all figures are then 0.
+    """
+
+    name: str
+    codec: str = ""
+    source: str = ""
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    head: Cost = NOTHING
+    neck: Cost = NOTHING
+    mean_error: float = 0.0
+    max_error: float = 0.0
+    losses: tuple[str, ...] = ()
+    fitting: tuple[str, ...] = ()
+    loss_parameters: int = 0
+    target_bytes: int = 0
+    fault: str = ""
+
+    @property
+    def gives(self) -> str:
+        """What the head gives, as text.
+
+        >>> Row("simcc", shapes=(("x", (17, 384)), ("y", (17, 512)))).gives
+        'x 17x384, y 17x512'
+        """
+        return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.shapes)
+
+
+def table(skeleton: Skeleton, form: Form = PLAIN, size: Size | None = None, stride: int | None = None) -> list[Row]:
+    """A row for every representation, in the order of `REPRESENTATIONS`.
+
+    Args:
+        skeleton: of the user's points.
+        form: whose network the costs are of.
+        size: (height, width) of the crops instead of the form's.
+        stride: pixels a cell of the maps.
+    """
+    return [row(name, skeleton, form, size, stride) for name in REPRESENTATIONS]
+
+
+def row(name: str, skeleton: Skeleton, form: Form, size: Size | None = None, stride: int | None = None) -> Row:
+    """One representation; one that cannot be made says why in ``fault``."""
+    try:
+        recipe = topdown(name, form, name, skeleton, size=size, stride=stride)
+        costs = network_costs(recipe)
+    except (ValueError, NotImplementedError) as error:
+        source = source_of(CODECS[name]) if name in CODECS else ""
+        return Row(name, source=source, fault=" ".join(str(error).split()))
+    codec = recipe.codec
+    mean, most = round_trip(codec)
+    return Row(
+        name=name,
+        codec=codec.kind,
+        source=source_of(type(codec)),
+        shapes=tuple((key, tuple(shape)) for key, shape in codec.shapes.items()),
+        head=costs.get("head", NOTHING),
+        neck=costs.get("neck", NOTHING),
+        mean_error=mean,
+        max_error=most,
+        losses=tuple(recipe.losses),
+        fitting=tuple(fitting(codec)),
+        loss_parameters=sum(count_parameters(loss.build(skeleton)) for loss in recipe.losses.values()),
+        target_bytes=target_bytes(codec.encode(inner_points(codec, 1))),
+    )
+
+
+def network_costs(recipe: Recipe) -> dict[str, Cost]:
+    """Costs of ``backbone``, ``neck`` and ``head``, as far as they have parameters; nothing is computed.
+
+    Raises:
+        ValueError: no network of this recipe gives the codec's maps.
+    """
+    with torch.device("meta"):
+        net = recipe.build(weights=False)
+    return measure(net, recipe.size)
+
+
+def inner_points(codec: Codec, count: int, seed: int = 0) -> Instances:
+    """Labels of ``count`` images: every point somewhere in the middle half of the image, both ways.
+
+    Boxes are those of crops with the usual context around them, 0.8 of the image; points are labelled and seen.
+    """
+    height, width = codec.image
+    size = torch.tensor([width, height], dtype=torch.float32)
+    chance = torch.rand(count, 1, codec.points, 2, generator=torch.Generator().manual_seed(seed))
+    box = torch.cat([0.1 * size, 0.9 * size]).expand(count, 1, 4).clone()
+    return Instances(
+        keypoints=Keypoints(xy=(0.25 + 0.5 * chance) * size, visibility=torch.full((count, 1, codec.points), 2)),
+        boxes=box,
+        area=torch.full((count, 1), 0.64 * height * width),
+        category=torch.zeros(count, 1, dtype=torch.long),
+        role=torch.full((count, 1), INSTANCE),
+    )
+
+
+def round_trip(codec: Codec, points: int = POINTS) -> tuple[float, float]:
+    """Mean and largest distance in image pixels between points and what is decoded from their perfect maps.
+
+    Args:
+        codec: for one instance an image.
+        points: at least so many, away from the border (see `inner_points`).
+    """
+    images = -(-points // codec.points)
+    most = max(1, MOST // sum(prod(shape) for shape in codec.shapes.values()))
+    distances = []
+    for start in range(0, images, most):
+        labels = inner_points(codec, min(most, images - start), seed=start)
+        found = codec.decode(perfect_maps(codec, codec.encode(labels)))
+        distances.append((found.xy - labels.keypoints.xy).norm(dim=-1).flatten())
+    every = torch.cat(distances)
+    return float(every.mean()), float(every.max())
+
+
+def target_bytes(target: Target) -> int:
+    """Bytes of the numbers in a target, weights included."""
+    tensors = [*target.maps.values(), *target.weight.values()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def source_of(thing: Any) -> str:
+    """The papers that a docstring names after ``Source:``, without what differs from them.
+
+    >>> source_of(lambda: None)
+    ''
+    """
+    found = re.search(r"Source:\s*(.*?)(?:\bDiffers:|\n\s*\n|\Z)", inspect.getdoc(thing) or "", re.DOTALL)
+    return " ".join(found[1].split()).rstrip(".") if found else ""
+
+
+def thousands(value: float) -> str:
+    """A count in the unit that keeps it short.
+
+    >>> thousands(0), thousands(8704), thousands(1_409_286_144)
+    ('0', '8.7 k', '1.41 G')
+    """
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g} {unit}"
+    return f"{value:g}"
+
+
+def pixels(value: float) -> str:
+    """A distance in pixels; what is less than a thousandth is rounding.
+
+    >>> pixels(0.25), pixels(1.5e-6)
+    ('0.250', '< 0.001')
+    """
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def titles() -> tuple[str, ...]:
+    """Names of the columns that `cells` fills."""
+    costs = ("head MACs", "head weights", "neck MACs", "mean error", "largest error")
+    return ("name", "the head gives", *costs, "losses", "their weights", "target")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as text; one that cannot be made has no figures."""
+    if row.fault:
+        return (row.name, "cannot be made", *["-"] * (len(titles()) - 2))
+    bytes_ = f"{thousands(row.target_bytes)}{'' if row.target_bytes >= 1000 else ' '}B"
+    return (
+        row.name,
+        row.gives,
+        thousands(row.head.macs),
+        thousands(row.head.parameters),
+        thousands(row.neck.macs),
+        pixels(row.mean_error),
+        pixels(row.max_error),
+        ", ".join(row.losses),
+        thousands(row.loss_parameters),
+        bytes_,
+    )
