@@ -211,8 +211,8 @@ def labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor, Tensor]
     xy = instances.keypoints.xy
     if xy.ndim != 4 or xy.shape[1] < 1 or xy.shape[2] != points:
         raise ValueError(
-            f"expected xy (B, N, {points}, 2) with a slot an image or more, got {tuple(xy.shape)}; make the codec for the "
-            "skeleton of the labels, and pad images without people with an empty slot"
+            f"expected xy (B, N, {points}, 2) with a slot an image or more, got {tuple(xy.shape)}; make the codec for "
+            "the skeleton of the labels, and pad images without people with an empty slot"
         )
     xy = xy.to(torch.promote_types(xy.dtype, torch.float32))
     near = (xy.abs() <= FAR).all(-1)
