@@ -17,6 +17,7 @@ from tyro.conf import Suppress
 from posekit.codecs.any import AnyCodec
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss, fitting
+from posekit.losses.weighting import AutoWeight
 from posekit.metrics.protocols import chosen_protocol
 from posekit.models.topdown import TopDown
 from posekit.transforms.compose import Augment
@@ -104,6 +105,7 @@ class Recipe:
     codec: AnyCodec
     model: TopDown
     losses: dict[str, AnyLoss]
+    auto_weight: AutoWeight = Field(default_factory=AutoWeight)
     augment: Augment = Field(default_factory=Augment)
     train: Train = Field(default_factory=Train)
     data: Suppress[Data] = Field(default_factory=Data)

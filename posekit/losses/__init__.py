@@ -1,8 +1,14 @@
 """Unreduced loss functions, their modules, and the one mean that minds the weights."""
 
-from posekit.losses.divergence import DsntLoss, SimccKl
-from posekit.losses.heatmaps import Mse, Ohkm
-from posekit.losses.points import L1, SmoothL1, Wing
+from posekit.losses.adaptive_wing import AdaptiveWing
+from posekit.losses.bones import Bone
+from posekit.losses.combined import Combined
+from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
+from posekit.losses.equalized import Efl, Eqfl
+from posekit.losses.focal import Focal, Qfl
+from posekit.losses.heatmaps import Mse, Ohkm, Paf
+from posekit.losses.oks import Oks
+from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
 from posekit.losses.rle import RleNll
 
 LOSSES = {
@@ -14,4 +20,17 @@ LOSSES = {
     "dsnt": DsntLoss,
     "rle": RleNll,
     "simcc": SimccKl,
+    "adaptive_wing": AdaptiveWing,
+    "qfl": Qfl,
+    "eqfl": Eqfl,
+    "focal": Focal,
+    "efl": Efl,
+    "l2": L2,
+    "soft_wing": SoftWing,
+    "oks": Oks,
+    "bone": Bone,
+    "divergence": Divergence,
+    "dfl": Dfl,
+    "combined": Combined,
+    "paf": Paf,
 }

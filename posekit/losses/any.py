@@ -1,19 +1,67 @@
 """Any loss, told apart by its ``kind``, and which of them a codec takes."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from posekit.codecs.base import Codec
 from posekit.losses import LOSSES
-from posekit.losses.divergence import DsntLoss, SimccKl
-from posekit.losses.heatmaps import Mse, Ohkm
-from posekit.losses.points import L1, SmoothL1, Wing
+from posekit.losses.adaptive_wing import AdaptiveWing
+from posekit.losses.bones import Bone
+from posekit.losses.combined import Combined
+from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
+from posekit.losses.equalized import Efl, Eqfl
+from posekit.losses.focal import Focal, Qfl
+from posekit.losses.heatmaps import Mse, Ohkm, Paf
+from posekit.losses.oks import Oks
+from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
 from posekit.losses.rle import RleNll
 
-AnyLoss = Annotated[Mse | Ohkm | L1 | SmoothL1 | Wing | DsntLoss | RleNll | SimccKl, Field(discriminator="kind")]
+AnyLoss = Annotated[
+    Mse
+    | Ohkm
+    | L1
+    | SmoothL1
+    | Wing
+    | DsntLoss
+    | RleNll
+    | SimccKl
+    | AdaptiveWing
+    | Qfl
+    | Eqfl
+    | Focal
+    | Efl
+    | L2
+    | SoftWing
+    | Oks
+    | Bone
+    | Divergence
+    | Dfl
+    | Combined
+    | Paf,
+    Field(discriminator="kind"),
+]
 
 
 def fitting(codec: Codec) -> list[str]:
     """Names of the losses that can train a codec's maps, in the order of `LOSSES`."""
     return [name for name, loss in LOSSES.items() if loss().needs <= codec.gives]
+
+
+def by_name(kinds: Sequence[str]) -> dict[str, AnyLoss]:
+    """Losses of the kinds, each under its kind's name, with their defaults.
+
+    Args:
+        kinds: keys of `LOSSES`.
+
+    Raises:
+        ValueError: a kind is named twice.
+    """
+    twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+    if twice:
+        raise ValueError(
+            f"losses {twice} are named twice: name each once and set its share with --losses.{twice[0]}.weight; "
+            "a recipe.json may hold several of a kind under names of their own"
+        )
+    return {kind: LOSSES[kind]() for kind in kinds}

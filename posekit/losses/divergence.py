@@ -1,4 +1,4 @@
-"""Losses between distributions: those of DSNT's maps and of SimCC's bins."""
+"""Losses between distributions: those of DSNT's maps, of SimCC's bins, and between two bins."""
 
 from typing import Literal
 
@@ -46,6 +46,11 @@ def kl_bins(logits: Tensor, target: Tensor) -> Tensor:
     Lowest where the softmax equals the target over its sum; its gradient is ``sum(target) * softmax - target``.
     """
     return (torch.xlogy(target, target) - target * logits.log_softmax(-1)).sum(-1)
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """``-sum(target * log softmax(logits))`` over the last axis: (B, K, bins) to (B, K)."""
+    return -(target * logits.log_softmax(-1)).sum(-1)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -133,3 +138,76 @@ class SimccModule(nn.Module):
             divergence = kl_bins(known(output[name], weight), known(target.maps[name], weight))
             total = total + weighted_mean(divergence, weight[..., 0])
         return {"simcc": self.factor * total}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Divergence:
+    """How far the distribution of a map is from the Gaussian around its point, in nats.
+
+    Source: Jensen-Shannon as DSNT uses it, arXiv:1801.07372, section 3.3.2.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    form: Literal["js", "kl"] = "js"
+    "Jensen-Shannon, symmetric and at most ln 2, or Kullback-Leibler of the target from the output"
+    kind: Suppress[Literal["divergence"]] = "divergence"
+
+    needs = frozenset({"probability"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return DivergenceLoss(self.weight, self.form)
+
+
+class DivergenceLoss(nn.Module):
+    """See `Divergence`."""
+
+    def __init__(self, factor: float, form: str) -> None:
+        super().__init__()
+        self.factor, self.form = factor, form
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``divergence``."""
+        weight = target.weight["probability"]
+        p, q = known(output["probability"], weight), known(target.maps["probability"], weight)
+        value = kl(p, q) if self.form == "kl" else js(p, q)
+        return {"divergence": self.factor * weighted_mean(value, weight[..., 0, 0])}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Dfl:
+    """Distribution focal loss: the cross-entropy of the two bins around the truth, averaged over known points.
+
+    The axes are added, depth among them where the codec has it. Its lowest value is the entropy of the two bins, not 0.
+
+    Source: Generalized Focal Loss, arXiv:2006.04388, whose authors give it the weight 0.25.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["dfl"]] = "dfl"
+
+    needs = frozenset({"dfl_x", "dfl_y"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return DflLoss(self.weight)
+
+
+class DflLoss(nn.Module):
+    """See `Dfl`."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``dfl``."""
+        total = output["dfl_x"].new_zeros(())
+        for name in ("dfl_x", "dfl_y", "dfl_z"):
+            if name in output and name in target.maps:
+                weight = target.weight[name]
+                logits, truth = known(output[name], weight), known(target.maps[name], weight)
+                total = total + weighted_mean(cross_entropy(logits, truth), weight[..., 0])
+        return {"dfl": self.factor * total}

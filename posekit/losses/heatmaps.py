@@ -45,21 +45,39 @@ class Mse:
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
-        return MseLoss(self.weight)
+        return MseLoss("mse", "heatmap", self.weight)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Paf:
+    """Mean square over all cells of the known part-affinity fields.
+
+    Source: OpenPose, arXiv:1611.08050. Differs: the mean where the paper has the sum.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["paf"]] = "paf"
+
+    needs = frozenset({"paf"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return MseLoss("paf", "paf", self.weight)
 
 
 class MseLoss(nn.Module):
-    """See `Mse`."""
+    """See `Mse`; ``maps`` is the name of the maps it compares."""
 
-    def __init__(self, factor: float) -> None:
+    def __init__(self, name: str, maps: str, factor: float) -> None:
         super().__init__()
-        self.factor = factor
+        self.name, self.maps, self.factor = name, maps, factor
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
-        """``mse``."""
-        weight = target.weight["heatmap"]
-        squares = map_squares(output["heatmap"], target.maps["heatmap"], weight)
-        return {"mse": self.factor * weighted_mean(squares, weight[..., 0, 0])}
+        """One term under the loss's own name."""
+        weight = target.weight[self.maps]
+        squares = map_squares(output[self.maps], target.maps[self.maps], weight)
+        return {self.name: self.factor * weighted_mean(squares, weight[..., 0, 0])}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -25,6 +25,15 @@ def wing(distance: Tensor, width: float, epsilon: float) -> Tensor:
     return torch.where(distance < width, width * torch.log1p(distance / epsilon), distance - offset)
 
 
+def soft_wing(distance: Tensor, inner: float, outer: float, epsilon: float) -> Tensor:
+    """Linear below ``inner`` and logarithmic above: small errors are left alone, far ones pull less than in L1.
+
+    Source: Lin et al. 2021, IEEE TIP, structure-coherent deep feature learning for face alignment.
+    """
+    offset = inner - outer * math.log1p(inner / epsilon)
+    return torch.where(distance < inner, distance, outer * torch.log1p(distance / epsilon) + offset)
+
+
 class PointsLoss(nn.Module):
     """Mean of a function of the distance along x and along y, over the known points."""
 
@@ -40,6 +49,10 @@ class PointsLoss(nn.Module):
             distance = smooth_l1(distance, *self.settings)
         elif self.rule == "wing":
             distance = wing(distance, *self.settings)
+        elif self.rule == "soft_wing":
+            distance = soft_wing(distance, *self.settings)
+        elif self.rule == "l2":
+            distance = distance.square()
         return {self.name: self.factor * weighted_mean(distance, weight)}
 
 
@@ -92,3 +105,42 @@ class Wing:
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
         return PointsLoss("wing", self.weight, "wing", self.width, self.epsilon)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class SoftWing:
+    """Linear near the target and logarithmic beyond: what is nearly right, or hopeless, pulls less.
+
+    Source: Lin et al. 2021, IEEE TIP, structure-coherent deep feature learning for face alignment.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    inner: float = Field(default=2.0, gt=0)
+    "image pixels below which it is linear"
+    outer: float = Field(default=20.0, gt=0)
+    "factor of the logarithm"
+    epsilon: float = Field(default=0.5, gt=0)
+    "image pixels; smaller bends the logarithm more"
+    kind: Suppress[Literal["soft_wing"]] = "soft_wing"
+
+    needs = frozenset({"xy"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return PointsLoss("soft_wing", self.weight, "soft_wing", self.inner, self.outer, self.epsilon)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class L2:
+    """Mean squared distance along the axes, in square image pixels."""
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["l2"]] = "l2"
+
+    needs = frozenset({"xy"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return PointsLoss("l2", self.weight, "l2")

@@ -21,6 +21,7 @@ class Task(nn.Module):
         self.net = net
         self.codec = recipe.codec
         self.losses = nn.ModuleDict({name: loss.build(recipe.skeleton) for name, loss in recipe.losses.items()})
+        self.auto_weight = recipe.auto_weight.build(recipe.losses)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Unweighted by nothing further: each term already carries its loss's weight; their sum is what to minimise."""
@@ -34,4 +35,4 @@ class Task(nn.Module):
                 terms |= {
                     (name if key == name else f"{name}.{key}"): value for key, value in loss(output, target).items()
                 }
-        return terms
+        return terms if self.auto_weight is None else self.auto_weight(terms)

@@ -1,0 +1,131 @@
+"""Focal losses on maps of logits: what is already right counts little, so the few cells of a peak are not drowned."""
+
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.base import known
+
+
+def peak_focal(logits: Tensor, target: Tensor, alpha: float, beta: float) -> Tensor:
+    """CornerNet's focal loss, which spares the cells around a peak.
+
+    Args:
+        logits: (...).
+        target: (...) in [0, 1]; exactly 1 where a point is, whatever lies between says how near one is.
+        alpha: how fast what is already right stops counting.
+        beta: how far the neighbours of a peak are spared.
+
+    Returns:
+        (...): ``-(1 - p)^alpha log p`` where the target is 1, else ``-(1 - target)^beta p^alpha log(1 - p)``.
+    """
+    near = (alpha * F.logsigmoid(-logits)).exp() * F.softplus(-logits)
+    far = (1 - target) ** beta * (alpha * F.logsigmoid(logits)).exp() * F.softplus(logits)
+    return torch.where(target == 1, near, far)
+
+
+def quality_focal(logits: Tensor, target: Tensor, beta: float | Tensor) -> Tensor:
+    """``|target - p|^beta`` times the cross-entropy, for targets of any value in [0, 1]; 0 at the target."""
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (target - logits.sigmoid()).abs().pow(beta) * entropy
+
+
+def sum_per(loss: Tensor, weight: Tensor, amount: Tensor) -> Tensor:
+    """Sum over what counts, divided by how much of something there is, or by 1 where there is less.
+
+    Args:
+        loss: (B, K, H, W), unreduced.
+        weight: broadcasts to ``loss``.
+        amount: (B, K, H, W); its weighted sum divides.
+
+    Returns:
+        A scalar; 0, with a path for gradients, where nothing counts.
+    """
+    weight = weight.to(loss.dtype).expand_as(loss)
+    return (known(loss, weight) * weight).sum() / (amount * weight).sum().clamp_min(1.0)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Focal:
+    """Penalty-reduced focal loss, divided by the number of peaks.
+
+    Wants maps whose target is exactly 1 at each point. Start the last layer's bias at about -2.2, so that an untrained
+    map says 0.1 everywhere.
+
+    Source: CornerNet, arXiv:1808.01244. Differs: logarithms of the sigmoid where the authors' code clamps the
+    probability to 1e-4..1-1e-4, so that no cell loses its gradient.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    alpha: float = Field(default=2.0, gt=0)
+    "how fast what is already right stops counting"
+    beta: float = Field(default=4.0, ge=0)
+    "how far the neighbours of a peak are spared"
+    kind: Suppress[Literal["focal"]] = "focal"
+
+    needs = frozenset({"peaks"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return FocalLoss(self.weight, self.alpha, self.beta)
+
+
+class FocalLoss(nn.Module):
+    """See `Focal`."""
+
+    def __init__(self, factor: float, alpha: float, beta: float) -> None:
+        super().__init__()
+        self.factor, self.alpha, self.beta = factor, alpha, beta
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``focal``."""
+        weight = target.weight["peaks"]
+        truth = known(target.maps["peaks"], weight)
+        loss = peak_focal(known(output["peaks"], weight), truth, self.alpha, self.beta)
+        return {"focal": self.factor * sum_per(loss, weight, (truth == 1).to(loss.dtype))}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Qfl:
+    """Quality focal loss: a focal loss for soft targets, divided by the sum of the target.
+
+    The map is one of logits; its sigmoid is what equals the target.
+
+    Source: Generalized Focal Loss, arXiv:2006.04388. Differs: the distance is taken without its sign, so any
+    ``beta`` is allowed (an odd power of the authors' code is NaN).
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    beta: float = Field(default=2.0, ge=1)
+    "how fast what is already right stops counting"
+    kind: Suppress[Literal["qfl"]] = "qfl"
+
+    needs = frozenset({"heatmap"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return QflLoss(self.weight, self.beta)
+
+
+class QflLoss(nn.Module):
+    """See `Qfl`."""
+
+    def __init__(self, factor: float, beta: float) -> None:
+        super().__init__()
+        self.factor, self.beta = factor, beta
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``qfl``."""
+        weight = target.weight["heatmap"]
+        truth = known(target.maps["heatmap"], weight)
+        loss = quality_focal(known(output["heatmap"], weight), truth, self.beta)
+        return {"qfl": self.factor * sum_per(loss, weight, truth)}

@@ -1,0 +1,81 @@
+"""Weights of several losses that are learned beside the network, from how uncertain each task is."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from posekit.losses.base import Loss
+from posekit.losses.rle import RleNll
+
+OWN = "auto_weight"
+"""What the names of the terms that hold the weights begin with."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class AutoWeight:
+    """One learned weight a loss, on top of the fixed ones; all terms of a loss share its weight.
+
+    With ``c^2`` the learned uncertainty of a loss ``L``, 1 at first, `liebel_koerner` adds
+    ``L / (2 c^2) + ln(1 + c^2)``, which is never negative, and `kendall` ``L / (2 c^2) + ln(c)``.
+
+    Source: Liebel and Koerner 2018, arXiv:1805.06334; Kendall et al. 2018, arXiv:1705.07115. Differs: ``ln(c^2)`` is
+    what is learned, so that no division blows up.
+    """
+
+    kind: Literal["none", "liebel_koerner", "kendall"] = "none"
+    "how the weights of several losses are learned; none keeps those of --losses.NAME.weight"
+
+    def build(self, losses: Mapping[str, Loss]) -> "AutoWeights | None":
+        """The module with a parameter for each loss, or nothing.
+
+        Raises:
+            ValueError: a loss may fall below 0 without end, and its weight would grow without end.
+        """
+        if self.kind == "none":
+            return None
+        signed = [name for name, loss in losses.items() if isinstance(loss, RleNll)]
+        if signed:
+            raise ValueError(
+                f"automatic weights need losses that are never negative; {signed} are log-likelihoods: "
+                "set --auto-weight.kind none and give --losses.NAME.weight"
+            )
+        return AutoWeights(self.kind, tuple(losses))
+
+
+class AutoWeights(nn.Module):
+    """See `AutoWeight`.
+
+    Args:
+        kind: ``"liebel_koerner"`` or ``"kendall"``.
+        names: of the losses; the parameter of each is the logarithm of its ``c^2``.
+    """
+
+    def __init__(self, kind: str, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.kind = kind
+        # Without axes, so the optimiser keeps weight decay off them.
+        self.log_squares = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in names})
+
+    def forward(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weighted terms, and one of its own for each loss; their sum is what to minimise.
+
+        Args:
+            terms: scalars by name: that of their loss, or that with more after a dot.
+
+        Returns:
+            The same names weighted, then ``auto_weight.NAME`` for each loss.
+        """
+        scaled = {
+            name: 0.5 * torch.exp(-self.log_squares[name.partition(".")[0]]) * term for name, term in terms.items()
+        }
+        rule = F.softplus if self.kind == "liebel_koerner" else _half
+        return scaled | {f"{OWN}.{name}": rule(value) for name, value in self.log_squares.items()}
+
+
+def _half(value: Tensor) -> Tensor:
+    return 0.5 * value
