@@ -23,6 +23,7 @@ from posekit.codecs.simcc import SimCC
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
+from posekit.losses.any import by_name
 from posekit.models.backbones import BACKBONES
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.heads.maps import Maps
@@ -132,7 +133,7 @@ def topdown(
 
     Raises:
         RecipeError: an unknown codec, loss or backbone, or a loss that does not fit the codec.
-        ValueError: the stride does not divide the size.
+        ValueError: the stride does not divide the size, or a loss is named twice.
     """
     _refuse_unknown("codec", [codec or representation], REPRESENTATIONS)
     _refuse_unknown("loss", losses or [], LOSSES)
@@ -151,7 +152,7 @@ def topdown(
             skeleton=skeleton,
             codec=chosen.codec(len(skeleton.points), grid),
             model=model,
-            losses={loss: LOSSES[loss]() for loss in losses or chosen.losses},
+            losses=by_name(losses or chosen.losses),
             train=form.train,
         )
     except ValidationError as error:

@@ -55,6 +55,21 @@ def test_any_codec_and_loss_from_the_command_line(tmp_path, capsys):
     assert "loss/wing" in header
 
 
+def test_several_losses_weighted_together(tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=12)
+    words = ["train", "topdown-regression-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *BRIEF]
+    words += ["--loss", "l1", "bone", "oks", "--losses.bone.weight", "0.1", "--losses.oks.form", "log"]
+    assert main([*words, "--auto-weight.kind", "liebel_koerner"]) == 0
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert recipe["losses"]["bone"] == {"weight": 0.1, "variant": "length", "scale": 1.0, "kind": "bone"}
+    assert recipe["losses"]["oks"]["form"] == "log"
+    assert recipe["auto_weight"] == {"kind": "liebel_koerner"}
+    header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
+    for name in ("l1", "bone", "oks"):
+        assert f"loss/{name}" in header
+        assert f"loss/auto_weight.{name}" in header
+
+
 def test_a_run_repeats_from_its_recipe_to_the_same_figures(tmp_path, capsys):
     file = labelled_files(tmp_path / "data", count=16)
     first, second = tmp_path / "first", tmp_path / "second"
@@ -89,6 +104,8 @@ def test_overfit_reaches_near_zero_in_about_a_minute(tmp_path, capsys):
         (["topdown-dark-tiny", "--codec", "simc"], "did you mean 'simcc'"),
         (["topdown-dark-tiny", "--loss", "wnig"], "did you mean 'wing'"),
         (["topdown-dark-tiny", "--loss", "wing"], "fitting: mse, ohkm"),
+        (["topdown-dark-tiny", "--loss", "mse", "mse"], "losses ['mse'] are named twice"),
+        (["topdown-rle-tiny", "--auto-weight.kind", "kendall"], "losses that are never negative; ['rle'] are"),
         (["topdown-dark-tiny", "--backbone", "resnt"], "did you mean 'resnet'"),
         (["topdown-dark-tiny", "--size", "100", "64"], "use 128x64"),
         (["topdown-dark-tiny", "--data.skeleton", "coco71"], "no skeleton 'coco71'"),

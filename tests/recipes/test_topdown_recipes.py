@@ -43,6 +43,11 @@ def test_unknown_and_unfit_words_are_answered(words, message):
         RECIPES["topdown-dark-tiny"](FOUR, **words)
 
 
+def test_a_loss_named_twice_is_refused():
+    with pytest.raises(ValueError, match="losses \\['mse'\\] are named twice: .*--losses.mse.weight"):
+        RECIPES["topdown-dark-tiny"](FOUR, losses=["mse", "ohkm", "mse"])
+
+
 def test_a_stride_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="stride"):
         RECIPES["topdown-dark-tiny"](FOUR, size=(64, 50))
