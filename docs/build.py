@@ -1,4 +1,4 @@
-"""Write `docs/reference.md` from the code, and README's tables from the result files.
+"""Write `docs/reference.md` and `docs/codecs/` from the code, and README's tables from the result files.
 
 python docs/build.py           writes them
 python docs/build.py --check   exit status 1 when they are not what code and results say
@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from codec_pages import FOLDER, pages, stray
+from codec_pictures import write_all
 from figures import page as figures_page
 
 from posekit.cli.main import COMMANDS
@@ -24,6 +26,7 @@ from posekit.models.backbones import BACKBONES
 from posekit.models.heads import HEADS
 from posekit.models.necks import NECKS
 from posekit.recipes import RECIPES
+from posekit.recipes.topdown import REPRESENTATIONS
 from posekit.skeletons import SKELETONS
 
 PAGE = Path(__file__).parent / "reference.md"
@@ -92,14 +95,23 @@ def page() -> str:
 
 
 def main(words: list[str]) -> int:
-    """Write the page, or compare it."""
-    wanted = {PAGE: page(), README: _with_figures(README.read_text(encoding="utf-8"))}
+    """Write the pages and pictures, or compare the pages and see that the pictures are there."""
+    codecs = pages()
+    wanted = {PAGE: page(), README: _with_figures(README.read_text(encoding="utf-8")), **codecs}
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
     if "--check" in words:
+        pictures = [FOLDER / f"{name}.png" for name in REPRESENTATIONS]
+        stale += [file for file in pictures if not file.exists() or not file.stat().st_size]
+        stale += stray(codecs)
         print(f"not what code and results say, run make docs: {[str(f) for f in stale]}" if stale else "all fresh")
         return 1 if stale else 0
+    FOLDER.mkdir(exist_ok=True)
     for file in stale:
         file.write_text(wanted[file], encoding="utf-8")
+    for file in stray(codecs):
+        file.unlink()
+        print(f"removed {file}")
+    for file in (*stale, *write_all()):
         print(f"wrote {file}")
     return 0
 

@@ -1,0 +1,129 @@
+"""What a network is taught, drawn: the target of one figure for each representation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from codec_fields import directions_panel, ways_panel
+from codec_pages import FOLDER, codec_of
+from codec_panels import (
+    ENLARGED,
+    HEIGHT,
+    INK,
+    PAPER,
+    SHOWN,
+    Array,
+    Image,
+    Panel,
+    bars_panel,
+    maps_panel,
+    numbers_panel,
+    points_panel,
+)
+
+from posekit.codecs.base import Codec
+from posekit.data.synthetic import Synthetic
+from posekit.geometry.grid import Grid
+from posekit.geometry.keypoints import INSTANCE, Instances, Keypoints
+from posekit.recipes.topdown import PLAIN, REPRESENTATIONS
+from posekit.skeletons.body import COCO17
+
+SEED, INDEX = 0, 3
+"""The figure: all of it inside, all points labelled."""
+LEVELS = 8
+"""Colours are whole multiples of it, so that pictures stay small."""
+CAPTION, GAP = 26, 10
+"""Height of the line below a panel, and the room between panels, pixels."""
+
+
+def scene() -> tuple[Image, Instances]:
+    """A pale grey figure and its labels as a batch of one."""
+    drawn = Synthetic(COCO17, INDEX + 1, size=PLAIN.size, seed=SEED, outside=0)
+    labels = drawn.dataset()
+    (row,) = np.flatnonzero(labels.image == INDEX)
+    grey = cv2.cvtColor(cv2.medianBlur(drawn.image(INDEX), 5), cv2.COLOR_RGB2GRAY).astype(np.float64)
+    pale = np.repeat((170 + LEVELS * np.rint(80 * grey / 255 / LEVELS))[..., None], 3, -1).astype(np.uint8)
+    xy = torch.from_numpy(labels.xy[row].astype(np.float32))[None, None]
+    depth = None if labels.depth is None else torch.from_numpy(labels.depth[row].astype(np.float32))[None, None]
+    seen = torch.full(xy.shape[:-1], 2)
+    return pale, Instances(
+        keypoints=Keypoints(xy=xy, visibility=seen, depth=depth, depth_known=None if depth is None else seen > 0),
+        boxes=torch.from_numpy(labels.boxes[row].astype(np.float32))[None, None],
+        area=torch.tensor([[float(labels.area[row])]]),
+        category=torch.zeros(1, 1, dtype=torch.long),
+        role=torch.full((1, 1), INSTANCE),
+    )
+
+
+def panels(codec: Codec, image: Image, labels: Instances) -> Iterator[tuple[str, Panel]]:
+    """The figure, then a panel for each map that the network gives; bins of all axes share one."""
+    xy = labels.keypoints.xy[0, 0].double().numpy()
+    target = codec.encode(labels).maps
+    yield "points", points_panel(image, xy)
+    bins = {}
+    for name, shape in codec.shapes.items():
+        shown = "probability" if name == "heatmap" and name not in target else name
+        if shown not in target:
+            continue
+        values = target[shown][0].double().numpy()
+        caption = f"{shown} {'x'.join(map(str, shape))}"
+        if values.ndim == 2 and values.shape[1] > 4:
+            bins[name] = values
+        elif values.ndim == 2:
+            yield caption, numbers_panel(image, xy)
+        else:
+            yield caption, map_panel(image, xy, values, grid_of(codec, values))
+    if bins:
+        told = ", ".join(f"{name} {'x'.join(map(str, values.shape))}" for name, values in bins.items())
+        yield told, bars_panel(image, xy, bins)
+
+
+def grid_of(codec: Codec, values: Array) -> Grid:
+    """The codec's grid, or an even one of as many cells where it has none of that size."""
+    grid = getattr(codec, "grid", None)
+    if grid is not None and grid.shape == values.shape[-2:]:
+        return grid
+    (height, width), (rows, columns) = codec.image, values.shape[-2:]
+    return Grid(height=rows, width=columns, image_height=height, image_width=width)
+
+
+def map_panel(image: Image, xy: Array, values: Array, grid: Grid) -> Panel:
+    """Maps (C, H, W): arrows where they hold pairs with signs, else clouds."""
+    points = len(xy)
+    if (values < 0).any() and len(values) == 2 * points:
+        return ways_panel(image, xy, values, grid)
+    if (values < 0).any() and len(values) % 2 == 0:
+        return directions_panel(image, values, grid)
+    return maps_panel(image, values[list(SHOWN)] if len(values) >= points else values)
+
+
+def picture(name: str) -> Image:
+    """All panels of a representation side by side with their captions."""
+    image, labels = scene()
+    columns = []
+    for caption, panel in panels(codec_of(name), image, labels):
+        height, width = panel.canvas.shape[:2]
+        small = cv2.resize(panel.canvas, (width // ENLARGED, height // ENLARGED), interpolation=cv2.INTER_AREA)
+        column = np.full((HEIGHT + CAPTION, max(small.shape[1], 8 * len(caption)), 3), PAPER, np.uint8)
+        column[:HEIGHT, : small.shape[1]] = small
+        cv2.putText(column, caption, (2, HEIGHT + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
+        columns += [column, np.full((HEIGHT + CAPTION, GAP, 3), PAPER, np.uint8)]
+    page = np.concatenate(columns[:-1], 1).astype(np.float64)
+    return np.clip(LEVELS * np.rint(page / LEVELS), 0, 255).astype(np.uint8)
+
+
+def write_all() -> list[Path]:
+    """Draw every picture; tells which files changed."""
+    changed = []
+    FOLDER.mkdir(exist_ok=True)
+    for name in REPRESENTATIONS:
+        file = FOLDER / f"{name}.png"
+        coded = cv2.imencode(".png", picture(name)[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
+        if not file.exists() or file.read_bytes() != coded:
+            file.write_bytes(coded)
+            changed.append(file)
+    return changed
