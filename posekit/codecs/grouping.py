@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d, pad
+from torch.nn.functional import max_pool2d
 
 from posekit.codecs.cells import LOWEST, picked, sane
 from posekit.codecs.refine import FLOOR
@@ -35,12 +35,12 @@ def candidates(heatmap: Tensor, most: int = 20, threshold: float = 0.1) -> tuple
 
 def _peaks(maps: Tensor) -> Tensor:
     """(B, K, H, W) bool: higher than all neighbours before, and not lower than any after, in reading order."""
-    H, W = maps.shape[-2:]
     rows = max_pool2d(maps, (1, 3), stride=1, padding=(0, 1))
-    around = pad(rows, (0, 0, 1, 1), value=LOWEST)
-    beside = pad(maps, (1, 1, 0, 0), value=LOWEST)
-    before = torch.maximum(around[..., :H, :], beside[..., :W])
-    after = torch.maximum(around[..., 2:, :], beside[..., 2:])
+    # Shifted by joining, because the ONNX exporter warns about the constants of a pad.
+    edge_row, edge_column = torch.full_like(maps[..., :1, :], LOWEST), torch.full_like(maps[..., :1], LOWEST)
+    above, below = torch.cat((edge_row, rows[..., :-1, :]), -2), torch.cat((rows[..., 1:, :], edge_row), -2)
+    left, right = torch.cat((edge_column, maps[..., :-1]), -1), torch.cat((maps[..., 1:], edge_column), -1)
+    before, after = torch.maximum(above, left), torch.maximum(below, right)
     return (maps > before) & (maps >= after)
 
 
@@ -75,7 +75,8 @@ def affinities(
 ) -> tuple[Tensor, Tensor]:
     """How far the field of a bone points from each candidate of its first point to each of its second.
 
-    The line between two candidates is parted into equal pieces, and the cell nearest to the middle of each is asked.
+    The line between two candidates is parted into equal pieces, and the field is read at the middle of each, between
+    cells in proportion: a field ends hard, and the nearest cell to the end of a short bone often lies before it.
 
     Args:
         paf: (B, 2 bones, H, W), x and y of each bone in turn; NaN counts as 0.
@@ -89,20 +90,31 @@ def affinities(
         (B, bones, M, M) mean over the pieces of the field along the line, about -1 to 1, and (B, bones, M, M) share of
         the pieces where it agrees; 0 for two candidates at one place.
 
-    Source: OpenPose, arXiv:1812.08008, eq. 11. Differs: the middles of pieces are asked, not the ends of the line,
-    because the field often ends before the cell that holds the point.
+    Source: OpenPose, arXiv:1812.08008, eq. 11. Differs: the middles of pieces are read and not the ends of the line.
     """
-    B, _, H, W = paf.shape
-    L, M = len(bones), cells.shape[2]
+    B, L, M = paf.shape[0], len(bones), cells.shape[2]
     start, end = (cells[:, [bone[side] for bone in bones]] for side in (0, 1))
     start, way = start[:, :, :, None], end[:, :, None] - start[:, :, :, None]
     parts = (torch.arange(samples, dtype=cells.dtype, device=cells.device) + 0.5) / samples
-    place = ((start[..., None, :] + way[..., None, :] * parts[:, None]) + 0.5).floor().long()
-    at = place[..., 1].clamp(0, H - 1) * W + place[..., 0].clamp(0, W - 1)
-    # (B, 2 bones, M * M * samples): both numbers of a bone are read at the same cells.
-    at = at.reshape(B, L, 1, M * M * samples).expand(B, L, 2, M * M * samples).flatten(1, 2)
-    field = picked(torch.nan_to_num(paf.to(cells.dtype), 0.0, 0.0, 0.0), at).reshape(B, L, 2, M, M, samples)
+    place = start[..., None, :] + way[..., None, :] * parts[:, None]
+    # (B, 2 bones, M * M * samples): both numbers of a bone are read at the same places.
+    place = place.reshape(B, L, 1, M * M * samples, 2).expand(B, L, 2, M * M * samples, 2).flatten(1, 2)
+    clean = torch.nan_to_num(paf.to(cells.dtype), 0.0, 0.0, 0.0)
+    field = _between(clean, place).reshape(B, L, 2, M, M, samples)
     way = way * way.new_tensor(scale)
     unit = way / way.norm(dim=-1, keepdim=True).clamp_min(1e-7)
     along = field[:, :, 0] * unit[..., :1] + field[:, :, 1] * unit[..., 1:]
     return along.mean(-1), (along > threshold).to(along.dtype).mean(-1)
+
+
+def _between(maps: Tensor, place: Tensor) -> Tensor:
+    """Values (B, C, n) of maps (B, C, H, W) at places (B, C, n, 2) in cells, outside the map those of its border."""
+    H, W = maps.shape[-2:]
+    low = place.floor()
+    x, y = (place - low).unbind(-1)
+    column, row = low.long().unbind(-1)
+    left, right = column.clamp(0, W - 1), (column + 1).clamp(0, W - 1)
+    upper, lower = row.clamp(0, H - 1) * W, (row + 1).clamp(0, H - 1) * W
+    above = torch.lerp(picked(maps, upper + left), picked(maps, upper + right), x)
+    below = torch.lerp(picked(maps, lower + left), picked(maps, lower + right), x)
+    return torch.lerp(above, below, y)
