@@ -73,6 +73,8 @@ class Train:
     "mixed precision; does not pay on most CPUs"
     channels_last: bool = True
     "memory layout; faster on CPU and with mixed precision"
+    freeze: tuple[str, ...] = ()
+    "parts of the network that stay as they are, norms included, such as backbone.blocks.0"
     accumulate: int = Field(default=1, ge=1)
     "steps whose gradients are added before an update"
     workers: int = Field(default=0, ge=0)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from posekit.data.batch import Batch
 from posekit.recipe import Recipe
+from posekit.training.freeze import frozen_parts
 
 
 class Task(nn.Module):
@@ -19,9 +20,17 @@ class Task(nn.Module):
     def __init__(self, recipe: Recipe, net: nn.Module) -> None:
         super().__init__()
         self.net = net
+        self._frozen = tuple(frozen_parts(net, recipe.train.freeze))
         self.codec = recipe.codec
         self.losses = nn.ModuleDict({name: loss.build(recipe.skeleton) for name, loss in recipe.losses.items()})
         self.auto_weight = recipe.auto_weight.build(recipe.losses)
+
+    def train(self, mode: bool = True) -> Task:
+        """Training mode for all but the frozen parts, whose norms then keep their figures."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Unweighted by nothing further: each term already carries its loss's weight; their sum is what to minimise."""
