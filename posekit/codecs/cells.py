@@ -21,23 +21,36 @@ def sane(maps: Tensor) -> Tensor:
     return torch.nan_to_num(wide, nan=LOWEST, posinf=-LOWEST, neginf=LOWEST)
 
 
-def bell(center: Tensor, size: int, sigma: float, radius: int | None = None) -> Tensor:
+def bell(
+    center: Tensor, size: int, sigma: float | Tensor, radius: float | Tensor | None = None, about: Tensor | None = None
+) -> Tensor:
     """One-dimensional Gaussians with peak 1, one for each centre.
 
     Args:
         center: (...) in cells.
         size: number of cells.
-        sigma: in cells.
-        radius: cells further than that from the centre are 0; ``None`` cuts nothing.
+        sigma: in cells; a tensor broadcasts to ``center``.
+        radius: cells further than that from ``about`` are 0; ``None`` cuts nothing. A tensor broadcasts to ``center``.
+        about: (...) middle of the window, in cells; ``None``: the centre.
 
     Returns:
         (..., size); factors below `SMALLEST` are 0.
     """
-    offset = torch.arange(size, dtype=center.dtype, device=center.device) - center[..., None]
+    cells = torch.arange(size, dtype=center.dtype, device=center.device)
+    offset = cells - center[..., None]
+    wide = sigma[..., None] if isinstance(sigma, Tensor) else sigma
     # What would be cut anyway is not computed: the exponential is several times slower where it underflows.
-    value = (offset / sigma).square().mul(-0.5).clamp_min(math.log(SMALLEST) - 1).exp()
-    keep = value > SMALLEST if radius is None else offset.abs() <= radius
-    return value * keep
+    value = (offset / wide).square().mul(-0.5).clamp_min(math.log(SMALLEST) - 1).exp()
+    if radius is None:
+        return value * (value > SMALLEST)
+    reach = radius[..., None] if isinstance(radius, Tensor) else radius
+    apart = offset if about is None else cells - about[..., None]
+    return value * (apart.abs() <= reach)
+
+
+def nearest(cells: Tensor) -> Tensor:
+    """The cell that a place lies in: whole numbers, halves go up."""
+    return (cells + 0.5).floor()
 
 
 def outer(rows: Tensor, columns: Tensor) -> Tensor:

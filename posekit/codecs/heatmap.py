@@ -9,8 +9,8 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, outer, peak
-from posekit.codecs.refine import refine_dark, refine_parabola, refine_quarter, window_width
+from posekit.codecs.cells import bell, mirrored, nearest, outer, peak
+from posekit.codecs.refine import refined, window_width
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
@@ -29,16 +29,23 @@ class Heatmap:
     "width of the Gaussian, image pixels; two cells of the map is usual"
     target: Literal["unbiased", "quantised"] = "unbiased"
     "unbiased draws around the point itself, quantised around the centre of its cell, in a window of 3 sigma"
-    refine: Literal["none", "quarter", "parabola", "dark"] = "dark"
-    "how the place between cells is found"
+    refine: Literal["none", "quarter", "second", "parabola", "dark", "dark_udp"] = "dark"
+    "how the place between cells is found; second goes a quarter of a cell toward the second highest one"
     blur: Annotated[float, Field(ge=0)] | None = None
     "width of the window that smooths a map before dark looks at it, image pixels; unset: about 5 sigma; 0: none"
     outside: Literal["window", "strict", "ignore"] = "window"
     """points outside the image: window trains on what the image shows of their Gaussian, strict leaves them out, ignore
     trains on whatever map results"""
+    activation: Literal["none", "sigmoid"] = "none"
+    "sigmoid: the network gives logits, for focal losses; none: it gives the map itself, for squared ones"
+    compat: Literal["none", "reference"] = "none"
+    "reference leaves out quarter steps on the second cell from a border, as SimpleBaseline and HRNet do"
     kind: Suppress[Literal["heatmap"]] = "heatmap"
 
-    gives = frozenset({"heatmap"})
+    @property
+    def gives(self) -> frozenset[str]:
+        """``logits`` too where there are, and ``peaks`` if targets hold exact ones, which focal losses look for."""
+        return map_names(self.activation, self.target == "quantised")
 
     @property
     def image(self) -> tuple[int, int]:
@@ -77,14 +84,11 @@ class Heatmap:
         elif self.outside == "strict":
             known = known & inside_image(xy, self.image)
         weight = known.to(xy.dtype)
-        return Target(
-            maps={"heatmap": outer(rows * weight[..., None], columns), "xy": xy[:, None]},
-            weight={"heatmap": weight[..., None, None], "xy": weight[:, None, :, None]},
-        )
+        return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
 
     def read(self, maps: Maps) -> Maps:
-        """The raw maps: a highest cell has no gradient."""
-        return dict(maps)
+        """The map, and its logits where it has some: a highest cell has no gradient."""
+        return read_map(maps, self.gives)
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells.
@@ -96,19 +100,53 @@ class Heatmap:
             Poses (B, 1, K): image pixels; the score is the map's value at its highest cell, clamped to [0, 1], so a map
             without a positive cell has score 0 and the place of its first highest cell.
         """
-        cell, value = peak(maps["heatmap"])
-        return one_pose(self.grid.pixels(self._refined(maps["heatmap"], cell).to(value.dtype)), value)
-
-    def _refined(self, heatmap: Tensor, cell: Tensor) -> Tensor:
-        if self.refine == "dark":
-            return refine_dark(heatmap, cell, self.window)
-        if self.refine == "parabola":
-            return refine_parabola(heatmap, cell)
-        return refine_quarter(heatmap, cell) if self.refine == "quarter" else cell.to(heatmap.dtype)
+        heatmap = self.read(maps)["heatmap"]
+        cell, value = peak(heatmap)
+        place = refined(heatmap, cell, self.refine, self.window, guarded=self.compat == "reference")
+        return one_pose(self.grid.pixels(place.to(value.dtype)), value)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
         return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
+
+
+PRIOR = math.log(0.1 / 0.9)
+"""Added to what the network gives before the sigmoid: nearly all of a map is background, so it starts at 0.1.
+
+Source: CenterNet, arXiv:1904.07850 (RetinaNet's idea), which puts it into the bias of the last layer.
+"""
+
+
+def map_names(activation: str, peaked: bool) -> frozenset[str]:
+    """What a codec of one map a point gives; see `posekit.codecs.base`."""
+    if activation == "none":
+        return frozenset({"heatmap"})
+    return frozenset({"heatmap", "logits", "peaks"} if peaked else {"heatmap", "logits"})
+
+
+def map_target(heatmap: Tensor, weight: Tensor, xy: Tensor, names: frozenset[str]) -> Target:
+    """The target of one map a point under every name that the codec gives it.
+
+    Args:
+        heatmap: (B, K, H, W) in [0, 1].
+        weight: (B, K) 0 or 1.
+        xy: (B, K, 2) image pixels.
+        names: of ``heatmap``, ``logits`` and ``peaks``; others are left to the codec.
+    """
+    cells = weight[..., None, None]
+    same = names & {"heatmap", "logits", "peaks"}
+    return Target(
+        maps={**dict.fromkeys(same, heatmap), "xy": xy[:, None]},
+        weight={**dict.fromkeys(same, cells), "xy": weight[:, None, :, None]},
+    )
+
+
+def read_map(maps: Maps, names: frozenset[str]) -> dict[str, Tensor]:
+    """The raw ``heatmap`` as what ``names`` has: itself, or its logits and their sigmoid."""
+    if "logits" not in names:
+        return dict(maps)
+    logits = maps["heatmap"] + PRIOR
+    return {**maps, "heatmap": logits.sigmoid(), **dict.fromkeys(names & {"logits", "peaks"}, logits)}
 
 
 def gaussian_maps(xy: Tensor, grid: AnyGrid, sigma: float, weight: Tensor) -> Tensor:
@@ -117,7 +155,9 @@ def gaussian_maps(xy: Tensor, grid: AnyGrid, sigma: float, weight: Tensor) -> Te
     return outer(rows * weight[..., None], columns)
 
 
-def gaussian_lines(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+def gaussian_lines(
+    xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = False, window: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
     """The two factors of a Gaussian with peak 1 around each point.
 
     Whatever scales the map is cheaper on a factor: a pass over all cells costs as much as drawing them.
@@ -126,24 +166,29 @@ def gaussian_lines(xy: Tensor, grid: AnyGrid, sigma: float, quantised: bool = Fa
         xy: (B, K, 2) image pixels, finite.
         grid: of the maps.
         sigma: image pixels.
-        quantised: centre it on the cell nearest to the point (halves go up) and cut it to a window of 3 sigma.
+        quantised: centre it on the cell nearest to the point (halves go up), and cut it as ``window`` does.
+        window: cut it to the cells within 3 sigma of that cell.
 
     Returns:
         (B, K, H), (B, K, W), and (B, K) bool: 3 sigma around the point reach at least one cell.
 
-    Source: arXiv:1804.06208, arXiv:1910.06278. Differs: a window that ends before the first cell draws nothing and
-    says so.
+    Source: arXiv:1804.06208, arXiv:1910.06278, arXiv:1911.07524. Differs: a window that ends before the first cell
+    draws nothing and says so.
     """
     H, W = grid.shape
     spread = [sigma / scale for scale in grid.scale]
-    center = grid.cells(xy)
+    place = grid.cells(xy)
+    cell = nearest(place)
     radii = [3 * s for s in spread]
-    if quantised:
-        center = (center + 0.5).floor()
-        radii = [math.ceil(radius - 1e-6) for radius in radii]
-    columns = bell(center[..., 0], W, spread[0], int(radii[0]) if quantised else None)
-    rows = bell(center[..., 1], H, spread[1], int(radii[1]) if quantised else None)
+    if quantised or window:
+        radii = [float(math.ceil(radius - 1e-6)) for radius in radii]
+    center = cell if quantised else place
+    columns, rows = (
+        bell(center[..., axis], size, spread[axis], *((radii[axis], cell[..., axis]) if quantised or window else ()))
+        for axis, size in enumerate((W, H))
+    )
+    middle = cell if quantised or window else place
     reach = center.new_tensor(radii)
     last = center.new_tensor((W - 1, H - 1))
-    drawn = ((center + reach >= 0) & (center - reach <= last)).all(-1)
+    drawn = ((middle + reach >= 0) & (middle - reach <= last)).all(-1)
     return rows, columns, drawn

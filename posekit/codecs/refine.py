@@ -1,4 +1,4 @@
-"""From the highest cell of a map to a place between cells: quarter offset, parabola, DARK.
+"""From the highest cell of a map to a place between cells: quarter offset, second peak, parabola, DARK, DARK-UDP.
 
 Pure functions of maps and cells. Cells are (B, K, 2), x before y; none of these reads outside the map, and a point
 without the neighbours that a rule wants stays where it is.
@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from posekit.codecs.cells import picked, sane
+from posekit.codecs.cells import LOWEST, peak, picked, sane
 
 FLOOR = 1e-10
 """Smallest value whose logarithm is taken."""
@@ -59,12 +59,39 @@ def _ring(cell: Tensor, size: tuple[int, int], width: int) -> Tensor:
     return torch.stack(((x >= width) & (x < W - width), (y >= width) & (y < H - width)), dim=-1)
 
 
-def refine_quarter(maps: Tensor, cell: Tensor) -> Tensor:
+def refined(maps: Tensor, cell: Tensor, rule: str, blur: int = 1, *, guarded: bool = False) -> Tensor:
+    """The rule of that name.
+
+    Args:
+        maps: (B, K, H, W).
+        cell: (B, K, 2) integer peak.
+        rule: ``none``, ``quarter``, ``second``, ``parabola``, ``dark`` or ``dark_udp``.
+        blur: odd width in cells of the window of the last two.
+        guarded: see `refine_quarter`.
+
+    Returns:
+        (B, K, 2) cells, at least float32.
+    """
+    if rule == "dark":
+        return refine_dark(maps, cell, blur)
+    if rule == "dark_udp":
+        return refine_dark_udp(maps, cell, blur)
+    if rule == "parabola":
+        return refine_parabola(maps, cell)
+    if rule == "second":
+        return refine_second(maps, cell)
+    if rule == "quarter":
+        return refine_quarter(maps, cell, guarded)
+    return cell.to(torch.promote_types(maps.dtype, torch.float32))
+
+
+def refine_quarter(maps: Tensor, cell: Tensor, guarded: bool = False) -> Tensor:
     """Move each peak a quarter of a cell toward its higher neighbour, for each axis alone.
 
     Args:
         maps: (B, K, H, W); NaN is lower than any number.
         cell: (B, K, 2) integer peak.
+        guarded: as the reference, move only where both axes have two cells before the peak and one behind it.
 
     Returns:
         (B, K, 2) cells, at least float32.
@@ -73,8 +100,35 @@ def refine_quarter(maps: Tensor, cell: Tensor) -> Tensor:
     one cell; the reference leaves out the second.
     """
     before, after = _neighbours(maps, cell)
-    step = 0.25 * (after - before).sign() * _ring(cell, (maps.shape[-2], maps.shape[-1]), 1)
+    free = _ring(cell, (maps.shape[-2], maps.shape[-1]), 1)
+    if guarded:
+        free = (free & (cell >= 2)).all(-1, keepdim=True)
+    step = 0.25 * (after - before).sign() * free
     return cell.to(step.dtype) + step
+
+
+def refine_second(maps: Tensor, cell: Tensor) -> Tensor:
+    """Move each peak a quarter of a cell toward the second highest cell of its map, along the straight line.
+
+    Args:
+        maps: (B, K, H, W); NaN is lower than any number.
+        cell: (B, K, 2) integer peak.
+
+    Returns:
+        (B, K, 2) cells, at least float32; a peak stays where no other cell says anything, or is a different one of
+        equal height further down.
+
+    Source: CPN, arXiv:1711.07319 (its code).
+    """
+    others = sane(maps).flatten(2)
+    number = cell[..., 1:] * maps.shape[-1] + cell[..., :1]
+    others = others.scatter(2, number, LOWEST).reshape(maps.shape)
+    second, value = peak(others)
+    away = (second - cell).to(value.dtype)
+    length = torch.linalg.vector_norm(away, dim=-1, keepdim=True)
+    step = 0.25 * away / length.clamp_min(1.0) * (value > 0.1 * LOWEST)[..., None]
+    moved: Tensor = cell.to(value.dtype) + step
+    return moved
 
 
 def refine_parabola(maps: Tensor, cell: Tensor) -> Tensor:
@@ -125,6 +179,43 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     det = torch.where(hill, det, 1.0)
     step = torch.stack(((dxy * dy - dyy * dx) / det, (dxy * dx - dxx * dy) / det), dim=-1)
     return cell.to(step.dtype) + torch.where(hill[..., None], step, 0.0).clamp(-1.0, 1.0)
+
+
+def refine_dark_udp(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
+    """DARK with second differences of one cell, so that peaks on the border are refined too.
+
+    Args:
+        maps: (B, K, H, W), need not sum to 1; NaN and infinities count as 0.
+        cell: (B, K, 2) integer peak.
+        blur: odd width of the smoothing window in cells; 11 fits sigma = 2 cells, 1 smooths nothing.
+
+    Returns:
+        (B, K, 2) cells, at least float32, within one cell of ``cell`` and within the map.
+
+    Raises:
+        ValueError: ``blur`` is even.
+
+    Source: Huang et al. 2020, arXiv:1911.07524 (its code). Differs: on the border the reference doubles the outermost
+    cells, which halves the curvature and throws a peak at 0.3 to -0.5; here the step starts from the cell one further
+    in, which for a Gaussian is as exact. The step is taken only where the Hessian is negative definite.
+    """
+    H, W = maps.shape[-2:]
+    if min(H, W) < 3:
+        return cell.to(torch.promote_types(maps.dtype, torch.float32))
+    last = torch.tensor((W - 1, H - 1), device=cell.device)
+    center = torch.minimum(cell.clamp_min(1), last - 1)
+    L = _smooth_log(maps, center, blur)[..., 1:4, 1:4]
+    dx, dy = 0.5 * (L[..., 1, 2] - L[..., 1, 0]), 0.5 * (L[..., 2, 1] - L[..., 0, 1])
+    dxx, dyy = (a - 2 * L[..., 1, 1] + b for a, b in ((L[..., 1, 2], L[..., 1, 0]), (L[..., 2, 1], L[..., 0, 1])))
+    cross = L[..., 2, 2] - L[..., 1, 2] - L[..., 2, 1] + 2 * L[..., 1, 1] - L[..., 1, 0] - L[..., 0, 1] + L[..., 0, 0]
+    dxy = 0.5 * cross
+    det = dxx * dyy - dxy * dxy
+    hill = (dxx < 0) & (det > 1e-12)
+    det = torch.where(hill, det, 1.0)
+    step = torch.stack(((dxy * dy - dyy * dx) / det, (dxy * dx - dxx * dy) / det), dim=-1)
+    place = torch.where(hill[..., None], center + step, cell.to(step.dtype))
+    near: Tensor = cell + (place - cell).clamp(-1.0, 1.0)
+    return torch.minimum(near.clamp_min(0.0), last.to(place.dtype))
 
 
 _STENCILS = (

@@ -34,19 +34,51 @@ def one_labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor]:
     return torch.where(finite[..., None], xy, 0.0)[:, 0], known[:, 0]
 
 
+def one_box(instances: Instances, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Width and height of the box of each image's only instance: (B, 2) image pixels, and its area (B,) beside it.
+
+    Where a file gives no area it is that of the box. Both are at least 0 and of the type of ``like``.
+    """
+    boxes = instances.boxes[:, 0].to(like.dtype)
+    size = (boxes[:, 2:] - boxes[:, :2]).clamp_min(0.0)
+    area = instances.area[:, 0].to(like.dtype)
+    return size, torch.where(area > 0, area, size.prod(-1))
+
+
+def one_depth(instances: Instances, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Depths of the points of each image's only instance.
+
+    Args:
+        instances: one slot an image.
+        known: (B, K) bool, which points are known at all.
+
+    Returns:
+        (B, K) in the data's units, 0 where unknown, at least float32, and (B, K) bool: known, and its depth too.
+    """
+    points = instances.keypoints
+    if points.depth is None:
+        return points.xy.new_zeros(known.shape, dtype=torch.float32), torch.zeros_like(known)
+    depth = points.depth[:, 0].to(torch.promote_types(points.depth.dtype, torch.float32))
+    told = known & depth.isfinite()
+    if points.depth_known is not None:
+        told = told & points.depth_known[:, 0].bool()
+    return torch.where(told, depth, 0.0), told
+
+
 def inside_image(xy: Tensor, image: tuple[int, int]) -> Tensor:
     """(B, K) bool: the point lies in [0, width] x [0, height]."""
     height, width = image
     return (xy >= 0).all(-1) & (xy <= xy.new_tensor((width, height))).all(-1)
 
 
-def one_pose(xy: Tensor, score: Tensor, spread: Tensor | None = None) -> Poses:
+def one_pose(xy: Tensor, score: Tensor, spread: Tensor | None = None, depth: Tensor | None = None) -> Poses:
     """Points of one instance an image as `Poses` with N = 1.
 
     Args:
         xy: (B, K, 2) image pixels.
         score: (B, K); clamped to [0, 1].
         spread: (B, K, 2) image pixels.
+        depth: (B, K) in the data's units.
     """
     score = score.clamp(0.0, 1.0)[:, None]
     return Poses(
@@ -54,4 +86,5 @@ def one_pose(xy: Tensor, score: Tensor, spread: Tensor | None = None) -> Poses:
         score=score,
         instance_score=score.mean(-1),
         spread=None if spread is None else spread[:, None],
+        depth=None if depth is None else depth[:, None],
     )

@@ -1,0 +1,144 @@
+"""Gaussian hills that are not round or not all alike: as the box, along a bone, or as strict as OKS is."""
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import mirrored, peak
+from posekit.codecs.heatmap import map_names, map_target, read_map
+from posekit.codecs.kernels import NARROWEST, oriented
+from posekit.codecs.refine import refined
+from posekit.codecs.single import inside_image, one_box, one_labelled, one_pose
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Ellipse:
+    """Gaussians of any two widths and any direction around the point itself.
+
+    Source: general form of TTFNet's kernel, arXiv:1909.00700; widths of OKS, arXiv:1405.0312.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    parents: Suppress[tuple[int, ...]]
+    sigmas: Suppress[tuple[Annotated[float, Field(gt=0)], ...]]
+    shape: Literal["bone", "box", "point", "oks"] = "bone"
+    """bone: long along the bone that ends in the point, round where there is none; box: the proportions of the box;
+    point: each point's share of OKS; oks: that, times the instance's size"""
+    along: float = Field(default=10.0, gt=0)
+    "bone: sigma along the bone, image pixels"
+    across: float = Field(default=6.0, gt=0)
+    "bone: sigma across the bone, image pixels; point: the mean sigma over the points"
+    share: float = Field(default=0.08, gt=0)
+    "box: sigma as a share of the box's sides"
+    strictness: float = Field(default=1.0, gt=0)
+    "oks: sigma in units of the distance at which OKS falls to 0.61"
+    activation: Literal["none", "sigmoid"] = "none"
+    "sigmoid: the network gives logits, for quality focal losses; none: it gives the map itself, for squared ones"
+    refine: Literal["none", "quarter", "second", "parabola", "dark", "dark_udp"] = "dark"
+    "how the place between cells is found"
+    blur: float = Field(default=20.0, ge=0)
+    "width of the window that smooths a map before dark looks at it, image pixels; 0: none"
+    outside: Literal["window", "strict"] = "window"
+    "points outside the image: window trains on what the image shows of their hill, strict leaves them out"
+    kind: Suppress[Literal["ellipse"]] = "ellipse"
+
+    def __post_init__(self) -> None:
+        if len(self.parents) != self.points or len(self.sigmas) != self.points:
+            raise ValueError(
+                f"an ellipse needs a parent and a sigma for each of the {self.points} points; "
+                f"got {len(self.parents)} and {len(self.sigmas)}"
+            )
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """``logits`` too where the network gives them."""
+        return map_names(self.activation, peaked=False)
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.grid.image
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """One map a point."""
+        return {"heatmap": (self.points, *self.grid.shape)}
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw a hill a point.
+
+        Args:
+            instances: one slot an image, K points, and boxes.
+
+        Returns:
+            ``heatmap`` (B, K, H, W) in [0, 1], zero where nothing is known, with weight (B, K, 1, 1).
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        along, across, angle = self._widths(instances, xy, known)
+        far = 3 * torch.maximum(along, across)[..., None]
+        columns, rows = self.grid.axes(xy)
+        corner = torch.stack((columns[-1], rows[-1]))
+        first = torch.stack((columns[0], rows[0]))
+        reaches = ((xy + far >= first) & (xy - far <= corner)).all(-1)
+        known = known & (reaches if self.outside == "window" else inside_image(xy, self.image))
+        offset_x = columns - xy[..., :1]
+        offset_y = rows - xy[..., 1:]
+        # What counts for nothing draws nothing, wherever it lies.
+        inside = known[..., None]
+        offset_x, offset_y = (torch.where(inside, value, 1e9) for value in (offset_x, offset_y))
+        heatmap = oriented(offset_x[..., None, :], offset_y[..., None], along, across, angle)
+        weight = known.to(xy.dtype)
+        return map_target(heatmap * weight[..., None, None], weight, xy, self.gives)
+
+    def _widths(self, instances: Instances, xy: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, K) sigma along and across in image pixels, and the direction in radians."""
+        size, area = one_box(instances, xy)
+        least = NARROWEST * max(self.grid.scale)
+        angle = torch.zeros_like(xy[..., 0])
+        if self.shape == "bone":
+            along, angle = self._along_bones(xy, known)
+            return along.clamp_min(least), torch.full_like(along, max(self.across, least)), angle
+        if self.shape == "box":
+            wide = (self.share * size)[:, None].expand_as(xy).clamp_min(least)
+            return wide[..., 0], wide[..., 1], angle
+        ratio = xy.new_tensor(self.sigmas)
+        if self.shape == "point":
+            each = (self.across * ratio / ratio.mean()).expand_as(angle)
+        else:
+            each = self.strictness * 2 * ratio * area.sqrt()[:, None]
+        return each.clamp_min(least), each.clamp_min(least), angle
+
+    def _along_bones(self, xy: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K) sigma along the bone and its direction; round where the other end is unknown, absent or here."""
+        parent = [k if up < 0 else up for k, up in enumerate(self.parents)]
+        bone = xy - xy[:, parent]
+        there = known & known[:, parent] & (bone.square().sum(-1) > 1e-6)
+        safe = torch.where(there[..., None], bone, bone.new_tensor((1.0, 0.0)))
+        return torch.where(there, self.along, self.across), torch.atan2(safe[..., 1], safe[..., 0])
+
+    def read(self, maps: Maps) -> Maps:
+        """The map, and its logits where it has some."""
+        return read_map(maps, self.gives)
+
+    def decode(self, maps: Maps) -> Poses:
+        """Refined highest cells; see `Heatmap.decode`."""
+        heatmap = self.read(maps)["heatmap"]
+        cell, value = peak(heatmap)
+        width = 2 * max(0, math.floor(self.blur / self.grid.scale[0] / 2)) + 1
+        return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
+        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}

@@ -1,0 +1,79 @@
+"""How wide the hill around a point is, where that follows from the box it belongs to."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+NARROWEST = 1 / 6
+"""Smallest sigma in cells: three of them are half a cell, so a hill keeps its top cell."""
+
+
+def corner_radius(height: Tensor, width: Tensor, iou: float, compat: bool = False) -> Tensor:
+    """How far both corners of a box may move before it overlaps the old one by less than ``iou``.
+
+    Args:
+        height: (...) of the boxes.
+        width: (...) of the boxes.
+        iou: wanted overlap, between 0 and 1.
+        compat: the formula of CenterNet's code, whose roots lack a factor: 2.8 times as wide at 0.7.
+
+    Returns:
+        (...) in the unit of the sizes; the smallest of both corners moving alike, inward and outward.
+
+    Source: CornerNet, arXiv:1808.01244 and its author's correction of its code.
+    """
+    total, area = height + width, height * width
+    if compat:
+        return 4 * iou * _outward(total, area, iou)
+    alike = (total - (total.square() - 4 * area * (1 - iou) / (1 + iou)).clamp_min(0).sqrt()) / 2
+    inward = (2 * total - (4 * total.square() - 16 * area * (1 - iou)).clamp_min(0).sqrt()) / 8
+    return torch.minimum(torch.minimum(alike, inward), _outward(total, area, iou))
+
+
+def _outward(total: Tensor, area: Tensor, iou: float) -> Tensor:
+    return (-2 * iou * total + (4 * iou**2 * total.square() + 16 * iou * area).sqrt()) / (8 * iou)
+
+
+def radius_sigma(radius: Tensor) -> tuple[Tensor, Tensor]:
+    """Whole radius in cells and the sigma of the hill that fills it: (2 R + 1) / 6.
+
+    Args:
+        radius: (...) cells, at least 0.
+    """
+    whole = radius.floor()
+    return whole, (2 * whole + 1) / 6
+
+
+def ellipse_radius(size: Tensor, alpha: float) -> Tensor:
+    """Radii of TTFNet's hill: ``alpha / 2`` of the box along each axis.
+
+    Args:
+        size: (..., 2) width and height of the box in cells.
+        alpha: share of the box.
+
+    Source: TTFNet, arXiv:1909.00700.
+    """
+    return alpha / 2 * size
+
+
+def oriented(offset_x: Tensor, offset_y: Tensor, along: Tensor, across: Tensor, angle: Tensor) -> Tensor:
+    """Gaussian hills with axes of any direction.
+
+    Args:
+        offset_x: (..., 1, W) from the centre to each column.
+        offset_y: (..., H, 1) from the centre to each row.
+        along: (...) sigma along the direction.
+        across: (...) sigma across it.
+        angle: (...) of the direction, radians from x toward y.
+
+    Returns:
+        (..., H, W), 1 at the centre.
+    """
+    cos, sin = angle.cos()[..., None, None], angle.sin()[..., None, None]
+    u = (offset_x * cos + offset_y * sin) / along[..., None, None]
+    v = (offset_y * cos - offset_x * sin) / across[..., None, None]
+    # Below that a value is nothing, and the exponential would be slow.
+    return (-0.5 * (u.square() + v.square())).clamp_min(math.log(1e-17)).exp()

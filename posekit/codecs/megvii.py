@@ -1,0 +1,125 @@
+"""One hill a point at several widths, from coarse to fine: labels for a chain of supervisions."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import mirrored, nearest, outer, peak
+from posekit.codecs.centers import within
+from posekit.codecs.heatmap import map_target
+from posekit.codecs.refine import refined, window
+from posekit.codecs.single import one_labelled, one_pose
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+_DYADIC = {3: (1, 2, 1), 5: (1, 4, 6, 4, 1), 7: (8, 28, 56, 72, 56, 28, 8), 9: (4, 13, 30, 51, 60, 51, 30, 13, 4)}
+"""OpenCV's fixed windows, which it takes instead of the formula."""
+
+Kernel = Annotated[int, Field(ge=1, le=99)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Megvii:
+    """A one-hot map smoothed with windows of several widths and scaled to a peak of 1.
+
+    ``heatmap`` has the finest width and is what is decoded; ``coarse`` holds the wider ones, all points of one width
+    after another, for losses that lead a network from rough to fine.
+
+    Source: CPN, arXiv:1711.07319; MSPN, arXiv:1901.00148. Differs: labels reach 1, not 255, and a window that reaches
+    over the border is cut there, not folded back.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    kernels: tuple[Kernel, ...] = (15, 11, 9, 7)
+    "odd widths of the windows in cells of the map, coarse to fine"
+    refine: Literal["none", "quarter", "second", "parabola", "dark", "dark_udp"] = "second"
+    "how the place between cells is found; second goes a quarter of a cell toward the second highest one"
+    kind: Suppress[Literal["megvii"]] = "megvii"
+
+    def __post_init__(self) -> None:
+        if not self.kernels or any(k % 2 == 0 for k in self.kernels):
+            raise ValueError(
+                f"windows have a middle, so their widths are odd, and there is at least one; got {self.kernels}"
+            )
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """``coarse`` too where there is more than one width."""
+        return frozenset({"heatmap", "coarse"} if len(self.kernels) > 1 else {"heatmap"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.grid.image
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """One map a point and width."""
+        coarse = (len(self.kernels) - 1) * self.points
+        counts = {"heatmap": self.points, "coarse": coarse} if coarse else {"heatmap": self.points}
+        return {name: (count, *self.grid.shape) for name, count in counts.items()}
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw a hill a point and width around the cell it lies in.
+
+        Args:
+            instances: one slot an image, K points.
+
+        Returns:
+            ``heatmap`` (B, K, H, W) and ``coarse`` (B, (L - 1) K, H, W) in [0, 1], weights (B, K, 1, 1) and
+            (B, (L - 1) K, 1, 1); points outside the map count for nothing.
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        cell = nearest(self.grid.cells(xy))
+        known = known & within(cell, self.grid.shape)
+        weight = known.to(xy.dtype)
+        drawn = [self._drawn(cell, weight, width) for width in self.kernels]
+        target = map_target(drawn[-1], weight, xy, self.gives)
+        if len(drawn) == 1:
+            return target
+        return Target(
+            maps={**target.maps, "coarse": torch.cat(drawn[:-1], 1)},
+            weight={**target.weight, "coarse": weight.repeat(1, len(drawn) - 1)[..., None, None]},
+        )
+
+    def _drawn(self, cell: Tensor, weight: Tensor, width: int) -> Tensor:
+        """(B, K, H, W)."""
+        taps = cell.new_tensor(window_taps(width))
+        lines = []
+        for axis, size in enumerate((self.grid.width, self.grid.height)):
+            at = torch.arange(size, dtype=cell.dtype, device=cell.device) - cell[..., axis, None] + width // 2
+            lines.append(taps[at.clamp(0, width - 1).long()] * ((at >= 0) & (at < width)))
+        return outer(lines[1] * weight[..., None], lines[0])
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw maps: a highest cell has no gradient."""
+        return dict(maps)
+
+    def decode(self, maps: Maps) -> Poses:
+        """Refined highest cells of the finest maps; see `Heatmap.decode`."""
+        cell, value = peak(maps["heatmap"])
+        place = refined(maps["heatmap"], cell, self.refine, self.kernels[-1])
+        return one_pose(self.grid.pixels(place.to(value.dtype)), value)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
+        flipped = {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
+        if "coarse" in maps:
+            every = [level * self.points + k for level in range(len(self.kernels) - 1) for k in order]
+            flipped["coarse"] = mirrored(maps["coarse"], tuple(every), self.grid)
+        return flipped
+
+
+def window_taps(width: int) -> list[float]:
+    """A line of OpenCV's Gaussian window with its own sigma, scaled to a peak of 1."""
+    taps = [float(tap) for tap in _DYADIC.get(width, ())] or window(width)
+    return [tap / max(taps) for tap in taps]

@@ -1,0 +1,259 @@
+"""Unbiased data processing: Gaussians on a grid of unit length, and a disc with the way to its middle in every cell."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn import functional as F
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import mirrored, outer, peak, picked, sane
+from posekit.codecs.heatmap import gaussian_lines, map_target
+from posekit.codecs.refine import refine_dark_udp, window, window_width
+from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Udp:
+    """Gaussians around the point itself, cut to a window, decoded with DARK's step; meant for an `AlignedGrid`.
+
+    Source: Huang et al. 2020, arXiv:1911.07524. Differs: steps on the border, see
+    `posekit.codecs.refine.refine_dark_udp`.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    sigma: float = Field(default=8.0, gt=0)
+    "width of the Gaussian, image pixels; two cells of the map is usual"
+    blur: Annotated[float, Field(ge=0)] | None = None
+    "width of the window that smooths a map before it is refined, image pixels; unset: about 5 sigma; 0: none"
+    outside: Literal["window", "strict", "ignore"] = "window"
+    """points outside the image: window trains on what the image shows of their Gaussian, strict leaves them out, ignore
+    trains on whatever map results"""
+    kind: Suppress[Literal["udp"]] = "udp"
+
+    gives = frozenset({"heatmap"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.grid.image
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """One map a point."""
+        return {"heatmap": (self.points, *self.grid.shape)}
+
+    @property
+    def window(self) -> int:
+        """Odd width in cells of the smoothing window."""
+        cells = self.grid.scale[0]
+        return window_width(self.sigma / cells) if self.blur is None else odd(self.blur / cells)
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw a Gaussian a point; see `Heatmap.encode`."""
+        xy, known = one_labelled(instances, self.points)
+        rows, columns, drawn = gaussian_lines(xy, self.grid, self.sigma, window=True)
+        if self.outside == "window":
+            known = known & drawn
+        elif self.outside == "strict":
+            known = known & inside_image(xy, self.image)
+        weight = known.to(xy.dtype)
+        return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw maps: a highest cell has no gradient."""
+        return dict(maps)
+
+    def decode(self, maps: Maps) -> Poses:
+        """Refined highest cells; see `Heatmap.decode`."""
+        cell, value = peak(maps["heatmap"])
+        place = refine_dark_udp(maps["heatmap"], cell, self.window)
+        return one_pose(self.grid.pixels(place.to(value.dtype)), value)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps; exact on an `AlignedGrid`."""
+        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class UdpCombined:
+    """A disc around each point says roughly where, and every cell of it says the rest of the way.
+
+    ``disc`` is 1 within ``radius``; ``offset`` holds x and y of each point in turn, from the cell to the point in
+    radii.
+
+    Source: Huang et al. 2020, arXiv:1911.07524; Papandreou et al. 2017, arXiv:1701.01779.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    radius: float = Field(default=14.0, gt=0)
+    "of the disc, image pixels; 3.5 cells of the map is usual"
+    merge: Literal["peak", "votes"] = "peak"
+    "peak follows the offset of the highest cell of the smoothed disc; votes lets every cell vote by its offset"
+    blur: float = Field(default=60.0, ge=0)
+    "width of the window that smooths the disc before its highest cell is taken, image pixels; 0: none"
+    offset_blur: float = Field(default=28.0, ge=0)
+    "width of the window that smooths the offsets, image pixels; 0: none"
+    outside: Literal["window", "strict", "ignore"] = "window"
+    """points outside the image: window trains on what the image shows of their disc, strict leaves them out, ignore
+    trains on whatever map results"""
+    kind: Suppress[Literal["udp_combined"]] = "udp_combined"
+
+    gives = frozenset({"disc", "offset"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.grid.image
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Three maps a point."""
+        return {"disc": (self.points, *self.grid.shape), "offset": (2 * self.points, *self.grid.shape)}
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw a disc a point, with the ways to its middle.
+
+        Args:
+            instances: one slot an image, K points.
+
+        Returns:
+            ``disc`` (B, K, H, W) with weight (B, K, 1, 1), and ``offset`` (B, 2K, H, W), weight 1 within the disc.
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        columns, rows = self.grid.axes(xy)
+        dx = (xy[..., 0, None] - columns) / self.radius
+        dy = (xy[..., 1, None] - rows) / self.radius
+        disc = dx.square()[..., None, :] + dy.square()[..., None] <= 1
+        if self.outside == "window":
+            known = known & disc.any(-1).any(-1)
+        elif self.outside == "strict":
+            known = known & inside_image(xy, self.image)
+        weight = known.to(xy.dtype)
+        within = disc * weight[..., None, None]
+        shape = disc.shape
+        offset = torch.stack((dx[..., None, :].expand(shape), dy[..., None].expand(shape)), dim=2) * within[:, :, None]
+        both = within[:, :, None].expand_as(offset)
+        return Target(
+            maps={"disc": within, "offset": offset.flatten(1, 2), "xy": xy[:, None]},
+            weight={
+                "disc": weight[..., None, None],
+                "offset": both.flatten(1, 2),
+                "xy": weight[:, None, :, None],
+            },
+        )
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw maps: a highest cell has no gradient."""
+        return dict(maps)
+
+    def decode(self, maps: Maps) -> Poses:
+        """Where the offsets lead.
+
+        Args:
+            maps: ``disc`` (B, K, H, W) and ``offset`` (B, 2K, H, W); what is not finite says nothing.
+
+        Returns:
+            Poses (B, 1, K): image pixels; the score is the smoothed disc at its highest cell, or the share of the
+            disc's votes in the 3x3 cells around the most.
+        """
+        disc = torch.nan_to_num(sane(maps["disc"]), 0.0).clamp_min(0.0)
+        disc = torch.where(disc > 1e6, 0.0, disc)
+        offset = torch.nan_to_num(maps["offset"].to(disc.dtype), 0.0, 0.0, 0.0)
+        if self.merge == "votes":
+            return self._voted(disc, offset)
+        cells = self.grid.scale[0]
+        smooth, way = blurred(disc, odd(self.blur / cells)), blurred(offset, odd(self.offset_blur / cells))
+        cell, value = peak(smooth)
+        number = cell[..., 1:] * self.grid.width + cell[..., :1]
+        step = picked(way, number.repeat_interleave(2, 1)).reshape(*cell.shape)
+        return one_pose(self.grid.pixels(cell.to(value.dtype)) + step * self.radius, value)
+
+    def _voted(self, disc: Tensor, offset: Tensor) -> Poses:
+        scale = offset.new_tensor(self.grid.scale)
+        B, _, H, W = offset.shape
+        way = offset.reshape(B, self.points, 2, H, W) * (self.radius / scale)[:, None, None]
+        area = torch.pi * self.radius**2 / float(scale.prod())
+        place, mass = most_votes(votes(disc, way) / area)
+        return one_pose(self.grid.pixels(place), mass)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps and negate the ways along x; exact on an `AlignedGrid`."""
+        both = [i for k in order for i in (2 * k, 2 * k + 1)]
+        offset = mirrored(maps["offset"], tuple(both), self.grid)
+        sign = offset.new_tensor((-1.0, 1.0)).repeat(self.points)[:, None, None]
+        return {"disc": mirrored(maps["disc"], order, self.grid), "offset": offset * sign}
+
+
+def odd(width: float) -> int:
+    """The odd number of cells nearest to ``width``, at least 1."""
+    return 2 * max(0, round((width - 1) / 2)) + 1
+
+
+def blurred(maps: Tensor, width: int) -> Tensor:
+    """(B, C, H, W) smoothed with the Gaussian window of ``width`` cells, as if zeros lay around the map."""
+    if width == 1:
+        return maps
+    taps = maps.new_tensor(window(width))
+    flat = maps.flatten(0, 1)[:, None]
+    flat = F.conv2d(flat, taps[None, None, None], padding=(0, width // 2))
+    return F.conv2d(flat, taps[None, None, :, None], padding=(width // 2, 0)).reshape(maps.shape)
+
+
+def votes(weight: Tensor, way: Tensor) -> Tensor:
+    """Every cell throws its weight to where its offset leads, shared among the four cells around.
+
+    Args:
+        weight: (B, K, H, W), at least 0.
+        way: (B, K, 2, H, W) cells, x before y.
+
+    Returns:
+        (B, K, H, W); what leads out of the map is lost.
+
+    Source: Papandreou et al. 2017, arXiv:1701.01779, eq. 1, without its factor.
+    """
+    B, K, H, W = weight.shape
+    x = way[:, :, 0] + torch.arange(W, dtype=way.dtype, device=way.device)
+    y = way[:, :, 1] + torch.arange(H, dtype=way.dtype, device=way.device)[:, None]
+    left, top = x.clamp(-2, W + 1).floor(), y.clamp(-2, H + 1).floor()
+    total = weight.new_zeros(B, K, H * W)
+    for right, low in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        i, j = left + right, top + low
+        share = weight * (1 - (x - i).abs()).clamp_min(0) * (1 - (y - j).abs()).clamp_min(0)
+        inside = (i >= 0) & (i < W) & (j >= 0) & (j < H)
+        at = (j.clamp(0, H - 1) * W + i.clamp(0, W - 1)).long()
+        total = total.scatter_add(2, at.flatten(2), (share * inside).flatten(2))
+    return total.reshape(B, K, H, W)
+
+
+def most_votes(total: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre of the 3x3 cells around the most votes.
+
+    Args:
+        total: (B, K, H, W), at least 0.
+
+    Returns:
+        (B, K, 2) cells and (B, K) the sum of the nine; the highest cell itself where there are no votes.
+    """
+    H, W = total.shape[-2:]
+    cell, _ = peak(total)
+    steps = torch.arange(9, device=total.device)
+    around = torch.stack((steps % 3 - 1, steps // 3 - 1), dim=-1)
+    at = cell[..., None, :] + around
+    last = torch.tensor((W - 1, H - 1), device=total.device)
+    inside = ((at >= 0) & (at <= last)).all(-1)
+    near = torch.minimum(at.clamp_min(0), last)
+    share = picked(total, near[..., 1] * W + near[..., 0]) * inside
+    mass = share.sum(-1)
+    step = (share[..., None] * around).sum(-2) / mass.clamp_min(1e-9)[..., None]
+    return cell.to(total.dtype) + step, mass
