@@ -1,17 +1,22 @@
 """OpenPose's maps and fields, by hand and by what they promise."""
 
 import math
+import warnings
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from codec_cases import ALIGNED, FIVE, GRID, IMAGE, instances, random_maps, scattered
 from pydantic import TypeAdapter, ValidationError
 from sizes import B, K, N
+from torch import nn
 
 from posekit.codecs.openpose import OpenPose, mirrored_bones
+from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.grid import Grid, RatioGrid
 from posekit.geometry.keypoints import Instances
-from posekit.losses.heatmaps import Mse, Ohkm
+from posekit.losses.heatmaps import Mse, Ohkm, Paf
 
 HEIGHT, WIDTH = IMAGE
 FORMS = ("paper", "code")
@@ -307,14 +312,69 @@ def test_everything_stays_on_its_device(codec):
 
 
 @each
-@pytest.mark.parametrize("loss", [Mse(), Ohkm()], ids=["mse", "ohkm"])
+@pytest.mark.parametrize("loss", [Mse(), Ohkm(), Paf()], ids=["mse", "ohkm", "paf"])
 def test_losses_of_maps_train_it(codec, loss):
+    if not loss.needs <= codec.gives:
+        assert not codec.bones
+        return
+    (name,) = loss.needs
     target = codec.encode(instances(crowd()))
     module = loss.build(FIVE)
-    maps = {name: value.double().requires_grad_() for name, value in random_maps(codec).items()}
+    maps = {key: value.double().requires_grad_() for key, value in random_maps(codec).items()}
     sum(module(codec.read(maps), target).values()).backward()
-    assert (maps["heatmap"].grad != 0).any()
-    assert sum(module(target.maps, target).values()) == 0
+    assert (maps[name].grad != 0).any()
+    assert sum(module(perfect_maps(codec, target), target).values()) == 0
+
+
+class Decode(nn.Module):
+    """Raw maps in, points and scores out."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, *maps):
+        poses = self.codec.decode(dict(zip(self.codec.shapes, maps, strict=True)))
+        return poses.xy, poses.score, poses.instance_score
+
+
+@each
+def test_torch_export(codec):
+    module, batch = Decode(codec), torch.export.Dim("batch", min=1, max=1024)
+    maps = tuple(random_maps(codec, 3).values())
+    exported = torch.export.export(module, maps, dynamic_shapes={"maps": tuple({0: batch} for _ in maps)}).module()
+    for size in (2, 7):
+        maps = tuple(random_maps(codec, size, seed=size).values())
+        for got, expected in zip(exported(*maps), module(*maps), strict=True):
+            torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
+
+
+@each
+def test_onnx(codec, tmp_path):
+    module, file = Decode(codec), str(tmp_path / "decode.onnx")
+    inputs, outputs = list(codec.shapes), ["points", "score", "instance_score"]
+    with warnings.catch_warnings():
+        # The exporter itself warns that it is the older one and that shapes are traced.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        torch.onnx.export(
+            module,
+            tuple(random_maps(codec, 3).values()),
+            file,
+            dynamo=False,
+            opset_version=17,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in inputs + outputs},
+        )
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    # Fields are not read, so the exporter leaves them out.
+    asked = {value.name for value in session.get_inputs()}
+    for size in (2, 7):
+        maps = random_maps(codec, size, seed=size)
+        got = session.run(None, {name: value.numpy() for name, value in maps.items() if name in asked})
+        for name, mine, theirs in zip(outputs, module(*maps.values()), got, strict=True):
+            assert np.abs(mine.numpy() - theirs).max() <= (0.01 if name == "points" else 1e-4), name
 
 
 def test_bones_that_cannot_be_are_refused():
