@@ -1,10 +1,13 @@
 """What every loss promises, asked of every loss."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from codec_cases import FIVE, instances
 from pydantic import TypeAdapter, ValidationError
 from sizes import B, K
+from stand_in_codecs import Bins, Discs, Fields, Peaks
 
 from posekit.codecs.base import Target
 from posekit.codecs.dsnt import Dsnt
@@ -15,10 +18,16 @@ from posekit.codecs.rle import Rle
 from posekit.codecs.simcc import SimCC
 from posekit.geometry.grid import Grid
 from posekit.losses import LOSSES
+from posekit.losses.adaptive_wing import AdaptiveWing
 from posekit.losses.any import AnyLoss, fitting
-from posekit.losses.divergence import DsntLoss, SimccKl
-from posekit.losses.heatmaps import Mse, Ohkm
-from posekit.losses.points import L1, SmoothL1, Wing
+from posekit.losses.bones import Bone
+from posekit.losses.combined import Combined
+from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
+from posekit.losses.equalized import Efl, Eqfl
+from posekit.losses.focal import Focal, Qfl
+from posekit.losses.heatmaps import Mse, Ohkm, Paf
+from posekit.losses.oks import Oks
+from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
 from posekit.losses.rle import RleNll
 
 SIZE = (28, 20)
@@ -30,7 +39,18 @@ CODECS = {
     "regression": Regression(points=K, size=SIZE),
     "rle": Rle(points=K, size=SIZE),
     "simcc": SimCC(points=K, size=SIZE, split=1, sigma=2),
+    "peaks": Peaks(K),
+    "discs": Discs(K),
+    "bins": Bins(K),
+    "fields": Fields(K),
 }
+LINKED = replace(
+    FIVE,
+    bones=(("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear")),
+    sigmas={"nose": 0.026, "left_eye": 0.1, "right_ear": 0.2},
+)
+POINTS = ["l1", "smooth_l1", "wing"]
+MORE_POINTS = ["l2", "soft_wing", "oks", "bone"]
 CASES = {
     "mse": (Mse(weight=3.0), "heatmap"),
     "ohkm": (Ohkm(), "heatmap"),
@@ -47,18 +67,42 @@ CASES = {
     "rle gaussian": (RleNll(residual="gaussian", log_sigma_terms=1), "rle"),
     "rle official": (RleNll(compat="official"), "rle"),
     "simcc": (SimccKl(weight=2.0), "simcc"),
+    "adaptive_wing": (AdaptiveWing(), "heatmap"),
+    "adaptive_wing alike": (AdaptiveWing(peak=0.0, weight=0.5), "integral"),
+    "qfl": (Qfl(), "heatmap"),
+    "qfl of an odd power": (Qfl(beta=3.0), "heatmap"),
+    "eqfl": (Eqfl(weight=2.0), "heatmap"),
+    "focal": (Focal(), "peaks"),
+    "focal of other powers": (Focal(alpha=1.5, beta=0.5), "peaks"),
+    "efl": (Efl(weight=2.0), "peaks"),
+    "l2": (L2(), "regression"),
+    "soft_wing": (SoftWing(inner=1.0), "regression"),
+    "oks": (Oks(), "regression"),
+    "oks square": (Oks(form="square"), "dsnt"),
+    "oks log": (Oks(form="log", weight=0.2), "rle"),
+    "bone": (Bone(), "regression"),
+    "bone vector": (Bone(variant="vector", scale=4.0), "dsnt"),
+    "bone mean": (Bone(variant="batch_mean"), "regression"),
+    "divergence": (Divergence(), "dsnt"),
+    "divergence kl": (Divergence(form="kl"), "dsnt"),
+    "dfl": (Dfl(), "bins"),
+    "combined": (Combined(weight=4.0, offsets=0.5), "discs"),
+    "paf": (Paf(), "fields"),
 }
+PAIRED = ("offset", "paf")
+"""Maps with two channels a point."""
 TERMS = {"dsnt": {"dsnt", "js"}, "dsnt variance": {"dsnt", "variance"}, "dsnt kl": {"dsnt", "kl"}}
+TERMS["combined"] = {"combined", "offset"}
 
 each = pytest.mark.parametrize("case", CASES)
 
 
 def built(case):
-    """Module and codec of a case, in double precision, the same parameters every time."""
+    """Module and codec of a case, in double precision, the same parameters every time; it learns nothing from data."""
     config, codec = CASES[case]
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        return config.build(FIVE).double(), CODECS[codec]
+        return config.build(LINKED).double().eval(), CODECS[codec]
 
 
 def labels(seed=0):
@@ -78,12 +122,29 @@ def raw(codec, seed=7):
     return {name: torch.randn(B, *s, generator=generator, dtype=torch.float64) for name, s in codec.shapes.items()}
 
 
+def of_point(name, value, k):
+    """What a named tensor holds of a point of the first image."""
+    if name in PAIRED:
+        return value[0, 2 * k : 2 * k + 2]
+    return value[0, :, k] if name == "xy" else value[0, k]
+
+
+def turned(values, order):
+    """Named tensors with their points in another order."""
+    pairs = [2 * k + i for k in order for i in (0, 1)]
+    return {n: v[:, :, order] if n == "xy" else v[:, pairs if n in PAIRED else order] for n, v in values.items()}
+
+
 def total(module, codec, maps, target):
     return sum(module(codec.read(maps), target).values())
 
 
 def test_the_table_of_losses():
-    assert list(LOSSES) == ["mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"]
+    assert list(LOSSES) == [
+        *("mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"),
+        *("adaptive_wing", "qfl", "eqfl", "focal", "efl", "l2", "soft_wing", "oks", "bone"),
+        *("divergence", "dfl", "combined", "paf"),
+    ]
     assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
     for name, kind in LOSSES.items():
         assert kind().kind == name
@@ -92,18 +153,22 @@ def test_the_table_of_losses():
 
 def test_which_loss_fits_which_codec():
     assert {name: fitting(codec) for name, codec in CODECS.items()} == {
-        "heatmap": ["mse", "ohkm"],
-        "integral": ["mse", "ohkm", "l1", "smooth_l1", "wing"],
-        "dsnt": ["l1", "smooth_l1", "wing", "dsnt"],
-        "regression": ["l1", "smooth_l1", "wing"],
-        "rle": ["l1", "smooth_l1", "wing", "rle"],
+        "heatmap": ["mse", "ohkm", "adaptive_wing", "qfl", "eqfl"],
+        "integral": ["mse", "ohkm", *POINTS, "adaptive_wing", "qfl", "eqfl", *MORE_POINTS],
+        "dsnt": [*POINTS, "dsnt", *MORE_POINTS, "divergence"],
+        "regression": [*POINTS, *MORE_POINTS],
+        "rle": [*POINTS, "rle", *MORE_POINTS],
         "simcc": ["simcc"],
+        "peaks": ["focal", "efl"],
+        "discs": ["combined"],
+        "bins": ["dfl"],
+        "fields": ["paf"],
     }
 
 
 @pytest.mark.parametrize(("codec", "loss"), [(c, loss) for c in CODECS for loss in fitting(CODECS[c])])
 def test_every_fitting_pair_trains(codec, loss):
-    codec, module = CODECS[codec], LOSSES[loss]().build(FIVE).double()
+    codec, module = CODECS[codec], LOSSES[loss]().build(LINKED).double()
     maps = {name: value.requires_grad_() for name, value in raw(codec).items()}
     total(module, codec, maps, some_target(codec)).backward()
     assert any((value.grad != 0).any() for value in maps.values() if value.grad is not None)
@@ -156,18 +221,18 @@ def test_what_is_unknown_may_be_anything(case, junk):
     module, codec = built(case)
     target, clean = some_target(codec), raw(codec)
     dirty = {name: value.clone() for name, value in clean.items()}
-    for value in dirty.values():
-        value[0, 1] = junk
+    for name, value in dirty.items():
+        of_point(name, value, 1).fill_(junk)
         value.requires_grad_()
     maps = {name: m.clone() for name, m in target.maps.items()}
     for name, value in maps.items():
-        (value[0, :, 1] if name == "xy" else value[0, 1]).fill_(float("nan"))
+        of_point(name, value, 1).fill_(float("nan"))
     value = total(module, codec, dirty, Target(maps, target.weight))
     assert value.item() == pytest.approx(total(module, codec, clean, target).item())
     value.backward()
     grads = [m.grad for m in dirty.values() if m.grad is not None] + [p.grad for p in module.parameters()]
     assert all(grad.isfinite().all() for grad in grads)
-    assert all((m.grad[0, 1] == 0).all() for m in dirty.values() if m.grad is not None)
+    assert all((of_point(n, m.grad, 1) == 0).all() for n, m in dirty.items() if m.grad is not None)
 
 
 @each
@@ -184,12 +249,19 @@ def test_the_target_is_the_best_answer(case, seed):
         if name == "probability":
             logits = value.clamp_min(1e-30).log()
             moved[name] = (logits + noise).flatten(2).softmax(-1).reshape(value.shape)
-        if name in ("x", "y"):
+        if name in ("x", "y", "dfl_x", "dfl_y"):
             best[name] = value.clamp_min(1e-30).log()
+            moved[name] = best[name] + noise
+        if name == "peaks":
+            best[name] = torch.where(value == 1, 30.0, -30.0).double()
+            moved[name] = 10 * noise
+        if CASES[case][0].kind in ("qfl", "eqfl"):
+            best[name] = value.clamp(1e-9, 1 - 1e-9).logit()
             moved[name] = best[name] + noise
     at_best, elsewhere = (sum(module(output, target).values()).item() for output in (best, moved))
     assert at_best < elsewhere
-    if codec.kind not in ("rle", "simcc"):  # a density may exceed 1; a Gaussian that is cut off sums to less than 1
+    # A density may exceed 1; a Gaussian that is cut off sums to less than 1; two bins have an entropy.
+    if codec.kind not in ("rle", "simcc", "bins"):
         assert at_best == pytest.approx(0, abs=1e-9)
 
 
@@ -197,13 +269,11 @@ def test_the_target_is_the_best_answer(case, seed):
 def test_the_order_of_points_does_not_matter(case):
     module, codec = built(case)
     order, target, maps = [3, 0, 4, 2, 1], some_target(codec), raw(codec)
-
-    def turned(values):
-        return {name: v[:, :, order] if name == "xy" else v[:, order] for name, v in values.items()}
-
-    other = Target(turned(target.maps), turned(target.weight))
+    twin = CASES[case][0].build(replace(LINKED, points=tuple(LINKED.points[k] for k in order))).double().eval()
+    twin.load_state_dict(module.state_dict())
+    other = Target(turned(target.maps, order), turned(target.weight, order))
     here = total(module, codec, maps, target)
-    there = total(module, codec, {name: value[:, order] for name, value in maps.items()}, other)
+    there = total(twin, codec, turned(maps, order), other)
     assert here.item() == pytest.approx(there.item())
 
 
@@ -212,7 +282,7 @@ def test_the_weight_is_a_factor(case):
     config, codec = CASES[case][0], CODECS[CASES[case][1]]
     module, _ = built(case)
     heavy = TypeAdapter(AnyLoss).validate_python({**TypeAdapter(AnyLoss).dump_python(config), "weight": 7.0})
-    twin = heavy.build(FIVE).double()
+    twin = heavy.build(LINKED).double().eval()
     twin.load_state_dict(module.state_dict())
     target, maps = some_target(codec), raw(codec)
     once, more = total(module, codec, maps, target), total(twin, codec, maps, target)

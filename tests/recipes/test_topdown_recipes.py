@@ -44,7 +44,7 @@ def test_unknown_and_unfit_words_are_answered(words, message):
 
 
 def test_a_loss_named_twice_is_refused():
-    with pytest.raises(ValueError, match="losses \\['mse'\\] are named twice: .*--losses.mse.weight"):
+    with pytest.raises(ValueError, match=r"losses \['mse'\] are named twice: .*--losses.mse.weight"):
         RECIPES["topdown-dark-tiny"](FOUR, losses=["mse", "ohkm", "mse"])
 
 

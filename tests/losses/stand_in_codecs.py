@@ -1,0 +1,102 @@
+"""Codecs that give the maps some losses need and nothing else; each draws what such a target looks like."""
+
+from dataclasses import dataclass
+
+import torch
+
+from posekit.codecs.base import Target
+from posekit.codecs.single import one_labelled
+
+STRIDE, ROWS, COLUMNS, BINS = 4, 7, 5, 9
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """K points on 7 x 5 cells of 4 pixels."""
+
+    points: int
+
+    def read(self, maps):
+        return dict(maps)
+
+    def encode(self, instances):
+        xy, known = one_labelled(instances, self.points)
+        weight = known.to(xy.dtype)
+        maps, weights = self.draw(xy, weight)
+        return Target({**maps, "xy": xy[:, None]}, {**weights, "xy": weight[:, None, :, None]})
+
+
+def offsets(xy):
+    """(B, K, 2, H, W) cells from each cell to the point."""
+    columns = torch.arange(COLUMNS, dtype=xy.dtype).expand(ROWS, COLUMNS)
+    rows = torch.arange(ROWS, dtype=xy.dtype)[:, None].expand(ROWS, COLUMNS)
+    return (xy / STRIDE - 0.5)[..., None, None] - torch.stack((columns, rows))
+
+
+@dataclass(frozen=True)
+class Peaks(StandIn):
+    """Gaussians of 1 cell around the nearest cell, which is exactly 1."""
+
+    kind = "peaks"
+    gives = frozenset({"peaks"})
+
+    @property
+    def shapes(self):
+        return {"peaks": (self.points, ROWS, COLUMNS)}
+
+    def draw(self, xy, weight):
+        nearest = ((xy / STRIDE).floor() + 0.5) * STRIDE
+        maps = (-offsets(nearest).square().sum(2) / 2).exp()
+        return {"peaks": maps * weight[..., None, None]}, {"peaks": weight[..., None, None]}
+
+
+@dataclass(frozen=True)
+class Discs(StandIn):
+    """Discs of 1.5 cells and the offsets within."""
+
+    kind = "discs"
+    gives = frozenset({"disc", "offset"})
+
+    @property
+    def shapes(self):
+        return {"disc": (self.points, ROWS, COLUMNS), "offset": (2 * self.points, ROWS, COLUMNS)}
+
+    def draw(self, xy, weight):
+        to_point = offsets(xy) / 1.5
+        disc = (to_point.square().sum(2) <= 1).to(xy.dtype) * weight[..., None, None]
+        maps = {"disc": disc, "offset": to_point.flatten(1, 2)}
+        return maps, {"disc": weight[..., None, None], "offset": disc.repeat_interleave(2, 1)}
+
+
+@dataclass(frozen=True)
+class Bins(StandIn):
+    """The two bins around each coordinate, by how near they are."""
+
+    kind = "bins"
+    gives = frozenset({"dfl_x", "dfl_y"})
+
+    @property
+    def shapes(self):
+        return dict.fromkeys(("dfl_x", "dfl_y"), (self.points, BINS))
+
+    def draw(self, xy, weight):
+        bins = torch.arange(BINS, dtype=xy.dtype)
+        near = (1 - (xy[..., None] / STRIDE - bins).abs()).clamp_min(0)
+        maps = {"dfl_x": near[:, :, 0], "dfl_y": near[:, :, 1]}
+        return maps, dict.fromkeys(maps, weight[..., None])
+
+
+@dataclass(frozen=True)
+class Fields(StandIn):
+    """One vector field a point, as if each had a bone."""
+
+    kind = "fields"
+    gives = frozenset({"paf"})
+
+    @property
+    def shapes(self):
+        return {"paf": (2 * self.points, ROWS, COLUMNS)}
+
+    def draw(self, xy, weight):
+        field = torch.nn.functional.normalize(offsets(xy), dim=2).flatten(1, 2)
+        return {"paf": field}, {"paf": weight.repeat_interleave(2, 1)[..., None, None]}
