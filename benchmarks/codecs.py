@@ -1,84 +1,110 @@
-"""Encode and decode of every codec on one thread, against merely filling the output and against MMPose.
+"""Time and memory of every representation on one thread, beside a training step, a mere fill and MMPose.
 
-    POSEKIT_MMPOSE_PYTHON=/path/to/python python -m benchmarks.codecs
+    [POSEKIT_MMPOSE_PYTHON=/path/to/python] python -m benchmarks.codecs [--quick]
 
-Rows alternate in rounds; figures are process CPU time. MMPose runs in the interpreter that POSEKIT_MMPOSE_PYTHON names
-(see tests/parity/make_mmpose_goldens.py for what to install there) and is asked for one batch at a time; without it its
-rows and aims are left out.
+Crops of 256x192 with 17 points, 64 at a time; a representation whose maps are too large for that goes in smaller
+batches, and its figures are those of 64 crops. Rows alternate in rounds; times are process CPU time. Memory is what
+tensors made inside a call hold at its worst, temporaries and result, as torch's profiler sees its allocator
+(`benchmarks.memory`). The share of a training step is measured by `benchmarks.codec_share`.
+
+MMPose runs in the interpreter that POSEKIT_MMPOSE_PYTHON names (see tests/parity/make_mmpose_goldens.py for what to
+install there) and is asked for one batch at a time. Without it its last figures stay, with the commit beside which they
+were measured. ``--quick`` takes fewer rounds, prints and writes nothing.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.record import write
+from benchmarks.codec_chart import chart
+from benchmarks.codec_share import MOST as MOST_SHARE
+from benchmarks.codec_share import shares
+from benchmarks.memory import peak_bytes
+from benchmarks.record import RESULTS, write
 from benchmarks.timing import Times, aim, alternating, cpu_ms, ratio, summary
-from posekit.codecs.dsnt import Dsnt
-from posekit.codecs.heatmap import Heatmap
-from posekit.codecs.integral import Integral
-from posekit.codecs.regression import Regression
-from posekit.codecs.rle import Rle
-from posekit.codecs.simcc import SimCC
-from posekit.geometry.grid import Grid
-from posekit.geometry.keypoints import Instances, Keypoints
+from posekit.codecs.base import Codec, Maps
+from posekit.codecs.perfect import perfect_maps
+from posekit.recipes.topdown import PLAIN, REPRESENTATIONS, STRIDE, topdown
+from posekit.skeletons.body import COCO17
+from posekit.studies.codecs import inner_points
 
 INTERPRETER = "POSEKIT_MMPOSE_PYTHON"
-B, K, IMAGE = 64, 17, (256, 192)
-GRID = Grid.of(IMAGE, 4)
-CODECS = {
-    "quantised": Heatmap(points=K, grid=GRID, target="quantised", refine="quarter"),
-    "unbiased": Heatmap(points=K, grid=GRID),
-    "parabola": Heatmap(points=K, grid=GRID, refine="parabola"),
-    "integral": Integral(points=K, grid=GRID),
-    "dsnt": Dsnt(points=K, grid=GRID),
-    "regression": Regression(points=K, size=IMAGE),
-    "rle": Rle(points=K, size=IMAGE),
-    "simcc": SimCC(points=K, size=IMAGE),
+B, K, IMAGE = 64, len(COCO17.points), PLAIN.size
+NUMBERS = 1 << 25
+"""In the maps of one batch at most, 128 MiB."""
+COMPARED = {
+    "quantised encode": "heatmap encode",
+    "unbiased encode": "dark encode",
+    "quarter decode": "heatmap decode",
+    "dark decode": "dark decode",
+    "simcc encode": "simcc encode",
 }
-DECODES = {"quantised": "quarter", "unbiased": "dark"}
-"""What a decode is called where it is not called like its codec."""
+"""What MMPose's rows are called, and ours that do the same."""
+
+Calls = dict[str, Callable[[], Any]]
 
 
-def labels() -> Instances:
-    """Random points of B images."""
-    height, width = IMAGE
-    xy = torch.rand(B, 1, K, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([width, height])
-    return Instances(
-        keypoints=Keypoints(xy=xy, visibility=torch.full((B, 1, K), 2)),
-        boxes=torch.zeros(B, 1, 4),
-        area=torch.ones(B, 1),
-        category=torch.zeros(B, 1, dtype=torch.long),
-        role=torch.ones(B, 1, dtype=torch.long),
-    )
+def codecs() -> dict[str, Codec]:
+    """Every representation as the plain recipe has it."""
+    return {name: topdown("bench", PLAIN, name, COCO17).codec for name in REPRESENTATIONS}
 
 
-def outputs(codec: Any, instances: Instances) -> dict[str, torch.Tensor]:
-    """Raw maps as a network gives them: Gaussians with noise where there are maps of cells, else noise."""
+def batch_of(codec: Codec) -> int:
+    """Crops at a time: 64, halved until the maps are small enough."""
+    numbers, batch = sum(prod(shape) for shape in codec.shapes.values()), B
+    while batch > 1 and batch * numbers > NUMBERS:
+        batch //= 2
+    return batch
+
+
+def outputs(codec: Codec, batch: int) -> Maps:
+    """Raw maps of a good network: perfect ones with noise."""
     noise = torch.Generator().manual_seed(1)
-    maps = {name: torch.rand(B, *shape, generator=noise) for name, shape in codec.shapes.items()}
-    if "heatmap" in maps:
-        drawn = Heatmap(points=K, grid=GRID).encode(instances).maps["heatmap"]
-        maps["heatmap"] = drawn + 0.02 * maps["heatmap"]
-    return maps
+    maps = perfect_maps(codec, codec.encode(inner_points(codec, batch)))
+    return {name: value + 0.02 * torch.rand(value.shape, generator=noise) for name, value in maps.items()}
 
 
-def rows() -> dict[str, Callable[[], Any]]:
-    """Our rows, and the floor under an encode: memory of the same size, made and filled."""
-    instances = labels()
-    calls: dict[str, Callable[[], Any]] = {"fill": lambda: torch.full((B, K, *GRID.shape), 0.5)}
-    for name, codec in CODECS.items():
-        maps = outputs(codec, instances)
-        if name != "parabola":
-            calls[f"{name} encode"] = lambda codec=codec: codec.encode(instances)
-        calls[f"{DECODES.get(name, name)} decode"] = lambda codec=codec, maps=maps: codec.decode(maps)
-    return calls
+def calls() -> Calls:
+    """Our rows, and the floor under an encode: memory of the same size as usual maps, made and filled."""
+    cells = [side // STRIDE for side in IMAGE]
+    found: Calls = {"fill": lambda: torch.full((B, K, *cells), 0.5)}
+    for name, codec in codecs().items():
+        batch = batch_of(codec)
+        labels, maps = inner_points(codec, batch), outputs(codec, batch)
+        found[f"{name} encode"] = lambda codec=codec, labels=labels: codec.encode(labels)
+        found[f"{name} decode"] = lambda codec=codec, maps=maps: codec.decode(maps)
+    return found
+
+
+def scales() -> dict[str, float]:
+    """From what one call of a row takes to 64 crops."""
+    return {f"{name} {what}": B / batch_of(codec) for name, codec in codecs().items() for what in ("encode", "decode")}
+
+
+def scaled(rows: Calls) -> dict[str, Callable[[], float]]:
+    """Clocks of our rows, for 64 crops."""
+    factors = {"fill": 1.0, **scales()}
+
+    def clock(name: str) -> float:
+        return factors[name] * cpu_ms(rows[name])
+
+    return {name: partial(clock, name) for name in rows}
+
+
+def memory(rows: Calls) -> dict[str, int]:
+    """Bytes that each row needs at its worst, for 64 crops."""
+    return {name: round(factor * peak_bytes(rows[name])) for name, factor in scales().items()}
 
 
 @contextmanager
@@ -103,31 +129,83 @@ def reference() -> Iterator[tuple[str, dict[str, Callable[[], float]]]]:
         worker.stdin.close()
 
 
-def aims(times: Times) -> dict[str, Any]:
+def aims(times: Times, step: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The figures we hold ourselves to."""
     found = {
-        f"{name} encode over fill": aim(ratio(times, f"{name} encode", "fill"), most=4)
-        for name in ("quantised", "unbiased")
+        f"{row} over fill": aim(ratio(times, COMPARED[row], "fill"), most=4)
+        for row in ("quantised encode", "unbiased encode")
     }
     for row, least in (("quantised encode", 5), ("unbiased encode", 5), ("dark decode", 10)):
         if f"mmpose {row}" in times:
-            found[f"mmpose {row} over ours"] = aim(ratio(times, f"mmpose {row}", row), least=least)
-    return found
+            found[f"mmpose {row} over ours"] = aim(ratio(times, f"mmpose {row}", COMPARED[row]), least=least)
+    largest = max(figures["share"]["figure"] for figures in step.values())
+    return {**found, "largest share of a training step among codecs": aim(largest, most=MOST_SHARE)}
 
 
-def main(rounds: int = 15) -> dict[str, Any]:
-    """Time and write `codecs.json`."""
-    torch.set_num_threads(1)
+def with_earlier(result: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The result, with what an earlier one says of MMPose where this one could not ask.
+
+    Rows and aims that are taken over say the commit beside which they were measured.
+    """
+    if any(name.startswith("mmpose") for name in result["rows"]) or not file.exists():
+        return result
+    before = json.loads(file.read_text(encoding="utf-8"))
+    merged = dict(result)
+    for part in ("aims", "rows"):
+        kept = {
+            name: {"commit": before["commit"], **value}
+            for name, value in before[part].items()
+            if name.startswith("mmpose")
+        }
+        merged[part] = {**result[part], **kept}
+    if any(name.startswith("mmpose") for name in merged["rows"]):
+        merged["reference"] = before["reference"]
+    return merged
+
+
+def measured(rounds: int, step_rounds: int) -> dict[str, Any]:
+    """All figures."""
+    rows = calls()
     with reference() as (version, theirs):
-        ours = {name: lambda call=call: cpu_ms(call) for name, call in rows().items()}
-        times = alternating({**ours, **theirs}, rounds)
-    result = {"batch": [B, K, *GRID.shape], "reference": version, "aims": aims(times), "rows": summary(times)}
-    file = write("codecs", result)
-    for name, row in result["rows"].items():
-        print(f"{name:28} {row['median_ms']:9.2f} ms")
-    print(f"reference: {version}; in {file}")
+        times = alternating({**scaled(rows), **theirs}, rounds)
+    peaks, step = memory(rows), shares(step_rounds)
+    figures = summary(times)
+    for name, peak in peaks.items():
+        figures[name]["peak_bytes"] = peak
+    return {
+        "batch": [B, K, *(side // STRIDE for side in IMAGE)],
+        "reference": version,
+        "compared": COMPARED,
+        "aims": aims(times, step),
+        "step": step,
+        "rows": figures,
+    }
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Print the figures of every representation."""
+    print(f"{'':14}{'encode':>11}{'decode':>11}{'encode':>11}{'decode':>11}{'of a step':>11}")
+    for name in result["step"]:
+        encode, decode = (result["rows"][f"{name} {what}"] for what in ("encode", "decode"))
+        print(
+            f"{name:14}{encode['median_ms']:8.2f} ms{decode['median_ms']:8.2f} ms"
+            f"{encode['peak_bytes'] / 2**20:7.1f} MiB{decode['peak_bytes'] / 2**20:7.1f} MiB"
+            f"{100 * result['step'][name]['share']['figure']:10.2f}%"
+        )
+
+
+def main(rounds: int = 15, step_rounds: int = 5, keep: bool = True) -> dict[str, Any]:
+    """Measure; write `codecs.json` and the chart unless told not to ``keep`` them."""
+    torch.set_num_threads(1)
+    result = measured(rounds, step_rounds)
+    show(result)
+    if keep:
+        result = with_earlier(result, RESULTS / "codecs.json")
+        file = write("codecs", result)
+        chart(result, file.with_suffix(".png"))
+        print(f"reference: {result['reference']}; in {file}")
     return result
 
 
 if __name__ == "__main__":
-    main()
+    main(*((3, 1, False) if "--quick" in sys.argv[1:] else ()))
