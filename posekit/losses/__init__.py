@@ -6,7 +6,8 @@ from posekit.losses.combined import Combined
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
 from posekit.losses.equalized import Efl, Eqfl
 from posekit.losses.focal import Focal, Qfl
-from posekit.losses.heatmaps import Mse, Ohkm, Paf
+from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf
+from posekit.losses.offsets import Offset
 from posekit.losses.oks import Oks
 from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
 from posekit.losses.rle import RleNll
@@ -32,5 +33,7 @@ LOSSES = {
     "divergence": Divergence,
     "dfl": Dfl,
     "combined": Combined,
+    "offset": Offset,
+    "coarse": Coarse,
     "paf": Paf,
 }

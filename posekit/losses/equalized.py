@@ -151,8 +151,6 @@ class EflLoss(nn.Module):
 class Eqfl:
     """Equalized quality focal loss: the same balance on soft targets; a cell is a positive as far as its target says.
 
-    The map is one of logits; its sigmoid is what equals the target.
-
     Source: Li et al. 2022, arXiv:2201.02593. Differs: as `Efl`.
     """
 
@@ -164,7 +162,7 @@ class Eqfl:
     "how much the power grows for a point whose positives pull nothing"
     kind: Suppress[Literal["eqfl"]] = "eqfl"
 
-    needs = frozenset({"heatmap"})
+    needs = frozenset({"logits"})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module, with its sums."""
@@ -181,8 +179,8 @@ class EqflLoss(nn.Module):
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``eqfl``."""
-        weight = target.weight["heatmap"]
-        logits, truth = known(output["heatmap"], weight), known(target.maps["heatmap"], weight)
+        weight = target.weight["logits"]
+        logits, truth = known(output["logits"], weight), known(target.maps["logits"], weight)
         gamma, factor = self.balance()
         loss = factor * quality_focal(logits, truth, gamma)
         if self.training:

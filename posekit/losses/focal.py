@@ -56,8 +56,7 @@ def sum_per(loss: Tensor, weight: Tensor, amount: Tensor) -> Tensor:
 class Focal:
     """Penalty-reduced focal loss, divided by the number of peaks.
 
-    Wants maps whose target is exactly 1 at each point. Start the last layer's bias at about -2.2, so that an untrained
-    map says 0.1 everywhere.
+    Wants maps whose target is exactly 1 at each point.
 
     Source: CornerNet, arXiv:1808.01244. Differs: logarithms of the sigmoid where the authors' code clamps the
     probability to 1e-4..1-1e-4, so that no cell loses its gradient.
@@ -97,8 +96,6 @@ class FocalLoss(nn.Module):
 class Qfl:
     """Quality focal loss: a focal loss for soft targets, divided by the sum of the target.
 
-    The map is one of logits; its sigmoid is what equals the target.
-
     Source: Generalized Focal Loss, arXiv:2006.04388. Differs: the distance is taken without its sign, so any
     ``beta`` is allowed (an odd power of the authors' code is NaN).
     """
@@ -109,7 +106,7 @@ class Qfl:
     "how fast what is already right stops counting"
     kind: Suppress[Literal["qfl"]] = "qfl"
 
-    needs = frozenset({"heatmap"})
+    needs = frozenset({"logits"})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
@@ -125,7 +122,7 @@ class QflLoss(nn.Module):
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``qfl``."""
-        weight = target.weight["heatmap"]
-        truth = known(target.maps["heatmap"], weight)
-        loss = quality_focal(known(output["heatmap"], weight), truth, self.beta)
+        weight = target.weight["logits"]
+        truth = known(target.maps["logits"], weight)
+        loss = quality_focal(known(output["logits"], weight), truth, self.beta)
         return {"qfl": self.factor * sum_per(loss, weight, truth)}

@@ -66,6 +66,24 @@ class Paf:
         return MseLoss("paf", "paf", self.weight)
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Coarse:
+    """Mean square over all cells of the known maps of wider hills, beside a loss on the finest.
+
+    Source: CPN, arXiv:1711.07319; MSPN, arXiv:1901.00148. Differs: as `Mse`.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["coarse"]] = "coarse"
+
+    needs = frozenset({"coarse"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return MseLoss("coarse", "coarse", self.weight)
+
+
 class MseLoss(nn.Module):
     """See `Mse`; ``maps`` is the name of the maps it compares."""
 

@@ -34,41 +34,6 @@ def offsets(xy):
 
 
 @dataclass(frozen=True)
-class Peaks(StandIn):
-    """Gaussians of 1 cell around the nearest cell, which is exactly 1."""
-
-    kind = "peaks"
-    gives = frozenset({"peaks"})
-
-    @property
-    def shapes(self):
-        return {"peaks": (self.points, ROWS, COLUMNS)}
-
-    def draw(self, xy, weight):
-        nearest = ((xy / STRIDE).floor() + 0.5) * STRIDE
-        maps = (-offsets(nearest).square().sum(2) / 2).exp()
-        return {"peaks": maps * weight[..., None, None]}, {"peaks": weight[..., None, None]}
-
-
-@dataclass(frozen=True)
-class Discs(StandIn):
-    """Discs of 1.5 cells and the offsets within."""
-
-    kind = "discs"
-    gives = frozenset({"disc", "offset"})
-
-    @property
-    def shapes(self):
-        return {"disc": (self.points, ROWS, COLUMNS), "offset": (2 * self.points, ROWS, COLUMNS)}
-
-    def draw(self, xy, weight):
-        to_point = offsets(xy) / 1.5
-        disc = (to_point.square().sum(2) <= 1).to(xy.dtype) * weight[..., None, None]
-        maps = {"disc": disc, "offset": to_point.flatten(1, 2)}
-        return maps, {"disc": weight[..., None, None], "offset": disc.repeat_interleave(2, 1)}
-
-
-@dataclass(frozen=True)
 class Bins(StandIn):
     """The two bins around each coordinate, by how near they are."""
 

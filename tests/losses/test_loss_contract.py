@@ -7,15 +7,17 @@ import torch
 from codec_cases import FIVE, instances
 from pydantic import TypeAdapter, ValidationError
 from sizes import B, K
-from stand_in_codecs import Bins, Discs, Fields, Peaks
+from stand_in_codecs import Bins, Fields
 
 from posekit.codecs.base import Target
 from posekit.codecs.dsnt import Dsnt
 from posekit.codecs.heatmap import Heatmap
 from posekit.codecs.integral import Integral
+from posekit.codecs.megvii import Megvii
 from posekit.codecs.regression import Regression
 from posekit.codecs.rle import Rle
 from posekit.codecs.simcc import SimCC
+from posekit.codecs.udp import UdpCombined
 from posekit.geometry.grid import Grid
 from posekit.losses import LOSSES
 from posekit.losses.adaptive_wing import AdaptiveWing
@@ -25,7 +27,8 @@ from posekit.losses.combined import Combined
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
 from posekit.losses.equalized import Efl, Eqfl
 from posekit.losses.focal import Focal, Qfl
-from posekit.losses.heatmaps import Mse, Ohkm, Paf
+from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf
+from posekit.losses.offsets import Offset
 from posekit.losses.oks import Oks
 from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
 from posekit.losses.rle import RleNll
@@ -39,8 +42,10 @@ CODECS = {
     "regression": Regression(points=K, size=SIZE),
     "rle": Rle(points=K, size=SIZE),
     "simcc": SimCC(points=K, size=SIZE, split=1, sigma=2),
-    "peaks": Peaks(K),
-    "discs": Discs(K),
+    "logits": Heatmap(points=K, grid=GRID, sigma=5.0, activation="sigmoid"),
+    "peaks": Heatmap(points=K, grid=GRID, sigma=4.0, activation="sigmoid", target="quantised"),
+    "discs": UdpCombined(points=K, grid=GRID, radius=6.0),
+    "levels": Megvii(points=K, grid=GRID, kernels=(5, 3)),
     "bins": Bins(K),
     "fields": Fields(K),
 }
@@ -69,9 +74,9 @@ CASES = {
     "simcc": (SimccKl(weight=2.0), "simcc"),
     "adaptive_wing": (AdaptiveWing(), "heatmap"),
     "adaptive_wing alike": (AdaptiveWing(peak=0.0, weight=0.5), "integral"),
-    "qfl": (Qfl(), "heatmap"),
-    "qfl of an odd power": (Qfl(beta=3.0), "heatmap"),
-    "eqfl": (Eqfl(weight=2.0), "heatmap"),
+    "qfl": (Qfl(), "logits"),
+    "qfl of an odd power": (Qfl(beta=3.0), "peaks"),
+    "eqfl": (Eqfl(weight=2.0), "logits"),
     "focal": (Focal(), "peaks"),
     "focal of other powers": (Focal(alpha=1.5, beta=0.5), "peaks"),
     "efl": (Efl(weight=2.0), "peaks"),
@@ -87,6 +92,8 @@ CASES = {
     "divergence kl": (Divergence(form="kl"), "dsnt"),
     "dfl": (Dfl(), "bins"),
     "combined": (Combined(weight=4.0, offsets=0.5), "discs"),
+    "offset": (Offset(weight=2.0), "discs"),
+    "coarse": (Coarse(), "levels"),
     "paf": (Paf(), "fields"),
 }
 PAIRED = ("offset", "paf")
@@ -143,7 +150,7 @@ def test_the_table_of_losses():
     assert list(LOSSES) == [
         *("mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"),
         *("adaptive_wing", "qfl", "eqfl", "focal", "efl", "l2", "soft_wing", "oks", "bone"),
-        *("divergence", "dfl", "combined", "paf"),
+        *("divergence", "dfl", "combined", "offset", "coarse", "paf"),
     ]
     assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
     for name, kind in LOSSES.items():
@@ -153,14 +160,16 @@ def test_the_table_of_losses():
 
 def test_which_loss_fits_which_codec():
     assert {name: fitting(codec) for name, codec in CODECS.items()} == {
-        "heatmap": ["mse", "ohkm", "adaptive_wing", "qfl", "eqfl"],
-        "integral": ["mse", "ohkm", *POINTS, "adaptive_wing", "qfl", "eqfl", *MORE_POINTS],
+        "heatmap": ["mse", "ohkm", "adaptive_wing"],
+        "integral": ["mse", "ohkm", *POINTS, "adaptive_wing", *MORE_POINTS],
         "dsnt": [*POINTS, "dsnt", *MORE_POINTS, "divergence"],
         "regression": [*POINTS, *MORE_POINTS],
         "rle": [*POINTS, "rle", *MORE_POINTS],
         "simcc": ["simcc"],
-        "peaks": ["focal", "efl"],
-        "discs": ["combined"],
+        "logits": ["mse", "ohkm", "adaptive_wing", "qfl", "eqfl"],
+        "peaks": ["mse", "ohkm", "adaptive_wing", "qfl", "eqfl", "focal", "efl"],
+        "discs": ["combined", "offset"],
+        "levels": ["mse", "ohkm", "adaptive_wing", "coarse"],
         "bins": ["dfl"],
         "fields": ["paf"],
     }
@@ -255,7 +264,7 @@ def test_the_target_is_the_best_answer(case, seed):
         if name == "peaks":
             best[name] = torch.where(value == 1, 30.0, -30.0).double()
             moved[name] = 10 * noise
-        if CASES[case][0].kind in ("qfl", "eqfl"):
+        if name == "logits":
             best[name] = value.clamp(1e-9, 1 - 1e-9).logit()
             moved[name] = best[name] + noise
     at_best, elsewhere = (sum(module(output, target).values()).item() for output in (best, moved))

@@ -108,7 +108,7 @@ def test_it_starts_as_the_focal_loss():
     assert value.item() == pytest.approx(plain.sum().item() / (B * K))
 
 
-@pytest.mark.parametrize(("config", "name"), [(Efl(), "peaks"), (Eqfl(), "heatmap")])
+@pytest.mark.parametrize(("config", "name"), [(Efl(), "peaks"), (Eqfl(), "logits")])
 def test_the_sums_are_those_of_autograd(config, name):
     target = maps_and_target(name, unknown=[(0, 1)])[1]
     module = config.build(FIVE).double()
@@ -127,7 +127,7 @@ def test_the_sums_are_those_of_autograd(config, name):
     assert (after["ratio"] < 1).any()
 
 
-@pytest.mark.parametrize(("config", "name"), [(Efl(), "peaks"), (Eqfl(), "heatmap")])
+@pytest.mark.parametrize(("config", "name"), [(Efl(), "peaks"), (Eqfl(), "logits")])
 def test_it_learns_once_a_forward_and_in_training_only(config, name):
     output, target = maps_and_target(name)
     module = config.build(FIVE).double()

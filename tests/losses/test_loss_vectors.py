@@ -13,7 +13,8 @@ from posekit.losses.bones import Bone
 from posekit.losses.combined import Combined
 from posekit.losses.divergence import Dfl, Divergence, cross_entropy
 from posekit.losses.focal import Focal, Qfl, peak_focal, quality_focal
-from posekit.losses.heatmaps import Paf
+from posekit.losses.heatmaps import Coarse, Paf
+from posekit.losses.offsets import Offset
 from posekit.losses.oks import Oks, extent_area
 from posekit.losses.points import L2, soft_wing, wing
 from posekit.skeletons import SKELETONS
@@ -79,9 +80,9 @@ def test_quality_focal_of_an_odd_power_is_no_nan():
 
 
 def test_qfl_is_divided_by_the_sum_of_the_target():
-    maps = {"heatmap": double(0.8, 1, 0, 0.8).reshape(1, 1, 1, 4)}
-    output = {"heatmap": double(0.6, 0.2, 0.3, 0.8).logit().reshape(1, 1, 1, 4)}
-    value = Qfl().build(FIVE)(output, target_of(maps, {"heatmap": torch.ones(1, 1, 1, 1)}))["qfl"]
+    maps = {"logits": double(0.8, 1, 0, 0.8).reshape(1, 1, 1, 4)}
+    output = {"logits": double(0.6, 0.2, 0.3, 0.8).logit().reshape(1, 1, 1, 4)}
+    value = Qfl().build(FIVE)(output, target_of(maps, {"logits": torch.ones(1, 1, 1, 1)}))["qfl"]
     assert value.item() == pytest.approx((0.0236767 + 1.030040 + 0.0321007) / 2.6, abs=1e-6)
 
 
@@ -280,8 +281,17 @@ def test_combined():
     assert Combined(offsets=3.0).build(FIVE)(output, target)["offset"].item() == pytest.approx(0.015)
 
 
-def test_fields_are_compared_where_known():
-    maps = {"paf": torch.zeros(1, 2, 2, 2)}
-    output = {"paf": torch.stack((torch.full((2, 2), 0.5), torch.full((2, 2), float("nan"))))[None]}
-    target = target_of(maps, {"paf": torch.tensor([1.0, 0]).reshape(1, 2, 1, 1)})
-    assert Paf(weight=2.0).build(FIVE)(output, target)["paf"].item() == pytest.approx(0.5)
+@pytest.mark.parametrize("config", [Paf(weight=2.0), Coarse(weight=2.0)])
+def test_maps_beside_the_heatmap_are_compared_where_known(config):
+    output = {config.kind: torch.stack((torch.full((2, 2), 0.5), torch.full((2, 2), float("nan"))))[None]}
+    weight = {config.kind: torch.tensor([1.0, 0]).reshape(1, 2, 1, 1)}
+    target = target_of({config.kind: torch.zeros(1, 2, 2, 2)}, weight)
+    assert config.build(FIVE)(output, target)[config.kind].item() == pytest.approx(0.5)
+
+
+def test_steps_are_compared_in_the_cells_of_points():
+    nan = float("nan")
+    output = {"offset": double([[0.3, nan]], [[-0.2, nan]])[None]}
+    maps = {"offset": double([[0.1, 0]], [[0.4, 0]])[None]}
+    target = target_of(maps, {"offset": double([[1, 0]], [[1, 0]])[None]})
+    assert Offset(weight=2.0).build(FIVE)(output, target)["offset"].item() == pytest.approx(2 * (0.2 + 0.6) / 2)
