@@ -58,11 +58,11 @@ def moments(probability: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (B, K, 2) cells and (B, K, 2) cells squared.
     """
-    return _line_moments(probability.sum(-2), probability.sum(-1))
+    return line_moments(probability.sum(-2), probability.sum(-1))
 
 
-def _line_moments(*lines: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of distributions (B, K, size), x and y: (B, K, 2) each."""
+def line_moments(*lines: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of distributions (B, K, size), one for each axis: (B, K, axes) each."""
     means, variances = [], []
     for line in lines:
         cells = torch.arange(line.shape[-1], dtype=line.dtype, device=line.device)
@@ -101,7 +101,7 @@ def softmax_summary(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Te
     total = rows.sum(-1)
     # -sum p log p with p = exp(z) / total.
     entropy = total.log() - torch.cat(energy).reshape(B, K, count).sum(-1) / total
-    mean, variance = _line_moments(columns / total[..., None], rows / total[..., None])
+    mean, variance = line_moments(columns / total[..., None], rows / total[..., None])
     return mean, variance, 1.0 - entropy / _most(H, W)
 
 

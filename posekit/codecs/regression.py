@@ -8,7 +8,7 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.codecs.single import inside_image, one_depth, one_labelled, one_pose
 from posekit.geometry.keypoints import Instances, Poses
 
 Size = Annotated[int, Field(ge=1)]
@@ -16,20 +16,27 @@ Size = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Regression:
-    """Places as fractions of the image, ``p / size - 0.5``: a layer that gives zero points at the middle.
+    """Places as fractions of the image: a layer that gives zero points at the middle.
 
     Source: DeepPose, arXiv:1312.4659.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     size: Suppress[tuple[Size, Size]]
+    normalise: Literal["centred", "unit", "signed"] = "centred"
+    "what the image's sides are: -0.5 to 0.5, 0 to 1, or -1 to 1"
+    depth: Annotated[float, Field(gt=0)] | None = None
+    "how deep the space about the root is, in the unit of the data's depths; unset: no depth is predicted"
     outside: Literal["strict", "ignore"] = "strict"
     "points outside the image: strict leaves them out, ignore trains on them like on any other"
     compat: Literal["none", "ratio"] = "none"
     "ratio counts pixel centres from 0 before dividing, as published weights do; mirrors it with their 1/width"
     kind: Suppress[Literal["regression"]] = "regression"
 
-    gives = frozenset({"coords", "xy"})
+    @property
+    def gives(self) -> frozenset[str]:
+        """``depth`` too where one is asked for."""
+        return frozenset({"coords", "xy", "depth"} if self.depth else {"coords", "xy"})
 
     @property
     def image(self) -> tuple[int, int]:
@@ -38,39 +45,62 @@ class Regression:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Two numbers a point."""
-        return {"coords": (self.points, 2)}
+        """Two numbers a point, and a third for the depth."""
+        coords: dict[str, tuple[int, ...]] = {"coords": (self.points, 2)}
+        return {**coords, "depth": (self.points, 1)} if self.depth else coords
+
+    @property
+    def _frame(self) -> tuple[float, float]:
+        """Factor of a fraction from -0.5 to 0.5, and what is added to it then."""
+        return {"centred": (1.0, 0.0), "unit": (1.0, 0.5), "signed": (2.0, 0.0)}[self.normalise]
 
     def encode(self, instances: Instances) -> Target:
         """Divide by the size.
 
         Args:
-            instances: one slot an image, K points.
+            instances: one slot an image, K points, with depths where they are known.
 
         Returns:
-            ``coords`` (B, K, 2), -0.5 to 0.5 within the image, with weight (B, K, 1).
+            ``coords`` (B, K, 2), within the image from one end of ``normalise`` to the other, with weight (B, K, 1),
+            and ``depth`` (B, K, 1), -0.5 to 0.5 within the space, with weight (B, K, 1).
 
         Raises:
             ValueError: there is not exactly one slot an image, or another number of points.
         """
         xy, known = one_labelled(instances, self.points)
-        return fractions_target(xy, known, self.size, strict=self.outside == "strict", ratio=self.compat == "ratio")
+        strict, ratio = self.outside == "strict", self.compat == "ratio"
+        target = fractions_target(xy, known, self.size, strict=strict, ratio=ratio)
+        factor, start = self._frame
+        maps = {**target.maps, "coords": target.maps["coords"] * factor + start}
+        if not self.depth:
+            return Target(maps=maps, weight=target.weight)
+        known = target.weight["coords"][..., 0] > 0
+        depth, told = depth_fractions(instances, known, self.depth, xy)
+        return Target(maps={**maps, "depth": depth}, weight={**target.weight, "depth": told})
+
+    def _pixels(self, coords: Tensor) -> Tensor:
+        factor, start = self._frame
+        return to_pixels((coords - start) / factor, self.size, self.compat == "ratio")
 
     def read(self, maps: Maps) -> Maps:
-        """The raw ``coords`` and ``xy`` (B, 1, K, 2) in image pixels."""
-        return {**maps, "xy": to_pixels(maps["coords"], self.size, self.compat == "ratio")[:, None]}
+        """The raw maps and ``xy`` (B, 1, K, 2) in image pixels."""
+        return {**maps, "xy": self._pixels(maps["coords"])[:, None]}
 
     def decode(self, maps: Maps) -> Poses:
         """Image pixels, with score 1: this representation says nothing about its certainty.
 
-        A coordinate that is not finite becomes the middle of the image with score 0.
+        A coordinate that is not finite becomes 0 with score 0.
         """
         coords, finite = finite_coords(maps["coords"])
-        return one_pose(to_pixels(coords, self.size, self.compat == "ratio"), finite)
+        depth = finite_coords(maps["depth"])[0][..., 0] * self.depth if self.depth else None
+        return one_pose(self._pixels(coords), finite, depth=depth)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Negate x; exact."""
-        return {"coords": mirrored_fractions(maps["coords"], order, self.size, self.compat == "ratio")}
+        """Mirror x about the middle; exact."""
+        factor, start = self._frame
+        middle = (maps["coords"] - start) / factor
+        coords = mirrored_fractions(middle, order, self.size, self.compat == "ratio") * factor + start
+        return {"coords": coords, **({"depth": maps["depth"][:, list(order)]} if self.depth else {})}
 
 
 def fractions_target(xy: Tensor, known: Tensor, size: tuple[int, int], *, strict: bool, ratio: bool) -> Target:
@@ -93,6 +123,12 @@ def fractions_target(xy: Tensor, known: Tensor, size: tuple[int, int], *, strict
     return Target(maps={"coords": coords, "xy": xy[:, None]}, weight={"coords": weight, "xy": weight[:, None]})
 
 
+def depth_fractions(instances: Instances, known: Tensor, extent: float, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Depths as shares of ``extent``: (B, K, 1), and (B, K, 1) 1 where known, of the type of ``like``."""
+    depth, told = one_depth(instances, known)
+    return (depth.to(like.dtype) / extent)[..., None], told.to(like.dtype)[..., None]
+
+
 def to_fractions(xy: Tensor, size: tuple[int, int], ratio: bool = False) -> Tensor:
     """(B, K, 2) image pixels to ``p / size - 0.5``; with ``ratio`` to ``(p - 0.5) / size - 0.5``."""
     height, width = size
@@ -112,7 +148,7 @@ def mirrored_fractions(coords: Tensor, order: tuple[int, ...], size: tuple[int, 
 
 
 def finite_coords(coords: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates (B, K, 2), at least float32, 0 where not finite, and (B, K) 1 where they were finite, else 0."""
+    """Coordinates (B, K, axes), at least float32, 0 where not finite, and (B, K) 1 where they were finite, else 0."""
     wide = coords if coords.dtype.itemsize >= 4 else coords.float()
     finite = wide.isfinite().all(-1)
     return wide.where(finite[..., None], wide.new_zeros(())), finite.to(wide.dtype)

@@ -13,7 +13,7 @@ from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, sane
 from posekit.codecs.refine import refine_line
 from posekit.codecs.regression import Size
-from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.codecs.single import inside_image, levels, one_depth, one_labelled, one_pose
 from posekit.geometry.grid import Grid, RatioGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -45,9 +45,16 @@ class SimCC:
     trains on whatever results; a smoothed target needs a bin in any case"""
     compat: Literal["none", "ratio"] = "none"
     "ratio puts the first bin on the first pixel's centre, as published weights do"
+    depth: Annotated[float, Field(gt=0)] | None = None
+    "how deep the space about the root is, in the unit of the data's depths; unset: no depth is predicted"
+    depth_bins: int = Field(default=128, ge=2)
+    "bins along the depth; its Gaussian has as many of them as that of x"
     kind: Suppress[Literal["simcc"]] = "simcc"
 
-    gives = frozenset({"x", "y"})
+    @property
+    def gives(self) -> frozenset[str]:
+        """``z`` too where a depth is asked for."""
+        return frozenset({"x", "y", "z"} if self.depth else {"x", "y"})
 
     @property
     def image(self) -> tuple[int, int]:
@@ -63,9 +70,10 @@ class SimCC:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Two rows of bins a point."""
+        """Two or three rows of bins a point."""
         rows, columns = self.grid.shape
-        return {"x": (self.points, columns), "y": (self.points, rows)}
+        axes: dict[str, tuple[int, ...]] = {"x": (self.points, columns), "y": (self.points, rows)}
+        return {**axes, "z": (self.points, self.depth_bins)} if self.depth else axes
 
     def encode(self, instances: Instances) -> Target:
         """A distribution over the bins of each axis.
@@ -76,6 +84,7 @@ class SimCC:
         Returns:
             ``x`` (B, K, columns) and ``y`` (B, K, rows), zero where nothing is known, with weight (B, K, 1). A Gaussian
             keeps its factor ``1 / (sigma sqrt(2 pi))``, so what lies beyond the border is missing from its sum.
+            ``z`` (B, K, depth_bins) the same where the depth is known.
 
         Raises:
             ValueError: there is not exactly one slot an image, or another number of points.
@@ -92,10 +101,15 @@ class SimCC:
         if self.outside == "strict":
             known = known & inside_image(xy, self.size)
         weight = known.to(xy.dtype)[..., None]
-        return Target(
-            maps={"x": lines[0] * weight, "y": lines[1] * weight, "xy": xy[:, None]},
-            weight={"x": weight, "y": weight, "xy": weight[:, None]},
-        )
+        maps = {"x": lines[0] * weight, "y": lines[1] * weight, "xy": xy[:, None]}
+        weights = {"x": weight, "y": weight, "xy": weight[:, None]}
+        if self.depth:
+            depth, told = one_depth(instances, known)
+            level = levels(depth.to(xy.dtype), self.depth, self.depth_bins)
+            line, seen = self._line(level, self.depth_bins, self.sigma / grid.scale[0])
+            weights["z"] = (told & seen).to(xy.dtype)[..., None]
+            maps["z"] = line * weights["z"]
+        return Target(maps=maps, weight=weights)
 
     def _line(self, center: Tensor, bins: int, sigma: float) -> tuple[Tensor, Tensor]:
         """(B, K, bins) distribution around each centre (B, K), and (B, K) bool: it reaches a bin."""
@@ -120,16 +134,22 @@ class SimCC:
         Returns:
             Poses (B, 1, K): image pixels; the score is that of the less certain axis.
         """
-        grid, places, scores = self.grid, [], []
-        for axis, name in enumerate("xy"):
-            probability = sane(maps[name]).softmax(-1)
-            top, chosen = probability.max(-1)
-            sigma = self.sigma / grid.scale[axis]
-            best = 1 - self.smoothing if self.target == "smoothed" else min(1.0, 1 / (sigma * math.sqrt(2 * math.pi)))
-            said = (maps[name] == maps[name]).any(-1)
-            scores.append((top / best).clamp(max=1.0) * said)
-            places.append(self._place(probability, chosen, sigma))
-        return one_pose(grid.pixels(torch.stack(places, -1)), torch.minimum(*scores))
+        grid = self.grid
+        read = [self._peak(maps[name], self.sigma / grid.scale[axis]) for axis, name in enumerate("xy")]
+        depth = None
+        if self.depth:
+            level, _ = self._peak(maps["z"], self.sigma / grid.scale[0])
+            depth = ((level + 0.5) / self.depth_bins - 0.5) * self.depth
+        places, scores = zip(*read, strict=True)
+        return one_pose(grid.pixels(torch.stack(places, -1)), torch.minimum(*scores), depth=depth)
+
+    def _peak(self, logits: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        """(B, K) bins, whole or between, and (B, K) the probability there over that of a perfect answer."""
+        probability = sane(logits).softmax(-1)
+        top, chosen = probability.max(-1)
+        best = 1 - self.smoothing if self.target == "smoothed" else min(1.0, 1 / (sigma * math.sqrt(2 * math.pi)))
+        said = (logits == logits).any(-1)
+        return self._place(probability, chosen, sigma), (top / best).clamp(max=1.0) * said
 
     def _place(self, probability: Tensor, chosen: Tensor, sigma: float) -> Tensor:
         """(B, K) bins, whole or between."""
@@ -143,4 +163,5 @@ class SimCC:
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Reverse the bins of x; exact, but for ``compat="ratio"``, which leaves ``split - 1`` bins."""
-        return {"x": maps["x"][:, list(order)].flip(-1), "y": maps["y"][:, list(order)]}
+        swapped = {name: value[:, list(order)] for name, value in maps.items() if name in self.shapes}
+        return {**swapped, "x": swapped["x"].flip(-1)}

@@ -65,6 +65,11 @@ def one_depth(instances: Instances, known: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(told, depth, 0.0), told
 
 
+def levels(depth: Tensor, extent: float, bins: int) -> Tensor:
+    """Depths about the root to layers; whole numbers are the middles of layers."""
+    return (depth / extent + 0.5) * bins - 0.5
+
+
 def inside_image(xy: Tensor, image: tuple[int, int]) -> Tensor:
     """(B, K) bool: the point lies in [0, width] x [0, height]."""
     height, width = image

@@ -3,14 +3,15 @@
 from posekit.losses.adaptive_wing import AdaptiveWing
 from posekit.losses.bones import Bone
 from posekit.losses.combined import Combined
+from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
 from posekit.losses.equalized import Efl, Eqfl
 from posekit.losses.focal import Focal, Qfl
-from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf
+from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf, Volume
 from posekit.losses.offsets import Offset
 from posekit.losses.oks import Oks
 from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
-from posekit.losses.rle import RleNll
+from posekit.losses.rle import RleNll, RleNll3d
 
 LOSSES = {
     "mse": Mse,
@@ -36,4 +37,7 @@ LOSSES = {
     "offset": Offset,
     "coarse": Coarse,
     "paf": Paf,
+    "volume": Volume,
+    "depth": Depth,
+    "rle3d": RleNll3d,
 }

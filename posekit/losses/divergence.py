@@ -133,7 +133,8 @@ class SimccModule(nn.Module):
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``simcc``."""
         total = output["x"].new_zeros(())
-        for name in ("x", "y"):
+        # A depth is an axis like the others, known for fewer points.
+        for name in (axis for axis in "xyz" if axis in target.maps):
             weight = target.weight[name]
             divergence = kl_bins(known(output[name], weight), known(target.maps[name], weight))
             total = total + weighted_mean(divergence, weight[..., 0])

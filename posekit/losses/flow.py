@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 MASKS_2D: tuple[tuple[float, ...], ...] = ((0.0, 1.0), (1.0, 0.0)) * 3
+MASKS_3D: tuple[tuple[float, ...], ...] = ((0.0, 0.0, 1.0), (1.0, 1.0, 0.0)) * 3
 
 
 class RealNvp(nn.Module):

@@ -84,6 +84,24 @@ class Coarse:
         return MseLoss("coarse", "coarse", self.weight)
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Volume:
+    """Mean square over all cells of the known maps with depths, beside a loss on ``heatmap`` for the other points.
+
+    Source: Pavlakos et al. 2017, arXiv:1611.07828. Differs: as `Mse`.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    kind: Suppress[Literal["volume"]] = "volume"
+
+    needs = frozenset({"volume"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return MseLoss("volume", "volume", self.weight)
+
+
 class MseLoss(nn.Module):
     """See `Mse`; ``maps`` is the name of the maps it compares."""
 

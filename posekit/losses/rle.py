@@ -3,6 +3,7 @@
 import math
 from typing import Literal
 
+import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.base import known, weighted_mean
-from posekit.losses.flow import RealNvp
+from posekit.losses.flow import MASKS_3D, RealNvp
 
 SMALLEST = math.log(1e-6)
 """Logarithm of the smallest spread that is told apart from none."""
@@ -62,29 +63,54 @@ class RleNll:
         return RleModule(self)
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class RleNll3d:
+    """The same with depths: points with a known one train a density of three axes, the others that of two.
+
+    Source: Li et al. 2021, arXiv:2107.11291, and its code for joint data. Differs: as `RleNll`.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    residual: Literal["laplace", "gaussian"] = "laplace"
+    "the simple density that the flow corrects"
+    log_sigma_terms: Literal[1, 2] = 2
+    "how often log sigma counts: 2 as in the published code, 1 as the derivation has it"
+    compat: Literal["none", "official"] = "none"
+    "official uses the Laplace constants of the authors' code"
+    kind: Suppress[Literal["rle3d"]] = "rle3d"
+
+    needs = frozenset({"coords", "sigma", "depth", "depth_sigma"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module, with a flow of two axes and one of three."""
+        return Rle3dModule(self)
+
+
 class RleModule(nn.Module):
     """See `RleNll`."""
 
-    def __init__(self, config: RleNll) -> None:
+    def __init__(self, config: RleNll | RleNll3d) -> None:
         super().__init__()
         self.config = config
         self.flow = RealNvp()
 
-    def unreduced(self, coords: Tensor, sigma: Tensor, target: Tensor) -> Tensor:
+    def unreduced(self, coords: Tensor, sigma: Tensor, target: Tensor, flow: RealNvp | None = None) -> Tensor:
         """Negative log-likelihood of each point.
 
         Args:
-            coords: (B, K, 2).
-            sigma: (B, K, 2) raw.
-            target: (B, K, 2).
+            coords: (..., axes).
+            sigma: (..., axes) raw.
+            target: (..., axes).
+            flow: of as many axes; ``None``: the one of two.
 
         Returns:
-            (B, K), summed over both axes; the flow's density, one number a point, counts once an axis, as published.
+            (...), summed over the axes; the flow's density, one number a point, counts once an axis, as published.
         """
         log_sigma = F.logsigmoid(sigma).clamp_min(SMALLEST)
         error = (coords - target) / log_sigma.exp()
         nll = basic_nll(error, log_sigma, self.config.residual, self.config.compat == "official")
-        nll = nll - self.flow(error)[..., None]
+        nll = nll - (flow or self.flow)(error)[..., None]
         if self.config.log_sigma_terms == 2:
             nll = nll + log_sigma
         total: Tensor = nll.sum(-1)
@@ -96,3 +122,21 @@ class RleModule(nn.Module):
         coords, sigma = known(output["coords"], weight), known(output["sigma"], weight)
         nll = self.unreduced(coords, sigma, known(target.maps["coords"], weight))
         return {"rle": self.config.weight * weighted_mean(nll, weight[..., 0])}
+
+
+class Rle3dModule(RleModule):
+    """See `RleNll3d`."""
+
+    def __init__(self, config: RleNll3d) -> None:
+        super().__init__(config)
+        self.deep_flow = RealNvp(MASKS_3D)
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``rle3d``: one mean over all known points, whether their depth is known or not."""
+        weight, deep = target.weight["coords"], target.weight["depth"]
+        flat = [known(maps, weight) for maps in (output["coords"], output["sigma"], target.maps["coords"])]
+        third = [known(maps, deep) for maps in (output["depth"], output["depth_sigma"], target.maps["depth"])]
+        plain = self.unreduced(flat[0], flat[1], flat[2])
+        solid = self.unreduced(*(torch.cat(pair, -1) for pair in zip(flat, third, strict=True)), self.deep_flow)
+        nll = torch.where(deep[..., 0] > 0, solid, plain)
+        return {"rle3d": self.config.weight * weighted_mean(nll, weight[..., 0])}

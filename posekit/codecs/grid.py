@@ -1,0 +1,117 @@
+"""Fully convolutional regression: every cell of a coarse map says whether a point is its own, and where in it."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import mirrored, nearest, peak, picked
+from posekit.codecs.heatmap import map_target, read_map
+from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+EDGE = 1e-3
+"""Places this near to the edge of a cell, in cells, are drawn in: their logits would be infinite."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class GridRegression:
+    """A class and an offset for each cell, as detectors of boxes do it.
+
+    ``heatmap`` is 1 in the one cell that holds the point; ``offset`` holds x and y of each point in turn and counts in
+    that cell alone.
+
+    Source: YOLOv2, arXiv:1612.08242; SSD, arXiv:1512.02325.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    style: Literal["yolo", "ssd"] = "yolo"
+    "yolo: a sigmoid gives the share of the cell; ssd: the distance from the cell's centre over the variance"
+    variance: float = Field(default=0.1, gt=0)
+    "ssd: cells that an offset of 1 stands for"
+    kind: Suppress[Literal["grid"]] = "grid"
+
+    gives = frozenset({"heatmap", "logits", "peaks", "offset"})
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.grid.image
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Three maps a point."""
+        return {"heatmap": (self.points, *self.grid.shape), "offset": (2 * self.points, *self.grid.shape)}
+
+    def encode(self, instances: Instances) -> Target:
+        """Mark the cell of each point, and where it lies in it.
+
+        Args:
+            instances: one slot an image, K points.
+
+        Returns:
+            ``heatmap`` (B, K, H, W), 0 or 1, with weight (B, K, 1, 1), under the names of logits and peaks too, and
+            ``offset`` (B, 2K, H, W): shares of the cell, or distances over the variance, with weight 1 in that cell.
+            A point on the right or lower edge of the image belongs to the last cell; outside it counts for nothing.
+
+        Raises:
+            ValueError: there is not exactly one slot an image, or another number of points.
+        """
+        xy, known = one_labelled(instances, self.points)
+        known = known & inside_image(xy, self.image)
+        place = self.grid.cells(xy)
+        last = place.new_tensor((self.grid.width - 1, self.grid.height - 1))
+        cell = torch.minimum(nearest(place).clamp_min(0), last)
+        columns = torch.arange(self.grid.width, dtype=xy.dtype, device=xy.device) == cell[..., :1]
+        rows = torch.arange(self.grid.height, dtype=xy.dtype, device=xy.device) == cell[..., 1:]
+        own = (rows[..., :, None] & columns[..., None, :] & known[..., None, None]).to(xy.dtype)
+        target = map_target(own, known.to(xy.dtype), xy, self.gives)
+        within = self._shares(place - cell)
+        offset = (own[:, :, None] * within[..., None, None]).flatten(1, 2)
+        return Target(
+            maps={**target.maps, "offset": offset},
+            weight={**target.weight, "offset": own.repeat_interleave(2, 1)},
+        )
+
+    def _shares(self, step: Tensor) -> Tensor:
+        """(B, K, 2) cells from the cell's centre to what the offset should be."""
+        if self.style == "ssd":
+            return step / self.variance
+        return (step + 0.5).clamp(EDGE, 1 - EDGE)
+
+    def read(self, maps: Maps) -> Maps:
+        """The cells as logits and as their sigmoid, and the offsets as the target has them."""
+        offset = maps["offset"].sigmoid() if self.style == "yolo" else maps["offset"]
+        return {**read_map(maps, self.gives), "offset": offset}
+
+    def decode(self, maps: Maps) -> Poses:
+        """The offset of the cell that is most certain.
+
+        Args:
+            maps: ``heatmap`` (B, K, H, W) logits and ``offset`` (B, 2K, H, W) raw; NaN cells are never chosen.
+
+        Returns:
+            Poses (B, 1, K): image pixels; the score is the sigmoid of the chosen cell.
+        """
+        read = self.read(maps)
+        cell, value = peak(read["heatmap"])
+        number = (cell[..., 1:] * self.grid.width + cell[..., :1]).repeat_interleave(2, 1)
+        said = picked(read["offset"].to(value.dtype), number).reshape(cell.shape)
+        step = said - 0.5 if self.style == "yolo" else said * self.variance
+        step = torch.nan_to_num(step, 0.0, 0.0, 0.0)
+        return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps and negate the raw offsets along x; see `posekit.codecs.cells.mirrored` for a `RatioGrid`."""
+        both = tuple(i for k in order for i in (2 * k, 2 * k + 1))
+        sign = maps["offset"].new_tensor((-1.0, 1.0)).repeat(self.points)[:, None, None]
+        return {
+            "heatmap": mirrored(maps["heatmap"], order, self.grid),
+            "offset": mirrored(maps["offset"], both, self.grid) * sign,
+        }
