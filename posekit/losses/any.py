@@ -1,7 +1,8 @@
 """Any loss, told apart by its ``kind``, and which of them a codec takes."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -72,3 +73,17 @@ def by_name(kinds: Sequence[str]) -> dict[str, AnyLoss]:
             "a recipe.json may hold several of a kind under names of their own"
         )
     return {kind: LOSSES[kind]() for kind in kinds}
+
+
+def speaking(codec: Any, losses: Mapping[str, AnyLoss]) -> Any:
+    """The codec as the losses want it: of logits, where they need those and its ``activation`` was none.
+
+    Args:
+        codec: a frozen config; one that has no ``activation``, or gives what is needed, is returned as it is.
+        losses: by name.
+    """
+    needs = frozenset[str]().union(*(loss.needs for loss in losses.values()))
+    if needs <= codec.gives or getattr(codec, "activation", None) != "none":
+        return codec
+    logits = replace(codec, activation="sigmoid")
+    return logits if needs <= logits.gives else codec

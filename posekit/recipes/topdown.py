@@ -23,7 +23,7 @@ from posekit.codecs.simcc import SimCC
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
-from posekit.losses.any import by_name
+from posekit.losses.any import by_name, speaking
 from posekit.models.backbones import BACKBONES
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.heads.maps import Maps
@@ -146,13 +146,14 @@ def topdown(
         neck=form.neck if chosen.neck else Plain(),
         head=chosen.head,
     )
+    named = by_name(losses or chosen.losses)
     try:
         return Recipe(
             name=name,
             skeleton=skeleton,
-            codec=chosen.codec(len(skeleton.points), grid),
+            codec=speaking(chosen.codec(len(skeleton.points), grid), named),
             model=model,
-            losses=by_name(losses or chosen.losses),
+            losses=named,
             train=form.train,
         )
     except ValidationError as error:

@@ -48,6 +48,25 @@ def test_a_loss_named_twice_is_refused():
         RECIPES["topdown-dark-tiny"](FOUR, losses=["mse", "ohkm", "mse"])
 
 
+@pytest.mark.parametrize(
+    ("recipe", "losses", "activation"),
+    [
+        ("topdown-dark-tiny", ["mse"], "none"),
+        ("topdown-dark-tiny", ["qfl", "mse"], "sigmoid"),
+        ("topdown-heatmap-tiny", ["focal"], "sigmoid"),
+    ],
+)
+def test_a_loss_of_logits_gets_them(recipe, losses, activation):
+    made = RECIPES[recipe](FOUR, losses=losses)
+    assert made.codec.activation == activation
+    assert list(made.losses) == losses
+
+
+def test_maps_without_exact_ones_are_refused_to_the_focal_loss():
+    with pytest.raises(RecipeError, match=r"loss 'focal' needs \['peaks'\]"):
+        RECIPES["topdown-dark-tiny"](FOUR, losses=["focal"])
+
+
 def test_a_stride_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="stride"):
         RECIPES["topdown-dark-tiny"](FOUR, size=(64, 50))
