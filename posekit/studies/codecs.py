@@ -131,14 +131,22 @@ def network_costs(recipe: Recipe) -> dict[str, Cost]:
 def inner_points(codec: Codec, count: int, seed: int = 0) -> Instances:
     """Labels of ``count`` images: every point somewhere in the middle half of the image, both ways.
 
-    Boxes are those of crops with the usual context around them, 0.8 of the image; points are labelled and seen.
+    Boxes are those of crops with the usual context around them, 0.8 of the image; points are labelled and seen, and
+    have depths in the middle half of the codec's, where it has depths.
     """
     height, width = codec.image
-    size = torch.tensor([width, height], dtype=torch.float32)
-    chance = torch.rand(count, 1, codec.points, 2, generator=torch.Generator().manual_seed(seed))
-    box = torch.cat([0.1 * size, 0.9 * size]).expand(count, 1, 4).clone()
+    size = torch.tensor([width, height, getattr(codec, "depth", None) or 0.0], dtype=torch.float32)
+    chance = torch.rand(count, 1, codec.points, 3, generator=torch.Generator().manual_seed(seed))
+    places = (0.25 + 0.5 * chance) * size
+    visibility = torch.full((count, 1, codec.points), 2)
+    box = torch.cat([0.1 * size[:2], 0.9 * size[:2]]).expand(count, 1, 4).clone()
     return Instances(
-        keypoints=Keypoints(xy=(0.25 + 0.5 * chance) * size, visibility=torch.full((count, 1, codec.points), 2)),
+        keypoints=Keypoints(
+            xy=places[..., :2],
+            visibility=visibility,
+            depth=places[..., 2] - 0.5 * size[2],
+            depth_known=visibility > 0,
+        ),
         boxes=box,
         area=torch.full((count, 1), 0.64 * height * width),
         category=torch.zeros(count, 1, dtype=torch.long),

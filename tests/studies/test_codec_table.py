@@ -22,8 +22,8 @@ from posekit.studies.codecs import (
     titles,
 )
 
-LARGEST = 4.0
-"""Pixels of a cell in all recipes: no representation may lose more than that by itself."""
+LARGEST = 4.0 * 2**0.5
+"""Pixels across a cell in all recipes: no representation may lose more than that by itself."""
 
 
 @pytest.fixture(scope="module")
