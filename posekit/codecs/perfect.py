@@ -15,7 +15,7 @@ SMALLEST = 1e-30
 LOGARITHMS = frozenset({"x", "y", "dfl_x", "dfl_y", "dfl_z"})
 """Names whose target is a distribution and whose raw map goes through a softmax when it is decoded."""
 
-UNTAUGHT = {"sigma": -9.0}
+UNTAUGHT = {"sigma": -9.0, "depth_sigma": -9.0}
 """Names without a truth: what a network that is sure says."""
 
 

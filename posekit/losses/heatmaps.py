@@ -73,7 +73,7 @@ class Coarse:
     Source: CPN, arXiv:1711.07319; MSPN, arXiv:1901.00148. Differs: as `Mse`.
     """
 
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=0.25, ge=0)
     "factor of this loss"
     kind: Suppress[Literal["coarse"]] = "coarse"
 

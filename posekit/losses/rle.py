@@ -137,6 +137,7 @@ class Rle3dModule(RleModule):
         flat = [known(maps, weight) for maps in (output["coords"], output["sigma"], target.maps["coords"])]
         third = [known(maps, deep) for maps in (output["depth"], output["depth_sigma"], target.maps["depth"])]
         plain = self.unreduced(flat[0], flat[1], flat[2])
-        solid = self.unreduced(*(torch.cat(pair, -1) for pair in zip(flat, third, strict=True)), self.deep_flow)
+        coords, sigma, truth = (torch.cat(pair, -1) for pair in zip(flat, third, strict=True))
+        solid = self.unreduced(coords, sigma, truth, self.deep_flow)
         nll = torch.where(deep[..., 0] > 0, solid, plain)
         return {"rle3d": self.config.weight * weighted_mean(nll, weight[..., 0])}

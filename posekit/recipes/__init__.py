@@ -4,21 +4,14 @@ from collections.abc import Callable
 from functools import partial
 
 from posekit.recipe import Recipe
+from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, TINY, topdown
 
-_TOPDOWN = {
-    "topdown-heatmap": "heatmap",
-    "topdown-dark": "dark",
-    "topdown-integral": "integral",
-    "topdown-dsnt": "dsnt",
-    "topdown-regression": "regression",
-    "topdown-rle": "rle",
-    "topdown-simcc": "simcc",
-}
-
 RECIPES: dict[str, Callable[..., Recipe]] = {
-    name + suffix: partial(topdown, name + suffix, form, representation)
+    f"topdown-{kind}{suffix}".replace("_", "-"): partial(
+        topdown, f"topdown-{kind}{suffix}".replace("_", "-"), form, kind
+    )
     for suffix, form in (("", PLAIN), ("-tiny", TINY))
-    for name, representation in _TOPDOWN.items()
+    for kind in REPRESENTATIONS
 }
 """Name to a function of a skeleton, and of ``size``, ``stride``, ``codec``, ``losses`` and ``backbone``."""

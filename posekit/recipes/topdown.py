@@ -8,32 +8,23 @@ compared is the representation.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from posekit.codecs.any import AnyCodec
-from posekit.codecs.dsnt import Dsnt
-from posekit.codecs.heatmap import Heatmap
-from posekit.codecs.integral import Integral
-from posekit.codecs.regression import Regression
-from posekit.codecs.rle import Rle
-from posekit.codecs.simcc import SimCC
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
 from posekit.losses.any import by_name, speaking
 from posekit.models.backbones import BACKBONES
 from posekit.models.backbones.resnet import ResNet
-from posekit.models.heads.maps import Maps
-from posekit.models.heads.pooled import Pooled
-from posekit.models.heads.simcc import SimCC as BinsHead
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
-from posekit.models.topdown import AnyBackbone, AnyHead, AnyNeck, TopDown
+from posekit.models.topdown import AnyBackbone, AnyNeck, TopDown
 from posekit.recipe import Recipe, RecipeError, Train, explain
+from posekit.recipes.representations import REPRESENTATIONS
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -53,39 +44,6 @@ PLAIN = Form((256, 192), ResNet(depth=50), Deconv(), Train(epochs=210, lr=5e-4, 
 TINY = Form((128, 128), ResNet(depth=18, width=0.5), Upsample(), Train(epochs=60, lr=2e-3, batch=16))
 STRIDE = 4
 """Pixels a cell of the maps, where a codec has maps."""
-
-
-@dataclass(frozen=True)
-class Representation:
-    """How a codec is made for K points on a grid, what trains it, and which head gives its maps."""
-
-    codec: Callable[[int, Grid], AnyCodec]
-    losses: tuple[str, ...]
-    head: AnyHead
-
-    @property
-    def neck(self) -> bool:
-        """Whether the head reads a finer map than the trunk's last."""
-        return isinstance(self.head, Maps)
-
-
-def _blur(grid: Grid) -> float:
-    """Sigma of a Gaussian target in pixels: two cells, or less where the map is small."""
-    return grid.scale[0] * (2.0 if min(grid.shape) >= 48 else 1.5)
-
-
-REPRESENTATIONS = {
-    "heatmap": Representation(
-        lambda k, g: Heatmap(points=k, grid=g, sigma=_blur(g), target="quantised", refine="quarter"), ("mse",), Maps()
-    ),
-    "dark": Representation(lambda k, g: Heatmap(points=k, grid=g, sigma=_blur(g)), ("mse",), Maps()),
-    "integral": Representation(lambda k, g: Integral(points=k, grid=g), ("l1",), Maps()),
-    "dsnt": Representation(lambda k, g: Dsnt(points=k, grid=g), ("dsnt",), Maps()),
-    "regression": Representation(lambda k, g: Regression(points=k, size=g.image), ("l1",), Pooled()),
-    "rle": Representation(lambda k, g: Rle(points=k, size=g.image), ("rle",), Pooled()),
-    "simcc": Representation(lambda k, g: SimCC(points=k, size=g.image), ("simcc",), BinsHead()),
-}
-"""What `--codec` chooses from; every one of `CODECS` is among them (a test compares)."""
 
 
 def _refuse_unknown(what: str, asked: Sequence[str], known: Iterable[str]) -> None:
@@ -139,19 +97,20 @@ def topdown(
     _refuse_unknown("loss", losses or [], LOSSES)
     chosen = REPRESENTATIONS[codec or representation]
     size = size or form.size
-    grid = Grid.of(image=size, stride=stride or STRIDE)
+    grid = Grid.of(image=size, stride=stride or chosen.stride or STRIDE)
+    made = chosen.codec(skeleton, grid)
     model = TopDown(
         size=size,
         backbone=_backbone(backbone) or form.backbone,
         neck=form.neck if chosen.neck else Plain(),
         head=chosen.head,
     )
-    named = by_name(losses or chosen.losses)
+    named = by_name(losses or [name for name in chosen.losses if LOSSES[name]().needs <= made.gives])
     try:
         return Recipe(
             name=name,
             skeleton=skeleton,
-            codec=speaking(chosen.codec(len(skeleton.points), grid), named),
+            codec=speaking(made, named),
             model=model,
             losses=named,
             train=form.train,
