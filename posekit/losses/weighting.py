@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posekit.losses.base import Loss
-from posekit.losses.rle import RleNll
+from posekit.losses.rle import RleNll, RleNll3d
 
 OWN = "auto_weight"
 """What the names of the terms that hold the weights begin with."""
@@ -38,7 +38,7 @@ class AutoWeight:
         """
         if self.kind == "none":
             return None
-        signed = [name for name, loss in losses.items() if isinstance(loss, RleNll)]
+        signed = [name for name, loss in losses.items() if isinstance(loss, RleNll | RleNll3d)]
         if signed:
             raise ValueError(
                 f"automatic weights need losses that are never negative; {signed} are log-likelihoods: "

@@ -7,7 +7,7 @@ import torch
 from posekit.codecs.base import Target
 from posekit.codecs.single import one_labelled
 
-STRIDE, ROWS, COLUMNS, BINS = 4, 7, 5, 9
+STRIDE, ROWS, COLUMNS = 4, 7, 5
 
 
 @dataclass(frozen=True)
@@ -31,24 +31,6 @@ def offsets(xy):
     columns = torch.arange(COLUMNS, dtype=xy.dtype).expand(ROWS, COLUMNS)
     rows = torch.arange(ROWS, dtype=xy.dtype)[:, None].expand(ROWS, COLUMNS)
     return (xy / STRIDE - 0.5)[..., None, None] - torch.stack((columns, rows))
-
-
-@dataclass(frozen=True)
-class Bins(StandIn):
-    """The two bins around each coordinate, by how near they are."""
-
-    kind = "bins"
-    gives = frozenset({"dfl_x", "dfl_y"})
-
-    @property
-    def shapes(self):
-        return dict.fromkeys(("dfl_x", "dfl_y"), (self.points, BINS))
-
-    def draw(self, xy, weight):
-        bins = torch.arange(BINS, dtype=xy.dtype)
-        near = (1 - (xy[..., None] / STRIDE - bins).abs()).clamp_min(0)
-        maps = {"dfl_x": near[:, :, 0], "dfl_y": near[:, :, 1]}
-        return maps, dict.fromkeys(maps, weight[..., None])
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import torch
 from codec_cases import FIVE, instances
 from pydantic import TypeAdapter, ValidationError
 from sizes import B, K
-from stand_in_codecs import Bins, Fields
+from stand_in_codecs import Fields
 
 from posekit.codecs.base import Target
+from posekit.codecs.dfl import Dfl as DflCodec
 from posekit.codecs.dsnt import Dsnt
 from posekit.codecs.heatmap import Heatmap
 from posekit.codecs.integral import Integral
@@ -18,23 +19,26 @@ from posekit.codecs.regression import Regression
 from posekit.codecs.rle import Rle
 from posekit.codecs.simcc import SimCC
 from posekit.codecs.udp import UdpCombined
+from posekit.codecs.volume import Heatmap3d, Integral3d
 from posekit.geometry.grid import Grid
 from posekit.losses import LOSSES
 from posekit.losses.adaptive_wing import AdaptiveWing
 from posekit.losses.any import AnyLoss, fitting
 from posekit.losses.bones import Bone
 from posekit.losses.combined import Combined
+from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
 from posekit.losses.equalized import Efl, Eqfl
 from posekit.losses.focal import Focal, Qfl
-from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf
+from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf, Volume
 from posekit.losses.offsets import Offset
 from posekit.losses.oks import Oks
 from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
-from posekit.losses.rle import RleNll
+from posekit.losses.rle import RleNll, RleNll3d
 
 SIZE = (28, 20)
 GRID = Grid.of(SIZE, 4)
+BINS = 3
 CODECS = {
     "heatmap": Heatmap(points=K, grid=GRID, sigma=5.0),
     "integral": Integral(points=K, grid=GRID),
@@ -46,7 +50,11 @@ CODECS = {
     "peaks": Heatmap(points=K, grid=GRID, sigma=4.0, activation="sigmoid", target="quantised"),
     "discs": UdpCombined(points=K, grid=GRID, radius=6.0),
     "levels": Megvii(points=K, grid=GRID, kernels=(5, 3)),
-    "bins": Bins(K),
+    "bins": DflCodec(points=K, size=SIZE, bins=6),
+    "deep bins": DflCodec(points=K, size=SIZE, bins=6, depth=100.0),
+    "deep rle": Rle(points=K, size=SIZE, depth=100.0),
+    "volume": Heatmap3d(points=K, grid=GRID, depth=100.0, bins=BINS, sigma=5.0),
+    "deep integral": Integral3d(points=K, grid=GRID, depth=100.0, bins=BINS),
     "fields": Fields(K),
 }
 LINKED = replace(
@@ -91,13 +99,17 @@ CASES = {
     "divergence": (Divergence(), "dsnt"),
     "divergence kl": (Divergence(form="kl"), "dsnt"),
     "dfl": (Dfl(), "bins"),
+    "dfl of three": (Dfl(weight=0.25), "deep bins"),
     "combined": (Combined(weight=4.0, offsets=0.5), "discs"),
     "offset": (Offset(weight=2.0), "discs"),
     "coarse": (Coarse(), "levels"),
     "paf": (Paf(), "fields"),
+    "volume": (Volume(), "volume"),
+    "depth": (Depth(weight=3.0), "deep integral"),
+    "rle3d": (RleNll3d(), "deep rle"),
 }
-PAIRED = ("offset", "paf")
-"""Maps with two channels a point."""
+CHANNELS = {"offset": 2, "paf": 2, "volume": BINS}
+"""Maps with several channels a point."""
 TERMS = {"dsnt": {"dsnt", "js"}, "dsnt variance": {"dsnt", "variance"}, "dsnt kl": {"dsnt", "kl"}}
 TERMS["combined"] = {"combined", "offset"}
 
@@ -131,15 +143,16 @@ def raw(codec, seed=7):
 
 def of_point(name, value, k):
     """What a named tensor holds of a point of the first image."""
-    if name in PAIRED:
-        return value[0, 2 * k : 2 * k + 2]
-    return value[0, :, k] if name == "xy" else value[0, k]
+    if name == "xy":
+        return value[0, :, k]
+    several = CHANNELS.get(name, 1)
+    return value[0, several * k : several * (k + 1)]
 
 
 def turned(values, order):
     """Named tensors with their points in another order."""
-    pairs = [2 * k + i for k in order for i in (0, 1)]
-    return {n: v[:, :, order] if n == "xy" else v[:, pairs if n in PAIRED else order] for n, v in values.items()}
+    channels = {n: [CHANNELS.get(n, 1) * k + i for k in order for i in range(CHANNELS.get(n, 1))] for n in values}
+    return {n: v[:, :, order] if n == "xy" else v[:, channels[n]] for n, v in values.items()}
 
 
 def total(module, codec, maps, target):
@@ -150,12 +163,12 @@ def test_the_table_of_losses():
     assert list(LOSSES) == [
         *("mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"),
         *("adaptive_wing", "qfl", "eqfl", "focal", "efl", "l2", "soft_wing", "oks", "bone"),
-        *("divergence", "dfl", "combined", "offset", "coarse", "paf"),
+        *("divergence", "dfl", "combined", "offset", "coarse", "paf", "volume", "depth", "rle3d"),
     ]
     assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
     for name, kind in LOSSES.items():
         assert kind().kind == name
-        assert kind().weight == 1.0
+        assert kind().weight == (0.25 if name == "coarse" else 1.0)
 
 
 def test_which_loss_fits_which_codec():
@@ -170,7 +183,11 @@ def test_which_loss_fits_which_codec():
         "peaks": ["mse", "ohkm", "adaptive_wing", "qfl", "eqfl", "focal", "efl"],
         "discs": ["combined", "offset"],
         "levels": ["mse", "ohkm", "adaptive_wing", "coarse"],
-        "bins": ["dfl"],
+        "bins": [*POINTS, *MORE_POINTS, "dfl"],
+        "deep bins": [*POINTS, *MORE_POINTS, "dfl"],
+        "deep rle": [*POINTS, "rle", *MORE_POINTS, "depth", "rle3d"],
+        "volume": ["mse", "ohkm", "adaptive_wing", "volume"],
+        "deep integral": [*POINTS, *MORE_POINTS, "depth"],
         "fields": ["paf"],
     }
 
@@ -252,9 +269,12 @@ def test_the_target_is_the_best_answer(case, seed):
     generator = torch.Generator().manual_seed(seed)
     best, moved = {}, {}
     for name in sorted(CASES[case][0].needs):
-        value = target.maps.get(name, torch.zeros(B, K, 2, dtype=torch.float64))  # no truth: sigma
+        if name not in target.maps:  # no truth: the spreads
+            best[name] = moved[name] = torch.zeros(B, *codec.shapes[name], dtype=torch.float64)
+            continue
+        value = target.maps[name]
         noise = 0.3 * torch.randn(value.shape, generator=generator, dtype=torch.float64)
-        best[name], moved[name] = value, value if name == "sigma" else value + noise
+        best[name], moved[name] = value, value + noise
         if name == "probability":
             logits = value.clamp_min(1e-30).log()
             moved[name] = (logits + noise).flatten(2).softmax(-1).reshape(value.shape)
@@ -270,7 +290,7 @@ def test_the_target_is_the_best_answer(case, seed):
     at_best, elsewhere = (sum(module(output, target).values()).item() for output in (best, moved))
     assert at_best < elsewhere
     # A density may exceed 1; a Gaussian that is cut off sums to less than 1; two bins have an entropy.
-    if codec.kind not in ("rle", "simcc", "bins"):
+    if codec.kind not in ("rle", "simcc", "dfl"):
         assert at_best == pytest.approx(0, abs=1e-9)
 
 

@@ -260,8 +260,8 @@ def test_a_bone_of_no_length_has_a_finite_gradient():
 
 
 def test_a_skeleton_without_bones_is_refused():
-    with pytest.raises(ValueError, match="loss 'bone' needs bones and skeleton 'five' has none"):
-        Bone().build(FIVE)
+    with pytest.raises(ValueError, match="loss 'bone' needs bones and skeleton 'dots' has none"):
+        Bone().build(Skeleton(name="dots", points=("a", "b")))
 
 
 def test_combined():

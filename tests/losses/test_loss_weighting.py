@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from posekit.losses.points import L1
-from posekit.losses.rle import RleNll
+from posekit.losses.rle import RleNll, RleNll3d
 from posekit.losses.weighting import AutoWeight
 
 
@@ -90,5 +90,5 @@ def test_weights_are_found_by_name():
 
 
 def test_a_loss_that_falls_below_0_is_refused():
-    with pytest.raises(ValueError, match=r"never negative; \['density'\] are log-likelihoods"):
-        AutoWeight(kind="kendall").build({"l1": L1(), "density": RleNll()})
+    with pytest.raises(ValueError, match=r"never negative; \['density', 'rle3d'\] are log-likelihoods"):
+        AutoWeight(kind="kendall").build({"l1": L1(), "density": RleNll(), "rle3d": RleNll3d()})
