@@ -18,7 +18,8 @@ import torch
 from benchmarks.timing import aim, alternating, cpu_ms
 from posekit.models.backbones.resnet import ResNet
 from posekit.recipe import Recipe
-from posekit.recipes.topdown import PLAIN, REPRESENTATIONS, topdown
+from posekit.recipes.representations import REPRESENTATIONS
+from posekit.recipes.topdown import PLAIN, topdown
 from posekit.skeletons.body import COCO17
 from posekit.studies.codecs import inner_points
 

@@ -35,7 +35,8 @@ from benchmarks.record import RESULTS, write
 from benchmarks.timing import Times, aim, alternating, cpu_ms, ratio, summary
 from posekit.codecs.base import Codec, Maps
 from posekit.codecs.perfect import perfect_maps
-from posekit.recipes.topdown import PLAIN, REPRESENTATIONS, STRIDE, topdown
+from posekit.recipes.representations import REPRESENTATIONS
+from posekit.recipes.topdown import PLAIN, STRIDE, topdown
 from posekit.skeletons.body import COCO17
 from posekit.studies.codecs import inner_points
 

@@ -26,7 +26,7 @@ from posekit.models.backbones import BACKBONES
 from posekit.models.heads import HEADS
 from posekit.models.necks import NECKS
 from posekit.recipes import RECIPES
-from posekit.recipes.topdown import REPRESENTATIONS
+from posekit.recipes.representations import REPRESENTATIONS
 from posekit.skeletons import SKELETONS
 
 PAGE = Path(__file__).parent / "reference.md"

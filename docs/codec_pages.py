@@ -13,10 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tyro.conf import Suppress
+
 from posekit.codecs.base import Codec
 from posekit.losses import LOSSES
 from posekit.recipes import RECIPES
-from posekit.recipes.topdown import PLAIN, REPRESENTATIONS, topdown
+from posekit.recipes.representations import REPRESENTATIONS
+from posekit.recipes.topdown import PLAIN, topdown
 from posekit.skeletons.body import COCO17
 from posekit.studies.codecs import Row, cells, table, titles
 
@@ -36,8 +39,8 @@ Made by `make docs`. How points become maps and maps become points again: what `
 - *losses*: what the recipe trains with; *their weights*: numbers that they learn beside the network's.
 - *target*: bytes that one crop's targets take while it is trained on.
 """
-SUPPRESSED = ("points", "grid", "size", "bones", "kind", "image")
-"""Fields that follow from the skeleton, the crop or the class, and have no flag."""
+(HIDDEN,) = typing.get_args(Suppress[int])[1:]
+"""The mark of fields that have no flag: they follow from the skeleton, the crop or the class."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def shown_fields(codec: Codec) -> Iterator[Named]:
     """The fields that a user may set, with their values in this codec."""
     about = field_docs(type(codec))
     for name, info in type(codec).__pydantic_fields__.items():  # type: ignore[attr-defined]
-        if name in SUPPRESSED:
+        if HIDDEN in info.metadata:
             continue
         value = getattr(codec, name)
         own = f"`{_value(value)}`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import cv2
@@ -24,6 +24,10 @@ HEIGHT = 320
 """Of a panel in the end, pixels."""
 INK: Colour = (40, 40, 48)
 PAPER = 250
+ROOM = 40
+"""Width of the strips beyond the border where bars are drawn, image pixels."""
+LEAST = 0.02
+"""Of the tallest bar; lower ones are not drawn."""
 
 
 class Panel:
@@ -99,28 +103,59 @@ def maps_panel(image: Image, maps: Array) -> Panel:
     return panel
 
 
+def volume_panels(image: Image, volume: Array) -> tuple[Panel, Panel]:
+    """Maps (C, D, H, W) as clouds over the figure, and from the side, depth to the right."""
+    height, depths = image.shape[0], volume.shape[1]
+    side = np.full((height, height // 2, 3), 215, np.uint8)
+    for edge in np.linspace(0, side.shape[1], depths + 1)[1:-1].astype(int):
+        side[:, edge] = 235
+    return maps_panel(image, volume.max(1)), maps_panel(side, volume.max(3).swapaxes(1, 2))
+
+
 def bars_panel(image: Image, xy: Array, bins: Mapping[str, Array]) -> Panel:
-    """Bins of x as bars along the lower border, those of y along the right one."""
+    """Bins as bars beyond the border: those of x below, of y to the right, and of the depth, near to far, above."""
     height, width = image.shape[:2]
-    room = 40
-    wide = np.full((height + room, width + room, 3), PAPER, np.uint8)
-    wide[:height, :width] = image
+    above = ROOM if any(name.endswith("z") for name in bins) else 0
+    wide = np.full((height + ROOM + above, width + ROOM, 3), PAPER, np.uint8)
+    wide[above : above + height, :width] = image
     panel = Panel(wide)
-    for number, i in enumerate(SHOWN):
-        panel.line((xy[i, 0], xy[i, 1]), (xy[i, 0], height), COLOURS[number], 1)
-        panel.line((xy[i, 0], xy[i, 1]), (width, xy[i, 1]), COLOURS[number], 1)
-        panel.dot(xy[i], COLOURS[number], 5)
-        for name, values in bins.items():
-            axis = 1 if name.endswith("y") else 0
-            line = values[i] / max(values[i].max(), 1e-12)
-            step = (width, height)[axis] / len(line)
-            for bin_, value in enumerate(line):
-                if value < 0.02:
-                    continue
-                along, out = (bin_ + 0.5) * step, 2 + (room - 6) * value
-                ends = ((along, height + 2), (along, height + out)), ((width + 2, along), (width + out, along))
-                panel.line(*ends[axis], COLOURS[number], max(1, int(step * panel.scale * 0.7)))
+    placed = xy + np.array([0, above])
+    for colour, (x, y) in zip(COLOURS, placed[list(SHOWN)], strict=True):
+        panel.line((x, y), (x, above + height), colour, 1)
+        panel.line((x, y), (width, y), colour, 1)
+        panel.dot((x, y), colour, 5)
+    for name, values in bins.items():
+        axis = "xyz".index(name[-1])
+        length = (width, height, width)[axis]
+        truth = xy[:, axis] if axis < 2 else None
+        for colour, line, at in _bars(values, length, truth):
+            out = line * (ROOM - 6) + 2
+            ends = (
+                ((at, above + height + 2), (at, above + height + out)),
+                ((width + 2, above + at), (width + out, above + at)),
+                ((at, above - 2), (at, above - out)),
+            )
+            panel.line(*ends[axis], colour, max(3, min(8, int(length / values.shape[1] * panel.scale * 0.7))))
     return panel
+
+
+def _bars(values: Array, length: float, truth: Array | None) -> Iterator[tuple[Colour, float, float]]:
+    """Colour, height in 0..1 and place of every bar of the shown points.
+
+    Bins lie in the middles of as many parts of the side, or from border to border: whichever has its mean at the truth.
+    """
+    count = values.shape[1]
+    middles, borders = (np.arange(count) + 0.5) / count * length, np.linspace(0, length, count)
+    shares = values / np.maximum(values.sum(1, keepdims=True), 1e-12)
+    places = middles
+    if truth is not None:
+        off = [float(np.abs(shares @ tried - truth).sum()) for tried in (middles, borders)]
+        places = middles if off[0] <= off[1] else borders
+    for number, k in enumerate(SHOWN):
+        tall = values[k] / max(float(values[k].max()), 1e-12)
+        for at, value in zip(places.tolist(), tall.tolist(), strict=True):
+            if value >= LEAST:
+                yield COLOURS[number], value, at
 
 
 def numbers_panel(image: Image, xy: Array) -> Panel:

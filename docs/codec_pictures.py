@@ -23,13 +23,15 @@ from codec_panels import (
     maps_panel,
     numbers_panel,
     points_panel,
+    volume_panels,
 )
 
 from posekit.codecs.base import Codec
 from posekit.data.synthetic import Synthetic
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import INSTANCE, Instances, Keypoints
-from posekit.recipes.topdown import PLAIN, REPRESENTATIONS
+from posekit.recipes.representations import REPRESENTATIONS
+from posekit.recipes.topdown import PLAIN
 from posekit.skeletons.body import COCO17
 
 SEED, INDEX = 0, 3
@@ -60,26 +62,51 @@ def scene() -> tuple[Image, Instances]:
 
 
 def panels(codec: Codec, image: Image, labels: Instances) -> Iterator[tuple[str, Panel]]:
-    """The figure, then a panel for each map that the network gives; bins of all axes share one."""
+    """The figure, then a panel for each map that the network gives; bins of all axes share one.
+
+    A representation that trains nothing but places has a panel of those.
+    """
     xy = labels.keypoints.xy[0, 0].double().numpy()
     target = codec.encode(labels).maps
     yield "points", points_panel(image, xy)
-    bins = {}
+    bins, drawn = {}, 0
     for name, shape in codec.shapes.items():
         shown = "probability" if name == "heatmap" and name not in target else name
         if shown not in target:
             continue
         values = target[shown][0].double().numpy()
-        caption = f"{shown} {'x'.join(map(str, shape))}"
+        told = "x".join(map(str, shape))
         if values.ndim == 2 and values.shape[1] > 4:
             bins[name] = values
-        elif values.ndim == 2:
-            yield caption, numbers_panel(image, xy)
-        else:
-            yield caption, map_panel(image, xy, values, grid_of(codec, values))
+        for caption, panel in panels_of(shown, codec, image, xy, values):
+            yield f"{caption} {told}", panel
+            drawn += 1
     if bins:
-        told = ", ".join(f"{name} {'x'.join(map(str, values.shape))}" for name, values in bins.items())
-        yield told, bars_panel(image, xy, bins)
+        yield (
+            ", ".join(f"{name} {'x'.join(map(str, v.shape))}" for name, v in bins.items()),
+            bars_panel(image, xy, bins),
+        )
+    elif not drawn:
+        yield "xy", numbers_panel(image, xy)
+
+
+def panels_of(name: str, codec: Codec, image: Image, xy: Array, values: Array) -> Iterator[tuple[str, Panel]]:
+    """What one target looks like, by its name and its axes."""
+    if values.ndim == 2:
+        if values.shape[1] == 2:
+            yield name, numbers_panel(image, xy)
+        return
+    grid, points = grid_of(codec, values), len(xy)
+    if name == "offset":
+        yield name, ways_panel(image, xy, values, grid)
+    elif name == "paf":
+        yield name, directions_panel(image, values, grid)
+    elif name == "volume":
+        front, side = volume_panels(image, values.reshape(points, -1, *values.shape[1:])[list(SHOWN)])
+        yield name, front
+        yield "from the side,", side
+    else:
+        yield name, maps_panel(image, values[list(SHOWN)] if len(values) >= points else values)
 
 
 def grid_of(codec: Codec, values: Array) -> Grid:
@@ -89,16 +116,6 @@ def grid_of(codec: Codec, values: Array) -> Grid:
         return grid
     (height, width), (rows, columns) = codec.image, values.shape[-2:]
     return Grid(height=rows, width=columns, image_height=height, image_width=width)
-
-
-def map_panel(image: Image, xy: Array, values: Array, grid: Grid) -> Panel:
-    """Maps (C, H, W): arrows where they hold pairs with signs, else clouds."""
-    points = len(xy)
-    if (values < 0).any() and len(values) == 2 * points:
-        return ways_panel(image, xy, values, grid)
-    if (values < 0).any() and len(values) % 2 == 0:
-        return directions_panel(image, values, grid)
-    return maps_panel(image, values[list(SHOWN)] if len(values) >= points else values)
 
 
 def picture(name: str) -> Image:

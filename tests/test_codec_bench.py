@@ -8,7 +8,7 @@ import cv2
 import pytest
 import torch
 
-from posekit.recipes.topdown import REPRESENTATIONS
+from posekit.recipes.representations import REPRESENTATIONS
 
 ROOT = Path(__file__).parents[1]
 

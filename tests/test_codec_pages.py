@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from posekit.recipes.topdown import REPRESENTATIONS
+from posekit.geometry.grid import Grid
+from posekit.recipes.representations import REPRESENTATIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 MOST = 40_000
@@ -65,13 +66,16 @@ def test_a_picture_is_the_same_every_time(docs):
     assert once.dtype == np.uint8
 
 
-def test_arrows_are_as_long_as_they_lead(docs):
+@pytest.mark.parametrize(("shift", "scale"), [(0.0, 14.0), (-0.5, 4.0)])
+def test_arrows_start_where_they_lead_to_the_point_from(docs, shift, scale):
     import codec_fields
 
-    point = np.array([30.0, 20.0])
-    starts = point + np.random.default_rng(0).normal(0, 5, (40, 2))
-    assert codec_fields.unit(starts, (point - starts) / 14, point) == pytest.approx(14)
-    assert codec_fields.unit(starts, np.tile([1.0, 0.0], (40, 1)), point) == 3.0
+    grid, point = Grid.of((256, 192), 4), np.array([61.0, 46.5])
+    cells = np.array([[14.0, 10.0], [15.0, 11.0], [14.0, 12.0]])
+    starts = grid.pixels(cells + shift)
+    found, length = codec_fields.leading(cells, (point - starts) / scale, point, grid)
+    assert length == pytest.approx(scale)
+    assert np.array_equal(found, starts)
 
 
 def test_a_page_that_belongs_to_nothing_is_found(docs, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from posekit.geometry.skeleton import Skeleton
 if TYPE_CHECKING:
     from posekit.studies.codecs import Row
 
-WIDE = 140
+WIDE = 190
 """Columns of the table where it does not go to a terminal."""
 
 LEFT = (0, 1, 7)

@@ -12,7 +12,7 @@ from posekit.codecs.base import Codec, Maps, Target
 SMALLEST = 1e-30
 """Probabilities below have the logarithm of this one; a float32 holds it."""
 
-LOGARITHMS = frozenset({"x", "y", "dfl_x", "dfl_y", "dfl_z"})
+LOGARITHMS = frozenset({"x", "y", "z", "dfl_x", "dfl_y", "dfl_z"})
 """Names whose target is a distribution and whose raw map goes through a softmax when it is decoded."""
 
 UNTAUGHT = {"sigma": -9.0, "depth_sigma": -9.0}
@@ -42,8 +42,8 @@ def _raw(codec: Codec, name: str, maps: Maps) -> Tensor:
     """One raw map, by its name."""
     if name == "heatmap" and "probability" in maps:
         return maps["probability"].clamp_min(SMALLEST).log()
-    if name == "volume" and name not in maps:
-        return _volume(codec, maps)
+    if name in ("heatmap", "volume") and getattr(codec, "beta", None) and getattr(codec, "bias", "none") == "none":
+        return _around(codec, maps)
     if name in UNTAUGHT:
         return maps["xy"].new_full((len(maps["xy"]), *codec.shapes[name]), UNTAUGHT[name])
     if name not in maps:
@@ -53,10 +53,6 @@ def _raw(codec: Codec, name: str, maps: Maps) -> Tensor:
         )
     if name in LOGARITHMS:
         return maps[name].clamp_min(SMALLEST).log()
-    sharpness: float | None = getattr(codec, "beta", None)
-    if sharpness is not None and getattr(codec, "bias", "") == "none":
-        # A soft arg-max without correction takes the background along; a network learns maps that have none.
-        return maps[name].clamp_min(SMALLEST).log() / sharpness
     return _before_sigmoid(codec, name, maps[name])
 
 
@@ -70,13 +66,21 @@ def _before_sigmoid(codec: Codec, name: str, wanted: Tensor) -> Tensor:
     return wanted.clamp(SMALLEST, 1 - edge).logit() - at_zero.logit()
 
 
-def _volume(codec: Any, maps: Maps) -> Tensor:
-    """(B, K D, H, W) logarithm of a Gaussian of one cell around a place and a depth, for a soft arg-max of ``beta``."""
-    cells, level = codec.grid.cells(maps["xy"][:, 0]), (maps["depth"][..., 0] + 0.5) * codec.bins - 0.5
-    lines = [
-        (torch.arange(count, dtype=level.dtype, device=level.device) - at[..., None]).square()
-        for count, at in zip((codec.bins, *codec.grid.shape), (level, cells[..., 1], cells[..., 0]), strict=True)
-    ]
-    squares = lines[0][..., :, None, None] + lines[1][..., None, :, None] + lines[2][..., None, None, :]
-    volume: Tensor = squares.flatten(1, 2) / (-2 * codec.beta)
-    return volume
+def _around(codec: Any, maps: Maps) -> Tensor:
+    """(B, K, H, W) or (B, K D, H, W) logarithm of a Gaussian of one cell around each place, and depth where told.
+
+    What a soft arg-max of sharpness ``beta`` finds again. One that takes no background off would be misled by a target
+    for losses on maps; its network is free to give a map without any.
+    """
+    cells = codec.grid.cells(maps["xy"][:, 0])
+    rows, columns = (
+        (torch.arange(count, dtype=cells.dtype, device=cells.device) - cells[..., axis, None]).square()
+        for count, axis in zip(codec.grid.shape, (1, 0), strict=True)
+    )
+    squares = rows[..., None] + columns[..., None, :]
+    if "depth" in maps:
+        level = (maps["depth"] + 0.5) * codec.bins - 0.5
+        layers = (torch.arange(codec.bins, dtype=level.dtype, device=level.device) - level).square()
+        squares = (layers[..., None, None] + squares[:, :, None]).flatten(1, 2)
+    raw: Tensor = squares / (-2 * codec.beta)
+    return raw

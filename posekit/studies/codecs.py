@@ -11,10 +11,12 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import torch
+from torch import nn
 
 from posekit.codecs import CODECS
 from posekit.codecs.base import Codec, Target
@@ -22,11 +24,14 @@ from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.keypoints import INSTANCE, Instances, Keypoints
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import fitting
+from posekit.models.base import Backbone
 from posekit.models.count import Cost, count_parameters, measure
+from posekit.models.topdown import TopDown
 from posekit.recipe import Recipe
-from posekit.recipes.topdown import PLAIN, REPRESENTATIONS, Form, Size, topdown
+from posekit.recipes.representations import REPRESENTATIONS
+from posekit.recipes.topdown import PLAIN, Form, Size, topdown
 
-POINTS = 1024
+POINTS = 512
 """At least so many points are encoded and decoded again."""
 
 MOST = 1 << 24
@@ -118,14 +123,36 @@ def row(name: str, skeleton: Skeleton, form: Form, size: Size | None = None, str
 
 
 def network_costs(recipe: Recipe) -> dict[str, Cost]:
-    """Costs of ``backbone``, ``neck`` and ``head``, as far as they have parameters; nothing is computed.
+    """Costs of ``neck`` and ``head``, as far as they have parameters; nothing is computed.
 
     Raises:
         ValueError: no network of this recipe gives the codec's maps.
     """
+    return _costs(recipe.model, tuple((name, tuple(shape)) for name, shape in recipe.codec.shapes.items()))
+
+
+@lru_cache
+def _costs(model: TopDown, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> dict[str, Cost]:
+    """See `network_costs`; representations with the same maps are counted once."""
     with torch.device("meta"):
-        net = recipe.build(weights=False)
-    return measure(net, recipe.size)
+        net = model.build(dict(shapes), weights=False)
+        net.backbone = _Trunk(net.backbone, model.size)  # type: ignore[arg-type]
+    return measure(net, model.size)
+
+
+class _Trunk(nn.Module):
+    """A trunk's maps without their values: what neck and head cost does not depend on them."""
+
+    def __init__(self, trunk: Backbone, size: Size) -> None:
+        super().__init__()
+        self.shapes = [
+            (channels, *(side // stride for side in size))
+            for channels, stride in zip(trunk.channels, trunk.strides, strict=True)
+        ]
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """One map of zeros a stride."""
+        return [image.new_zeros(len(image), *shape) for shape in self.shapes]
 
 
 def inner_points(codec: Codec, count: int, seed: int = 0) -> Instances:
@@ -173,9 +200,9 @@ def round_trip(codec: Codec, points: int = POINTS) -> tuple[float, float]:
 
 
 def target_bytes(target: Target) -> int:
-    """Bytes of the numbers in a target, weights included."""
-    tensors = [*target.maps.values(), *target.weight.values()]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    """Bytes that a target holds, weights included; a tensor under several names counts once."""
+    storages = [tensor.untyped_storage() for tensor in (*target.maps.values(), *target.weight.values())]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def source_of(thing: Any) -> str:

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from posekit.codecs.base import Target
 from posekit.codecs.heatmap import Heatmap
 from posekit.codecs.simcc import SimCC
 from posekit.geometry.grid import Grid
-from posekit.recipes.topdown import PLAIN, REPRESENTATIONS, TINY
+from posekit.recipes.representations import REPRESENTATIONS
+from posekit.recipes.topdown import PLAIN, TINY
 from posekit.skeletons.body import COCO17
 from posekit.skeletons.face import FACE5
 from posekit.studies.codecs import (
@@ -97,8 +99,14 @@ def test_inner_points_lie_in_the_middle_half():
 
 def test_bytes_of_a_target_by_hand():
     codec = Heatmap(points=5, grid=Grid.of((64, 48), 4))
-    # 5 maps of 16x12, 5 weights, 5 places, 5 weights of places, float32.
-    assert target_bytes(codec.encode(inner_points(codec, 1))) == 4 * (5 * 16 * 12 + 5 + 10 + 5)
+    # 5 maps of 16x12, 5 places, and 5 weights that maps and places share, float32.
+    assert target_bytes(codec.encode(inner_points(codec, 1))) == 4 * (5 * 16 * 12 + 10 + 5)
+
+
+def test_a_tensor_under_two_names_counts_once():
+    one, other = torch.zeros(2, 3), torch.zeros(2, 1)
+    whole = Target(maps={"xy": one, "again": one}, weight={"xy": other, "again": other.expand(2, 3)})
+    assert target_bytes(whole) == 4 * (6 + 2)
 
 
 def test_sources_end_where_differences_begin():
