@@ -121,6 +121,12 @@ def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:
     return maps.flatten().index_select(0, at.flatten()).reshape(at.shape)
 
 
+def at_cell(pairs: Tensor, cell: Tensor) -> Tensor:
+    """Two channels a point, read at its cell: (B, 2K, H, W) and (B, K, 2) integer to (B, K, 2)."""
+    number = cell[..., 1:] * pairs.shape[-1] + cell[..., :1]
+    return picked(pairs, number.repeat_interleave(2, 1)).reshape(cell.shape)
+
+
 def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
     """Maps of the mirrored image as maps of the image.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, nearest, peak, picked
+from posekit.codecs.cells import at_cell, mirrored, nearest, peak
 from posekit.codecs.heatmap import map_target, read_map
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -101,8 +101,7 @@ class GridRegression:
         """
         read = self.read(maps)
         cell, value = peak(read["heatmap"])
-        number = (cell[..., 1:] * self.grid.width + cell[..., :1]).repeat_interleave(2, 1)
-        said = picked(read["offset"].to(value.dtype), number).reshape(cell.shape)
+        said = at_cell(read["offset"].to(value.dtype), cell)
         step = said - 0.5 if self.style == "yolo" else said * self.variance
         step = torch.nan_to_num(step, 0.0, 0.0, 0.0)
         return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)

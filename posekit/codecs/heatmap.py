@@ -3,6 +3,7 @@
 import math
 from typing import Annotated, Literal
 
+import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -117,6 +118,10 @@ Source: CenterNet, arXiv:1904.07850 (RetinaNet's idea), which puts it into the b
 """
 
 
+UNLIKELY = 1e4
+"""Logit of what cannot be; float16 holds it."""
+
+
 def map_names(activation: str, peaked: bool) -> frozenset[str]:
     """What a codec of one map a point gives; see `posekit.codecs.base`."""
     if activation == "none":
@@ -145,7 +150,8 @@ def read_map(maps: Maps, names: frozenset[str]) -> dict[str, Tensor]:
     """The raw ``heatmap`` as what ``names`` has: itself, or its logits and their sigmoid."""
     if "logits" not in names:
         return dict(maps)
-    logits = maps["heatmap"] + PRIOR
+    # What is not a number would stay one through a sigmoid, in the gradient even where nothing is asked for.
+    logits = torch.nan_to_num(maps["heatmap"] + PRIOR, -UNLIKELY, UNLIKELY, -UNLIKELY)
     return {**maps, "heatmap": logits.sigmoid(), **dict.fromkeys(names & {"logits", "peaks"}, logits)}
 
 

@@ -197,7 +197,8 @@ def refine_dark_udp(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
 
     Source: Huang et al. 2020, arXiv:1911.07524 (its code). Differs: on the border the reference doubles the outermost
     cells, which halves the curvature and throws a peak at 0.3 to -0.5; here the step starts from the cell one further
-    in, which for a Gaussian is as exact. The step is taken only where the Hessian is negative definite.
+    in, which for a Gaussian is as exact, and peaks within three cells of a border are not smoothed, because a window
+    that is half empty pulls them inward. The step is taken only where the Hessian is negative definite.
     """
     H, W = maps.shape[-2:]
     if min(H, W) < 3:
@@ -205,6 +206,9 @@ def refine_dark_udp(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     last = torch.tensor((W - 1, H - 1), device=cell.device)
     center = torch.minimum(cell.clamp_min(1), last - 1)
     L = _smooth_log(maps, center, blur)[..., 1:4, 1:4]
+    if blur > 1:
+        free = _ring(cell, (H, W), 3).all(-1)
+        L = torch.where(free[..., None, None], L, _smooth_log(maps, center, 1)[..., 1:4, 1:4])
     dx, dy = 0.5 * (L[..., 1, 2] - L[..., 1, 0]), 0.5 * (L[..., 2, 1] - L[..., 0, 1])
     dxx, dyy = (a - 2 * L[..., 1, 1] + b for a, b in ((L[..., 1, 2], L[..., 1, 0]), (L[..., 2, 1], L[..., 0, 1])))
     cross = L[..., 2, 2] - L[..., 1, 2] - L[..., 2, 1] + 2 * L[..., 1, 1] - L[..., 1, 0] - L[..., 0, 1] + L[..., 0, 0]

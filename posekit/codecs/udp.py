@@ -1,5 +1,6 @@
 """Unbiased data processing: Gaussians on a grid of unit length, and a disc with the way to its middle in every cell."""
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, outer, peak, picked, sane
+from posekit.codecs.cells import at_cell, mirrored, outer, peak, picked, sane
 from posekit.codecs.heatmap import gaussian_lines, map_target
 from posekit.codecs.refine import refine_dark_udp, window, window_width
 from posekit.codecs.single import inside_image, one_labelled, one_pose
@@ -95,12 +96,13 @@ class UdpCombined:
     grid: Suppress[AnyGrid]
     radius: float = Field(default=14.0, gt=0)
     "of the disc, image pixels; 3.5 cells of the map is usual"
-    merge: Literal["peak", "votes"] = "peak"
-    "peak follows the offset of the highest cell of the smoothed disc; votes lets every cell vote by its offset"
+    merge: Literal["near", "peak", "votes"] = "near"
+    """near takes the mean of where the cells around the highest one lead, peak follows the smoothed offset of that cell
+    as published, votes lets every cell of the map vote"""
     blur: float = Field(default=60.0, ge=0)
     "width of the window that smooths the disc before its highest cell is taken, image pixels; 0: none"
     offset_blur: float = Field(default=28.0, ge=0)
-    "width of the window that smooths the offsets, image pixels; 0: none"
+    "width of the window over which near and peak average, image pixels; 0: none"
     outside: Literal["window", "strict", "ignore"] = "window"
     """points outside the image: window trains on what the image shows of their disc, strict leaves them out, ignore
     trains on whatever map results"""
@@ -164,8 +166,8 @@ class UdpCombined:
             maps: ``disc`` (B, K, H, W) and ``offset`` (B, 2K, H, W); what is not finite says nothing.
 
         Returns:
-            Poses (B, 1, K): image pixels; the score is the smoothed disc at its highest cell, or the share of the
-            disc's votes in the 3x3 cells around the most.
+            Poses (B, 1, K): image pixels; the score is the smoothed disc at its highest cell over what smoothing leaves
+            of a perfect one, or the share of the disc's votes in the 3x3 cells around the most.
         """
         disc = torch.nan_to_num(sane(maps["disc"]), 0.0).clamp_min(0.0)
         disc = torch.where(disc > 1e6, 0.0, disc)
@@ -173,17 +175,35 @@ class UdpCombined:
         if self.merge == "votes":
             return self._voted(disc, offset)
         cells = self.grid.scale[0]
-        smooth, way = blurred(disc, odd(self.blur / cells)), blurred(offset, odd(self.offset_blur / cells))
-        cell, value = peak(smooth)
-        number = cell[..., 1:] * self.grid.width + cell[..., :1]
-        step = picked(way, number.repeat_interleave(2, 1)).reshape(*cell.shape)
-        return one_pose(self.grid.pixels(cell.to(value.dtype)) + step * self.radius, value)
+        smoothing = odd(self.blur / cells)
+        cell, value = peak(blurred(disc, smoothing))
+        value = value / disc_left(self.radius / cells, smoothing)
+        width = odd(self.offset_blur / cells)
+        lead = self._averaged(disc, offset, cell, width) if self.merge == "near" else blurred(offset, width)
+        step = at_cell(lead, cell) * self.radius
+        return one_pose(self.grid.pixels(cell.to(value.dtype)) + step, value)
+
+    def _averaged(self, disc: Tensor, offset: Tensor, cell: Tensor, width: int) -> Tensor:
+        """(B, 2K, H, W) what the offsets around say of a cell: where each leads, seen from here, by its disc's weight.
+
+        A cell further left leads further right. A plain mean forgets that, and is off wherever the window and the disc
+        are not the same all around.
+        """
+        B, K, H, W = disc.shape
+        ways = offset.reshape(B, K, 2, H, W)
+        x, y = (axis / self.radius for axis in self.grid.axes(disc))
+        ends = torch.stack((ways[:, :, 0] + x, ways[:, :, 1] + y[:, None]), dim=2) * disc[:, :, None]
+        weight = blurred(disc, width)[:, :, None]
+        mean = blurred(ends.flatten(1, 2), width).reshape(B, K, 2, H, W) / weight.clamp_min(1e-9)
+        lead = mean - torch.stack((x.expand(H, W), y[:, None].expand(H, W)))
+        # Where nothing around is part of a disc, the cell's own offset is all there is.
+        return torch.where(weight > 1e-6, lead, ways).flatten(1, 2)
 
     def _voted(self, disc: Tensor, offset: Tensor) -> Poses:
-        scale = offset.new_tensor(self.grid.scale)
-        B, _, H, W = offset.shape
-        way = offset.reshape(B, self.points, 2, H, W) * (self.radius / scale)[:, None, None]
-        area = torch.pi * self.radius**2 / float(scale.prod())
+        (sx, sy), (B, _, H, W) = self.grid.scale, offset.shape
+        reach = offset.new_tensor((self.radius / sx, self.radius / sy))[:, None, None]
+        way = offset.reshape(B, self.points, 2, H, W) * reach
+        area = math.pi * self.radius**2 / (sx * sy)
         place, mass = most_votes(votes(disc, way) / area)
         return one_pose(self.grid.pixels(place), mass)
 
@@ -208,6 +228,13 @@ def blurred(maps: Tensor, width: int) -> Tensor:
     flat = maps.flatten(0, 1)[:, None]
     flat = F.conv2d(flat, taps[None, None, None], padding=(0, width // 2))
     return F.conv2d(flat, taps[None, None, :, None], padding=(width // 2, 0)).reshape(maps.shape)
+
+
+def disc_left(radius: float, width: int) -> float:
+    """What smoothing with a window leaves of the middle of a disc of 1; both in cells."""
+    reach = width // 2
+    taps = list(zip(range(-reach, reach + 1), window(width), strict=True))
+    return sum(a * b for i, a in taps for j, b in taps if i * i + j * j <= radius * radius)
 
 
 def votes(weight: Tensor, way: Tensor) -> Tensor:
