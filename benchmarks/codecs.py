@@ -195,7 +195,7 @@ def show(result: Mapping[str, Any]) -> None:
         )
 
 
-def main(rounds: int = 15, step_rounds: int = 5, keep: bool = True) -> dict[str, Any]:
+def main(rounds: int = 9, step_rounds: int = 3, keep: bool = True) -> dict[str, Any]:
     """Measure; write `codecs.json` and the chart unless told not to ``keep`` them."""
     torch.set_num_threads(1)
     result = measured(rounds, step_rounds)
@@ -209,4 +209,4 @@ def main(rounds: int = 15, step_rounds: int = 5, keep: bool = True) -> dict[str,
 
 
 if __name__ == "__main__":
-    main(*((3, 1, False) if "--quick" in sys.argv[1:] else ()))
+    main(*((2, 1, False) if "--quick" in sys.argv[1:] else ()))
