@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from posekit.data.coco_category import choose_category, read_skeleton
+from posekit.data.coco_depth import depth_entries, read_depths
 from posekit.data.coco_structure import Entry, check_annotations, check_images, check_values, load_json
 from posekit.data.dataset import Dataset, ImageRecord
 from posekit.data.errors import DataError
@@ -32,7 +33,8 @@ def read_coco(path: Path | str, images: Path | None = None, category: str | None
     """Read a COCO key-point file.
 
     Annotations that are crowds, or have no labelled point, become regions to ignore. A missing ``bbox`` is put around
-    the points with a tenth to spare, a missing ``area`` is 0.53 of the box; both are said in ``inferred``.
+    the points with a tenth to spare, a missing ``area`` is 0.53 of the box; both are said in ``inferred``. A list
+    ``depth`` beside ``keypoints`` gives depths about the root, see `posekit.data.coco_depth`.
 
     Args:
         path: of the JSON.
@@ -71,6 +73,7 @@ def from_content(
     xy, visibility = flat[..., :2] + HALF_PIXEL, flat[..., 2].astype(np.int8)
     boxes, area, guessed = _boxes(annotations, xy, visibility > 0)
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
+    depth, depth_known = read_depths(file, annotations, points)
     names = [entry["file_name"] for entry in content["images"]]
     paths, where = find_images(file, names, images) if look else (names, f"images: in {file}")
     return Dataset(
@@ -86,6 +89,8 @@ def from_content(
         annotation_id=_numbers(file, ids),
         inferred=(*said, *guessed, where),
         crowd=crowd,
+        depth=depth,
+        depth_known=depth_known,
         category_id=chosen["id"],
         file=str(file),
     )
@@ -158,7 +163,10 @@ def to_content(dataset: Dataset, folder: Path) -> dict[str, Any]:
     category = {"category_id": dataset.category_id}
     return {
         "images": [_image_entry(record, folder) for record in dataset.images],
-        "annotations": [dict(zip(keys, row, strict=True)) | category for row in columns],
+        "annotations": [
+            dict(zip(keys, row, strict=True)) | category | deep
+            for row, deep in zip(columns, depth_entries(dataset), strict=True)
+        ],
         "categories": [_category_entry(dataset.skeleton, dataset.category_id)],
     }
 

@@ -75,7 +75,8 @@ class Dataset:
         annotation_id: (M,) int64 number in the label file.
         inferred: sentences on what the data did not say.
         crowd: (M,) bool, marked as a crowd in the file; ``None``: none is.
-        depth: (M, K) float32 depth relative to the root, or ``None``.
+        depth: (M, K) float32 depth relative to the root, in any one unit, or ``None``.
+        depth_known: (M, K) bool, where it counts; ``None``: wherever there are depths.
         category_id: number of the category in its label file.
         file: label file, for messages.
     """
@@ -93,6 +94,7 @@ class Dataset:
     inferred: tuple[str, ...] = ()
     crowd: Array | None = None
     depth: Array | None = None
+    depth_known: Array | None = None
     category_id: int = 1
     file: str = ""
 
@@ -162,6 +164,7 @@ class Dataset:
             xy=self.xy[rows].astype(np.float32),
             visibility=self.visibility[rows],
             depth=None if self.depth is None else self.depth[rows],
+            depth_known=None if self.depth is None or self.depth_known is None else self.depth_known[rows],
         )
         return Instances(
             keypoints=points,
@@ -203,10 +206,13 @@ class Dataset:
         return replace(part, images=tuple(self.images[i] for i in kept), image=np.searchsorted(kept, part.image))
 
     def _take(self, rows: Array) -> Dataset:
-        return replace(self, **{name: a[rows] for name in _COLUMNS if (a := getattr(self, name)) is not None})
+        return replace(
+            self, **{name: a[rows] for name in (*_COLUMNS, *_OPTIONAL) if (a := getattr(self, name)) is not None}
+        )
 
 
-_COLUMNS = ("xy", "visibility", "boxes", "area", "category", "role", "image", "annotation_id", "crowd", "depth")
+_COLUMNS = ("xy", "visibility", "boxes", "area", "category", "role", "image", "annotation_id")
+_OPTIONAL = ("crowd", "depth", "depth_known")
 
 
 def merged(datasets: Sequence[Dataset]) -> Dataset:
@@ -234,15 +240,26 @@ def merged(datasets: Sequence[Dataset]) -> Dataset:
         images = tuple(replace(record, id=i) for i, record in enumerate(images, 1))
         numbers = np.arange(1, len(numbers) + 1)
         inferred += ("images and annotations are numbered anew, as their numbers in the files collide",)
-    joined = {name: np.concatenate([getattr(d, name) for d in datasets]) for name in _COLUMNS[:-2]}
+    joined = {name: np.concatenate([getattr(d, name) for d in datasets]) for name in _COLUMNS}
     joined |= {
         "image": np.concatenate([d.image + o for d, o in zip(datasets, offsets[:-1], strict=True)]),
         "annotation_id": numbers,
         "crowd": np.concatenate([np.zeros(len(d.role), bool) if d.crowd is None else d.crowd for d in datasets]),
-        "depth": None if any(d.depth is None for d in datasets) else np.concatenate([d.depth for d in datasets]),
+        **_joined_depths(datasets),
     }
     file = ", ".join(d.file for d in datasets if d.file)
     return replace(first, images=images, inferred=inferred, file=file, **joined)
+
+
+def _joined_depths(datasets: Sequence[Dataset]) -> dict[str, Array | None]:
+    """Depths of all, unknown where a set has none; nothing where no set has any."""
+    if all(d.depth is None for d in datasets):
+        return {"depth": None, "depth_known": None}
+    depth = [np.zeros(d.visibility.shape, np.float32) if d.depth is None else d.depth for d in datasets]
+    known = [
+        np.full(d.visibility.shape, d.depth is not None) if d.depth_known is None else d.depth_known for d in datasets
+    ]
+    return {"depth": np.concatenate(depth), "depth_known": np.concatenate(known)}
 
 
 def _agree(first: Dataset, other: Dataset) -> None:

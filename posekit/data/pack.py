@@ -39,8 +39,8 @@ def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, qua
     """Write one crop for each trainable instance, and its labels.
 
     A crop is the part of the image inside a square around the box, never enlarged, so training crops of any aspect
-    with less padding see what they would have seen in the image. Other instances, regions to ignore and depths are
-    not kept; original annotation ids are.
+    with less padding see what they would have seen in the image. Other instances and regions to ignore are not kept;
+    original annotation ids and depths are.
 
     Args:
         dataset: to pack.
@@ -156,7 +156,8 @@ def _labels(dataset: Dataset, records: list[ImageRecord], matrices: list[NDArray
         image=np.arange(len(rows)),
         annotation_id=dataset.annotation_id[rows],
         crowd=None,
-        depth=None,
+        depth=None if dataset.depth is None else dataset.depth[rows],
+        depth_known=None if dataset.depth_known is None else dataset.depth_known[rows],
     )
     content = to_content(packed, Path())
     for entry, record, row, m in zip(content["images"], records, rows, matrix, strict=True):

@@ -66,17 +66,17 @@ class Measured:
 @torch.inference_mode()
 def predicted(
     net: nn.Module, recipe: Recipe, dataset: Dataset, device: str | torch.device, progress: bool = False
-) -> tuple[Float, Float]:
+) -> tuple[Float, Float, Float | None]:
     """Points of every instance of a set.
 
     Returns:
-        xy (M, K, 2) in pixels of the set's images, and score (M, K).
+        xy (M, K, 2) in pixels of the set's images, score (M, K), and depth (M, K) or ``None``.
     """
     training = net.training
     net.eval()
     flip = recipe.skeleton.flip if recipe.train.flip_test and recipe.skeleton.flippable else None
     loader = still_loader(dataset, recipe)
-    xy, score = [], []
+    xy, score, depth = [], [], []
     for batch in track(loader, "measuring", disable=not (progress and sys.stderr.isatty())):
         moved = batch.to(device)
         layout = torch.channels_last if recipe.train.channels_last else torch.contiguous_format
@@ -84,8 +84,10 @@ def predicted(
         poses = to_source(decode_crops(net, recipe.codec, image, flip), moved.to_source)
         xy.append(poses.xy[:, 0].cpu().numpy())
         score.append(poses.score[:, 0].cpu().numpy())
+        if poses.depth is not None:
+            depth.append(poses.depth[:, 0].cpu().numpy())
     net.train(training)
-    return _in_image(np.concatenate(xy), dataset), np.concatenate(score)
+    return _in_image(np.concatenate(xy), dataset), np.concatenate(score), np.concatenate(depth) if depth else None
 
 
 def _in_image(xy: Float, dataset: Dataset) -> Float:
@@ -108,8 +110,20 @@ def measure(
         device: the net's.
         progress: show a bar.
     """
-    xy, score = predicted(net, recipe, dataset, device, progress)
-    return compared(xy, score, recipe, dataset)
+    xy, score, depth = predicted(net, recipe, dataset, device, progress)
+    measured = compared(xy, score, recipe, dataset)
+    return measured if depth is None else replace(measured, figures=measured.figures | depth_error(depth, dataset))
+
+
+def depth_error(depth: Float, dataset: Dataset) -> dict[str, float]:
+    """``depth_error``, the mean distance of depths (M, K) in the data's unit; nothing where no depth is known."""
+    rows = dataset.rows
+    if dataset.depth is None:
+        return {}
+    known = dataset.visibility[rows] > 0
+    if dataset.depth_known is not None:
+        known = known & dataset.depth_known[rows]
+    return {"depth_error": float(np.abs(depth - dataset.depth[rows])[known].mean())} if known.any() else {}
 
 
 def compared(xy: Float, score: Float, recipe: Recipe, dataset: Dataset) -> Measured:

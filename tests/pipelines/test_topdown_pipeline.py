@@ -108,13 +108,14 @@ def test_a_box_is_predicted_as_it_is_measured(flip):
     dataset = Synthetic(DOTS, count=4, size=(60, 80), seed=5, figures=2).dataset()
     torch.manual_seed(0)
     net = Small(3)
-    xy, score = predicted(net, recipe(flip_test=flip), dataset, "cpu")
+    xy, score, depth = predicted(net, recipe(flip_test=flip), dataset, "cpu")
     samples = [dataset.instance(i) for i in range(len(dataset))]
     poses = TopDownPipeline(net, recipe(flip_test=flip))(
         [sample.image for sample in samples], [sample.instances.boxes for sample in samples]
     )
     np.testing.assert_allclose(np.concatenate([p.xy for p in poses]), xy, atol=1e-3)
     np.testing.assert_array_equal(np.concatenate([p.score for p in poses]), score)
+    assert depth is None
 
 
 def test_the_mirrored_crop_says_the_same_where_the_network_is_symmetric():
