@@ -14,7 +14,7 @@ from posekit.codecs.heatmap import map_names, map_target, read_map
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
 from posekit.codecs.refine import refined
 from posekit.codecs.single import one_box, one_labelled, one_pose
-from posekit.geometry.grid import AnyGrid
+from posekit.geometry.grid import AnyGrid, RatioGrid
 from posekit.geometry.keypoints import Instances, Poses
 
 
@@ -103,14 +103,17 @@ class CenterNet:
         return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps and the steps along x; exact but for ``compat`` and on a `RatioGrid`."""
-        # Steps within [0, 1) of a mirrored cell run from its other end.
-        ahead = 1.0 if self.compat == "centernet" else 0.0
-        x, y = mirrored(maps["offset"], (0, 1), self.grid).unbind(1)
-        return {
-            "heatmap": mirrored(maps["heatmap"], order, self.grid),
-            "offset": torch.stack((ahead - x, y), dim=1),
-        }
+        """Mirror the maps and the steps along x; exact but on a `RatioGrid`, which leaves ``1 / s`` cells."""
+        if self.compat == "none":
+            x, y = mirrored(maps["offset"], (0, 1), self.grid).unbind(1)
+            return {"heatmap": mirrored(maps["heatmap"], order, self.grid), "offset": torch.stack((-x, y), dim=1)}
+        # Steps within [0, 1) of a mirrored cell run from its other end, in the cell before it.
+        x, y = self._before(maps["offset"].flip(-1)).unbind(1)
+        return {"heatmap": self._before(maps["heatmap"][:, list(order)].flip(-1)), "offset": torch.stack((1 - x, y), 1)}
+
+    def _before(self, maps: Tensor) -> Tensor:
+        """Move maps left by one cell, the last column doubled; not on a `RatioGrid`, where they lie too far left."""
+        return maps if isinstance(self.grid, RatioGrid) else torch.cat((maps[..., 1:], maps[..., -1:]), dim=-1)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

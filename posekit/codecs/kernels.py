@@ -34,7 +34,7 @@ def corner_radius(height: Tensor, width: Tensor, iou: float, compat: bool = Fals
 
 
 def _outward(total: Tensor, area: Tensor, iou: float) -> Tensor:
-    return (-2 * iou * total + (4 * iou**2 * total.square() + 16 * iou * area).sqrt()) / (8 * iou)
+    return (-2 * iou * total + (4 * iou**2 * total.square() + 16 * iou * area * (1 - iou)).sqrt()) / (8 * iou)
 
 
 def radius_sigma(radius: Tensor) -> tuple[Tensor, Tensor]:
