@@ -48,7 +48,9 @@ def _times(panel: Any, result: Mapping[str, Any], names: list[str], what: str) -
         for other, own in result["compared"].items()
         if own.endswith(what) and f"mmpose {other}" in rows
     }
-    for offset, label, values, colour in ((-0.2, "posekit", ours, "C0"), (0.2, "MMPose 1.3.2", theirs, "0.65")):
+    commits = {row["commit"] for name, row in rows.items() if name.startswith("mmpose") and "commit" in row}
+    other = result["reference"] + "".join(f", measured beside {commit}" for commit in sorted(commits))
+    for offset, label, values, colour in ((-0.2, "posekit", ours, "C0"), (0.2, other, theirs, "0.65")):
         bars = panel.barh([at + offset for at in values], list(values.values()), 0.38, label=label, color=colour)
         panel.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
     if what == "encode":

@@ -57,7 +57,9 @@ def speed() -> Iterator[str]:
     for _, result in results:
         for what, aim in result.get("aims", {}).items():
             bound = f"at least {aim['at_least']}" if "at_least" in aim else f"at most {aim['at_most']}"
-            yield _row(what, f"{aim['figure']:.3g}", bound, "met" if aim["met"] else "missed")
+            # A figure that could not be measured again stays, with the commit that it is from.
+            when = f" (at {aim['commit']})" if "commit" in aim else ""
+            yield _row(what + when, f"{aim['figure']:.3g}", bound, "met" if aim["met"] else "missed")
     yield ""
 
 

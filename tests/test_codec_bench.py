@@ -87,8 +87,7 @@ def test_the_chart_is_drawn(bench, tmp_path):
     rows = {f"{name} {what}": row for name in names for what in ("encode", "decode")}
     step = {name: {"share": {"figure": 0.01}} for name in names}
     compared = {"dark decode": "dark decode"}
-    bench.chart(
-        {"rows": {**rows, "fill": row, "mmpose dark decode": row}, "step": step, "compared": compared},
-        tmp_path / "chart.png",
-    )
+    rows |= {"fill": row, "mmpose dark decode": {**row, "commit": "old"}}
+    result = {"rows": rows, "step": step, "compared": compared, "reference": "mmpose 1.3.2"}
+    bench.chart(result, tmp_path / "chart.png")
     assert cv2.imread(str(tmp_path / "chart.png")).shape[1] > 1000
