@@ -126,7 +126,8 @@ class Ellipse:
         bone = xy - xy[:, parent]
         there = known & known[:, parent] & (bone.square().sum(-1) > 1e-6)
         safe = torch.where(there[..., None], bone, bone.new_tensor((1.0, 0.0)))
-        return torch.where(there, self.along, self.across), torch.atan2(safe[..., 1], safe[..., 0])
+        along, across = bone.new_tensor((self.along, self.across)).unbind()
+        return torch.where(there, along, across), torch.atan2(safe[..., 1], safe[..., 0])
 
     def read(self, maps: Maps) -> Maps:
         """The map, and its logits where it has some."""
