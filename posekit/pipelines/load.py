@@ -24,4 +24,11 @@ def load(path: str | Path, device: str = "cpu", batch: int = 32, flip_test: bool
         WeightsError: no model there, or a damaged one.
     """
     weights = load_weights(path)
-    return TopDownPipeline(weights.net, weights.recipe, device=device, batch=batch, flip_test=flip_test)
+    return TopDownPipeline(
+        weights.net,
+        weights.recipe,
+        device=device,
+        batch=batch,
+        flip_test=flip_test,
+        calibration=weights.calibration,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from posekit.codecs.base import Codec
 from posekit.geometry.affine import crop_matrix, invert
 from posekit.geometry.keypoints import Poses
+from posekit.metrics.calibration import Calibration
 from posekit.recipe import Recipe
 from posekit.transforms.geometric import warp
 
@@ -53,6 +55,19 @@ def to_source(poses: Poses, matrix: Tensor) -> Poses:
     return Poses(xy=xy, score=poses.score, instance_score=poses.instance_score, visible=poses.visible, spread=spread)
 
 
+def calibrated(poses: Poses, calibration: Calibration | None) -> Poses:
+    """The same points with calibrated scores; an instance's score is the mean of its points', as in every codec.
+
+    Args:
+        poses: NumPy arrays.
+        calibration: ``None`` changes nothing.
+    """
+    if calibration is None:
+        return poses
+    score = calibration.apply(poses.score)
+    return replace(poses, score=score, instance_score=score.mean(-1))
+
+
 class TopDownPipeline:
     """One instance a box: call it with images, get one `Poses` an image.
 
@@ -62,6 +77,7 @@ class TopDownPipeline:
         device: where it runs.
         batch: crops at once, over images.
         flip_test: average with the mirrored crop; ``None`` does as the recipe says.
+        calibration: of the scores; ``None`` gives them as the codec does.
     """
 
     def __init__(
@@ -71,9 +87,11 @@ class TopDownPipeline:
         device: str | torch.device = "cpu",
         batch: int = 32,
         flip_test: bool | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.net = net.to(device).eval()
         self.recipe, self.device, self.batch = recipe, torch.device(device), batch
+        self.calibration = calibration
         wanted = recipe.train.flip_test if flip_test is None else flip_test
         self.flip = recipe.skeleton.flip if wanted and recipe.skeleton.flippable else None
 
@@ -112,7 +130,7 @@ class TopDownPipeline:
         back = torch.from_numpy(np.stack([invert(made[i][j]) for i, j in jobs])).float().to(self.device)
         image = torch.from_numpy(crops).permute(0, 3, 1, 2).to(self.device)
         poses = to_source(decode_crops(self.net, self.recipe.codec, image, self.flip), back)
-        return poses.each(lambda a: a[:, 0].cpu().numpy())
+        return calibrated(poses.each(lambda a: a[:, 0].cpu().numpy()), self.calibration)
 
     def _gather(self, parts: list[Poses], boxes: Sequence[NDArray[np.floating]]) -> Iterator[Poses]:
         points = len(self.recipe.skeleton.points)

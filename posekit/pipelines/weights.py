@@ -1,7 +1,7 @@
 """A trained network as a folder: `model.safetensors`, `config.json`, and a card. No pickle.
 
-`config.json` holds the recipe (skeleton and sigmas in it), what was measured, and the licences, so the folder is all
-that anyone needs to predict, measure or train on.
+`config.json` holds the recipe (skeleton and sigmas in it), what was measured, the licences, and the calibration of the
+scores where one was fitted, so the folder is all that anyone needs to predict, measure or train on.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
-from posekit.recipe import Recipe, RecipeError, dump, parse
+from posekit.metrics.calibration import Calibration
+from posekit.recipe import Recipe, RecipeError, dump, explain, parse
 
 FORMAT = 1
+_CALIBRATION: TypeAdapter[Calibration | None] = TypeAdapter(Calibration | None)
 LICENSES = {"code": "Apache-2.0", "training_data": "unknown: say what the images allow before you share the weights"}
 
 
@@ -35,6 +38,7 @@ class Weights:
     recipe: Recipe
     metrics: dict[str, Any]
     path: Path
+    calibration: Calibration | None = None
 
 
 def save_weights(folder: Path, net: nn.Module, recipe: Recipe, metrics: Mapping[str, Any]) -> None:
@@ -55,8 +59,27 @@ def save_weights(folder: Path, net: nn.Module, recipe: Recipe, metrics: Mapping[
         "metrics": known(metrics),
         "licenses": LICENSES,
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "config.json").write_text(_json(config), encoding="utf-8")
     (folder / "README.md").write_text(_card(recipe, metrics), encoding="utf-8")
+
+
+def save_calibration(folder: Path, calibration: Calibration) -> None:
+    """Write the calibration into the folder's ``config.json``; all else in it stays as it is.
+
+    Args:
+        folder: of weights; an older calibration is replaced.
+        calibration: of the scores as the codec gives them.
+    """
+    file = folder / "config.json"
+    config = json.loads(file.read_bytes()) | {"calibration": _CALIBRATION.dump_python(calibration, mode="json")}
+    # Written beside and renamed: a kill in the middle leaves a folder that can be loaded.
+    beside = folder / "config.json.tmp"
+    beside.write_text(_json(config), encoding="utf-8")
+    beside.replace(file)
+
+
+def _json(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 def known(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +149,7 @@ def load_weights(place: str | Path) -> Weights:
         raise WeightsError(
             f"{file}: format {config.get('format')!r}, this posekit reads {FORMAT}; upgrade the older of the two"
         )
+    calibration = _calibration(config, file)
     tensors = folder / "model.safetensors"
     if not tensors.is_file():
         raise WeightsError(f"{tensors}: missing; config.json beside it belongs to it, copy both")
@@ -137,4 +161,14 @@ def load_weights(place: str | Path) -> Weights:
     except RuntimeError as error:
         first = " ".join(str(error).split())[:300]
         raise WeightsError(f"{tensors}: tensors do not fit the network of config.json: {first}") from None
-    return Weights(net.eval(), recipe, config.get("metrics", {}), folder)
+    return Weights(net.eval(), recipe, config.get("metrics", {}), folder, calibration)
+
+
+def _calibration(config: Mapping[str, Any], file: Path) -> Calibration | None:
+    """That of the scores, where the folder holds one."""
+    try:
+        return _CALIBRATION.validate_python(config.get("calibration"))
+    except ValidationError as error:
+        raise WeightsError(
+            f"{file}: calibration: {explain(error)}; mend it, or make it anew with posekit eval --calibrate"
+        ) from None

@@ -1,0 +1,101 @@
+"""`posekit eval --calibrate`: fit what scores are worth, tell it, and keep it beside the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from posekit.data.dataset import Dataset
+from posekit.metrics.calibration import HIGHEST, Reliability
+from posekit.pipelines.weights import WeightsError, save_calibration
+from posekit.training.calibrate import Calibrated, calibrate
+from posekit.training.evaluate import Measured
+from posekit.visualize.reliability import reliability_diagram
+
+
+def check_ours(model: str, folder: Path) -> None:
+    """Refuse to write into what the hub's cache holds.
+
+    Args:
+        model: as the user named it.
+        folder: of its weights.
+
+    Raises:
+        WeightsError: the folder is not one that the user named.
+    """
+    if folder not in (Path(model), Path(model) / "best"):
+        raise WeightsError(
+            f"{model}: a calibration is written into the model's folder, and this one belongs to the hub's cache; "
+            f"copy {folder} and name the copy"
+        )
+
+
+def calibrate_and_tell(
+    measured: Measured, dataset: Dataset, folder: Path, within: float | None, console: Console
+) -> dict[str, Any]:
+    """Fit, print both tables, write ``config.json`` and ``reliability.png``.
+
+    Returns:
+        What the figures' file says of it.
+    """
+    made = calibrate(measured, dataset, within)
+    calibration = made.calibration
+    console.print(
+        f"calibration: a score is the probability of an {calibration.meaning}; fitted on {made.fitted} points in "
+        f"images of even number, tables of {int(made.before.count.sum())} points in images of odd number",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(reliability_table("before", made.before))
+    console.print(reliability_table("after", made.after))
+    if calibration.temperature >= HIGHEST * (1 - 1e-9):
+        console.print("the scores do not tell right points from wrong ones: all get nearly the same", soft_wrap=True)
+    picture = _draw(made, folder / "reliability.png")
+    save_calibration(folder, calibration)
+    console.print(
+        f"temperature {calibration.temperature:.4g}, shift {calibration.shift:.4g}, kept in {folder / 'config.json'}; "
+        f"diagram in {picture}; on these images calibrated scores now look better than on new ones",
+        markup=False,
+        soft_wrap=True,
+    )
+    return {
+        "temperature": calibration.temperature,
+        "shift": calibration.shift,
+        "meaning": calibration.meaning,
+        "expected_error": {"before": made.before.expected_error, "after": made.after.expected_error},
+        "largest_error": {"before": made.before.largest_error, "after": made.after.largest_error},
+    }
+
+
+def reliability_table(name: str, table: Reliability) -> Table:
+    """Bins of scores, lowest first, and the errors over all of them."""
+    errors = f"expected error {table.expected_error:.4f}, largest {table.largest_error:.4f}"
+    rows = Table("scores", "points", "mean score", "share right", title=f"{name}: {errors}", title_justify="left")
+    for low, high, count, score, share in zip(
+        table.edges, table.edges[1:], table.count, table.score, table.share, strict=False
+    ):
+        rows.add_row(f"{low:.3f} to {high:.3f}", str(int(count)), f"{score:.4f}", f"{share:.4f}")
+    return rows
+
+
+def _draw(made: Calibrated, file: Path) -> Path:
+    tables = {"before": made.before, "after": made.after}
+    picture = reliability_diagram(
+        "how often points are right, by their score",
+        {
+            f"{name}: expected error {table.expected_error:.3f}": list(
+                zip(table.score, table.share, table.count, strict=True)
+            )
+            for name, table in tables.items()
+        },
+        "mean score of a bin",
+        f"share of points with {made.calibration.meaning}",
+    )
+    if not cv2.imwrite(str(file), np.ascontiguousarray(picture[..., ::-1])):
+        raise OSError(f"{file}: could not be written")
+    return file
