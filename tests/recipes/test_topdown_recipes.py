@@ -1,5 +1,7 @@
 """The published runs: their names are fixed, every codec is among them, and misspelt words meet the nearest one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from figures import FOUR
@@ -8,20 +10,39 @@ from posekit.codecs import CODECS
 from posekit.models.backbones import BACKBONES
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
-from posekit.recipes.topdown import REPRESENTATIONS
+from posekit.recipes.representations import REPRESENTATIONS, neighbours
+from posekit.skeletons import SKELETONS
 
-NAMES = ("heatmap", "dark", "integral", "dsnt", "regression", "rle", "simcc")
+NAMES = (
+    *("heatmap", "dark", "udp", "udp_combined", "openpose", "centernet", "ttfnet", "ellipse", "oks", "megvii"),
+    *("heatmap3d", "integral", "integral3d", "dsnt", "regression", "regression3d", "grid", "ssd"),
+    *("rle", "rle3d", "simcc", "simcc_smoothed", "simcc3d", "dfl"),
+)
 TINY = [name for name in RECIPES if name.endswith("-tiny")]
 
 
 def test_no_recipe_drops_out_silently():
-    assert list(RECIPES) == [f"topdown-{name}{suffix}" for suffix in ("", "-tiny") for name in NAMES]
+    assert list(RECIPES) == [f"topdown-{name}{suffix}".replace("_", "-") for suffix in ("", "-tiny") for name in NAMES]
 
 
 def test_every_codec_can_be_chosen():
     made = {RECIPES["topdown-dark"](FOUR, codec=name).codec.kind for name in REPRESENTATIONS}
     assert made == set(CODECS)
     assert set(REPRESENTATIONS) == set(NAMES)
+
+
+def test_mirror_points_have_mirror_neighbours():
+    for skeleton in SKELETONS.values():
+        near = neighbours(skeleton)
+        assert all(skeleton.flip[near[k]] == near[other] for k, other in enumerate(skeleton.flip) if near[k] >= 0)
+        assert all(near[k] >= -1 and near[k] != k for k in range(len(near)))
+    assert neighbours(SKELETONS["lsp14"])[:3] == (1, 0, 1)
+
+
+def test_a_loss_that_the_skeleton_leaves_out_is_not_among_the_defaults():
+    bare = replace(FOUR, bones=())
+    assert list(RECIPES["topdown-openpose-tiny"](FOUR).losses) == ["mse", "paf"]
+    assert list(RECIPES["topdown-openpose-tiny"](bare).losses) == ["mse"]
 
 
 def test_a_recipe_carries_its_name():
