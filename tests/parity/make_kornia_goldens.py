@@ -1,4 +1,6 @@
-"""Run kornia's soft arg-max, Gaussians, divergences and focal loss and store both: `python make_kornia_goldens.py TARGET.npz`.
+"""Run kornia's soft arg-max, Gaussians, divergences and focal loss and store both.
+
+`python make_kornia_goldens.py TARGET.npz`
 
 Runs in an environment of its own: `pip install torch==2.13.0 numpy kornia==0.9.0`. Places are in cells.
 """

@@ -25,8 +25,10 @@ POINTS = (
     (54.0, 5.7),
 )
 HIDDEN = 1
+# UDP's cells are square in images of that size: 52/13 and 68/17 pixels.
+SQUARE = (53, 69)
 KERNELS = (15, 11, 9, 7, 5)
-RADIUS = 3.5
+RADIUS, BLUR = 3.5, 5
 BINS, DEPTH = 8, 80.0
 # Depths about the root: in the middle, hidden, before the first and behind the last layer, just inside both ends.
 DEPTHS = (3.0, 0.0, -41.0, 10.0, 10.0, -39.0, 36.0)
@@ -34,10 +36,13 @@ DEPTHS = (3.0, 0.0, -41.0, 10.0, 10.0, -39.0, 36.0)
 
 def discs(xy: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Discs with offsets, and what is read from discs as a network gives them."""
-    codec = UDPHeatmap(input_size=SIZE, heatmap_size=CELLS, heatmap_type="combined", radius_factor=RADIUS / max(CELLS))
+    # Smoothing as wide as the default would fold all of so small a map.
+    codec = UDPHeatmap(SQUARE, CELLS, heatmap_type="combined", radius_factor=RADIUS / max(CELLS), blur_kernel_size=BLUR)
     made = codec.encode(xy, visible)
     target = made["heatmaps"]
-    inside = codec.encode(rng.uniform((20, 20), (SIZE[0] - 21, SIZE[1] - 21), (1, 4, 2)), np.ones((1, 4), np.float32))
+    inside = codec.encode(
+        rng.uniform((20, 20), (SQUARE[0] - 21, SQUARE[1] - 21), (1, 4, 2)), np.ones((1, 4), np.float32)
+    )
     maps = inside["heatmaps"].copy()
     # The disc as a network gives it: soft, noisy, and wrong far away from the point.
     maps[::3] = 0.9 * maps[::3] + rng.uniform(0, 0.05, maps[::3].shape)
@@ -54,16 +59,23 @@ def discs(xy: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> dict
     }
 
 
-def udp(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Refinement of UDP: four peaks inside, one in the first column, one between the first two, one ring."""
+def udp(xy: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Gaussians, and their refinement: four peaks inside, one before the first column's middle, one after, one ring."""
     inside = rng.uniform((5, 5), (CELLS[0] - 6, CELLS[1] - 6), (4, 2))
     maps = bumps(rng, np.concatenate((inside, ((0.3, 9.2), (1.2, 9.2), (7, 9)))))
     rows, columns = np.mgrid[: CELLS[1], : CELLS[0]]
     around = np.hypot(rows - 9, columns - 7)
     maps[6] = 0.9 * np.exp(-(((around - 4) / 1.5) ** 2) / 2) + rng.uniform(0, 0.02, maps[6].shape)
-    codec = UDPHeatmap(input_size=SIZE, heatmap_size=CELLS, sigma=SIGMA)
+    codec = UDPHeatmap(SQUARE, CELLS, sigma=SIGMA)
+    made = codec.encode(xy, visible)
     place, score = codec.decode(maps.copy())
-    return {"udp_maps": maps, "udp_xy": place, "udp_score": score}
+    return {
+        "udp_target": made["heatmaps"],
+        "udp_weights": made["keypoint_weights"],
+        "udp_maps": maps,
+        "udp_xy": place,
+        "udp_score": score,
+    }
 
 
 def megvii(xy: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -107,7 +119,7 @@ def main(target: str) -> None:
     visible = np.ones((1, len(POINTS)), np.float32)
     visible[0, HIDDEN] = 0
     stored = {"version": np.array(mmpose.__version__), "xy": xy, "visible": visible}
-    stored |= discs(xy, visible, rng) | udp(rng) | megvii(xy, visible, rng) | volumes(xy, visible, rng)
+    stored |= discs(xy, visible, rng) | udp(xy, visible, rng) | megvii(xy, visible, rng) | volumes(xy, visible, rng)
     np.savez_compressed(target, **stored)
     print(f"mmpose {mmpose.__version__}: {', '.join(stored)} in {target}")
 
