@@ -53,11 +53,15 @@ def test_the_first_losses_follow_from_the_seed():
     assert first_losses("topdown-dark-tiny")[1] == first_losses("topdown-dark-tiny")[1]
 
 
+# Decoded at whole cells or nearly: at stride 4 even a perfect answer is 1.6 pixels off.
+ROUGH = ("heatmap", "ttfnet", "megvii")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", REPRESENTATIONS)
 def test_it_learns(kind, fresh_engine, tmp_path, monkeypatch):
     monkeypatch.setattr(posekit.training.overfit, "ROUNDS", 4)
-    recipe = RECIPES[f"topdown-{kind}-tiny".replace("_", "-")](FOUR, size=(64, 64))
+    recipe = RECIPES[f"topdown-{kind}-tiny".replace("_", "-")](FOUR, size=(64, 64), stride=2 if kind in ROUGH else None)
     recipe = replace(recipe, model=replace(recipe.model, backbone=ResNet(depth=18, width=0.25)))
     if getattr(recipe.codec, "depth", None):
         # Drawn depths are pixels.
