@@ -1,9 +1,11 @@
 """The representations side by side on real data: one network, one budget of images seen.
 
-    python -m benchmarks.ladder mtfl5|helen|lspe [--only NAME...] [--epochs N] [--root runs/ladder]
+    python -m benchmarks.ladder mtfl5|helen|lspe [--only NAME...] [--every] [--seeds 0 1 2] [--epochs N] [--name NAME]
 
-Each method is one `posekit train` in a process of its own, on one thread, resumed where it was stopped. The result file
-holds the commands, the curve against images seen, and the mean pose and the untrained network beside them.
+Each run is one `posekit train` in a process of its own, on one thread, resumed where it was stopped. The result file
+holds the commands, the curve against images seen, and the mean pose and the untrained network beside them. It is
+written after every run, and a run that it already holds, by its command, is not made again: a ladder may be climbed in
+several goes. Further words are handed on to `posekit train`.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import write
+from benchmarks.record import RESULTS, circumstances, write
+from posekit.recipes.representations import REPRESENTATIONS
 
+EVERY = tuple(f"topdown-{name}".replace("_", "-") for name in REPRESENTATIONS if not name.endswith("3d"))
 METHODS = ("topdown-dark", "topdown-dsnt", "topdown-regression", "topdown-rle", "topdown-simcc")
 
 
@@ -58,14 +62,21 @@ def root() -> Path:
     return Path(os.environ.get("POSEKIT_DATA", "~/.cache/posekit")).expanduser()
 
 
-def command(setup: Setup, recipe: str, run: Path, extra: tuple[str, ...] = ()) -> list[str]:
+def command(setup: Setup, recipe: str, run: Path, seed: int = 0, extra: tuple[str, ...] = ()) -> list[str]:
     """Words of one `posekit train`."""
     height, width = map(str, setup.size)
     return [
         *("train", recipe, "--data.train", *(str(root() / f) for f in setup.train)),
         *("--data.val", str(root() / setup.val), "--size", height, width, "--train.epochs", str(setup.epochs)),
-        *("--out", str(run), "--resume", *setup.extra, *extra),
+        *("--out", str(run), "--resume", *setup.extra, *(("--seed", str(seed)) if seed else ()), *extra),
     ]
+
+
+def shown(words: list[str], run: Path) -> str:
+    """The command as a result file has it: without the places of this machine."""
+    return (
+        " ".join(["posekit", *words]).replace(str(root()), "$POSEKIT_DATA").replace(str(run), f"runs/ladder/{run.name}")
+    )
 
 
 def train(words: list[str], run: Path) -> dict[str, Any]:
@@ -76,27 +87,50 @@ def train(words: list[str], run: Path) -> dict[str, Any]:
     with (run / "metrics.csv").open(encoding="utf-8") as file:
         rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-    shown = [w.replace(str(root()), "$POSEKIT_DATA") for w in words]
-    return {"command": " ".join(["posekit", *shown]), "curve": rows, **summary}
+    made = {key: circumstances()[key] for key in ("commit", "date")}
+    return {"command": shown(words, run), **made, "curve": rows, **summary}
+
+
+def held(name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Runs that a result file holds already: by method, and by method and seed."""
+    file = RESULTS / f"{name}.json"
+    if not file.exists():
+        return {}, {}
+    before = json.loads(file.read_text(encoding="utf-8"))
+    # A file of several goes says of each run what it was made with; one of a single go says it once.
+    about = {key: before[key] for key in ("commit", "date")}
+    repeats = before.get("repeats", {})
+    return (
+        {method: {**about, **run} for method, run in before["methods"].items()},
+        {method: {seed: {**about, **run} for seed, run in runs.items()} for method, runs in repeats.items()},
+    )
 
 
 def main() -> None:
-    """Run a ladder and write its result file after every method."""
+    """Run a ladder and write its result file after every run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=SETUPS)
     parser.add_argument("--only", nargs="+", default=METHODS)
+    parser.add_argument("--every", action="store_true", help="every representation of the plane instead of --only")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--root", type=Path, default=Path("runs/ladder"))
     parser.add_argument("--name", help="of the result file; default ladder_DATA")
     asked, extra = parser.parse_known_args()
     setup = SETUPS[asked.data]
     setup = replace(setup, epochs=asked.epochs) if asked.epochs else setup
-    results: dict[str, Any] = {}
-    for method in asked.only:
-        run = asked.root / f"{asked.data}-{method}-{setup.epochs}"
-        results[method] = train(command(setup, f"{method}-tiny", run, tuple(extra)), run)
-        file = write(asked.name or f"ladder_{asked.data}", {"methods": results}, data=asked.data, size=setup.size)
-        print(f"{method}: {results[method]['figures']}; in {file}", flush=True)
+    name = asked.name or f"ladder_{asked.data}"
+    methods, repeats = held(name)
+    for seed in asked.seeds:
+        for method in EVERY if asked.every else asked.only:
+            run = asked.root / (f"{asked.data}-{method}-{setup.epochs}" + (f"-seed{seed}" if seed else ""))
+            words = command(setup, f"{method}-tiny", run, seed, tuple(extra))
+            place, key = (repeats.setdefault(method, {}), str(seed)) if seed else (methods, method)
+            if place.get(key, {}).get("command") != shown(words, run):
+                place[key] = train(words, run)
+            found = {"methods": methods, **({"repeats": repeats} if repeats else {})}
+            file = write(name, found, data=asked.data, size=setup.size)
+            print(f"{method}, seed {seed}: {place[key]['figures']}; in {file}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,38 @@ def ladder(data: str) -> Iterator[str]:
     result = _read(f"ladder_{data}")
     if result is None:
         return
-    methods = result["methods"]
+    methods, repeats = result["methods"], result.get("repeats", {})
+    costs = (_read(f"latency_{data}") or {"methods": {}})["methods"]
     some = next(iter(methods.values()))
     main = some["main"]
     names = [main, *(n for n in ("nme_box", "median") if n != main)]
-    how = "one network (ResNet-18 of half width), one seed, the best epoch on the images measured"
+    seeds = "seed 0" if not repeats else "seed 0; +- is the spread over the seeds of the ladder"
+    how = f"one network (ResNet-18 of half width), {seeds}, the best epoch on the images measured"
     yield f"**{TITLES[data]}**, {how}; `{result['command']}`:\n"
-    yield _row("", *names)
-    yield _row("---", *("---" for _ in names))
+    yield _row("", *names, *(("head MACs", "ms an image") if costs else ()))
+    yield _row("---", *("---" for _ in names), *(("---", "---") if costs else ()))
     for method, values in methods.items():
-        yield _row(f"`{method}-tiny`", *(f"{values['figures'][n]:.3f}" for n in names))
+        found = [values, *repeats.get(method, {}).values()]
+        cost = costs.get(method)
+        spent = (
+            () if not costs else ("", "") if cost is None else (_macs(cost["head_macs"]), f"{cost['median_ms']:.1f}")
+        )
+        yield _row(f"`{method}-tiny`", *(_spread([run["figures"][n] for run in found]) for n in names), *spent)
     for baseline, figures in some["baselines"].items():
-        yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names))
+        yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *(("", "") if costs else ()))
     yield ""
+
+
+def _spread(values: list[float]) -> str:
+    """A figure, or the mean of several and their standard deviation."""
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{statistics.mean(values):.3f} +- {statistics.stdev(values):.3f}"
+
+
+def _macs(count: int) -> str:
+    """Multiply-accumulates in the unit that suits them."""
+    return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
 
 
 def speed() -> Iterator[str]:

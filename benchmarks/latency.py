@@ -1,0 +1,67 @@
+"""What each representation costs in use: the network and its decoding on one image, all interleaved, on one thread.
+
+    python -m benchmarks.latency mtfl5|helen|lspe [--rounds N]
+
+The networks are those of `benchmarks.ladder` before their first step; weights do not change the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks.ladder import EVERY, SETUPS, root
+from benchmarks.record import write
+from benchmarks.timing import interleaved, summary
+from posekit.data.readers import read
+from posekit.geometry.skeleton import Skeleton
+from posekit.models.count import measure
+from posekit.recipe import Recipe
+from posekit.recipes import RECIPES
+
+
+def skeleton_of(data: str) -> Skeleton:
+    """The points that a ladder's set has."""
+    return read(root() / SETUPS[data].val).skeleton
+
+
+def user(recipe: Recipe) -> Callable[[], Any]:
+    """A call that finds the points of one image."""
+    net = recipe.build().eval().to(memory_format=torch.channels_last)
+    image = torch.randint(0, 256, (1, 3, *recipe.size), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return recipe.codec.decode(net(image))
+
+    return call
+
+
+def main() -> None:
+    """Time all and write ``latency_DATA.json``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", choices=SETUPS)
+    parser.add_argument("--rounds", type=int, default=30)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    skeleton, size = skeleton_of(asked.data), SETUPS[asked.data].size
+    recipes = {name: RECIPES[f"{name}-tiny"](skeleton, size=size) for name in EVERY}
+    times = summary(interleaved({name: user(recipe) for name, recipe in recipes.items()}, asked.rounds))
+    costs = {}
+    for name, recipe in recipes.items():
+        parts = measure(recipe.build(weights=False), recipe.size)
+        own = [parts[part] for part in ("neck", "head") if part in parts]
+        costs[name] = {
+            **times[name],
+            "head_macs": sum(cost.macs for cost in own),
+            "macs": parts["total"].macs,
+            "parameters": parts["total"].parameters,
+        }
+    print(f"in {write(f'latency_{asked.data}', {'methods': costs}, data=asked.data, size=size)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""A ladder is climbed in several goes: what its result file holds is not trained again, and nothing in it is lost."""
+
+import json
+
+import pytest
+
+from benchmarks import ladder, record
+
+
+@pytest.fixture
+def climb(tmp_path, monkeypatch):
+    """Climb with given words; tells which runs were made."""
+    made = []
+
+    def train(words, run):
+        made.append((words[1], run.name))
+        return {"command": ladder.shown(words, run), "commit": "c", "date": "d", "figures": {"score": len(made)}}
+
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(ladder, "RESULTS", tmp_path)
+    monkeypatch.setattr(ladder, "train", train)
+
+    def go(*words):
+        made.clear()
+        monkeypatch.setattr("sys.argv", ["ladder", "mtfl5", *words])
+        ladder.main()
+        return list(made), json.loads((tmp_path / "ladder_mtfl5.json").read_text())
+
+    return go
+
+
+def test_what_is_held_is_not_trained_again(climb):
+    made, _ = climb("--only", "topdown-dark")
+    assert made == [("topdown-dark-tiny", "mtfl5-topdown-dark-5")]
+    made, result = climb("--only", "topdown-dark", "topdown-rle", "--seeds", "0", "1")
+    assert [run for _, run in made] == [
+        "mtfl5-topdown-rle-5",
+        "mtfl5-topdown-dark-5-seed1",
+        "mtfl5-topdown-rle-5-seed1",
+    ]
+    assert set(result["methods"]) == set(result["repeats"]) == {"topdown-dark", "topdown-rle"}
+    made, result = climb("--only", "topdown-rle")
+    assert made == []
+    assert set(result["methods"]) == {"topdown-dark", "topdown-rle"}
+
+
+def test_another_command_is_another_run(climb):
+    climb("--only", "topdown-dark")
+    made, result = climb("--only", "topdown-dark", "--train.lr", "1e-3")
+    assert len(made) == 1
+    assert result["methods"]["topdown-dark"]["command"].endswith("--train.lr 1e-3")
+
+
+def test_every_representation_of_the_plane_is_a_recipe(climb):
+    made, _ = climb("--every")
+    assert len(made) == len(ladder.EVERY) == 19
+    assert not any("3d" in name for name, _ in made)
