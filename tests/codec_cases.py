@@ -85,7 +85,7 @@ CASES: dict[str, Codec] = {
 
 
 def instances(xy: torch.Tensor, visibility: torch.Tensor | int = 2, role: int = 1, deep: bool = True) -> Instances:
-    """Labels of one slot an image (or of whatever N ``xy`` has), in a box of 60x80 pixels, with depths from -30 to 30."""
+    """Labels of one slot an image (or of whatever N ``xy`` has), in a box of 60x80 pixels, with depths up to 30."""
     lead = xy.shape[:2]
     shown = torch.as_tensor(visibility).expand(xy.shape[:-1]).clone()
     depth = torch.nan_to_num((xy[..., 0] * 7 + xy[..., 1] * 3) % 60 - 30, 0.0, 0.0, 0.0)

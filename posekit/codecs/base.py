@@ -1,27 +1,28 @@
 """What a codec is, what it returns, and the names that codecs and losses share.
 
-| name             | shape          | what it is                                                                | codecs |
-|------------------|----------------|---------------------------------------------------------------------------|--------|
-| `heatmap`        | (B, K, H, W)   | a map from 0 to 1; openpose has a further one, the background             | maps   |
-| `logits`         | (B, K, H, W)   | the same before the sigmoid, where the network gives that                 | maps   |
-| `peaks`          | (B, K, H, W)   | those logits where the target reaches exactly 1: what focal losses want   | maps   |
-| `coarse`         | (B, L K, H, W) | wider hills, all points of one width after another                        | megvii |
-| `volume`         | (B, K D, H, W) | a map from 0 to 1 with depths, all depths of one point after another      | 3-D    |
-| `disc`           | (B, K, H, W)   | 1 near the point                                                          | udp    |
-| `offset`         | (B, 2 K, H, W) | x and y of each point in turn, from a cell; centernet has one pair        | cells  |
-| `paf`            | (B, 2 E, H, W) | x and y of each bone's direction in turn                                  |        |
-| `probability`    | (B, K, H, W)   | map that sums to 1                                                        | dsnt   |
-| `variance`       | (B, K, 2)      | of `probability`, cells squared                                           | dsnt   |
-| `coords`         | (B, K, 2)      | normalised place: -0.5..0.5, for `dsnt` -1..1                             |        |
-| `depth`          | (B, K, 1)      | depth about the root in shares of the codec's, -0.5..0.5                  | 3-D    |
-| `sigma`          | (B, K, 2)      | raw; its sigmoid is the spread in `coords`; `depth_sigma` (B, K, 1) alike | rle    |
-| `x`, `y`, `z`    | (B, K, bins)   | logits of bins; target: probabilities                                     | simcc  |
-| `dfl_x`, ...     | (B, K, places) | logits of places; target: shares of the two beside the truth              | dfl    |
-| `xy`             | (B, N, K, 2)   | place in image pixels, differentiable; always in the target               | means  |
-| `spread`         | (B, N, K, 2)   | standard deviation in image pixels                                        | means  |
+| name             | shape          | what it is                                                              | codecs |
+|------------------|----------------|-------------------------------------------------------------------------|--------|
+| `heatmap`        | (B, K, H, W)   | a map from 0 to 1; openpose has a further one, the background           | maps   |
+| `logits`         | (B, K, H, W)   | the same before the sigmoid, where the network gives that               | maps   |
+| `peaks`          | (B, K, H, W)   | those logits where the target reaches exactly 1: what focal losses want | maps   |
+| `coarse`         | (B, L K, H, W) | wider hills, all points of one width after another                      | megvii |
+| `volume`         | (B, K D, H, W) | a map from 0 to 1 with depths, all depths of one point after another    | 3-D    |
+| `disc`           | (B, K, H, W)   | 1 near the point                                                        | udp    |
+| `offset`         | (B, 2 K, H, W) | x and y of each point in turn, from a cell; centernet has one pair      | cells  |
+| `paf`            | (B, 2 E, H, W) | x and y of each bone's direction in turn                                |        |
+| `probability`    | (B, K, H, W)   | map that sums to 1                                                      | dsnt   |
+| `variance`       | (B, K, 2)      | of `probability`, cells squared                                         | dsnt   |
+| `coords`         | (B, K, 2)      | normalised place: -0.5..0.5, for `dsnt` -1..1                           |        |
+| `depth`          | (B, K, 1)      | depth about the root in shares of the codec's, -0.5..0.5                | 3-D    |
+| `sigma`          | (B, K, 2)      | raw; its sigmoid is the spread in `coords`; so is `depth_sigma`'s       | rle    |
+| `x`, `y`, `z`    | (B, K, bins)   | logits of bins; target: probabilities                                   | simcc  |
+| `dfl_x`, ...     | (B, K, places) | logits of places; target: shares of the two beside the truth            | dfl    |
+| `xy`             | (B, N, K, 2)   | place in image pixels, differentiable; always in the target             | means  |
+| `spread`         | (B, N, K, 2)   | standard deviation in image pixels                                      | means  |
 
-A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but the sigmas and `spread`, which
-have no truth, is in the target too. ``read`` may return more (the raw maps of `dsnt`, which no loss should touch).
+A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but the sigmas and `spread`,
+which have no truth, is in the target too. ``read`` may return more (the raw maps of `dsnt`, which no loss should
+touch).
 """
 
 from __future__ import annotations

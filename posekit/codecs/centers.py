@@ -12,6 +12,7 @@ from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, mirrored, nearest, outer, peak, picked
 from posekit.codecs.heatmap import map_names, map_target, read_map
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
+from posekit.codecs.on_grid import OneMap, OnGrid
 from posekit.codecs.refine import refined
 from posekit.codecs.single import one_box, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid, RatioGrid
@@ -19,7 +20,7 @@ from posekit.geometry.keypoints import Instances, Poses
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class CenterNet:
+class CenterNet(OnGrid):
     """Round hills as wide as the box tolerates, and one map of steps from a cell to the point in it.
 
     The network gives logits, for focal losses. ``offset`` is shared by all points: where two lie in one cell, the
@@ -37,11 +38,6 @@ class CenterNet:
     kind: Suppress[Literal["centernet"]] = "centernet"
 
     gives = frozenset({"heatmap", "logits", "peaks", "offset"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -117,7 +113,7 @@ class CenterNet:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Ttfnet:
+class Ttfnet(OneMap):
     """Hills with the proportions of the box.
 
     Source: Liu et al. 2020, arXiv:1909.00700.
@@ -140,16 +136,6 @@ class Ttfnet:
         """``logits`` and ``peaks`` where the network gives logits."""
         return map_names(self.activation, peaked=True)
 
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point."""
-        return {"heatmap": (self.points, *self.grid.shape)}
-
     def encode(self, instances: Instances) -> Target:
         """Draw a hill a point; its radii are cut to whole cells. See `CenterNet.encode`."""
         xy, known = one_labelled(instances, self.points)
@@ -171,10 +157,6 @@ class Ttfnet:
         cell, value = peak(heatmap)
         width = 2 * max(0, round((self.blur / self.grid.scale[0] - 1) / 2)) + 1
         return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)
-
-    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
-        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
 
 
 def within(cell: Tensor, shape: tuple[int, int]) -> Tensor:

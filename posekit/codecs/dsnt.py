@@ -8,16 +8,16 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored
 from posekit.codecs.expectation import inside_cells, moments, softmax_cells, softmax_summary, spread_pixels
 from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.on_grid import OneMap
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Dsnt:
+class Dsnt(OneMap):
     """Differentiable spatial to numerical transform.
 
     ``coords`` run from -1 to 1 over the map, cell ``i`` of ``n`` lies at ``(2 i + 1) / n - 1``.
@@ -34,16 +34,6 @@ class Dsnt:
     kind: Suppress[Literal["dsnt"]] = "dsnt"
 
     gives = frozenset({"coords", "probability", "variance", "xy", "spread"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point."""
-        return {"heatmap": (self.points, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
         """Normalised places and the distribution around each.
@@ -97,7 +87,3 @@ class Dsnt:
         """
         mean, variance, sure = softmax_summary(maps["heatmap"])
         return one_pose(self.grid.pixels(mean), sure, spread_pixels(variance, self.grid))
-
-    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
-        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}

@@ -10,9 +10,10 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, peak
+from posekit.codecs.cells import peak
 from posekit.codecs.heatmap import map_names, map_target, read_map
 from posekit.codecs.kernels import NARROWEST, oriented
+from posekit.codecs.on_grid import OneMap
 from posekit.codecs.refine import refined
 from posekit.codecs.single import inside_image, one_box, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -20,7 +21,7 @@ from posekit.geometry.keypoints import Instances, Poses
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Ellipse:
+class Ellipse(OneMap):
     """Gaussians of any two widths and any direction around the point itself.
 
     Source: general form of TTFNet's kernel, arXiv:1909.00700; widths of OKS, arXiv:1405.0312.
@@ -62,16 +63,6 @@ class Ellipse:
     def gives(self) -> frozenset[str]:
         """``logits`` too where the network gives them."""
         return map_names(self.activation, peaked=False)
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point."""
-        return {"heatmap": (self.points, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
         """Draw a hill a point.
@@ -139,7 +130,3 @@ class Ellipse:
         cell, value = peak(heatmap)
         width = 2 * max(0, math.floor(self.blur / self.grid.scale[0] / 2)) + 1
         return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)
-
-    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
-        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}

@@ -11,6 +11,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import at_cell, mirrored, nearest, peak
 from posekit.codecs.heatmap import map_target, read_map
+from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
@@ -20,7 +21,7 @@ EDGE = 1e-3
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class GridRegression:
+class GridRegression(OnGrid):
     """A class and an offset for each cell, as detectors of boxes do it.
 
     ``heatmap`` is 1 in the one cell that holds the point; ``offset`` holds x and y of each point in turn and counts in
@@ -38,11 +39,6 @@ class GridRegression:
     kind: Suppress[Literal["grid"]] = "grid"
 
     gives = frozenset({"heatmap", "logits", "peaks", "offset"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -10,7 +10,8 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest, outer, peak
+from posekit.codecs.cells import bell, nearest, outer, peak
+from posekit.codecs.on_grid import OneMap
 from posekit.codecs.refine import refined, window_width
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -18,7 +19,7 @@ from posekit.geometry.keypoints import Instances, Poses
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Heatmap:
+class Heatmap(OneMap):
     """Gaussian target maps, decoded at their highest cell and refined.
 
     Source: SimpleBaseline, arXiv:1804.06208; DARK, arXiv:1910.06278.
@@ -47,16 +48,6 @@ class Heatmap:
     def gives(self) -> frozenset[str]:
         """``logits`` too where there are, and ``peaks`` if targets hold exact ones, which focal losses look for."""
         return map_names(self.activation, self.target == "quantised")
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point."""
-        return {"heatmap": (self.points, *self.grid.shape)}
 
     @property
     def window(self) -> int:
@@ -105,10 +96,6 @@ class Heatmap:
         cell, value = peak(heatmap)
         place = refined(heatmap, cell, self.refine, self.window, guarded=self.compat == "reference")
         return one_pose(self.grid.pixels(place.to(value.dtype)), value)
-
-    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
-        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
 
 
 PRIOR = math.log(0.1 / 0.9)

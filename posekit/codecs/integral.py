@@ -8,16 +8,16 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored
 from posekit.codecs.expectation import certainty, inside_cells, moments, peaked_cells, softmax_summary, spread_pixels
 from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.on_grid import OneMap
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Integral:
+class Integral(OneMap):
     """Soft arg-max: the mean of ``exp(beta * map)``.
 
     The target also holds Gaussian maps, for a loss on the map beside or before the one on the place; decoding such
@@ -41,16 +41,6 @@ class Integral:
     kind: Suppress[Literal["integral"]] = "integral"
 
     gives = frozenset({"heatmap", "xy", "spread"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point."""
-        return {"heatmap": (self.points, *self.grid.shape)}
 
     @property
     def radius(self) -> tuple[int, int] | None:
@@ -104,7 +94,3 @@ class Integral:
             probability = self.probability(maps["heatmap"])
             (mean, variance), sure = moments(probability), certainty(probability)
         return one_pose(self.grid.pixels(mean), sure, spread_pixels(variance, self.grid))
-
-    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
-        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}

@@ -12,6 +12,7 @@ from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import mirrored, nearest, outer, peak
 from posekit.codecs.centers import within
 from posekit.codecs.heatmap import map_target
+from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.refine import refined, window
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -24,7 +25,7 @@ Kernel = Annotated[int, Field(ge=1, le=99)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Megvii:
+class Megvii(OnGrid):
     """A one-hot map smoothed with windows of several widths and scaled to a peak of 1.
 
     ``heatmap`` has the finest width and is what is decoded; ``coarse`` holds the wider ones, all points of one width
@@ -52,11 +53,6 @@ class Megvii:
     def gives(self) -> frozenset[str]:
         """``coarse`` too where there is more than one width."""
         return frozenset({"heatmap", "coarse"} if len(self.kernels) > 1 else {"heatmap"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

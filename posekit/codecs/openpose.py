@@ -12,6 +12,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import mirrored, outer, peak
 from posekit.codecs.heatmap import gaussian_lines
+from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.refine import refine_parabola, refine_quarter
 from posekit.codecs.single import one_pose
 from posekit.geometry.grid import AnyGrid
@@ -26,7 +27,7 @@ SHORTEST = 1e-7
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class OpenPose:
+class OpenPose(OnGrid):
     """A map a point, one of the background, and a field of directions a bone, for any number of people.
 
     Crops with one person are decoded here, without the fields; images with several by `posekit.codecs.grouping` and
@@ -60,11 +61,6 @@ class OpenPose:
                 raise ValueError(f"bone {bone} should join two of the points 0 to {self.points - 1}")
         if len({frozenset(bone) for bone in self.bones}) < len(self.bones):
             raise ValueError(f"a bone stands twice in {self.bones}: leave the second one out")
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

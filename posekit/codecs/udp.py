@@ -13,6 +13,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import at_cell, mirrored, outer, peak, picked, sane
 from posekit.codecs.heatmap import gaussian_lines, map_target
+from posekit.codecs.on_grid import OneMap, OnGrid
 from posekit.codecs.refine import refine_dark_udp, window, window_width
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -20,7 +21,7 @@ from posekit.geometry.keypoints import Instances, Poses
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Udp:
+class Udp(OneMap):
     """Gaussians around the point itself, cut to a window, decoded with DARK's step; meant for an `AlignedGrid`.
 
     Source: Huang et al. 2020, arXiv:1911.07524. Differs: steps on the border, see
@@ -39,16 +40,6 @@ class Udp:
     kind: Suppress[Literal["udp"]] = "udp"
 
     gives = frozenset({"heatmap"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point."""
-        return {"heatmap": (self.points, *self.grid.shape)}
 
     @property
     def window(self) -> int:
@@ -77,13 +68,9 @@ class Udp:
         place = refine_dark_udp(maps["heatmap"], cell, self.window)
         return one_pose(self.grid.pixels(place.to(value.dtype)), value)
 
-    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; exact on an `AlignedGrid`."""
-        return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
-
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class UdpCombined:
+class UdpCombined(OnGrid):
     """A disc around each point says roughly where, and every cell of it says the rest of the way.
 
     ``disc`` is 1 within ``radius``; ``offset`` holds x and y of each point in turn, from the cell to the point in
@@ -109,11 +96,6 @@ class UdpCombined:
     kind: Suppress[Literal["udp_combined"]] = "udp_combined"
 
     gives = frozenset({"disc", "offset"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -12,6 +12,7 @@ from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, mirrored, outer, peak, picked, sane
 from posekit.codecs.expectation import inside_cells, line_moments, spread_pixels
 from posekit.codecs.heatmap import gaussian_lines
+from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.refine import FLOOR, refined, window_width
 from posekit.codecs.regression import depth_fractions
 from posekit.codecs.single import levels, one_depth, one_labelled, one_pose
@@ -20,7 +21,7 @@ from posekit.geometry.keypoints import Instances, Poses
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Heatmap3d:
+class Heatmap3d(OnGrid):
     """A Gaussian in a volume; decoded at its highest cell and refined along the three axes.
 
     The network gives the depths of a point as channels after one another. ``volume`` is trained where the depth is
@@ -42,11 +43,6 @@ class Heatmap3d:
     kind: Suppress[Literal["heatmap3d"]] = "heatmap3d"
 
     gives = frozenset({"heatmap", "volume"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -130,7 +126,7 @@ class Heatmap3d:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Integral3d:
+class Integral3d(OnGrid):
     """Soft arg-max in a volume: the mean over columns, rows and depths of a softmax over all its cells.
 
     Source: Sun et al. 2018, arXiv:1711.08229.
@@ -149,11 +145,6 @@ class Integral3d:
     kind: Suppress[Literal["integral3d"]] = "integral3d"
 
     gives = frozenset({"xy", "depth", "spread"})
-
-    @property
-    def image(self) -> tuple[int, int]:
-        """(height, width) of the image in pixels."""
-        return self.grid.image
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

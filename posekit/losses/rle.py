@@ -64,21 +64,13 @@ class RleNll:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class RleNll3d:
+class RleNll3d(RleNll):
     """The same with depths: points with a known one train a density of three axes, the others that of two.
 
     Source: Li et al. 2021, arXiv:2107.11291, and its code for joint data. Differs: as `RleNll`.
     """
 
-    weight: float = Field(default=1.0, ge=0)
-    "factor of this loss"
-    residual: Literal["laplace", "gaussian"] = "laplace"
-    "the simple density that the flow corrects"
-    log_sigma_terms: Literal[1, 2] = 2
-    "how often log sigma counts: 2 as in the published code, 1 as the derivation has it"
-    compat: Literal["none", "official"] = "none"
-    "official uses the Laplace constants of the authors' code"
-    kind: Suppress[Literal["rle3d"]] = "rle3d"
+    kind: Suppress[Literal["rle3d"]] = "rle3d"  # type: ignore[assignment]
 
     needs = frozenset({"coords", "sigma", "depth", "depth_sigma"})
 
@@ -90,7 +82,7 @@ class RleNll3d:
 class RleModule(nn.Module):
     """See `RleNll`."""
 
-    def __init__(self, config: RleNll | RleNll3d) -> None:
+    def __init__(self, config: RleNll) -> None:
         super().__init__()
         self.config = config
         self.flow = RealNvp()
