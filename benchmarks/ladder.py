@@ -44,7 +44,7 @@ SETUPS = {
         "mtfl5_80px/annotations/mtfl5_test.json",
         (64, 64),
         5,
-        # The faces to learn from fill 0.19 of their pictures between the eyes, those to test on 0.30: the crops must vary.
+        # The eyes of the faces to learn from are 0.19 of a picture apart, of those to test on 0.30: crops must vary.
         (
             *("--padding", "1.0", "--train.batch", "8"),
             *("--augment.geometry.rotation", "20", "--augment.geometry.scale", "0.6"),
