@@ -1,0 +1,268 @@
+"""One of several answers for the same thing: suppression of poses by OKS and of boxes by overlap, hard or soft.
+
+The best is kept and what is too much like it is dropped (hard) or lowered (soft), then the best of the rest, and so on.
+Of equal scores the first given is the better one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.geometry.boxes import area as area_of
+from posekit.geometry.boxes import around, extent, iou
+from posekit.geometry.keypoints import Poses
+from posekit.metrics.similarity import oks
+
+Array = Any
+Float = NDArray[np.floating]
+Index = NDArray[np.intp]
+Alike = Callable[[int, Index], Float]
+"""How much instance ``i`` is like each of others, in [0, 1]."""
+
+
+def oks_nms(
+    poses: Poses,
+    sigmas: Sequence[float] | Float,
+    *,
+    threshold: float = 0.9,
+    area: Array | None = None,
+    least_score: float | None = None,
+    per_category: bool = True,
+) -> Poses:
+    """Drop poses that repeat a better one.
+
+    Args:
+        poses: (N, K) of one image.
+        sigmas: (K,) as in OKS.
+        threshold: an OKS above it drops the lesser of two poses; 1 keeps all.
+        area: (N,) square pixels, at least 1 is taken; ``None`` is that of ``poses.boxes``, or without them of the
+            boxes around the points.
+        least_score: compare two poses over the points whose score exceeds this in both; two without such a point are
+            not alike. ``None`` compares over all points.
+        per_category: poses of two categories never drop each other.
+
+    Returns:
+        The poses left, the highest instance score first; NumPy arrays, none of them changed.
+
+    Raises:
+        ValueError: the poses are not those of one image, a score is NaN, or the shapes do not belong together.
+
+    Source: methods 7.6. Differs: with ``least_score`` a point counts where both poses have it; HRNet's code looks at
+    one of them only. A point that is not finite is not compared.
+    """
+    poses = _of_one_image(poses)
+    alike = _by_oks(poses, sigmas, area, least_score)
+    keep = _hard(poses.instance_score, poses.category if per_category else None, alike, threshold)
+    return poses.each(lambda array: array[keep])
+
+
+def soft_oks_nms(
+    poses: Poses,
+    sigmas: Sequence[float] | Float,
+    *,
+    spread: float = 0.9,
+    most: int | None = 20,
+    least: float = 0.0,
+    area: Array | None = None,
+    least_score: float | None = None,
+    per_category: bool = True,
+) -> Poses:
+    """Lower the scores of poses that are like a better one, by ``exp(-oks^2 / spread)``.
+
+    Args:
+        poses: (N, K) of one image; instance scores are not negative.
+        sigmas: (K,) as in OKS.
+        spread: the smaller, the more a score falls.
+        most: poses at most, ``None`` for all.
+        least: poses whose score falls below it are left out.
+        area: as in `oks_nms`.
+        least_score: as in `oks_nms`.
+        per_category: poses of two categories never lower each other.
+
+    Returns:
+        Poses with the lowered instance scores, the highest first; NumPy arrays.
+
+    Raises:
+        ValueError: as `oks_nms`; also a negative score, or a spread that is not positive.
+
+    Source: methods 7.6; Bodla et al. 2017, arXiv:1704.04503. Differs: the lowered scores are returned, not only used
+    to choose.
+    """
+    poses = _of_one_image(poses)
+    alike = _by_oks(poses, sigmas, area, least_score)
+    category = poses.category if per_category else None
+    keep, score = _soft(poses.instance_score, category, alike, spread, most, least)
+    return replace(poses.each(lambda array: array[keep]), instance_score=score)
+
+
+def box_nms(
+    boxes: Array,
+    score: Array,
+    *,
+    threshold: float = 0.5,
+    over: Literal["union", "smaller"] = "union",
+    category: Array | None = None,
+) -> Index:
+    """Choose boxes of which none repeats a better one.
+
+    Poses of a network that gives no boxes are thinned out by the boxes around their points (`boxes.around`).
+
+    Args:
+        boxes: (N, 4) x0 y0 x1 y1, continuous pixels: a box from the first to the second pixel is 2 wide, so there is no
+            "+ 1" to mind.
+        score: (N,).
+        threshold: an overlap above it drops the lesser of two boxes; 1 keeps all.
+        over: what the common area is divided by: the union of two boxes, or the smaller box, which also drops a small
+            box inside a large one.
+        category: (N,); boxes of two categories never drop each other. ``None``: all are of one.
+
+    Returns:
+        Indices of the boxes to keep, the highest score first.
+
+    Raises:
+        ValueError: a score is NaN, or the shapes do not belong together.
+
+    Source: for the smaller box MTCNN, arXiv:1604.02878, its published code.
+    """
+    boxes, score, category = _checked_boxes(boxes, score, category)
+    return _hard(score, category, _by_overlap(boxes, over), threshold)
+
+
+def soft_box_nms(
+    boxes: Array,
+    score: Array,
+    *,
+    spread: float = 0.5,
+    most: int | None = None,
+    least: float = 0.001,
+    over: Literal["union", "smaller"] = "union",
+    category: Array | None = None,
+) -> tuple[Index, Float]:
+    """Lower the scores of boxes that overlap a better one, by ``exp(-overlap^2 / spread)``.
+
+    Args:
+        boxes: (N, 4) as in `box_nms`.
+        score: (N,) not negative.
+        spread: the smaller, the more a score falls.
+        most: boxes at most, ``None`` for all.
+        least: boxes whose score falls below it are left out.
+        over: as in `box_nms`.
+        category: (N,); boxes of two categories never lower each other.
+
+    Returns:
+        Indices of the boxes left, (M,), and their lowered scores, (M,), the highest first.
+
+    Raises:
+        ValueError: as `box_nms`; also a negative score, or a spread that is not positive.
+
+    Source: Bodla et al. 2017, arXiv:1704.04503, the Gaussian form.
+    """
+    boxes, score, category = _checked_boxes(boxes, score, category)
+    return _soft(score, category, _by_overlap(boxes, over), spread, most, least)
+
+
+def _hard(score: Array, category: Array | None, alike: Alike, threshold: float) -> Index:
+    kept: list[int] = []
+    left: Index = np.argsort(-_numbers(score), kind="stable")
+    while left.size:
+        best, left = int(left[0]), left[1:]
+        kept.append(best)
+        # Negated, so that a comparison with NaN keeps.
+        left = left[~((alike(best, left) > threshold) & _same(category, best, left))]
+    return np.asarray(kept, dtype=np.intp)
+
+
+def _soft(
+    score: Array, category: Array | None, alike: Alike, spread: float, most: int | None, least: float
+) -> tuple[Index, Float]:
+    lowered = _numbers(score)
+    if not spread > 0:
+        raise ValueError(f"spread should be positive, got {spread}")
+    if (lowered < 0).any():
+        raise ValueError(f"lowering wants scores that are not negative, got {lowered.min():g}; give probabilities")
+    kept: list[int] = []
+    left: Index = np.flatnonzero(lowered >= least)
+    while left.size and (most is None or len(kept) < most):
+        # `left` stays in the order given, so the first of equal scores is taken.
+        at = int(lowered[left].argmax())
+        best, left = int(left[at]), np.delete(left, at)
+        kept.append(best)
+        fall = np.exp(-(alike(best, left) ** 2) / spread)
+        lowered[left] *= np.where(_same(category, best, left), fall, 1.0)
+        left = left[lowered[left] >= least]
+    keep = np.asarray(kept, dtype=np.intp)
+    return keep, lowered[keep].astype(np.result_type(score, np.float32))
+
+
+def _same(category: Array | None, best: int, left: Index) -> NDArray[np.bool_]:
+    return np.ones(len(left), bool) if category is None else np.asarray(category[left] == category[best])
+
+
+def _by_overlap(boxes: Float, over: Literal["union", "smaller"]) -> Alike:
+    def over_union(best: int, others: Index) -> Float:
+        return np.asarray(iou(boxes[best][None], boxes[others])[0])
+
+    def over_smaller(best: int, others: Index) -> Float:
+        one, many = boxes[best], boxes[others]
+        low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
+        inner = extent(np.concatenate([low, high], axis=-1)).prod(-1)
+        smaller = np.minimum(area_of(one), area_of(many))
+        return np.asarray(np.where(smaller > 0, inner / np.maximum(smaller, 1e-12), 0.0))
+
+    ways: dict[str, Alike] = {"union": over_union, "smaller": over_smaller}
+    if over not in ways:
+        raise ValueError(f"overlap is measured over {' or '.join(ways)}, got {over!r}")
+    return ways[over]
+
+
+def _by_oks(poses: Poses, sigmas: Sequence[float] | Float, area: Array | None, least_score: float | None) -> Alike:
+    finite = np.isfinite(poses.xy).all(-1)
+    known = finite if least_score is None else finite & (poses.score > least_score)
+    xy = np.where(finite[..., None], poses.xy, 0.0).astype(np.float64)
+    if area is None:
+        area = area_of(around(xy, finite) if poses.boxes is None else poses.boxes)
+    size = np.maximum(np.asarray(area, dtype=np.float64), 1.0)
+    if size.shape != xy.shape[:1]:
+        raise ValueError(f"{len(xy)} poses want one area each, ({len(xy)},); got {size.shape}")
+
+    def alike(best: int, others: Index) -> Float:
+        found = oks(xy[others], xy[best][None], known[others] & known[best], (size[others] + size[best]) / 2, sigmas)
+        return np.nan_to_num(found, nan=0.0)
+
+    return alike
+
+
+def _numbers(score: Array) -> Float:
+    values = np.array(score, dtype=np.float64)
+    if np.isnan(values).any():
+        raise ValueError(f"scores should be numbers, got NaN at {np.flatnonzero(np.isnan(values)).tolist()}")
+    return values
+
+
+def _of_one_image(poses: Poses) -> Poses:
+    poses = poses.each(np.asarray)
+    N = len(poses) if poses.xy.ndim == 3 else -1
+    shapes = {"xy": poses.xy.shape, "score": poses.score.shape, "instance_score": poses.instance_score.shape}
+    if poses.xy.shape[-1:] != (2,) or shapes["score"] != poses.xy.shape[:-1] or shapes["instance_score"] != (N,):
+        raise ValueError(
+            f"poses are suppressed image by image: xy (N, K, 2), score (N, K) and instance_score (N,), got {shapes}; "
+            "take one image of the batch"
+        )
+    return poses
+
+
+def _checked_boxes(boxes: Array, score: Array, category: Array | None) -> tuple[Float, Array, Array | None]:
+    boxes, score = np.asarray(boxes, dtype=np.float64), np.asarray(score)
+    category = None if category is None else np.asarray(category)
+    shapes = {"boxes": boxes.shape, "score": score.shape} | ({} if category is None else {"category": category.shape})
+    N = len(boxes) if boxes.ndim else 0
+    if shapes.pop("boxes") != (N, 4) or any(shape != (N,) for shape in shapes.values()):
+        raise ValueError(
+            f"boxes are suppressed image by image: boxes (N, 4), the others (N,); got {boxes.shape} and {shapes}"
+        )
+    return boxes, score, category
