@@ -1,0 +1,187 @@
+"""Deformable convolution: each tap of the kernel reads where it is told, between the cells.
+
+Dai et al. 2017, arXiv:1703.06211; with a weight for each tap ("v2"), Zhu et al. 2018, arXiv:1811.11168. In PyTorch
+alone, so that it trains on any device and goes into an exported graph; torchvision's operator is used where it loads.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from posekit.models.layers.bilinear import read_between
+
+
+def deformable_conv(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Convolve with taps moved by ``offset`` and, with a ``mask``, weighted anew in each cell.
+
+    Groups of channels follow from the shape of ``weight``, groups of offsets from that of ``offset``.
+
+    Args:
+        x: (B, C, H, W).
+        offset: (B, 2 * parts * k * k, h, w) in cells, for each part and tap, row by row, first y, then x.
+        weight: (D, C / groups, k, k).
+        bias: (D,), or none.
+        stride: cells of ``x`` between two of the result.
+        padding: cells of zeros around ``x``.
+        dilation: cells between two taps at rest.
+        mask: (B, parts * k * k, h, w), or none for ones.
+
+    Returns:
+        (B, D, h, w).
+
+    Source: Zhu et al. 2018, eq. 1. Zeros outside the map, bilinear between its cells.
+    """
+    batch, channels, _, _ = x.shape
+    rows, columns = offset.shape[-2:]
+    taps = weight.shape[-1] * weight.shape[-2]
+    parts = offset.shape[1] // (2 * taps)
+    groups = channels // weight.shape[1]
+    places = _places(offset, weight.shape[-1], stride, padding, dilation)
+    read = read_between(x.reshape(batch * parts, channels // parts, *x.shape[-2:]), places)
+    read = read.reshape(batch, parts, channels // parts, taps, rows * columns)
+    if mask is not None:
+        read = read * mask.reshape(batch, parts, 1, taps, rows * columns)
+    columns_of = read.reshape(batch, groups, weight.shape[1] * taps, rows * columns)
+    result = torch.matmul(weight.reshape(groups, -1, weight.shape[1] * taps), columns_of)
+    result = result.reshape(batch, weight.shape[0], rows, columns)
+    return result if bias is None else result + bias[:, None, None]
+
+
+def _places(offset: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
+    """Where the taps read: (B * parts, taps * h, w, 2) in cells, x first."""
+    rows, columns = offset.shape[-2:]
+    at = {"dtype": torch.promote_types(offset.dtype, torch.float32), "device": offset.device}
+    move = offset.to(at["dtype"]).reshape(-1, kernel, kernel, 2, rows, columns)
+    tap = torch.arange(kernel, **at) * dilation - padding
+    row = torch.arange(rows, **at)[:, None] * stride + tap[:, None, None, None]
+    column = torch.arange(columns, **at) * stride + tap[:, None, None]
+    xy = torch.stack((move[:, :, :, 1] + column, move[:, :, :, 0] + row), dim=-1)
+    return xy.reshape(-1, kernel * kernel * rows, columns, 2)
+
+
+@cache
+def compiled_operator() -> Callable[..., Tensor] | None:
+    """The operator of torchvision, or None where torchvision is missing or its compiled half does not load."""
+    try:
+        with warnings.catch_warnings():
+            # It warns of image codecs, which nobody asked for.
+            warnings.simplefilter("ignore")
+            from torchvision.extension import _has_ops
+            from torchvision.ops import deform_conv2d
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return deform_conv2d if _has_ops() else None
+
+
+def _operator() -> Callable[..., Tensor]:
+    """The operator for this call; a traced graph holds only what every runtime knows."""
+    if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
+        return deformable_conv
+    return compiled_operator() or deformable_conv
+
+
+class SampledConv2d(nn.Conv2d):
+    """Convolution whose taps are told where to read; with offsets of zero it is a plain one.
+
+    Its parameters are those of the plain convolution, so it counts, loads and initialises as one.
+
+    Args:
+        before: channels that come in.
+        after: channels that go out.
+        kernel: width of the square kernel, odd; the size is kept at stride 1.
+        stride: cells that come in for one that goes out.
+        dilation: cells between two taps at rest.
+        groups: of channels, each convolved alone.
+        parts: of channels, each with offsets of its own.
+        bias: add a number a channel.
+
+    Raises:
+        ValueError: ``before`` is not a multiple of ``parts``, or the kernel is even.
+    """
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        kernel: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        parts: int = 1,
+        bias: bool = False,
+    ) -> None:
+        if before % parts:
+            raise ValueError(f"{before} channels cannot be split into {parts} parts with offsets of their own")
+        if kernel % 2 == 0:
+            raise ValueError(f"the kernel must have a middle: expected an odd width, got {kernel}")
+        padding = kernel // 2 * dilation
+        super().__init__(before, after, kernel, stride, padding, dilation, groups, bias)
+        self.parts = parts
+
+    def forward(self, x: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
+        """See `deformable_conv`."""
+        (stride, _), (padding, _), (dilation, _) = self.stride, self.padding, self.dilation
+        return _operator()(x, offset, self.weight, self.bias, stride, padding, dilation, mask)
+
+
+class DeformableConv(SampledConv2d):
+    """Convolution that finds the places of its taps itself, by a plain one beside it.
+
+    That one starts at zero: no tap is moved, and every tap weighs one half where it is weighed at all.
+
+    Args:
+        before: channels that come in.
+        after: channels that go out.
+        kernel: width of the square kernel, odd; the size is kept at stride 1.
+        stride: cells that come in for one that goes out.
+        dilation: cells between two taps at rest.
+        groups: of channels, each convolved alone.
+        parts: of channels, each with offsets of its own.
+        bias: add a number a channel, as CenterNet does.
+        modulated: weigh the taps ("v2").
+    """
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        kernel: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        parts: int = 1,
+        bias: bool = True,
+        modulated: bool = True,
+    ) -> None:
+        super().__init__(before, after, kernel, stride, dilation, groups, parts, bias)
+        self.modulated = modulated
+        self.moves = 2 * parts * kernel * kernel
+        told = self.moves // 2 * (3 if modulated else 2)
+        # The name is that of CenterNet's files.
+        self.conv_offset_mask = nn.Conv2d(before, told, kernel, stride, kernel // 2 * dilation, dilation)
+        self.reset_offsets()
+
+    def reset_offsets(self) -> None:
+        """Back to taps at rest; for one who draws every convolution of a network anew."""
+        nn.init.zeros_(self.conv_offset_mask.weight)
+        nn.init.zeros_(self.conv_offset_mask.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, before, H, W) to (B, after, H / stride, W / stride)."""
+        told = self.conv_offset_mask(x)
+        mask = torch.sigmoid(told[:, self.moves :]) if self.modulated else None
+        return super().forward(x, told[:, : self.moves], mask)
