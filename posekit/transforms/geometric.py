@@ -56,6 +56,8 @@ class Geometry:
 
     scale: float = Field(0.25, ge=0, lt=1)
     "the instance is shown larger or smaller by up to this fraction"
+    zoom: float = Field(1.0, gt=0)
+    "how much larger it is shown in the middle of that range than in use, where the boxes of both are drawn differently"
     rotation: float = Field(30.0, ge=0, le=180)
     "largest turn either way, degrees"
     rotate_probability: float = Field(0.6, ge=0, le=1)
@@ -81,15 +83,15 @@ class Geometry:
         """
         scale, turn, dx, dy = rng.uniform(-1.0, 1.0, 4)
         turned, flipped, halved, upper = rng.random(4)
-        box = sample.instances.boxes[0]
+        box, zoom = sample.instances.boxes[0], self.zoom
         if halved < self.half_body:
             half = half_body_box(sample.instances.keypoints, skeleton, size, upper=bool(upper < UPPER))
             if half is not None:
-                box, padding = half, GROWTH
+                box, padding, zoom = half, GROWTH, 1.0
         return Placement(
             box=box,
             padding=padding,
-            scale=float(1.0 + self.scale * scale),
+            scale=float(zoom * (1.0 + self.scale * scale)),
             rotation=float(self.rotation * turn) if turned < self.rotate_probability else 0.0,
             shift=(float(self.shift * dx), float(self.shift * dy)),
             flip=bool(flipped < self.flip) and skeleton.flippable,

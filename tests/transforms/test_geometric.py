@@ -165,6 +165,15 @@ def test_draws_stay_in_their_ranges_and_follow_the_generator():
     assert geometry.draw(dotted(), again, BODY, SIZE, 1.25).scale == drawn[0].scale
 
 
+def test_zoom_is_the_middle_of_the_scales_and_leaves_half_bodies_alone():
+    rng = np.random.default_rng(0)
+    geometry = Geometry(zoom=1.5, scale=0.2)
+    scales = [geometry.draw(dotted(), rng, BODY, SIZE, 1.25).scale for _ in range(200)]
+    assert 1.2 <= min(scales) < 1.25
+    assert 1.75 < max(scales) <= 1.8
+    assert Geometry(zoom=1.5, scale=0, half_body=1).draw(dotted(), rng, BODY, SIZE, 1.25).scale == 1.0
+
+
 def test_the_sample_that_came_is_left_alone():
     sample = dotted()
     image, xy = sample.image.copy(), sample.instances.keypoints.xy.copy()
