@@ -146,8 +146,8 @@ def proposals(face: Tensor, box: Tensor, scale: float, least: float) -> Windows:
     """The windows of one size of the images that may hold a face.
 
     A window of 12 pixels at 2 i of the scaled image is, in the image, from floor((2 i + 1) / scale) - 1 on to
-    floor((2 i + 12) / scale): for small scales its left lies up to 1 / scale - 1 pixels too far right. The published code
-    does so, and the later networks put it right.
+    floor((2 i + 12) / scale): for small scales its left lies up to 1 / scale - 1 pixels too far right. The published
+    code does so, and the later networks put it right.
 
     Args:
         face: (B, 2, h, w) logits.
