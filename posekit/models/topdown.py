@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
@@ -26,7 +27,8 @@ from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
 AnyBackbone = Annotated[
-    ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | EfficientNetLite | Timm, Field(discriminator="kind")
+    ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | EfficientNetLite | DLA | Timm,
+    Field(discriminator="kind"),
 ]
 AnyNeck = Annotated[Plain | Deconv | Upsample, Field(discriminator="kind")]
 AnyHead = Annotated[Maps | Pooled | SimCC, Field(discriminator="kind")]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
@@ -79,6 +80,12 @@ def test_efficientnet_lite_parameters_are_the_published_less_the_classifier(vers
 def test_hrnet_heatmap_parameters(width, parameters):
     net = build(TopDown(backbone=HRNet(width), neck=Plain()), HEATMAP)
     assert count_parameters(net) == parameters
+
+
+def test_dla_parameters_are_the_published_less_two_idle_projections():
+    idle = sum(before * after + 2 * after for before, after in ((64, 128), (128, 256)))
+    with torch.device("meta"):
+        assert count_parameters(DLA().build()) == 15_270_832 - idle
 
 
 @pytest.mark.parametrize(("outputs", "parameters"), [(2, 23_577_698), (4, 23_647_364)])

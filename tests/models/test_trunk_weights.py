@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.weights import fill, load_weights, read_weights
@@ -97,3 +98,12 @@ def test_files_that_are_not_weights_are_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="does not hold a dictionary of tensors"):
         read_weights(tmp_path / "other.pth")
+
+
+def test_a_file_of_dla_may_hold_the_projections_that_are_never_called(tmp_path):
+    state = DLA().build().state_dict()
+    whole = {**state, "level3.project.0.weight": torch.zeros(128, 64, 1, 1), "fc.bias": torch.zeros(7)}
+    filled = DLA(weights=write(tmp_path / "dla.pth", whole)).build().state_dict()
+    assert same(filled, state) and filled.keys() == state.keys()
+    with pytest.raises(ValueError, match=r"level2\.project\.9"):
+        DLA(weights=write(tmp_path / "other.pth", {**whole, "level2.project.9": torch.zeros(2)})).build()

@@ -1,5 +1,6 @@
 """Trunks: an image to maps of several strides. One file a family, holding its config and its module."""
 
+from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
@@ -15,5 +16,6 @@ BACKBONES = {
     "shufflenet_v2": ShuffleNetV2,
     "hrnet": HRNet,
     "efficientnet_lite": EfficientNetLite,
+    "dla": DLA,
     "timm": Timm,
 }

@@ -17,6 +17,7 @@ if torch.version.cuda is None:
 import timm
 import torchvision.models as published
 
+from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
@@ -81,6 +82,7 @@ PAIRS = {
         )
         for version in (0, 1, 2)
     },
+    "dla34": (DLA(), lambda: timm.create_model("dla34"), lambda m, t: m[-1], lambda t, x: t.forward_features(x)),
     "hrnet_w32": (HRNet(multi_scale=True), lambda: timm.create_model("hrnet_w32"), lambda m, t: m[0], _timm_hrnet),
 }
 

@@ -1,0 +1,135 @@
+"""DLA-34: trees of blocks whose every leaf is heard at the root. Yu et al. 2017, arXiv:1707.06484.
+
+State-dict names are those of the authors' repository and of CenterNet, less projections that are never called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.layers.conv import ConvNormAct, init_fan_out
+from posekit.models.weights import load_weights
+
+WIDTHS = (16, 32, 64, 128, 256, 512)
+# Depths of the trees of strides 4, 8, 16 and 32.
+DEPTHS = (1, 2, 2, 1)
+# In the files, never called: a deep tree leaves the projection to its first subtree.
+IDLE = ("level3.project.", "level4.project.")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DLA:
+    """The trunk of CenterNet: two thirds of ResNet-50 in size, fine and coarse mixed throughout."""
+
+    weights: str | None = None
+    """File of published weights, .safetensors or .pth, with the authors' names; unset: drawn at random."""
+    kind: Literal["dla"] = "dla"
+
+    def build(self) -> nn.Module:
+        """The trunk."""
+        return load_weights(DLABackbone(), self.weights, ("fc.", *IDLE))
+
+
+class Leaf(nn.Module):
+    """Two 3x3 convolutions beside a shortcut that comes from outside."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(after)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(after)
+
+    def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        """(B, before, H, W) and (B, after, H / stride, W / stride) to the latter's shape."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + shortcut)
+
+
+class Root(nn.Module):
+    """1x1 over all that a tree gathered."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, 1, bias=False)
+        self.bn = nn.BatchNorm2d(after)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, gathered: Sequence[Tensor]) -> Tensor:
+        """Maps of one size to (B, after, H, W)."""
+        return self.relu(self.bn(self.conv(torch.cat(list(gathered), dim=1))))
+
+
+class Tree(nn.Module):
+    """Two leaves and a root, or two trees of which the second's root hears the first too.
+
+    Args:
+        depth: 1 for leaves.
+        before: channels that come in.
+        after: channels that go out.
+        stride: of the first leaf.
+        heard: channels that are handed to the root from outside.
+        keep: let the root hear what came in as well.
+    """
+
+    def __init__(self, depth: int, before: int, after: int, stride: int, heard: int = 0, keep: bool = False) -> None:
+        super().__init__()
+        self.keep = keep
+        self.downsample = nn.MaxPool2d(stride, stride) if stride > 1 else nn.Identity()
+        heard += before if keep else 0
+        self.root: Root | None = None
+        self.project: nn.Module | None = None
+        if depth > 1:
+            self.tree1: nn.Module = Tree(depth - 1, before, after, stride)
+            self.tree2: nn.Module = Tree(depth - 1, after, after, 1, heard + after)
+            return
+        self.tree1 = Leaf(before, after, stride)
+        self.tree2 = Leaf(after, after, 1)
+        self.root = Root(2 * after + heard, after)
+        if before != after:
+            self.project = nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
+
+    def forward(self, x: Tensor, heard: Sequence[Tensor] = ()) -> Tensor:
+        """(B, before, H, W) to (B, after, H / stride, W / stride)."""
+        small = self.downsample(x)
+        heard = [*heard, small] if self.keep else list(heard)
+        if self.root is None:
+            first = self.tree1(x)
+            return self.tree2(first, [*heard, first])
+        first = self.tree1(x, small if self.project is None else self.project(small))
+        return self.root([self.tree2(first, first), first, *heard])
+
+
+class DLABackbone(nn.Module):
+    """Maps of strides 4, 8, 16 and 32."""
+
+    strides = (4, 8, 16, 32)
+    channels = WIDTHS[2:]
+    multiple = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base_layer = ConvNormAct(3, WIDTHS[0], 7)
+        self.level0 = ConvNormAct(WIDTHS[0], WIDTHS[0], 3)
+        self.level1 = ConvNormAct(WIDTHS[0], WIDTHS[1], 3, 2)
+        for level, depth in enumerate(DEPTHS, start=2):
+            # The first tree alone does not hand on what came in.
+            tree = Tree(depth, WIDTHS[level - 1], WIDTHS[level], 2, keep=level > 2)
+            self.add_module(f"level{level}", tree)
+        init_fan_out(self)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) normalised to four maps, finest first."""
+        x = self.level1(self.level0(self.base_layer(image)))
+        maps = []
+        for tree in (self.level2, self.level3, self.level4, self.level5):
+            x = tree(x)
+            maps.append(x)
+        return maps
