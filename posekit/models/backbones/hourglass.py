@@ -1,0 +1,147 @@
+"""Stacked hourglasses: down to stride 64 and up again, several times, with maps said after each.
+
+Newell et al. 2016, arXiv:1603.06937.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+# Times that an hourglass halves its map.
+DEPTH = 4
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Hourglass:
+    """Stacks that correct each other, every one with maps of its own to be supervised.
+
+    It gives the points' maps itself, so it is a whole network and no trunk for other heads.
+    """
+
+    points: int = Field(gt=0)
+    """Maps of each stack."""
+    stacks: int = Field(default=2, gt=0)
+    """How many follow each other."""
+    channels: int = Field(default=256, gt=0, multiple_of=4)
+    """Of every map between stem and scores."""
+    kind: Literal["hourglass"] = "hourglass"
+
+    def build(self) -> nn.Module:
+        """The network."""
+        return HourglassNet(self.points, self.stacks, self.channels)
+
+
+class Residual(nn.Module):
+    """Norm and ReLU before each convolution: 1x1, 3x3, 1x1, beside the input.
+
+    Args:
+        before: channels that come in.
+        after: channels that go out; half of them within.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        within = after // 2
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(before),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(before, within, 1),
+            nn.BatchNorm2d(within),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(within, within, 3, padding=1),
+            nn.BatchNorm2d(within),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(within, after, 1),
+        )
+        self.shortcut = nn.Identity() if before == after else nn.Conv2d(before, after, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, before, H, W) to (B, after, H, W)."""
+        return self.body(x) + self.shortcut(x)
+
+
+class Waist(nn.Module):
+    """One level of an hourglass and, inside it, all smaller ones.
+
+    Args:
+        depth: levels, this one included.
+        channels: of every map.
+    """
+
+    def __init__(self, depth: int, channels: int) -> None:
+        super().__init__()
+        self.side = Residual(channels, channels)
+        self.shrink = nn.Sequential(nn.MaxPool2d(2), Residual(channels, channels))
+        self.inner = Waist(depth - 1, channels) if depth > 1 else Residual(channels, channels)
+        self.grow = nn.Sequential(Residual(channels, channels), nn.Upsample(scale_factor=2, mode="nearest"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W), size kept; H and W are multiples of 2 to the power of ``depth``."""
+        return self.side(x) + self.grow(self.inner(self.shrink(x)))
+
+
+class Stack(nn.Module):
+    """An hourglass, its maps, and what the next one starts from.
+
+    Args:
+        channels: of every map inside.
+        points: maps to say.
+        last: nothing follows.
+    """
+
+    def __init__(self, channels: int, points: int, last: bool) -> None:
+        super().__init__()
+        self.hourglass = nn.Sequential(Waist(DEPTH, channels), Residual(channels, channels))
+        self.mix = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        self.score = nn.Conv2d(channels, points, 1)
+        self.last = last
+        if not last:
+            self.from_mix = nn.Conv2d(channels, channels, 1)
+            self.from_score = nn.Conv2d(points, channels, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, channels, H, W) to the maps (B, points, H, W) and the next stack's input, the last one's own again."""
+        y = self.mix(self.hourglass(x))
+        score = self.score(y)
+        return score, x if self.last else x + self.from_mix(y) + self.from_score(score)
+
+
+class HourglassNet(nn.Module):
+    """Maps of stride 4 after every stack, the last the best.
+
+    Args:
+        points: maps of each stack.
+        stacks: how many follow each other.
+        channels: of every map between stem and scores.
+    """
+
+    multiple = 4 << DEPTH
+
+    def __init__(self, points: int, stacks: int, channels: int) -> None:
+        super().__init__()
+        self.channels = (points,) * stacks
+        self.strides = (4,) * stacks
+        first, second = channels // 4, channels // 2
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, first, 7, 2, 3),
+            nn.BatchNorm2d(first),
+            nn.ReLU(inplace=True),
+            Residual(first, second),
+            nn.MaxPool2d(2),
+            Residual(second, channels),
+            Residual(channels, channels),
+        )
+        self.stacks = nn.ModuleList(Stack(channels, points, index == stacks - 1) for index in range(stacks))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) normalised to (B, points, H / 4, W / 4) a stack, in order."""
+        x = self.stem(image)
+        scores = []
+        for stack in self.stacks:
+            score, x = stack(x)
+            scores.append(score)
+        return scores
