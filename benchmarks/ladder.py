@@ -20,7 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.record import RESULTS, circumstances, write
+from posekit.data.coco import write_coco
+from posekit.data.readers import read
 from posekit.recipes.representations import REPRESENTATIONS
 
 EVERY = tuple(f"topdown-{name}".replace("_", "-") for name in REPRESENTATIONS if not name.endswith("3d"))
@@ -36,6 +40,8 @@ class Setup:
     size: tuple[int, int]
     epochs: int
     extra: tuple[str, ...] = ()
+    least_y: float = 0.0
+    "instances whose points lie higher in their box than this share of it, on average, are left out of training"
 
 
 SETUPS = {
@@ -44,11 +50,13 @@ SETUPS = {
         "mtfl5_80px/annotations/mtfl5_test.json",
         (64, 64),
         5,
-        # The eyes of the faces to learn from are 0.19 of a picture apart, of those to test on 0.30.
+        # The eyes of the faces to learn from are 0.19 of a picture apart, of those to test on 0.30; and the labels of
+        # 1,146 of the 5,000 are slipped: all points lie a third of the picture too high, above the face.
         (
             *("--padding", "1.0", "--train.batch", "8", "--augment.geometry.rotation", "20"),
             *("--augment.geometry.zoom", "1.5", "--augment.geometry.scale", "0.2"),
         ),
+        least_y=0.35,
     ),
     "helen": Setup(
         ("face300w_helen_afw/annotations/helen_train.json", "face300w_helen_afw/annotations/afw.json"),
@@ -66,11 +74,31 @@ def root() -> Path:
     return Path(os.environ.get("POSEKIT_DATA", "~/.cache/posekit")).expanduser()
 
 
-def command(setup: Setup, recipe: str, run: Path, seed: int = 0, extra: tuple[str, ...] = ()) -> list[str]:
+def training_files(setup: Setup, folder: Path) -> list[Path]:
+    """Label files to train on; where some instances are left out, a copy without them in ``folder``."""
+    files = [root() / name for name in setup.train]
+    if not setup.least_y:
+        return files
+    kept = []
+    for file in files:
+        whole = read(file)
+        rows = whole.rows
+        labelled = whole.visibility[rows] > 0
+        top, bottom = whole.boxes[rows, 1], whole.boxes[rows, 3]
+        height = (whole.xy[rows][..., 1] * labelled).sum(1) / labelled.sum(1)
+        good = np.flatnonzero((height - top) / (bottom - top) >= setup.least_y)
+        kept.append(write_coco(whole.subset(good), folder / f"{file.stem}_kept.json"))
+        print(f"{len(good)} of {len(rows)} instances of {file.name} are kept, in {kept[-1]}", flush=True)
+    return kept
+
+
+def command(
+    setup: Setup, files: list[Path], recipe: str, run: Path, seed: int = 0, extra: tuple[str, ...] = ()
+) -> list[str]:
     """Words of one `posekit train`."""
     height, width = map(str, setup.size)
     return [
-        *("train", recipe, "--data.train", *(str(root() / f) for f in setup.train)),
+        *("train", recipe, "--data.train", *map(str, files)),
         *("--data.val", str(root() / setup.val), "--size", height, width, "--train.epochs", str(setup.epochs)),
         *("--out", str(run), "--resume", *setup.extra, *(("--seed", str(seed)) if seed else ()), *extra),
     ]
@@ -125,10 +153,11 @@ def main() -> None:
     setup = replace(setup, epochs=asked.epochs) if asked.epochs else setup
     name = asked.name or f"ladder_{asked.data}"
     methods, repeats = held(name)
+    files = training_files(setup, asked.root)
     for seed in asked.seeds:
         for method in EVERY if asked.every else asked.only:
             run = asked.root / (f"{asked.data}-{method}-{setup.epochs}" + (f"-seed{seed}" if seed else ""))
-            words = command(setup, f"{method}-tiny", run, seed, tuple(extra))
+            words = command(setup, files, f"{method}-tiny", run, seed, tuple(extra))
             place, key = (repeats.setdefault(method, {}), str(seed)) if seed else (methods, method)
             if place.get(key, {}).get("command") != shown(words, run):
                 place[key] = train(words, run)

@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from figures import FOUR
 
 from benchmarks import ladder, record
+from posekit.data.readers import read
+from posekit.data.synthetic import Synthetic
 
 
 @pytest.fixture
@@ -19,6 +22,7 @@ def climb(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     monkeypatch.setattr(ladder, "RESULTS", tmp_path)
     monkeypatch.setattr(ladder, "train", train)
+    monkeypatch.setattr(ladder, "training_files", lambda setup, folder: [ladder.root() / name for name in setup.train])
 
     def go(*words):
         made.clear()
@@ -55,3 +59,15 @@ def test_every_representation_of_the_plane_is_a_recipe(climb):
     made, _ = climb("--every")
     assert len(made) == len(ladder.EVERY) == 19
     assert not any("3d" in name for name, _ in made)
+
+
+def test_slipped_labels_are_left_out(tmp_path, monkeypatch):
+    file = Synthetic(FOUR, count=12, size=(64, 64), seed=3).to_files(tmp_path)
+    whole = read(file)
+    height = whole.xy[..., 1].mean(1)
+    monkeypatch.setenv("POSEKIT_DATA", str(tmp_path))
+    setup = ladder.Setup((str(file.relative_to(tmp_path)),), "", (64, 64), 1, least_y=0.5)
+    kept = read(*ladder.training_files(setup, tmp_path / "runs"))
+    share = (height - whole.boxes[:, 1]) / (whole.boxes[:, 3] - whole.boxes[:, 1])
+    assert 0 < len(kept) == (share >= 0.5).sum() < 12
+    assert ladder.training_files(ladder.replace(setup, least_y=0.0), tmp_path) == [file]
