@@ -23,6 +23,7 @@ from posekit.models.heads.maps import Maps
 from posekit.models.heads.pooled import Pooled
 from posekit.models.heads.simcc import SimCC
 from posekit.models.necks.deconv import Deconv
+from posekit.models.necks.dla_up import DLAUp
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
@@ -30,7 +31,7 @@ AnyBackbone = Annotated[
     ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | EfficientNetLite | DLA | Timm,
     Field(discriminator="kind"),
 ]
-AnyNeck = Annotated[Plain | Deconv | Upsample, Field(discriminator="kind")]
+AnyNeck = Annotated[Plain | Deconv | Upsample | DLAUp, Field(discriminator="kind")]
 AnyHead = Annotated[Maps | Pooled | SimCC, Field(discriminator="kind")]
 
 

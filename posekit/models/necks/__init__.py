@@ -1,7 +1,8 @@
 """Necks: a trunk's maps to the one map that the head reads. One file a kind, holding its config and its module."""
 
 from posekit.models.necks.deconv import Deconv
+from posekit.models.necks.dla_up import DLAUp
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
-NECKS = {"none": Plain, "deconv": Deconv, "upsample": Upsample}
+NECKS = {"none": Plain, "deconv": Deconv, "upsample": Upsample, "dla_up": DLAUp}

@@ -1,0 +1,123 @@
+"""CenterNet's neck for DLA: coarse maps aligned with finer ones by deformable convolutions, again and again.
+
+Zhou et al. 2019, arXiv:1904.07850, figure 6d. State-dict names are those of its code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.layers.deformable import DeformableConv
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DLAUp:
+    """Merge all maps of a trunk into its finest, each on its way told by its neighbours; slow and accurate."""
+
+    kind: Literal["dla_up"] = "dla_up"
+
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+        """The neck; see `Plain.build`.
+
+        Raises:
+            ValueError: the trunk does not give three maps or more, each half the one before it, from ``reduction`` on.
+        """
+        expected = [reduction << step for step in range(len(strides))]
+        if list(strides) != expected or len(strides) < 3:
+            raise ValueError(
+                f"maps of stride {reduction} are wanted and the trunk gives strides {', '.join(map(str, strides))}: "
+                f"this neck takes three or more, {reduction}, {2 * reduction}, {4 * reduction}, ...; use the neck "
+                "'upsample' instead"
+            )
+        return DLAUpNeck(channels, reduction)
+
+
+class Moved(nn.Module):
+    """Deformable 3x3, batch norm, ReLU."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.actf = nn.Sequential(nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+        self.conv = DeformableConv(before, after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, before, H, W) to (B, after, H, W)."""
+        return self.actf(self.conv(x))
+
+
+class Merge(nn.Module):
+    """Each map grown to the first's size and added to the result of the one before.
+
+    Args:
+        after: channels that go out.
+        before: channels of the maps, the first of which has ``after``.
+        factors: how many times smaller than the first each is.
+    """
+
+    def __init__(self, after: int, before: Sequence[int], factors: Sequence[int]) -> None:
+        super().__init__()
+        self.count = len(before)
+        for index in range(1, self.count):
+            self.add_module(f"proj_{index}", Moved(before[index], after))
+            self.add_module(f"up_{index}", _grow(after, factors[index]))
+            self.add_module(f"node_{index}", Moved(after, after))
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """As many maps of the first one's shape, the last of which heard of all."""
+        results = [maps[0]]
+        for index in range(1, self.count):
+            project, grow, mix = (getattr(self, f"{part}_{index}") for part in ("proj", "up", "node"))
+            results.append(mix(grow(project(maps[index])) + results[-1]))
+        return results
+
+
+def _grow(channels: int, factor: int) -> nn.ConvTranspose2d:
+    """A depth-wise transposed convolution that starts as bilinear growth."""
+    grow = nn.ConvTranspose2d(channels, channels, 2 * factor, factor, factor // 2, groups=channels, bias=False)
+    taps = torch.arange(2 * factor, dtype=grow.weight.dtype)
+    tent = 1 - ((taps - factor + 0.5) / factor).abs()
+    with torch.no_grad():
+        grow.weight.copy_((tent[:, None] * tent).expand_as(grow.weight))
+    return grow
+
+
+class Ladder(nn.Module):
+    """From the coarsest map up: at every stride all coarser results are merged into that stride's map."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.count = len(channels) - 1
+        for step in range(self.count):
+            after, *rest = channels[-2 - step :]
+            # All but the nearest were brought to one size and width in the step before.
+            before = [after, rest[0], *[rest[0]] * step]
+            self.add_module(f"ida_{step}", Merge(after, before, [1, *[2] * (step + 1)]))
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """The trunk's maps to as many of the same shapes, finest first."""
+        grown, outputs = [maps[-1]], [maps[-1]]
+        for step in range(self.count):
+            grown = getattr(self, f"ida_{step}")([maps[-2 - step], *grown])
+            outputs.insert(0, grown[-1])
+        return outputs
+
+
+class DLAUpNeck(nn.Module):
+    """The ladder, then one merge of all its maps but the coarsest."""
+
+    def __init__(self, channels: Sequence[int], stride: int) -> None:
+        super().__init__()
+        self.channels = channels[0]
+        self.stride = stride
+        self.dla_up = Ladder(channels)
+        self.ida_up = Merge(channels[0], channels[:-1], [1 << step for step in range(len(channels) - 1)])
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
+        return self.ida_up(self.dla_up(maps)[:-1])[-1]
