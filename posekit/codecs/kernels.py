@@ -43,7 +43,8 @@ def radius_sigma(radius: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         radius: (...) cells, at least 0.
     """
-    whole = radius.floor()
+    # Differences of nearly equal roots may fall below 0.
+    whole = radius.clamp_min(0.0).floor()
     return whole, (2 * whole + 1) / 6
 
 
