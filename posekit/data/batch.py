@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from posekit.data.sample import Sample
-from posekit.geometry.keypoints import Instances, Keypoints
+from posekit.geometry.boxes import area
+from posekit.geometry.keypoints import IGNORE, Instances, Keypoints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +20,7 @@ class Batch:
 
     Args:
         image: (B, 3, H, W) uint8 RGB; `collate` leaves it channels last in memory.
-        instances: (B, N, ...) tensors; slots beyond an image's own instances are empty.
+        instances: (B, N, ...) tensors; an image's regions to ignore follow its instances, the slots beyond are empty.
         to_source: (B, 3, 3) float64, pixels of the image to pixels of its file.
         image_id: (B,) int64.
         index: (B,) int64 position in the data set; -1 where there is none.
@@ -62,6 +63,8 @@ class Batch:
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples, padding the instances of each to the most that any has (at least one).
 
+    Regions to ignore become slots of that role behind the instances: a box and its area, no labelled point.
+
     Args:
         samples: at least one; their images of one size.
 
@@ -74,15 +77,32 @@ def collate(samples: Sequence[Sample]) -> Batch:
     if len(sizes) > 1:
         said = ", ".join(f"{h}x{w}" for h, w in sizes)
         raise ValueError(f"a batch needs images of one size; got {said}: crop or resize them first")
-    slots = max(1, *(len(sample.instances.role) for sample in samples))
+    instances = [_with_ignored(sample) for sample in samples]
+    slots = max(1, *(len(each.role) for each in instances))
     return Batch(
         # Left in the order of the files: a copy would cost as much as the crop, and channels last is what nets want.
         image=torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
-        instances=_stacked([sample.instances for sample in samples], slots),
+        instances=_stacked(instances, slots),
         to_source=torch.from_numpy(np.stack([np.asarray(sample.to_source, np.float64) for sample in samples])),
         image_id=torch.tensor([sample.image_id for sample in samples], dtype=torch.int64),
         index=torch.tensor([sample.index for sample in samples], dtype=torch.int64),
     )
+
+
+def _with_ignored(sample: Sample) -> Instances:
+    """The instances of a sample, and behind them its regions to ignore."""
+    own, regions = sample.instances, sample.ignore
+    count = len(regions)
+    if not count:
+        return own
+    points = own.keypoints
+    if points.depth is not None:
+        own = replace(own, keypoints=replace(points, depth_known=_depth_known(points)))
+    longer = own.each(lambda column: np.concatenate([column, np.zeros((count, *column.shape[1:]), column.dtype)]))
+    longer.boxes[-count:] = regions
+    longer.area[-count:] = area(regions)
+    longer.role[-count:] = IGNORE
+    return longer
 
 
 def _stacked(instances: Sequence[Instances], slots: int) -> Instances:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.transforms.drop import Drop
 from posekit.transforms.geometric import STILL, Geometry, random_crop, still_crop
 from posekit.transforms.photometric import Photometric
+from posekit.transforms.scene import STILL_SCENE, Scene, letterbox, random_scene
 
 if TYPE_CHECKING:
     from posekit.data.sample import Sample
@@ -19,19 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Augment:
-    """What is left to chance in a training crop: where it lies, how it looks, what is hidden.
+    """What is left to chance in training: where a crop or a whole scene lies, how it looks, what is hidden.
 
-    A part is off where its ranges and probabilities are 0.
+    ``geometry`` is for crops of one instance, ``scene`` for whole images. A part is off where its ranges and
+    probabilities are 0.
     """
 
     geometry: Geometry = Field(default_factory=Geometry)
     colour: Photometric = Field(default_factory=Photometric)
     drop: Drop = Field(default_factory=Drop)
+    scene: Scene = Field(default_factory=Scene)
 
     @classmethod
     def none(cls) -> Augment:
         """No chance anywhere: `train` gives what `still` gives."""
-        return cls(geometry=STILL, colour=Photometric(brightness=0, contrast=0), drop=Drop(probability=0))
+        return cls(
+            geometry=STILL, colour=Photometric(brightness=0, contrast=0), drop=Drop(probability=0), scene=STILL_SCENE
+        )
 
     def train(
         self,
@@ -69,3 +75,35 @@ class Augment:
             ValueError: there is no instance, or its box has no extent.
         """
         return still_crop(sample, size, padding)
+
+    def train_scene(
+        self,
+        sample: Sample,
+        rng: np.random.Generator,
+        skeleton: Skeleton,
+        *,
+        size: tuple[int, int],
+        scenes: Sequence[Sample] | None = None,
+        people: Sequence[Sample] | None = None,
+    ) -> Sample:
+        """A random view of a whole image and its people, of random looks, with parts of it hidden.
+
+        Args:
+            sample: any number of instances.
+            rng: the only source of chance.
+            skeleton: of the points of all samples.
+            size: (height, width) of the view.
+            scenes: whole images for mosaics, by number; read only when drawn. ``None``: no mosaics.
+            people: images of one person each to paste; read only when drawn. ``None``: nobody is pasted.
+        """
+        view = random_scene(sample, rng, skeleton, self.scene, size)
+        return self.drop(self.colour(view, rng, skeleton), rng, skeleton)
+
+    def still_scene(self, sample: Sample, *, size: tuple[int, int]) -> Sample:
+        """The whole image fitted into the view, for measuring and predicting; nothing is left to chance.
+
+        Args:
+            sample: any number of instances.
+            size: (height, width) of the view.
+        """
+        return letterbox(sample, size)

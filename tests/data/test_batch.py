@@ -12,7 +12,7 @@ from sizes import H, K, W
 
 from posekit.data.batch import Batch, collate
 from posekit.data.sample import Sample
-from posekit.geometry.keypoints import EMPTY, INSTANCE, Instances, Keypoints
+from posekit.geometry.keypoints import EMPTY, IGNORE, INSTANCE, Instances, Keypoints
 
 
 def sample(n: int, index: int, depth: bool = False) -> Sample:
@@ -58,6 +58,24 @@ def test_images_without_instances_get_one_empty_slot():
     batch = collate([sample(0, 0), sample(0, 1)])
     assert batch.instances.role.tolist() == [[EMPTY], [EMPTY]]
     assert batch.instances.keypoints.xy.shape == (2, 1, K, 2)
+
+
+def test_regions_to_ignore_become_slots_behind_the_instances():
+    regions = np.array([[1, 2, 4, 8], [0, 0, 5, 5]], np.float32)
+    crowded = dataclasses.replace(sample(1, 0, depth=True), ignore=regions)
+    instances = collate([crowded, sample(2, 1)]).instances
+    assert instances.role.tolist() == [[INSTANCE, IGNORE, IGNORE], [INSTANCE, INSTANCE, EMPTY]]
+    assert instances.boxes[0, 1:].tolist() == regions.tolist()
+    assert instances.area[0, 1:].tolist() == [18, 25]
+    assert instances.keypoints.visibility[0].sum(-1).tolist() == [2 * K, 0, 0]
+    assert instances.keypoints.depth_known[0].all(-1).tolist() == [True, False, False]
+    np.testing.assert_array_equal(instances.boxes[0, 0].numpy(), crowded.instances.boxes[0])
+    assert len(crowded.instances.role) == 1
+
+
+def test_a_scene_of_nobody_still_says_what_to_ignore():
+    empty = dataclasses.replace(sample(0, 0), ignore=np.array([[1, 2, 4, 8]], np.float32))
+    assert collate([empty]).instances.role.tolist() == [[IGNORE]]
 
 
 def test_unknown_depths_are_marked():
