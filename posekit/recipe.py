@@ -7,22 +7,27 @@ with `dataclasses.replace`, and written beside every result so that a run can be
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from torch import nn
 from tyro.conf import Suppress
 
+from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
+from posekit.codecs.scenes import SCENE_CODECS
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss, fitting
 from posekit.losses.weighting import AutoWeight
 from posekit.metrics.protocols import chosen_protocol
+from posekit.models.onestage import OneStage
 from posekit.models.topdown import TopDown
 from posekit.transforms.compose import Augment
 
 STRICT = ConfigDict(extra="forbid")
+
+AnyModel = Annotated[TopDown | OneStage, Field(discriminator="kind")]
 
 
 class RecipeError(ValueError):
@@ -105,7 +110,7 @@ class Recipe:
     name: Suppress[str]
     skeleton: Suppress[Skeleton]
     codec: AnyCodec
-    model: TopDown
+    model: AnyModel
     losses: dict[str, AnyLoss]
     auto_weight: AutoWeight = Field(default_factory=AutoWeight)
     augment: Augment = Field(default_factory=Augment)
@@ -133,6 +138,9 @@ class Recipe:
             yield (
                 f"codec {codec.kind!r} is made for {codec.points} points, skeleton {self.skeleton.name!r} has {points}"
             )
+        if (codec.kind in SCENE_CODECS) != self.whole:
+            kinds = SCENE_CODECS if self.whole else CODECS
+            yield f"codec {codec.kind!r} does not fit a {self.model.kind} model; fitting: {', '.join(kinds)}"
         if tuple(codec.image) != tuple(self.model.size):
             yield f"codec works on {codec.image} images, model on {self.model.size} (height, width)"
 
@@ -149,8 +157,13 @@ class Recipe:
                 )
 
     @property
+    def whole(self) -> bool:
+        """Whether the network looks at whole images with all their instances, not at a crop of each."""
+        return isinstance(self.model, OneStage)
+
+    @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the crops."""
+        """(height, width) of the crops, or of the whole image as the network sees it."""
         return self.model.size
 
     def build(self, *, weights: bool = True) -> nn.Module:

@@ -15,6 +15,7 @@ from posekit.codecs.megvii import Megvii
 from posekit.codecs.openpose import OpenPose
 from posekit.codecs.regression import Regression
 from posekit.codecs.rle import Rle
+from posekit.codecs.scenes.center_pose import CenterPose
 from posekit.codecs.simcc import SimCC
 from posekit.codecs.udp import Udp, UdpCombined
 from posekit.codecs.volume import Heatmap3d, Integral3d
@@ -36,6 +37,7 @@ AnyCodec = Annotated[
     | GridRegression
     | Rle
     | SimCC
-    | Dfl,
+    | Dfl
+    | CenterPose,
     Field(discriminator="kind"),
 ]

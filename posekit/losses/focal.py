@@ -68,27 +68,32 @@ class Focal:
     "how fast what is already right stops counting"
     beta: float = Field(default=4.0, ge=0)
     "how far the neighbours of a peak are spared"
+    of: Suppress[str] = "peaks"
+    "which of the codec's maps"
     kind: Suppress[Literal["focal"]] = "focal"
 
-    needs = frozenset({"peaks"})
+    @property
+    def needs(self) -> frozenset[str]:
+        """The one map it looks at."""
+        return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
-        return FocalLoss(self.weight, self.alpha, self.beta)
+        return FocalLoss(self.weight, self.alpha, self.beta, self.of)
 
 
 class FocalLoss(nn.Module):
     """See `Focal`."""
 
-    def __init__(self, factor: float, alpha: float, beta: float) -> None:
+    def __init__(self, factor: float, alpha: float, beta: float, of: str = "peaks") -> None:
         super().__init__()
-        self.factor, self.alpha, self.beta = factor, alpha, beta
+        self.factor, self.alpha, self.beta, self.of = factor, alpha, beta, of
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``focal``."""
-        weight = target.weight["peaks"]
-        truth = known(target.maps["peaks"], weight)
-        loss = peak_focal(known(output["peaks"], weight), truth, self.alpha, self.beta)
+        weight = target.weight[self.of]
+        truth = known(target.maps[self.of], weight)
+        loss = peak_focal(known(output[self.of], weight), truth, self.alpha, self.beta)
         return {"focal": self.factor * sum_per(loss, weight, (truth == 1).to(loss.dtype))}
 
 

@@ -10,6 +10,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.base import known, weighted_mean
+from posekit.losses.points import smooth_l1
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -21,24 +22,32 @@ class Offset:
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
+    smooth: float = Field(default=0.0, ge=0)
+    "distances below it count by their square (smooth L1); 0: none do"
+    of: Suppress[str] = "offset"
+    "which of the codec's maps"
     kind: Suppress[Literal["offset"]] = "offset"
 
-    needs = frozenset({"offset"})
+    @property
+    def needs(self) -> frozenset[str]:
+        """The one map it looks at."""
+        return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
-        return OffsetLoss(self.weight)
+        return OffsetLoss(self.weight, self.smooth, self.of)
 
 
 class OffsetLoss(nn.Module):
     """See `Offset`."""
 
-    def __init__(self, factor: float) -> None:
+    def __init__(self, factor: float, smooth: float = 0.0, of: str = "offset") -> None:
         super().__init__()
-        self.factor = factor
+        self.factor, self.smooth, self.of = factor, smooth, of
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``offset``."""
-        weight = target.weight["offset"]
-        distance = known(output["offset"] - target.maps["offset"], weight).abs()
-        return {"offset": self.factor * weighted_mean(distance, weight)}
+        weight = target.weight[self.of]
+        distance = known(output[self.of] - target.maps[self.of], weight).abs()
+        loss = smooth_l1(distance, self.smooth) if self.smooth else distance
+        return {"offset": self.factor * weighted_mean(loss, weight)}

@@ -18,7 +18,7 @@ from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.backbones.timm import Timm
-from posekit.models.base import PoseNet, Shapes
+from posekit.models.base import Backbone, PoseNet, Shapes
 from posekit.models.heads.maps import Maps
 from posekit.models.heads.pooled import Pooled
 from posekit.models.heads.simcc import SimCC
@@ -68,24 +68,11 @@ class TopDown:
         """
         config = self.backbone if weights else without_weights(self.backbone)
         backbone = config.build()
-        self._check_size(backbone.multiple, getattr(backbone, "size", None))
+        check_size(self.size, backbone, config.kind)
         reduction = self._reduction(shapes, backbone.strides)
         neck = self.neck.build(backbone.channels, backbone.strides, reduction)
         cells = self.size[0] // neck.stride, self.size[1] // neck.stride
         return PoseNet(backbone, neck, self.head.build(shapes, neck.channels, cells))
-
-    def _check_size(self, multiple: int, fixed: tuple[int, int] | None) -> None:
-        height, width = self.size
-        if fixed is not None and fixed != self.size:
-            raise ValueError(
-                f"image is {height}x{width}; this {self.backbone.kind} trunk takes {fixed[0]}x{fixed[1]} alone: "
-                f"set its size to ({height}, {width})"
-            )
-        if height % multiple or width % multiple:
-            up = tuple(-(-side // multiple) * multiple for side in self.size)
-            raise ValueError(
-                f"image is {height}x{width}; {self.backbone.kind} needs multiples of {multiple}: use {up[0]}x{up[1]}"
-            )
 
     def _reduction(self, shapes: Shapes, strides: tuple[int, ...]) -> int:
         """Stride of the map that the head reads."""
@@ -96,6 +83,29 @@ class TopDown:
         if wanted:
             return next(iter(wanted.values()))
         return self.stride or (strides[-1] if self.neck.kind == "none" else strides[0])
+
+
+def check_size(size: tuple[int, int], backbone: Backbone, kind: str) -> None:
+    """Refuse an image that a trunk cannot take.
+
+    Args:
+        size: (height, width) in pixels.
+        backbone: the trunk's module; one whose ``size`` is set takes no other.
+        kind: its name, for the message.
+
+    Raises:
+        ValueError: another size than the trunk's own, or no multiple of what it needs.
+    """
+    height, width = size
+    fixed, multiple = getattr(backbone, "size", None), backbone.multiple
+    if fixed is not None and fixed != size:
+        raise ValueError(
+            f"image is {height}x{width}; this {kind} trunk takes {fixed[0]}x{fixed[1]} alone: "
+            f"set its size to ({height}, {width})"
+        )
+    if height % multiple or width % multiple:
+        up = tuple(-(-side // multiple) * multiple for side in size)
+        raise ValueError(f"image is {height}x{width}; {kind} needs multiples of {multiple}: use {up[0]}x{up[1]}")
 
 
 def _stride_of(name: str, cells: tuple[int, ...], size: tuple[int, int]) -> int:

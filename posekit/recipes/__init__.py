@@ -5,7 +5,14 @@ from functools import partial
 
 from posekit.recipe import Recipe
 from posekit.recipes.representations import REPRESENTATIONS
+from posekit.recipes import onestage
+from posekit.recipes.centernet import centernet
 from posekit.recipes.topdown import PLAIN, TINY, topdown
+
+SYSTEMS: dict[str, onestage.System] = {
+    "centernet": centernet,
+}
+"""Name to a system for whole images."""
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     f"topdown-{kind}{suffix}".replace("_", "-"): partial(
@@ -13,5 +20,9 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     )
     for suffix, form in (("", PLAIN), ("-tiny", TINY))
     for kind in REPRESENTATIONS
+} | {
+    f"{kind}{suffix}": partial(onestage.onestage, f"{kind}{suffix}", form, system)
+    for suffix, form in (("", onestage.PLAIN), ("-tiny", onestage.TINY))
+    for kind, system in SYSTEMS.items()
 }
 """Name to a function of a skeleton, and of ``size``, ``stride``, ``codec``, ``losses`` and ``backbone``."""

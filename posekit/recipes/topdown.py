@@ -55,7 +55,7 @@ def _refuse_unknown(what: str, asked: Sequence[str], known: Iterable[str]) -> No
             raise RecipeError(f"no {what} {word!r}{hint} (known: {', '.join(names)})")
 
 
-def _backbone(name: str | None) -> AnyBackbone | None:
+def backbone_of(name: str | None) -> AnyBackbone | None:
     """The trunk of that name, with its own defaults; its fields are set by ``--model.backbone...``."""
     if name is None:
         return None
@@ -101,7 +101,7 @@ def topdown(
     made = chosen.codec(skeleton, grid)
     model = TopDown(
         size=size,
-        backbone=_backbone(backbone) or form.backbone,
+        backbone=backbone_of(backbone) or form.backbone,
         neck=form.neck if chosen.neck else Plain(),
         head=chosen.head,
     )

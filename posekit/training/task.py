@@ -41,7 +41,7 @@ class Task(nn.Module):
             output = self.codec.read({name: value.float() for name, value in maps.items()})
             terms: dict[str, Tensor] = {}
             for name, loss in self.losses.items():
-                terms |= {
-                    (name if key == name else f"{name}.{key}"): value for key, value in loss(output, target).items()
-                }
+                found = loss(output, target)
+                alone = len(found) == 1
+                terms |= {(name if alone or key == name else f"{name}.{key}"): value for key, value in found.items()}
         return terms if self.auto_weight is None else self.auto_weight(terms)

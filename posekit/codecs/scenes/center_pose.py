@@ -1,0 +1,204 @@
+"""Instances as points: the middle of each, its size, the way to its joints, and joints of their own.
+
+Zhou et al. 2019, arXiv:1904.07850.
+"""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import bell, mirrored, nearest
+from posekit.codecs.kernels import corner_radius, radius_sigma
+from posekit.codecs.on_grid import OnGrid
+from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, highest_hills, judged, summits, within, written
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+SPARED = 0.9999
+"""Target of a cell that is neither a middle nor background: its focal loss is next to nothing."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class CenterPose(OnGrid):
+    """CenterNet for poses: a hill on the middle of each box, and all else read in its cell.
+
+    Joints have hills of their own; the nearest of them replaces a joint that was read at the middle, where it is good
+    enough. Cells, sizes and steps are counted from centres of cells, so a mirror is exact.
+
+    Source: Zhou et al. 2019, arXiv:1904.07850. Differs: people without a labelled joint are spared as its text says
+    (its code draws them over); radii of both formulas, see ``compat``.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    iou: float = Field(default=0.7, gt=0, lt=1)
+    "overlap that a box moved by a hill's radius keeps; smaller is wider"
+    compat: Literal["none", "centernet"] = "none"
+    "centernet takes the wider radius of its code"
+    most: int = Field(default=32, ge=1)
+    "instances found in an image, at most"
+    joints: bool = True
+    "whether joints' own hills are used; off: each joint lies where the middle says"
+    candidates: int = Field(default=100, ge=1)
+    "hills of each joint that are looked at"
+    least: float = Field(default=0.1, ge=0, le=1)
+    "hills of joints below that score are left alone"
+    reach: float = Field(default=0.3, gt=0)
+    "how far a joint may move to its hill, in the box's longer sides"
+    kind: Suppress[Literal["center_pose"]] = "center_pose"
+
+    gives = frozenset({"centre", "peaks", "size", "step", "joints", "offset"})
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Middles, sizes, steps within their cells, ways to the joints; hills of the joints and steps within theirs."""
+        counts = {"centre": 1, "size": 2, "step": 2, "joints": 2 * self.points, "peaks": self.points, "offset": 2}
+        return {name: (count, *self.grid.shape) for name, count in counts.items()}
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw the hills, and write what each middle should say.
+
+        Args:
+            instances: N slots an image, K points, boxes; regions to ignore in slots of that role.
+
+        Returns:
+            ``centre`` (B, 1, H, W) and ``peaks`` (B, K, H, W), exactly 1 at each, with weight 0 in regions to ignore;
+            ``size``, ``step``, ``joints`` and ``offset`` in cells, with weight 1 in the cells that hold one.
+
+        Raises:
+            ValueError: another number of points.
+        """
+        crowd = crowd_of(instances, self.points)
+        scale = crowd.xy.new_tensor(self.grid.scale)
+        boxes = self._clipped(crowd.boxes)
+        size = (boxes[..., 2:] - boxes[..., :2]) / scale
+        place = self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2)
+        cell = nearest(place)
+        told = crowd.known.any(-1)
+        present = crowd.present & within(cell, self.grid.shape) & (size > 0).all(-1)
+        centre = self._hills(cell[:, :, None], size, (present & told)[..., None])
+        alone = (~told & present)[..., None]
+        spared, _ = written(torch.full_like(place[..., :1], SPARED), cell, alone, self.grid.shape)
+        kept = present & told
+        values = torch.cat((size, place - cell, (self.grid.cells(crowd.xy) - cell[:, :, None]).flatten(2)), -1)
+        joints = crowd.known & within(nearest(self.grid.cells(crowd.xy)), self.grid.shape)
+        mask = torch.cat((kept[..., None].expand(-1, -1, 4), (joints & kept[..., None]).repeat_interleave(2, -1)), -1)
+        value, weight = written(values, cell, mask, self.grid.shape)
+        parts = {"size": slice(0, 2), "step": slice(2, 4), "joints": slice(4, None)}
+        maps = {name: value[:, part] for name, part in parts.items()}
+        weights = {name: weight[:, part] for name, part in parts.items()}
+        everywhere = judged(instances, self.grid)
+        maps["centre"], weights["centre"] = (
+            torch.maximum(centre, spared),
+            torch.maximum(everywhere, (centre == 1) * 1.0),
+        )
+        self._add_joints(crowd, size, joints & kept[..., None], everywhere, maps, weights)
+        maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
+        return Target(maps=maps, weight=weights)
+
+    def _clipped(self, boxes: Tensor) -> Tensor:
+        height, width = self.image
+        return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
+
+    def _hills(self, cell: Tensor, size: Tensor, drawn: Tensor) -> Tensor:
+        """(B, C, H, W) hills around whole cells (B, N, C, 2), as wide as boxes (B, N, 2) in cells tolerate."""
+        radius = corner_radius(size[..., 1], size[..., 0], self.iou, self.compat == "centernet")
+        whole, sigma = radius_sigma(radius[..., None].expand(cell.shape[:-1]))
+        columns, rows = (
+            bell(cell[..., axis], count, sigma, whole) for axis, count in ((0, self.grid.width), (1, self.grid.height))
+        )
+        return highest_hills(rows, columns, drawn)
+
+    def _add_joints(
+        self,
+        crowd: Crowd,
+        size: Tensor,
+        drawn: Tensor,
+        everywhere: Tensor,
+        maps: dict[str, Tensor],
+        weights: dict[str, Tensor],
+    ) -> None:
+        """Hills of the joints, and the step within the cell of each, which all joints share."""
+        place = self.grid.cells(crowd.xy)
+        cell = nearest(place)
+        maps["peaks"] = self._hills(cell, size, drawn)
+        weights["peaks"] = torch.maximum(everywhere, (maps["peaks"] == 1) * 1.0)
+        maps["offset"], weights["offset"] = written(
+            (place - cell).flatten(1, 2), cell.flatten(1, 2), drawn.flatten(1), self.grid.shape
+        )
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw maps; ``centre`` and ``peaks`` are logits."""
+        return maps
+
+    def decode(self, maps: Maps) -> Poses:
+        """The best middles, their boxes and joints.
+
+        Args:
+            maps: as the network gives them.
+
+        Returns:
+            Poses (B, N, K), the best first: image pixels; an instance's score is its middle's; that of a joint its
+            hill's where it was taken from one, else the middle's times what its map says there.
+        """
+        heat = maps["centre"].float().sigmoid()
+        score, cell = summits(heat, self.most)
+        score, cell = score[:, 0], cell[:, 0]
+        step, size, way = (at_cells(_finite(maps[name]), cell) for name in ("step", "size", "joints"))
+        middle = cell.to(step.dtype) + step
+        half = size.clamp_min(0.0) / 2
+        place = cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
+        low, high = middle - half, middle + half
+        own = score[..., None].expand(place.shape[:-1])
+        if self.joints:
+            place, own = self._snapped(maps, place, own, low, high)
+        pixels = self.grid.pixels
+        return Poses(
+            xy=pixels(place), score=own, instance_score=score, boxes=torch.cat((pixels(low), pixels(high)), -1)
+        )
+
+    def _snapped(self, maps: Maps, place: Tensor, own: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Joints (B, N, K, 2) in cells moved to the nearest hill of their kind that fits the box, and their scores."""
+        heat = maps["peaks"].float().sigmoid()
+        value, cell = summits(heat, self.candidates)
+        B, K, n = value.shape
+        step = at_cells(_finite(maps["offset"]), cell.flatten(1, 2)).clamp(-2.0, 2.0).unflatten(1, (K, n))
+        there = cell.to(step.dtype) + step
+        away = torch.cdist(place.transpose(1, 2), there)
+        away = torch.where((value > self.least)[:, :, None], away, torch.inf)
+        far, which = (t.transpose(1, 2) for t in away.min(-1))
+        at = torch.arange(K, device=which.device) * n + which
+        flat = at.flatten(1)
+        candidate = there.flatten(1, 2).gather(1, flat[..., None].expand(-1, -1, 2)).unflatten(1, which.shape[1:])
+        worth = value.flatten(1).gather(1, flat).unflatten(1, which.shape[1:])
+        longest = (high - low).amax(-1)[..., None]
+        inside = ((candidate >= low[:, :, None]) & (candidate <= high[:, :, None])).all(-1)
+        good = inside & (far <= self.reach * longest)
+        return torch.where(good[..., None], candidate, place), torch.where(good, worth, own * self._read(heat, place))
+
+    def _read(self, heat: Tensor, place: Tensor) -> Tensor:
+        """(B, N, K) what each joint's own map says in the cell where it lies; 0 off the map."""
+        cell = nearest(place)
+        inside = within(cell, self.grid.shape)
+        cell = torch.where(inside[..., None], cell, 0.0).long()
+        number = (cell[..., 1] * self.grid.width + cell[..., 0]).transpose(1, 2)
+        return torch.where(inside, heat.flatten(2).gather(2, number).transpose(1, 2), 0.0)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror maps, ways and steps; exact but on a `RatioGrid`."""
+        back = {name: mirrored(maps[name], tuple(range(maps[name].shape[1])), self.grid) for name in ("centre", "size")}
+        back["peaks"] = mirrored(maps["peaks"], order, self.grid)
+        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
+        for name, channels in (("step", (0, 1)), ("offset", (0, 1)), ("joints", pairs)):
+            turned = mirrored(maps[name], channels, self.grid).unflatten(1, (-1, 2))
+            back[name] = (turned * turned.new_tensor((-1.0, 1.0))[:, None, None]).flatten(1, 2)
+        return back
+
+
+def _finite(maps: Tensor) -> Tensor:
+    return torch.nan_to_num(maps.float(), 0.0, 0.0, 0.0)

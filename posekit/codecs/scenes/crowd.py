@@ -1,0 +1,156 @@
+"""What the codecs of whole images share: who is there, what is judged, hills of many, and the best cells of a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from posekit.codecs.cells import outer, sane
+from posekit.geometry.grid import Grid
+from posekit.geometry.keypoints import IGNORE, INSTANCE, Instances
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crowd:
+    """The instances of a batch, cleaned of whatever cannot be trained on.
+
+    Args:
+        xy: (B, N, K, 2) image pixels, finite, at least float32.
+        known: (B, N, K) bool: labelled, finite, in a slot that holds an instance.
+        present: (B, N) bool: the slot holds an instance.
+        boxes: (B, N, 4) image pixels, finite; 0 in other slots.
+        area: (B, N) square pixels; that of the box where the file gives none.
+    """
+
+    xy: Tensor
+    known: Tensor
+    present: Tensor
+    boxes: Tensor
+    area: Tensor
+
+    @property
+    def size(self) -> Tensor:
+        """(B, N, 2) width and height of the boxes, at least 0."""
+        return (self.boxes[..., 2:] - self.boxes[..., :2]).clamp_min(0.0)
+
+    @property
+    def middle(self) -> Tensor:
+        """(B, N, 2) of the boxes."""
+        return (self.boxes[..., 2:] + self.boxes[..., :2]) / 2
+
+
+def crowd_of(instances: Instances, points: int) -> Crowd:
+    """Who is there.
+
+    Args:
+        instances: any number of slots an image, torch tensors.
+        points: K that the codec was made for.
+
+    Raises:
+        ValueError: another number of points.
+    """
+    xy = instances.keypoints.xy
+    if xy.ndim != 4 or xy.shape[2] != points:
+        raise ValueError(f"expected xy (B, N, {points}, 2), got {tuple(xy.shape)}: the codec is made for other points")
+    xy = xy.to(torch.promote_types(xy.dtype, torch.float32))
+    boxes = instances.boxes.to(xy.dtype)
+    present = (instances.role == INSTANCE) & boxes.isfinite().all(-1)
+    boxes = torch.where(present[..., None], boxes, 0.0)
+    finite = xy.isfinite().all(-1)
+    size = (boxes[..., 2:] - boxes[..., :2]).clamp_min(0.0)
+    area = instances.area.to(xy.dtype)
+    return Crowd(
+        xy=torch.where(finite[..., None], xy, 0.0),
+        known=instances.keypoints.labelled & finite & present[..., None],
+        present=present,
+        boxes=boxes,
+        area=torch.where((area > 0) & present, area, size.prod(-1)),
+    )
+
+
+def judged(instances: Instances, grid: Grid) -> Tensor:
+    """(B, 1, H, W) 1 where a cell is judged, 0 where its centre lies in a region to ignore."""
+    boxes = instances.boxes
+    boxes = boxes.to(torch.promote_types(boxes.dtype, torch.float32))
+    x, y = grid.axes(boxes)
+    ignored = (instances.role == IGNORE)[..., None]
+    columns = ((x >= boxes[..., :1]) & (x <= boxes[..., 2:3]) & ignored).to(boxes.dtype)
+    rows = ((y >= boxes[..., 1:2]) & (y <= boxes[..., 3:])).to(boxes.dtype)
+    covered = torch.einsum("bnh,bnw->bhw", rows, columns)
+    return (covered == 0).to(boxes.dtype)[:, None]
+
+
+def highest_hills(rows: Tensor, columns: Tensor, drawn: Tensor) -> Tensor:
+    """The highest of all instances' hills in each cell.
+
+    Args:
+        rows: (B, N, C, H) of separable hills.
+        columns: (B, N, C, W).
+        drawn: (B, N, C) bool; other hills are 0.
+
+    Returns:
+        (B, C, H, W).
+    """
+    return outer(rows * drawn[..., None].to(rows.dtype), columns).amax(1)
+
+
+def within(cell: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(...) whether a cell (..., 2), x before y, lies on the map (height, width)."""
+    return (cell >= 0).all(-1) & (cell[..., 0] < shape[1]) & (cell[..., 1] < shape[0])
+
+
+def summits(maps: Tensor, count: int, window: int = 3) -> tuple[Tensor, Tensor]:
+    """The highest cells that no cell around them exceeds.
+
+    Args:
+        maps: (B, C, H, W), at least 0; NaN counts as nothing.
+        count: how many; maps of fewer cells are asked for all theirs.
+        window: side of the square of cells in which a summit must be highest, odd.
+
+    Returns:
+        value (B, C, n), falling, and cell (B, C, n, 2) integer, x before y. Where there are fewer summits the rest has
+        value 0.
+    """
+    value = sane(maps).clamp_min(0.0)
+    top = F.max_pool2d(value, window, stride=1, padding=window // 2)
+    value = torch.where(value == top, value, 0.0).flatten(2)
+    best, at = value.topk(min(count, value.shape[-1]), dim=-1)
+    return best, torch.stack((at % maps.shape[-1], at // maps.shape[-1]), dim=-1)
+
+
+def at_cells(maps: Tensor, cell: Tensor) -> Tensor:
+    """Read all channels of a map in chosen cells: (B, C, H, W) and (B, P, 2) integer to (B, P, C)."""
+    number = cell[..., 1] * maps.shape[-1] + cell[..., 0]
+    return maps.flatten(2).gather(2, number[:, None].expand(-1, maps.shape[1], -1)).transpose(1, 2)
+
+
+def written(values: Tensor, cell: Tensor, kept: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Write a row of numbers into the cell of each instance.
+
+    Args:
+        values: (B, N, C).
+        cell: (B, N, 2) integer or whole.
+        kept: (B, N) bool or (B, N, C): other numbers are not written.
+        shape: (height, width) of the map.
+
+    Returns:
+        (B, C, H, W) values and weights, 1 where something was written; where two instances share a cell the last wins
+        with all its numbers.
+    """
+    height, width = shape
+    kept = kept[..., None].expand(values.shape) if kept.ndim == 2 else kept
+    slots = values.shape[1]
+    there = kept.any(-1)
+    number = torch.where(there, cell[..., 1] * width + cell[..., 0], float(height * width)).long()
+    # Which slot owns a cell is settled first, because writing twice to one place has no order of its own.
+    order = torch.arange(1, slots + 1, device=values.device).expand(len(values), -1)
+    owner = torch.zeros(len(values), height * width + 1, dtype=torch.long, device=values.device)
+    owner = owner.scatter_reduce(1, number, torch.where(there, order, 0), "amax")[:, :-1]
+    at = (owner - 1).clamp_min(0)[..., None].expand(-1, -1, values.shape[2])
+    own = (owner > 0)[..., None]
+    weight = kept.gather(1, at).to(values.dtype) * own
+    value = values.gather(1, at) * weight
+    return tuple(t.transpose(1, 2).unflatten(2, shape) for t in (value, weight))  # type: ignore[return-value]

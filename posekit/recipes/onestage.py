@@ -1,0 +1,92 @@
+"""One-stage recipes: whole images, and a system of the field in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from posekit.codecs.any import AnyCodec
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.any import AnyLoss
+from posekit.models.backbones.resnet import ResNet
+from posekit.models.onestage import OneStage
+from posekit.models.topdown import AnyBackbone
+from posekit.recipe import Recipe, RecipeError, Train, explain
+from posekit.recipes.topdown import Size, backbone_of
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the plain and the tiny form of a recipe differ in."""
+
+    size: Size
+    backbone: AnyBackbone
+    train: Train
+    tiny: bool = False
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a system is made of."""
+
+    codec: AnyCodec
+    model: OneStage
+    losses: dict[str, AnyLoss]
+
+
+System = Callable[[Skeleton, Form], Parts]
+"""A system of the field: the skeleton and the form (with the size and the trunk that were asked for) to its parts."""
+
+PLAIN = Form((512, 512), ResNet(depth=50), Train(epochs=140, batch=16, lr=5e-4, schedule="step"))
+TINY = Form((256, 256), ResNet(depth=18, width=0.5), Train(epochs=60, batch=8, lr=1e-3), tiny=True)
+
+
+def onestage(
+    name: str,
+    form: Form,
+    system: System,
+    skeleton: Skeleton,
+    *,
+    size: Size | None = None,
+    stride: int | None = None,
+    codec: str | None = None,
+    losses: Sequence[str] | None = None,
+    backbone: str | None = None,
+) -> Recipe:
+    """A one-stage recipe.
+
+    Args:
+        name: of the recipe.
+        form: size, trunk and options.
+        system: makes the parts.
+        skeleton: of the user's points.
+        size: (height, width) that images are fitted into, instead of the form's.
+        stride: not for these; so are ``codec`` and ``losses``: a system brings its own.
+        codec: see ``stride``.
+        losses: see ``stride``.
+        backbone: key of `BACKBONES`, or ``timm:NAME``, instead of the form's.
+
+    Raises:
+        RecipeError: something was asked for that the system settles itself, or the parts do not fit.
+    """
+    given = {"--stride": stride, "--codec": codec, "--loss": losses}
+    if extra := [word for word, value in given.items() if value]:
+        raise RecipeError(
+            f"{name} brings its own maps and losses: leave out {', '.join(extra)}; their fields are set by "
+            "--codec.FIELD and --losses.NAME.FIELD"
+        )
+    form = Form(size or form.size, backbone_of(backbone) or form.backbone, form.train, form.tiny)
+    try:
+        parts = system(skeleton, form)
+        return Recipe(
+            name=name,
+            skeleton=skeleton,
+            codec=parts.codec,
+            model=parts.model,
+            losses=parts.losses,
+            train=form.train,
+        )
+    except ValidationError as error:
+        raise RecipeError(explain(error)) from None
