@@ -12,8 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-BLOCK = 1024
-"""Boxes that are held against all others at once; bounds the memory."""
+from posekit.postprocess.nms import box_nms
 
 Over = Literal["union", "smaller"]
 
@@ -52,73 +51,18 @@ class Windows:
         return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def thinned(self, most: float, over: Over = "union", inset: float = 0.0) -> Windows:
-        """Those that no better one of their image hides, the best first; see `unhidden`.
+        """Those that no better one of their image hides, the best first; of equal scores the one given first.
 
         Args:
-            most: overlap.
-            over: see `overlap`.
+            most: overlap that hides nothing yet.
+            over: see `box_nms`. Its boxes are continuous, where published code counts pixels "+ 1"; ours are moved by
+                that one pixel already.
             inset: pixels that are left out at the left and the top of each box when it is held against others.
         """
         boxes = self.boxes + self.boxes.new_tensor([inset, inset, 0, 0])
-        return self[unhidden(boxes, self.score, self.image, most, over)]
-
-
-def overlap(a: Tensor, b: Tensor, over: Over) -> Tensor:
-    """How much of two boxes is common, each of ``a`` (N, 4) with each of ``b`` (M, 4).
-
-    Args:
-        a: boxes.
-        b: boxes.
-        over: what the common area is divided by: ``union``, or the area of the ``smaller`` one, by which a small box
-            inside a large one overlaps wholly.
-
-    Returns:
-        (N, M) in [0, 1]; 0 where a box has no area.
-    """
-    common = (torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])).clamp(min=0).prod(-1)
-    first, second = ((box[:, 2:] - box[:, :2]).clamp(min=0).prod(-1) for box in (a, b))
-    whole = torch.minimum(first[:, None], second) if over == "smaller" else first[:, None] + second - common
-    return torch.where(whole > 0, common / whole.clamp(min=1e-12), 0.0)
-
-
-def unhidden(boxes: Tensor, score: Tensor, group: Tensor, most: float, over: Over = "union") -> Tensor:
-    """Greedy non-maximum suppression, group by group.
-
-    The box with the highest score stays and hides those that overlap it by more than ``most``; then the best of the
-    others, and so on.
-
-    Args:
-        boxes: (N, 4).
-        score: (N,).
-        group: (N,) integers; boxes of different groups do not meet.
-        most: overlap that hides nothing yet.
-        over: see `overlap`.
-
-    Returns:
-        Numbers of the boxes that stay, by falling score; of equal scores the one given first.
-    """
-    order = score.argsort(descending=True, stable=True)
-    boxes, group = boxes[order], group[order]
-    stays = torch.ones_like(order, dtype=torch.bool)
-    for start in range(0, len(order), BLOCK):
-        mine = slice(start, start + BLOCK)
-        hides = (overlap(boxes[mine], boxes[start:], over) > most) & (group[mine, None] == group[start:])
-        inside, behind = hides[:, : len(hides)], hides[:, len(hides) :]
-        stays[mine] = _settled(stays[mine], inside.triu(1))
-        stays[start + BLOCK :] &= ~(behind & stays[mine, None]).any(0)
-    return order[stays]
-
-
-def _settled(stays: Tensor, hides: Tensor) -> Tensor:
-    """Who stays of a block, best first: not hidden by one who stays.
-
-    Each round settles at least one more box, the best that is unsettled, and most blocks take a handful of rounds; the
-    answer is that of going through them one by one.
-    """
-    before, now = torch.zeros_like(stays), stays
-    while not torch.equal(before, now):
-        before, now = now, stays & ~(hides & now[:, None]).any(0)
-    return now
+        corners, score, image = (tensor.detach().cpu().numpy() for tensor in (boxes, self.score, self.image))
+        stays = box_nms(corners, score, threshold=most, over=over, category=image)
+        return self[torch.from_numpy(stays).to(self.boxes.device)]
 
 
 def squared(boxes: Tensor) -> Tensor:

@@ -21,8 +21,12 @@ from posekit.metrics.similarity import oks
 Array = Any
 Float = NDArray[np.floating]
 Index = NDArray[np.intp]
-Alike = Callable[[int, Index], Float]
-"""How much instance ``i`` is like each of others, in [0, 1]."""
+Bool = NDArray[np.bool_]
+Alike = Callable[[Index, Index], Float]
+"""How much each of some instances (n,) is like each of others (m,): (n, m) in [0, 1]."""
+
+BLOCK = 64
+"""Instances that are held against the others of their category at once; bounds the memory."""
 
 
 def oks_nms(
@@ -167,14 +171,33 @@ def soft_box_nms(
 
 
 def _hard(score: Array, category: Array | None, alike: Alike, threshold: float) -> Index:
-    kept: list[int] = []
-    left: Index = np.argsort(-_numbers(score), kind="stable")
-    while left.size:
-        best, left = int(left[0]), left[1:]
-        kept.append(best)
-        # Negated, so that a comparison with NaN keeps.
-        left = left[~((alike(best, left) > threshold) & _same(category, best, left))]
-    return np.asarray(kept, dtype=np.intp)
+    """Go through all, category by category and the best first, a block at a time."""
+    ranked = -_numbers(score)
+    group = np.zeros(len(ranked), np.intp) if category is None else np.unique(category, return_inverse=True)[1]
+    order = np.lexsort((ranked, group))
+    group = group[order]
+    stays = np.ones(len(order), bool)
+    for start in range(0, len(order), BLOCK):
+        stop = min(start + BLOCK, len(order))
+        end = int(np.searchsorted(group, group[stop - 1], side="right"))
+        hides = alike(order[start:stop], order[start:end]) > threshold
+        hides &= group[start:stop, None] == group[start:end]
+        stays[start:stop] = _settled(stays[start:stop], np.triu(hides[:, : stop - start], 1))
+        stays[stop:end] &= ~hides[stays[start:stop], stop - start :].any(0)
+    kept: Index = np.sort(order[stays])
+    return kept[np.argsort(ranked[kept], kind="stable")]
+
+
+def _settled(stays: Bool, hides: Bool) -> Bool:
+    """Who stays of a block (n,), the best first: not hidden (n, n) by one who stays.
+
+    Each round settles at least one more, the best that is unsettled, and most blocks take a handful of rounds; the
+    answer is that of going through them one by one.
+    """
+    before, now = np.zeros_like(stays), stays
+    while not np.array_equal(before, now):
+        before, now = now, stays & ~hides[now].any(0)
+    return now
 
 
 def _soft(
@@ -192,24 +215,21 @@ def _soft(
         at = int(lowered[left].argmax())
         best, left = int(left[at]), np.delete(left, at)
         kept.append(best)
-        fall = np.exp(-(alike(best, left) ** 2) / spread)
-        lowered[left] *= np.where(_same(category, best, left), fall, 1.0)
+        fall = np.exp(-(alike(np.array([best]), left)[0] ** 2) / spread)
+        same = True if category is None else category[left] == category[best]
+        lowered[left] *= np.where(same, fall, 1.0)
         left = left[lowered[left] >= least]
     keep = np.asarray(kept, dtype=np.intp)
     return keep, lowered[keep].astype(np.result_type(score, np.float32))
 
 
-def _same(category: Array | None, best: int, left: Index) -> NDArray[np.bool_]:
-    return np.ones(len(left), bool) if category is None else np.asarray(category[left] == category[best])
-
-
 def _by_overlap(boxes: Float, over: Literal["union", "smaller"]) -> Alike:
-    def over_union(best: int, others: Index) -> Float:
-        return np.asarray(iou(boxes[best][None], boxes[others])[0])
+    def over_union(some: Index, others: Index) -> Float:
+        return iou(boxes[some], boxes[others])
 
-    def over_smaller(best: int, others: Index) -> Float:
-        one, many = boxes[best], boxes[others]
-        low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
+    def over_smaller(some: Index, others: Index) -> Float:
+        one, many = boxes[some][:, None], boxes[others]
+        low, high = np.maximum(one[..., :2], many[:, :2]), np.minimum(one[..., 2:], many[:, 2:])
         inner = extent(np.concatenate([low, high], axis=-1)).prod(-1)
         smaller = np.minimum(area_of(one), area_of(many))
         return np.asarray(np.where(smaller > 0, inner / np.maximum(smaller, 1e-12), 0.0))
@@ -230,9 +250,11 @@ def _by_oks(poses: Poses, sigmas: Sequence[float] | Float, area: Array | None, l
     if size.shape != xy.shape[:1]:
         raise ValueError(f"{len(xy)} poses want one area each, ({len(xy)},); got {size.shape}")
 
-    def alike(best: int, others: Index) -> Float:
-        found = oks(xy[others], xy[best][None], known[others] & known[best], (size[others] + size[best]) / 2, sigmas)
-        return np.nan_to_num(found, nan=0.0)
+    def alike(some: Index, others: Index) -> Float:
+        one, other = np.repeat(some, len(others)), np.tile(others, len(some))
+        found = oks(xy[other], xy[one], known[other] & known[one], (size[other] + size[one]) / 2, sigmas)
+        # Poses without a common point are not alike.
+        return np.nan_to_num(found, nan=0.0).reshape(len(some), len(others))
 
     return alike
 

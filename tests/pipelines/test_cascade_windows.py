@@ -1,57 +1,39 @@
-"""Windows by hand: overlaps, who hides whom, squares, moves, cuts; areas averaged at once against torch one by one."""
+"""Windows by hand: who hides whom, squares, moves, cuts; areas averaged at once against torch one by one."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from posekit.pipelines import windows as module
 from posekit.pipelines.area import resized, summed
-from posekit.pipelines.windows import Windows, moved, overlap, pixels_of, placed, squared, unhidden
+from posekit.pipelines.windows import Windows, moved, pixels_of, placed, squared
 
 
-def test_overlaps_by_hand():
-    large, small, apart, empty = [0.0, 0, 10, 10], [2.0, 2, 7, 6], [20.0, 0, 30, 10], [3.0, 3, 3, 9]
-    a, b = torch.tensor([large, [5.0, 0, 15, 10]]), torch.tensor([small, apart, empty])
-    # Areas 100 and 20; the second large box covers a column of 2 x 4 of the small one.
-    torch.testing.assert_close(overlap(a, b, "union"), torch.tensor([[0.2, 0, 0], [8 / 112, 0, 0]]))
-    torch.testing.assert_close(overlap(a, b, "smaller"), torch.tensor([[1.0, 0, 0], [0.4, 0, 0]]))
+def windows_of(boxes, score, image=None):
+    """Windows that say nothing but their score."""
+    boxes, score = torch.tensor(boxes), torch.tensor(score)
+    image = torch.zeros(len(boxes)).long() if image is None else torch.tensor(image)
+    return Windows(boxes, score, image, boxes, boxes.new_zeros(len(boxes), 0, 2))
 
 
 def test_a_small_box_inside_a_large_one_is_hidden_only_when_measured_by_the_smaller():
-    boxes, score, group = torch.tensor([[0.0, 0, 10, 10], [2, 2, 7, 6]]), torch.tensor([0.9, 0.8]), torch.zeros(2)
-    assert unhidden(boxes, score, group, 0.7, "union").tolist() == [0, 1]
-    assert unhidden(boxes, score, group, 0.7, "smaller").tolist() == [0]
+    windows = windows_of([[0.0, 0, 10, 10], [2, 2, 7, 6]], [0.9, 0.8])
+    assert windows.thinned(0.7, "union").score.tolist() == windows.score.tolist()
+    assert windows.thinned(0.7, "smaller").score.tolist() == windows.score[:1].tolist()
 
 
-def test_who_is_hidden_hides_nobody_and_groups_do_not_meet():
-    row = torch.tensor([[0.0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10], [4, 0, 14, 10]])
-    score = torch.tensor([0.7, 0.9, 0.8, 0.1])
-    assert unhidden(row, score, torch.zeros(4), 0.3).tolist() == [1]
-    score = torch.tensor([0.9, 0.8, 0.7, 0.1])
-    assert unhidden(row, score, torch.zeros(4), 0.3).tolist() == [0, 2]
-    assert unhidden(row, score, torch.tensor([0, 0, 0, 1]), 0.3).tolist() == [0, 2, 3]
+def test_the_best_come_first_and_windows_of_two_images_do_not_meet():
+    row = [[0.0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10], [4, 0, 14, 10]]
+    score = [0.5, 0.75, 0.625, 0.125]
+    alone = windows_of(row, score).thinned(0.3)
+    assert alone.score.tolist() == [0.75]
+    apart = windows_of(row, score, [0, 1, 0, 0]).thinned(0.3)
+    assert (apart.score.tolist(), apart.image.tolist()) == ([0.75, 0.625, 0.5], [1, 0, 0])
+    assert apart.boxes.tolist() == [row[1], row[2], row[0]]
 
 
 def test_of_equal_scores_the_first_stays():
-    boxes = torch.tensor([[0.0, 0, 10, 10]]).expand(3, 4)
-    assert unhidden(boxes, torch.full((3,), 0.5), torch.zeros(3), 0.5).tolist() == [0]
-
-
-@pytest.mark.parametrize("block", [1, 7, 64, 1024])
-@pytest.mark.parametrize("over", ["union", "smaller"])
-def test_blocks_and_rounds_give_what_going_one_by_one_gives(block, over, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", block)
-    draw = torch.Generator().manual_seed(3)
-    corner = torch.rand(150, 2, generator=draw) * 40
-    boxes = torch.cat([corner, corner + 5 + torch.rand(150, 2, generator=draw) * 20], 1)
-    score, group = torch.rand(150, generator=draw), torch.randint(3, (150,), generator=draw)
-    stay = []
-    for i in score.argsort(descending=True).tolist():
-        rivals = [j for j in stay if group[j] == group[i]]
-        if not any(overlap(boxes[[i]], boxes[[j]], over) > 0.3 for j in rivals):
-            stay.append(i)
-    assert 10 < len(stay) < 140
-    assert unhidden(boxes, score, group, 0.3, over).tolist() == stay
+    windows = windows_of([[0.0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 10, 10]], [0.5] * 3)
+    assert windows.thinned(0.5).boxes.tolist() == [[0, 0, 10, 10]]
 
 
 def test_nothing_is_hidden_where_nothing_is():
@@ -62,9 +44,8 @@ def test_nothing_is_hidden_where_nothing_is():
 
 def test_an_inset_measures_overlap_between_pixel_centres():
     # 11 x 11 pixels, 5 apart: 6 * 11 / (2 * 121 - 66) = 0.375; less one pixel 5 * 10 / 150 = 1 / 3.
-    boxes = torch.tensor([[0.0, 0, 11, 11], [5, 0, 16, 11]])
-    none = Windows.none(torch.device("cpu"))
-    two = Windows(boxes, torch.tensor([0.9, 0.8]), torch.zeros(2).long(), boxes, none.points.new_zeros(2, 0, 2))
+    boxes = [[0.0, 0, 11, 11], [5, 0, 16, 11]]
+    two = windows_of(boxes, [0.9, 0.8])
     assert len(two.thinned(0.36).boxes) == 1
     assert len(two.thinned(0.36, inset=1).boxes) == 2
 

@@ -14,6 +14,7 @@ from sizes import K, N
 from posekit.geometry.boxes import area, to_xywh
 from posekit.geometry.keypoints import Poses
 from posekit.metrics.similarity import oks_between
+from posekit.postprocess import nms as module
 from posekit.postprocess.nms import box_nms, oks_nms, soft_box_nms, soft_oks_nms
 from posekit.skeletons import SKELETONS
 
@@ -299,6 +300,35 @@ def test_scores_that_cannot_be_ranked_or_lowered_are_refused():
         soft_box_nms(boxes, score - 0.5)
     with pytest.raises(ValueError, match="spread should be positive, got 0"):
         soft_oks_nms(shifted(0, 3), SIGMAS, spread=0)
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 1024])
+@pytest.mark.parametrize("over", ["union", "smaller"])
+def test_blocks_and_rounds_give_what_going_one_by_one_gives(block, over, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", block)
+    rng = np.random.default_rng(3)
+    boxes, score = heap(3, count=150)
+    category = rng.integers(0, 3, 150)
+    # Some scores are equal, so that the order given matters.
+    score = score.round(1)
+
+    def shared(a, b):
+        wide, high = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+        one, other = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+        inner = max(wide, 0) * max(high, 0)
+        return inner / (one + other - inner if over == "union" else min(one, other))
+
+    stay = []
+    for i in np.argsort(-score, kind="stable").tolist():
+        if not any(category[i] == category[j] and shared(boxes[i], boxes[j]) > 0.3 for j in stay):
+            stay.append(i)
+    assert 10 < len(stay) < 140
+    assert box_nms(boxes, score, threshold=0.3, over=over, category=category).tolist() == stay
+
+
+def test_categories_may_be_words():
+    boxes, score = np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]]), np.array([0.5, 0.9, 0.7])
+    np.testing.assert_array_equal(box_nms(boxes, score, category=np.array(["cat", "dog", "cat"])), [1, 2])
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.9])
