@@ -13,6 +13,7 @@ from torch import nn
 from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
+from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
@@ -28,7 +29,7 @@ from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
 AnyBackbone = Annotated[
-    ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | EfficientNetLite | DLA | Timm,
+    ResNet | MobileNetV2 | MobileNetV3 | ShuffleNetV2 | HRNet | LiteHRNet | EfficientNetLite | DLA | Timm,
     Field(discriminator="kind"),
 ]
 AnyNeck = Annotated[Plain | Deconv | Upsample | DLAUp, Field(discriminator="kind")]

@@ -9,6 +9,7 @@ from torch import nn
 from posekit.models import ARCHITECTURES
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
+from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
@@ -34,7 +35,7 @@ NETS = {
     "simcc": (TopDown(size=(64, 96), backbone=LIGHT, neck=Plain(), head=SimCC()), {"x": (5, 192), "y": (5, 128)}),
 }
 
-TRUNKS = [ResNet(18), MobileNetV2(0.5), MobileNetV3(), ShuffleNetV2(0.5), HRNet(), EfficientNetLite()]
+TRUNKS = [ResNet(18), MobileNetV2(0.5), MobileNetV3(), ShuffleNetV2(0.5), HRNet(), LiteHRNet(), EfficientNetLite()]
 
 
 def settled(net):
@@ -83,7 +84,7 @@ def test_a_net_exports_with_a_free_batch(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("config", TRUNKS, ids=lambda config: config.kind)
 def test_every_trunk_exports(config):
-    neck = Plain() if config.kind == "hrnet" else Deconv(8)
+    neck = Plain() if config.kind in ("hrnet", "lite_hrnet") else Deconv(8)
     net = settled(TopDown(size=(64, 96), backbone=config, neck=neck).build(MAPS))
     exported = torch.export.export(net, (PIXELS,)).module()
     with torch.no_grad():

@@ -11,6 +11,7 @@ from posekit.models.backbones import BACKBONES
 from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import Exchange, HRNet
+from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
@@ -23,6 +24,7 @@ SMALL = {
     "mobilenet_v3": MobileNetV3(),
     "shufflenet_v2": ShuffleNetV2(0.5),
     "hrnet": HRNet(multi_scale=True),
+    "lite_hrnet": LiteHRNet(),
     "efficientnet_lite": EfficientNetLite(),
     "dla": DLA(),
 }

@@ -3,6 +3,7 @@
 from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
+from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
@@ -15,6 +16,7 @@ BACKBONES = {
     "mobilenet_v3": MobileNetV3,
     "shufflenet_v2": ShuffleNetV2,
     "hrnet": HRNet,
+    "lite_hrnet": LiteHRNet,
     "efficientnet_lite": EfficientNetLite,
     "dla": DLA,
     "timm": Timm,
