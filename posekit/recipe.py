@@ -23,6 +23,7 @@ from posekit.losses.weighting import AutoWeight
 from posekit.metrics.protocols import chosen_protocol
 from posekit.models.onestage import OneStage
 from posekit.models.topdown import TopDown
+from posekit.postprocess.choose import Choose
 from posekit.transforms.compose import Augment
 
 STRICT = ConfigDict(extra="forbid")
@@ -115,6 +116,7 @@ class Recipe:
     auto_weight: AutoWeight = Field(default_factory=AutoWeight)
     augment: Augment = Field(default_factory=Augment)
     train: Train = Field(default_factory=Train)
+    choose: Choose = Field(default_factory=Choose)
     data: Suppress[Data] = Field(default_factory=Data)
     padding: float = Field(default=1.25, gt=0)
     "context around the box in a crop; 1 is none"
@@ -125,6 +127,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         faults = [*self._size_faults(), *self._loss_faults()]
+        if self.whole and self.metric:
+            faults.append(f"models of whole images are ranked by AP: leave out metric {self.metric!r}")
         try:
             chosen_protocol(self.skeleton, self.metric)
         except ValueError as error:

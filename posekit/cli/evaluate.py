@@ -65,7 +65,8 @@ def run(argv: Sequence[str]) -> int:
     # Instances are ranked by the scores that the model gives when it is used; a new calibration starts from raw ones.
     known = weights.calibration
     used = measured if known is None else replace(measured, score=known.apply(measured.score))
-    precision = average_precision(used, dataset)
+    # Of whole images it is among the figures; of crops it is that of given boxes.
+    precision = {} if recipe.whole else average_precision(used, dataset)
     console.print(figures_table(measured, precision))
     console.print(points_table(measured, recipe.skeleton))
     told: dict[str, Any] = {

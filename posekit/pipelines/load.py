@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from posekit.pipelines.onestage import OneStagePipeline
 from posekit.pipelines.topdown import TopDownPipeline
+from posekit.pipelines.views import Views
 from posekit.pipelines.weights import load_weights
 
 
-def load(path: str | Path, device: str = "cpu", batch: int = 32, flip_test: bool | None = None) -> TopDownPipeline:
+def load(
+    path: str | Path,
+    device: str = "cpu",
+    batch: int = 32,
+    flip_test: bool | None = None,
+    views: Views | None = None,
+) -> TopDownPipeline | OneStagePipeline:
     """Load a trained model, ready to be called with images.
 
     Args:
         path: a run folder, a weights folder, or a hub id ``owner/name``.
         device: "cpu", "cuda", "mps", ...
-        batch: crops at once.
-        flip_test: average with the mirrored crop; ``None`` does as in training.
+        batch: crops, or views of whole images, at once.
+        flip_test: average with the mirrored image; ``None`` does as in training.
+        views: how large images are shown to a model of whole images.
 
     Returns:
-        A pipeline: ``poses = load("runs/mine")([image])[0]``.
+        A pipeline: ``poses = load("runs/mine")([image])[0]``. A top-down model takes a box for each instance beside
+        the images, a one-stage model finds them itself.
 
     Raises:
         WeightsError: no model there, or a damaged one.
+        ValueError: ``views`` for a top-down model, which is shown boxes.
     """
     weights = load_weights(path)
-    return TopDownPipeline(
-        weights.net,
-        weights.recipe,
-        device=device,
-        batch=batch,
-        flip_test=flip_test,
-        calibration=weights.calibration,
-    )
+    if weights.recipe.whole:
+        return OneStagePipeline(
+            weights.net, weights.recipe, device, batch, flip_test, calibration=weights.calibration, views=views
+        )
+    if views is not None:
+        raise ValueError(f"{path} is shown one box at a time: views are for models of whole images")
+    return TopDownPipeline(weights.net, weights.recipe, device, batch, flip_test, calibration=weights.calibration)

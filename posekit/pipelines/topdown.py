@@ -152,13 +152,22 @@ class TopDownPipeline:
             yield Poses(**{k: None if v is None else v[here] for k, v in values.items()}, boxes=np.asarray(per))  # type: ignore[arg-type]
 
 
-def _checked(images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None) -> list[NDArray[np.floating]]:
+def checked_images(images: Sequence[Image]) -> None:
+    """Refuse what is no image.
+
+    Raises:
+        ValueError: the message names its number.
+    """
     for number, image in enumerate(images):
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             what = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
             raise ValueError(f"image {number}: expected RGB uint8 (H, W, 3), got {what}")
         if not image.size:
             raise ValueError(f"image {number}: expected at least one pixel, got shape {image.shape}")
+
+
+def _checked(images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None) -> list[NDArray[np.floating]]:
+    checked_images(images)
     if boxes is None:
         return [np.array([[0.0, 0.0, image.shape[1], image.shape[0]]]) for image in images]
     if len(boxes) != len(images):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,15 +12,14 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import nn
 
-from posekit.data.coco import to_content, to_results
 from posekit.data.dataset import Dataset
 from posekit.geometry.affine import invert, transform
 from posekit.geometry.keypoints import Poses
-from posekit.metrics.coco_ap import coco_ap
 from posekit.metrics.evaluate import evaluate
 from posekit.pipelines.topdown import decode_crops, to_source
 from posekit.recipe import Recipe
 from posekit.training.loader import still_loader
+from posekit.training.scenes import found, matched, precision
 from posekit.training.sets import Sets
 
 Float = NDArray[np.floating]
@@ -103,6 +101,8 @@ def measure(
 ) -> Measured:
     """Predict every instance of a set and compare with its labels.
 
+    A model of whole images is ranked by AP; its other figures are those of the pose found for each labelled instance.
+
     Args:
         net: any mode; left in the same.
         recipe: says size, codec, flip test and the ranking metric.
@@ -110,9 +110,17 @@ def measure(
         device: the net's.
         progress: show a bar.
     """
+    if recipe.whole:
+        everyone = found(net, recipe, dataset, device, progress)
+        return _ranked(compared(*matched(everyone, dataset), recipe, dataset), precision(everyone, dataset))
     xy, score, depth = predicted(net, recipe, dataset, device, progress)
     measured = compared(xy, score, recipe, dataset)
     return measured if depth is None else replace(measured, figures=measured.figures | depth_error(depth, dataset))
+
+
+def _ranked(measured: Measured, figures: Mapping[str, float]) -> Measured:
+    """The same measurement, ranked by AP."""
+    return replace(measured, figures={**figures, **measured.figures}, main="AP", higher=True)
 
 
 def depth_error(depth: Float, dataset: Dataset) -> dict[str, float]:
@@ -154,15 +162,12 @@ def average_precision(measured: Measured, dataset: Dataset) -> dict[str, float]:
 
     Instances that nothing was predicted for, crowds and unlabelled ones, are ignored as COCO's evaluator does.
     """
-    # Sets joined from several files may number their images alike.
-    images = tuple(replace(record, id=number) for number, record in enumerate(dataset.images))
-    truth = to_content(replace(dataset, images=images), Path())
-    found = Poses(measured.xy[:, None], measured.score[:, None], measured.score.mean(1)[:, None])
-    rows = zip(dataset.image_of_instance().tolist(), range(len(measured.xy)), strict=True)
-    results = [
-        entry for image, i in rows for entry in to_results(found.each(lambda a, i=i: a[i]), image, dataset.category_id)
-    ]
-    return coco_ap(truth, results, dataset.skeleton.oks_sigmas)
+    everyone = [Poses(measured.xy[:0], measured.score[:0], measured.score[:0, 0])] * dataset.scenes
+    images = dataset.image_of_instance()
+    for image in np.unique(images):
+        here = images == image
+        everyone[image] = Poses(measured.xy[here], measured.score[here], measured.score[here].mean(1))
+    return precision(everyone, dataset)
 
 
 def mean_pose(train: Dataset, val: Dataset) -> Float:
@@ -185,7 +190,10 @@ def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[st
     torch.manual_seed(recipe.seed)
     fresh = recipe.build().to(device)
     mean = mean_pose(sets.train, sets.val)
+    measured = compared(mean, np.ones(mean.shape[:2]), recipe, sets.val)
+    if recipe.whole:
+        measured = _ranked(measured, average_precision(measured, sets.val))
     return {
-        "mean pose": compared(mean, np.ones(mean.shape[:2]), recipe, sets.val).figures,
+        "mean pose": measured.figures,
         "untrained": measure(fresh, recipe, sets.val, device).figures,
     }

@@ -1,8 +1,8 @@
-"""Crops for training and measuring, in an order that follows from (seed, epoch) alone."""
+"""Crops, or whole scenes, for training and measuring, in an order that follows from (seed, epoch) alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
@@ -24,17 +24,74 @@ class Crops(TorchDataset[Sample]):
         return len(self.dataset) * self.repeat
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, index = key
-        # A counter-based generator needs no hashing of its seed, which costs as much as all the draws.
-        rng = np.random.Generator(np.random.Philox(key=(self.recipe.seed << 64) + (epoch << 32) + index))
-        recipe = self.recipe
+        recipe, (_, index) = self.recipe, key
         return recipe.augment.train(
             self.dataset.instance(index % len(self.dataset)),
-            rng,
+            _chance(recipe.seed, key),
             recipe.skeleton,
             size=recipe.size,
             padding=recipe.padding,
         )
+
+
+def _chance(seed: int, key: tuple[int, int]) -> np.random.Generator:
+    """The one source of chance of a sample."""
+    epoch, index = key
+    # A counter-based generator needs no hashing of its seed, which costs as much as all the draws.
+    return np.random.Generator(np.random.Philox(key=(seed << 64) + (epoch << 32) + index))
+
+
+class Scenes(TorchDataset[Sample]):
+    """One training view of a whole image for each (epoch, index); every draw follows from (seed, epoch, index).
+
+    Args:
+        dataset: whose images are shown.
+        recipe: says how.
+        repeat: passes over the images that make an epoch.
+        people: images of one person each to paste into scenes; ``None``: nobody is pasted.
+    """
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, repeat: int = 1, people: Dataset | None = None) -> None:
+        self.dataset, self.recipe, self.repeat = dataset, recipe, repeat
+        self.scenes = Each(dataset.scene, dataset.scenes)
+        self.people = None if people is None else Each(people.instance, len(people))
+
+    def __len__(self) -> int:
+        return self.dataset.scenes * self.repeat
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        recipe, (_, index) = self.recipe, key
+        return recipe.augment.train_scene(
+            self.scenes[index % len(self.scenes)],
+            _chance(recipe.seed, key),
+            recipe.skeleton,
+            size=recipe.size,
+            scenes=self.scenes,
+            people=self.people,
+        )
+
+
+class Each(Sequence[Sample]):
+    """A function of a number as a sequence, read when asked for."""
+
+    def __init__(self, read: Callable[[int], Sample], count: int) -> None:
+        self.read, self.count = read, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        if not 0 <= index < self.count:
+            raise IndexError(f"there are {self.count} samples; got index {index}")
+        return self.read(index)
+
+
+Shown = Crops | Scenes
+
+
+def shown(dataset: Dataset, recipe: Recipe, repeat: int = 1, people: Dataset | None = None) -> Shown:
+    """What a network of that recipe learns from."""
+    return Scenes(dataset, recipe, repeat, people) if recipe.whole else Crops(dataset, recipe, repeat)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -77,7 +134,7 @@ def steps_per_epoch(count: int, batch: int, world: int = 1) -> int:
 
 
 def training_loader(
-    crops: Crops, *, epoch: int, start: int = 0, rank: int = 0, world: int = 1, pinned: bool = False
+    crops: Shown, *, epoch: int, start: int = 0, rank: int = 0, world: int = 1, pinned: bool = False
 ) -> DataLoader[Batch]:
     """The loader of one epoch, from batch ``start`` on."""
     options = crops.recipe.train
@@ -100,10 +157,23 @@ class StillCrops(TorchDataset[Sample]):
         )
 
 
+class StillScenes(TorchDataset[Sample]):
+    """Every whole image, fitted into the view."""
+
+    def __init__(self, dataset: Dataset, recipe: Recipe) -> None:
+        self.dataset, self.recipe = dataset, recipe
+
+    def __len__(self) -> int:
+        return self.dataset.scenes
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.recipe.augment.still_scene(self.dataset.scene(index), size=self.recipe.size)
+
+
 def still_loader(dataset: Dataset, recipe: Recipe, batch: int | None = None) -> DataLoader[Batch]:
-    """Plain crops in the order of the file."""
+    """Plain crops of every instance, or views of every image, in the order of the file."""
     return DataLoader(
-        StillCrops(dataset, recipe),
+        StillScenes(dataset, recipe) if recipe.whole else StillCrops(dataset, recipe),
         batch_size=batch or max(recipe.train.batch, 32),
         collate_fn=collate,
         num_workers=recipe.train.workers,

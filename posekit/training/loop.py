@@ -26,7 +26,7 @@ from posekit.recipe import Recipe, Train
 from posekit.training import checkpoint
 from posekit.training.averaging import averaged
 from posekit.training.evaluate import Measured, measure
-from posekit.training.loader import Crops, steps_per_epoch, training_loader
+from posekit.training.loader import shown, steps_per_epoch, training_loader
 from posekit.training.progress import Progress
 from posekit.training.schedule import rate
 from posekit.training.task import Task
@@ -89,6 +89,7 @@ class Loop:
         val: labelled instances to measure on.
         device: "auto", "cpu", "cuda", ...
         repeat: passes over the training set that make an epoch; more than 1 suits a handful of samples.
+        people: images of one person each to paste into whole scenes.
         say: prints a line on the main process.
     """
 
@@ -101,6 +102,7 @@ class Loop:
         *,
         device: str = "auto",
         repeat: int = 1,
+        people: Dataset | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         self.recipe, self.run, self.val, self.say = recipe, run, val, say
@@ -118,7 +120,7 @@ class Loop:
         self.ema = averaged(self.net, self.options.ema) if self.options.ema else None
         if self.ema is not None:
             self.engine.register_for_checkpointing(self.ema)
-        self.crops = Crops(train, recipe, repeat)
+        self.crops = shown(train, recipe, repeat, people)
         self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
         self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
         self.watch = Watch(run, self.options, enabled=self.engine.is_main_process)

@@ -166,7 +166,7 @@ class CenterPose(OnGrid):
         """Joints (B, N, K, 2) in cells moved to the nearest hill of their kind that fits the box, and their scores."""
         heat = maps["peaks"].float().sigmoid()
         value, cell = summits(heat, self.candidates)
-        B, K, n = value.shape
+        K, n = value.shape[1:]
         step = at_cells(_finite(maps["offset"]), cell.flatten(1, 2)).clamp(-2.0, 2.0).unflatten(1, (K, n))
         there = cell.to(step.dtype) + step
         away = torch.cdist(place.transpose(1, 2), there)

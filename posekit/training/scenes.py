@@ -1,0 +1,108 @@
+"""Measuring a network on whole images: what it finds there, beside what is labelled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import nn
+
+from posekit.data.coco import to_content, to_results
+from posekit.data.dataset import Dataset
+from posekit.geometry.affine import invert
+from posekit.geometry.keypoints import Poses
+from posekit.metrics.coco_ap import coco_ap
+from posekit.metrics.similarity import oks
+from posekit.pipelines.onestage import moved
+from posekit.pipelines.topdown import decode_crops
+from posekit.recipe import Recipe
+from posekit.training.loader import still_loader
+
+Float = NDArray[np.floating]
+
+
+@torch.inference_mode()
+def found(
+    net: nn.Module, recipe: Recipe, dataset: Dataset, device: str | torch.device, progress: bool = False
+) -> list[Poses]:
+    """Everyone found in each image of a set, in pixels of the set's images.
+
+    Args:
+        net: any mode; left in the same.
+        recipe: says size, codec, flip test and which poses stay.
+        dataset: whose images are looked at.
+        device: the net's.
+        progress: show a bar.
+    """
+    training = net.training
+    net.eval()
+    flip = recipe.skeleton.flip if recipe.train.flip_test and recipe.skeleton.flippable else None
+    layout = torch.channels_last if recipe.train.channels_last else torch.contiguous_format
+    sigmas, everyone = recipe.skeleton.oks_sigmas, []
+    loader = still_loader(dataset, recipe)
+    for batch in track(loader, "measuring", disable=not (progress and sys.stderr.isatty())):
+        image = batch.image.to(device).contiguous(memory_format=layout)
+        poses = decode_crops(net, recipe.codec, image, flip).each(lambda a: a.float().cpu().numpy())
+        for n, (index, back) in enumerate(zip(batch.index.tolist(), batch.to_source.numpy(), strict=True)):
+            # A set may hold crops of the files that its labels are of.
+            whole = dataset.images[index].to_source
+            into = back if whole is None else invert(whole) @ back
+            everyone.append(moved(recipe.choose(poses.each(lambda a, n=n: a[n]), sigmas), into))
+    net.train(training)
+    return everyone
+
+
+def precision(everyone: Sequence[Poses], dataset: Dataset) -> dict[str, float]:
+    """COCO's AP and AR of what was found in each image; crowds and unlabelled instances count neither way."""
+    # Sets joined from several files may number their images alike.
+    images = tuple(replace(record, id=number) for number, record in enumerate(dataset.images))
+    truth = to_content(replace(dataset, images=images), Path())
+    results = [entry for i, poses in enumerate(everyone) for entry in to_results(poses, i, dataset.category_id)]
+    return coco_ap(truth, results, dataset.skeleton.oks_sigmas)
+
+
+def matched(everyone: Sequence[Poses], dataset: Dataset) -> tuple[Float, Float]:
+    """For each labelled instance the pose found for it: the one most like it that no other is more like.
+
+    Returns:
+        xy (M, K, 2) and score (M, K), in the order of the set; where nothing was found for an instance its points lie
+        in the middle of its box, with score 0.
+    """
+    rows = dataset.rows
+    boxes = dataset.boxes[rows]
+    points = len(dataset.skeleton.points)
+    xy = np.repeat(((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None], points, axis=1)
+    score = np.zeros((len(rows), points))
+    images = dataset.image_of_instance()
+    for image in np.unique(images):
+        poses, here = everyone[image], np.flatnonzero(images == image)
+        if not len(poses):
+            continue
+        alike = _likeness(poses, dataset, rows[here])
+        for _ in range(min(alike.shape)):
+            who, which = np.unravel_index(int(alike.argmax()), alike.shape)
+            if alike[who, which] <= 0:
+                break
+            xy[here[who]], score[here[who]] = poses.xy[which], poses.score[which]
+            alike[who], alike[:, which] = -1.0, -1.0
+    return xy, score
+
+
+def _likeness(poses: Poses, dataset: Dataset, rows: NDArray[np.intp]) -> Float:
+    """(M, N) OKS of each labelled instance of one image with each pose."""
+    m, n = len(rows), len(poses)
+    truth, labelled = dataset.xy[rows], dataset.visibility[rows] > 0
+    value = oks(
+        np.tile(poses.xy, (m, 1, 1)),
+        np.repeat(truth, n, axis=0),
+        np.repeat(labelled, n, axis=0),
+        np.repeat(np.maximum(dataset.area[rows], 1.0), n),
+        dataset.skeleton.oks_sigmas,
+    )
+    return np.nan_to_num(value).reshape(m, n)
