@@ -34,18 +34,20 @@ class Mse:
     several losses in play give it a weight of some hundreds, about the number of cells over that of a peak.
 
     Source: SimpleBaseline, arXiv:1804.06208. Differs: no factor 1/2, a fractional weight is not squared,
-    and the mean is over the known maps, not over all.
+    and the mean is over the known maps, not over all. With ``each_cell`` DEKR, arXiv:2104.02300.
     """
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
+    each_cell: bool = False
+    "every cell counts by its own weight, and the sum is divided by all cells of all maps, as codecs of scenes want it"
     kind: Suppress[Literal["mse"]] = "mse"
 
     needs = frozenset({"heatmap"})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
-        return MseLoss("mse", "heatmap", self.weight)
+        return CellsLoss(self.weight) if self.each_cell else MseLoss("mse", "heatmap", self.weight)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -114,6 +116,20 @@ class MseLoss(nn.Module):
         weight = target.weight[self.maps]
         squares = map_squares(output[self.maps], target.maps[self.maps], weight)
         return {self.name: self.factor * weighted_mean(squares, weight[..., 0, 0])}
+
+
+class CellsLoss(nn.Module):
+    """See `Mse`: its form with a weight a cell."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``mse``."""
+        weight = target.weight["heatmap"]
+        squares = known(output["heatmap"] - target.maps["heatmap"], weight).square()
+        return {"mse": self.factor * (squares * weight).mean()}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -17,13 +17,16 @@ from posekit.losses.points import smooth_l1
 class Offset:
     """Mean distance along the axes between steps, over the cells that hold one; in the units of the codec.
 
-    Source: CenterNet, arXiv:1904.07850.
+    Source: CenterNet, arXiv:1904.07850. DEKR, arXiv:2104.02300, whose weights are far below 1, divides by how many
+    numbers there are: ``mean="counted"``.
     """
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     smooth: float = Field(default=0.0, ge=0)
     "distances below it count by their square (smooth L1); 0: none do"
+    mean: Literal["weighted", "counted"] = "weighted"
+    "what the sum is divided by: the weights, or how many of them are not 0"
     of: Suppress[str] = "offset"
     "which of the codec's maps"
     kind: Suppress[Literal["offset"]] = "offset"
@@ -35,19 +38,22 @@ class Offset:
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
-        return OffsetLoss(self.weight, self.smooth, self.of)
+        return OffsetLoss(self.weight, self.smooth, self.of, self.mean == "counted")
 
 
 class OffsetLoss(nn.Module):
     """See `Offset`."""
 
-    def __init__(self, factor: float, smooth: float = 0.0, of: str = "offset") -> None:
+    def __init__(self, factor: float, smooth: float = 0.0, of: str = "offset", counted: bool = False) -> None:
         super().__init__()
-        self.factor, self.smooth, self.of = factor, smooth, of
+        self.factor, self.smooth, self.of, self.counted = factor, smooth, of, counted
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``offset``."""
         weight = target.weight[self.of]
         distance = known(output[self.of] - target.maps[self.of], weight).abs()
         loss = smooth_l1(distance, self.smooth) if self.smooth else distance
-        return {"offset": self.factor * weighted_mean(loss, weight)}
+        mean = weighted_mean(loss, weight)
+        if self.counted:
+            mean = mean * weighted_mean(weight, (weight > 0).to(weight.dtype))
+        return {"offset": self.factor * mean}

@@ -1,0 +1,168 @@
+"""Instances as points: hills on joints and middles, and around each middle the way to all joints of the instance.
+
+Geng et al. 2021, arXiv:2104.02300.
+"""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import bell, mirrored, nearest, sane
+from posekit.codecs.on_grid import OnGrid
+from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, highest_hills, judged, summits, within
+from posekit.codecs.scenes.reading import read_places
+from posekit.codecs.scenes.ways import diagonal_of, middle_of, ways_around
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import IGNORE, Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Dekr(OnGrid):
+    """DEKR: an instance is found at the hill on its middle, and its joints lie where the cell there says.
+
+    ``heatmap`` has K + 1 maps, that of the middles last; ``way`` has x and y to each joint in turn, in cells, joint
+    less location.
+
+    Source: Geng et al. 2021, arXiv:2104.02300. Differs: its code has location less joint; a cell belongs to one
+    instance with all its joints, there to one for each joint; the middle is not cut down to a whole cell before the
+    cells around it are counted; sizes are those of the labelled joints, see ``compat``; scores are read between cells.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    sigma: float = Field(default=8.0, gt=0)
+    "spread of the joints' hills, image pixels"
+    centre_sigma: float = Field(default=16.0, gt=0)
+    "spread of the middles' hills, image pixels"
+    background: float = Field(default=0.1, ge=0)
+    "weight of the cells without a hill; those within 3 spreads and 2 cells of one weigh 1"
+    radius: float = Field(default=16.0, gt=0)
+    "how far from a middle, along each axis, cells tell the way to the joints; image pixels"
+    least_area: float = Field(default=1024.0, ge=0)
+    "instances of less area, square pixels, have no middle and no ways"
+    compat: Literal["none", "dekr"] = "none"
+    "dekr takes the size that its code takes, which grows with the way from the corner of the image"
+    most: int = Field(default=30, ge=1)
+    "instances found in an image, at most"
+    window: Annotated[int, Field(ge=1)] | None = None
+    "side in cells of the square in which a middle is highest, odd; unset: 3, on maps above 200 cells 5, above 300 7"
+    kind: Suppress[Literal["dekr"]] = "dekr"
+
+    gives = frozenset({"heatmap", "way"})
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window % 2 == 0:
+            raise ValueError(f"a window has a middle, so its side is odd; got {self.window}, use {self.window + 1}")
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Hills of the joints and, last, of the middles; ways to the joints."""
+        return {"heatmap": (self.points + 1, *self.grid.shape), "way": (2 * self.points, *self.grid.shape)}
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw the hills, and write the ways around each middle.
+
+        Args:
+            instances: N slots an image, K points, boxes and areas; regions to ignore in slots of that role.
+
+        Returns:
+            ``heatmap`` (B, K + 1, H, W) with weight 1 near its hills, ``background`` elsewhere and 0 in regions to
+            ignore and boxes of instances without a label; ``way`` (B, 2 K, H, W) with weight 1 over the instance's
+            size in cells where somebody is told of, else 0.
+
+        Raises:
+            ValueError: another number of points.
+        """
+        crowd = crowd_of(instances, self.points)
+        told = crowd.known.any(-1)
+        place = self.grid.cells(crowd.xy)
+        middle = self.grid.cells(middle_of(crowd))
+        shown = crowd.known & within(nearest(place), self.grid.shape)
+        led = told & (crowd.area >= self.least_area) & within(nearest(middle), self.grid.shape)
+        spots = torch.cat((place, middle[:, :, None]), 2)
+        heatmap, near = self._hills(spots, torch.cat((shown, led[..., None]), -1))
+        blank = replace(instances, role=torch.where(crowd.present & ~told, IGNORE, instances.role))
+        weight = judged(blank, self.grid) * torch.where(self._spread(near), 1.0, self.background)
+        x, y = self.grid.scale
+        reach = self.radius / x, self.radius / y
+        way, worth = ways_around(place, shown, middle, led, self._size(crowd), reach, self.grid.shape)
+        known = crowd.known[..., None].to(crowd.xy.dtype)
+        return Target(
+            maps={"heatmap": heatmap, "way": way, "xy": crowd.xy},
+            weight={"heatmap": weight, "way": worth.repeat_interleave(2, 1), "xy": known},
+        )
+
+    def _hills(self, spots: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Hills (B, K + 1, H, W) on places (B, N, K + 1, 2) in cells, and which cells lie near one."""
+        (columns, beside), (rows, above) = (self._along(spots[..., axis], axis) for axis in (0, 1))
+        near = torch.einsum("bnkh,bnkw->bkhw", above * drawn[..., None], beside) > 0
+        return highest_hills(rows, columns, drawn), near
+
+    def _along(self, at: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+        """Hills (B, N, K + 1, cells) along one axis, x before y, and 1 in the cells near their tops."""
+        count = self.grid.shape[1 - axis]
+        sigma = at.new_tensor([self.sigma] * self.points + [self.centre_sigma]) / self.grid.scale[axis]
+        away = (torch.arange(count, dtype=at.dtype, device=at.device) - at[..., None]).abs()
+        return bell(at, count, sigma), (away < (3 * sigma + 2)[:, None]).to(at.dtype)
+
+    def _spread(self, near: Tensor) -> Tensor:
+        """Which cells (B, K + 1 or 1, H, W) weigh 1, from those near a hill of the same kind."""
+        return near
+
+    def _size(self, crowd: Crowd) -> Tensor:
+        """(B, N) diagonals in cells; no smaller than those that are too small to learn from, or than a cell."""
+        x, y = self.grid.scale
+        diagonal = diagonal_of(crowd, self.compat == "dekr")
+        return diagonal.clamp_min(max(self.least_area**0.5, x)) / (x * y) ** 0.5
+
+    def read(self, maps: Maps) -> Maps:
+        """The raw maps."""
+        return maps
+
+    def decode(self, maps: Maps) -> Poses:
+        """The highest middles, and the joints that lie where their cells say.
+
+        Args:
+            maps: as the network gives them.
+
+        Returns:
+            Poses (B, N, K) in the order of their middles' hills, with boxes around the points: image pixels; a joint's
+            score is what the middle says times what its own map says where it lies, an instance's the mean of them.
+            One and the same person may be found several times: see `posekit.postprocess.pose_nms`.
+        """
+        heat = sane(maps["heatmap"])
+        centre, place = self._regressed(heat, maps)
+        return self._poses(centre, place, read_places(heat[:, :-1], place))
+
+    def _regressed(self, heat: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
+        """(B, N) heights of the middles and (B, N, K, 2) places in cells."""
+        value, cell = summits(heat[:, -1:], self.most, self._window())
+        way = at_cells(torch.nan_to_num(maps["way"].float(), 0.0, 0.0, 0.0), cell[:, 0])
+        return value[:, 0], cell[:, 0, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
+
+    def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:
+        """Poses of heights (B, N), places (B, N, K, 2) in cells and what the joints' maps say there (B, N, K)."""
+        score = centre.clamp(0.0, 1.0)[..., None] * value.clamp(0.0, 1.0)
+        xy = self.grid.pixels(place)
+        boxes = torch.cat((xy.amin(-2), xy.amax(-2)), -1)
+        return Poses(xy=xy, score=score, instance_score=score.mean(-1), boxes=boxes)
+
+    def _window(self) -> int:
+        mean = sum(self.grid.shape) / 2
+        return self.window or (3 if mean <= 200 else 5 if mean <= 300 else 7)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror maps and ways; exact but on a `RatioGrid`."""
+        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
+        way = mirrored(maps["way"], pairs, self.grid).unflatten(1, (-1, 2))
+        turned = way * way.new_tensor((-1.0, 1.0))[:, None, None]
+        return {
+            "heatmap": mirrored(maps["heatmap"], (*order, self.points), self.grid),
+            "way": turned.flatten(1, 2),
+        }

@@ -1,0 +1,69 @@
+"""DEKR's first version: one weight for all maps of a cell, and joints that are drawn to the hills of their kind.
+
+Sun et al. 2020, arXiv:2006.15480.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps
+from posekit.codecs.cells import sane
+from posekit.codecs.scenes.crowd import summits
+from posekit.codecs.scenes.dekr import Dekr
+from posekit.codecs.scenes.reading import hilltops, read_places
+from posekit.geometry.keypoints import Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DekrFirst(Dekr):
+    """The first version of DEKR, whose joints end on the hills of the heatmap.
+
+    Source: Sun et al. 2020, arXiv:2006.15480. Differs: as `Dekr`; the top of a hill is that of the parabola through
+    three logarithms, where the authors fit a Gaussian to 13x13 cells by iteration.
+    """
+
+    absorb: bool = True
+    "whether joints move to the nearest hill of their kind; off: they lie where the middle says"
+    reach: float = Field(default=75.0, gt=0)
+    "how far they may move, image pixels"
+    candidates: int = Field(default=30, ge=1)
+    "hills of each joint that are looked at"
+    least: float = Field(default=0.01, ge=0, le=1)
+    "hills that do not exceed it draw nothing"
+    kind: Suppress[Literal["dekr_first"]] = "dekr_first"  # type: ignore[assignment]
+
+    def _spread(self, near: Tensor) -> Tensor:
+        return near.any(1, keepdim=True)
+
+    def decode(self, maps: Maps) -> Poses:
+        """The highest middles, and their joints drawn to the hills of their kind.
+
+        Args:
+            maps: as the network gives them.
+
+        Returns:
+            Poses as `Dekr.decode` gives them; the score of a joint that was moved is the middle's times the hill's.
+        """
+        heat = sane(maps["heatmap"])
+        centre, place = self._regressed(heat, maps)
+        value = read_places(heat[:, :-1], place)
+        if self.absorb:
+            place, value = self._absorbed(heat[:, :-1], place, value)
+        return self._poses(centre, place, value)
+
+    def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Joints (B, N, K, 2) in cells at the nearest hill of their kind, and its height, where one is near enough."""
+        height, cell = summits(heat, self.candidates, 5)
+        top = hilltops(heat, cell)
+        scale = top.new_tensor(self.grid.scale)
+        away = torch.cdist(place.transpose(1, 2) * scale, top * scale)
+        far, which = torch.where((height > self.least)[:, :, None], away, torch.inf).min(-1)
+        near = (far < self.reach).transpose(1, 2)
+        found = top.gather(2, which[..., None].expand(*which.shape, 2)).transpose(1, 2)
+        worth = height.gather(2, which).transpose(1, 2)
+        return torch.where(near[..., None], found, place), torch.where(near, worth, value)

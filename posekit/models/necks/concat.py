@@ -1,0 +1,61 @@
+"""All maps of a trunk, resized to one and laid behind each other: the neck of HRNet-V2.
+
+Sun et al. 2019, arXiv:1904.04514.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.necks.levels import halvings
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Concat:
+    """Coarse maps are grown to the finest that is wanted, and all channels go out; it learns nothing."""
+
+    mode: Literal["bilinear", "nearest"] = "bilinear"
+    """How a map is grown."""
+    kind: Literal["concat"] = "concat"
+
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+        """The neck; maps finer than ``reduction`` are left out. See `Plain.build`.
+
+        Raises:
+            ValueError: growing does not lead from the trunk's last stride to ``reduction``.
+        """
+        halvings(strides[-1], reduction)
+        kept = [index for index, stride in enumerate(strides) if stride >= reduction]
+        growth = [strides[index] // reduction for index in kept]
+        return ConcatNeck(kept, growth, sum(channels[index] for index in kept), self.mode, reduction)
+
+
+class ConcatNeck(nn.Module):
+    """Grow and concatenate.
+
+    Args:
+        indices: of the trunk's maps, in the order in which they go out.
+        growth: how many times each is grown.
+        channels: that go out.
+        mode: of growing.
+        stride: of the result.
+    """
+
+    def __init__(self, indices: list[int], growth: list[int], channels: int, mode: str, stride: int) -> None:
+        super().__init__()
+        self.indices = indices
+        self.grow = nn.ModuleList(
+            nn.Identity() if times == 1 else nn.Upsample(scale_factor=times, mode=mode) for times in growth
+        )
+        self.channels = channels
+        self.stride = stride
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """The trunk's maps to (B, channels, H / stride, W / stride)."""
+        return torch.cat([grow(maps[index]) for index, grow in zip(self.indices, self.grow, strict=True)], 1)

@@ -1,0 +1,63 @@
+"""DEKR and its first version. Geng et al. 2021, arXiv:2104.02300; Sun et al. 2020, arXiv:2006.15480."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from posekit.codecs.scenes.dekr import Dekr
+from posekit.codecs.scenes.dekr_first import DekrFirst
+from posekit.geometry.grid import Grid
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.any import AnyLoss
+from posekit.losses.heatmaps import Mse
+from posekit.losses.offsets import Offset
+from posekit.models.backbones.hrnet import HRNet
+from posekit.models.heads.scenes.dekr import DekrHead
+from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.necks.concat import Concat
+from posekit.models.necks.upsample import Upsample
+from posekit.models.onestage import OneStage
+from posekit.recipes.onestage import Form, Parts
+
+STRIDE = 4
+
+
+def dekr(skeleton: Skeleton, form: Form) -> Parts:
+    """Hills on middles and joints, and ways by adaptive blocks, a branch a joint.
+
+    The published network is that with ``backbone="hrnet"``: its four maps are laid behind each other.
+    """
+    codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), least_area=_least_area(form))
+    head = DekrHead(channels=16, width=8) if form.tiny else DekrHead(channels=_channels(form))
+    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03))
+
+
+def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
+    """Hills seen at three dilations, a regression that is shown them, and joints drawn to their hills."""
+    codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), least_area=_least_area(form))
+    head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
+    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.01))
+
+
+def _losses(ways: float) -> dict[str, AnyLoss]:
+    return {
+        "hills": Mse(each_cell=True),
+        "ways": Offset(of="way", weight=ways, smooth=1 / 9, mean="counted"),
+    }
+
+
+def _least_area(form: Form) -> float:
+    """32x32 pixels of an image of 512, and the same share of others."""
+    return 1024.0 * form.size[0] * form.size[1] / 512**2
+
+
+def _channels(form: Form) -> int:
+    return form.backbone.width if isinstance(form.backbone, HRNet) else 32
+
+
+def _model(form: Form, head: DekrHead | DekrFirstHead) -> OneStage:
+    trunk = form.backbone
+    if isinstance(trunk, HRNet):
+        trunk = replace(trunk, multi_scale=True)
+    neck = Concat() if isinstance(trunk, HRNet) else Upsample()
+    return OneStage(size=form.size, backbone=trunk, neck=neck, head=head, stride=STRIDE)
