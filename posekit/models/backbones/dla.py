@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import ConvNormAct, init_fan_out
+from posekit.models.layers.conv import ConvNormAct, init_fan_out, rectify
 from posekit.models.weights import load_weights
 
 WIDTHS = (16, 32, 64, 128, 256, 512)
@@ -43,14 +43,15 @@ class Leaf(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(after)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu1 = rectify()
         self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(after)
+        self.relu2 = rectify()
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """(B, before, H, W) and (B, after, H / stride, W / stride) to the latter's shape."""
-        y = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(y)) + shortcut)
+        y = self.relu1(self.bn1(self.conv1(x)))
+        return self.relu2(self.bn2(self.conv2(y)) + shortcut)
 
 
 class Root(nn.Module):
@@ -60,7 +61,7 @@ class Root(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(before, after, 1, bias=False)
         self.bn = nn.BatchNorm2d(after)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = rectify()
 
     def forward(self, gathered: Sequence[Tensor]) -> Tensor:
         """Maps of one size to (B, after, H, W)."""

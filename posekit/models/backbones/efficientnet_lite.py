@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import SameConv2d, init_fan_out
+from posekit.models.layers.conv import SameConv2d, init_fan_out, rectify6
 from posekit.models.layers.divisible import make_divisible
 from posekit.models.layers.stages import stage_ends
 from posekit.models.weights import fill, load_weights, read_weights
@@ -98,7 +98,7 @@ class Separable(nn.Module):
         self.bn1 = _norm(before)
         self.conv_pw = SameConv2d(before, after, 1)
         self.bn2 = _norm(after)
-        self.act = nn.ReLU6(inplace=True)
+        self.act = rectify6()
         self.residual = stride == 1 and before == after
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,16 +116,17 @@ class InvertedResidual(nn.Module):
         self.conv_pw = SameConv2d(before, hidden, 1)
         self.bn1 = _norm(hidden)
         self.conv_dw = SameConv2d(hidden, hidden, kernel, stride, groups=hidden)
+        self.act1 = rectify6()
         self.bn2 = _norm(hidden)
+        self.act2 = rectify6()
         self.conv_pwl = SameConv2d(hidden, after, 1)
         self.bn3 = _norm(after)
-        self.act = nn.ReLU6(inplace=True)
         self.residual = stride == 1 and before == after
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H / stride, W / stride)."""
-        y = self.act(self.bn1(self.conv_pw(x)))
-        y = self.act(self.bn2(self.conv_dw(y)))
+        y = self.act1(self.bn1(self.conv_pw(x)))
+        y = self.act2(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(y))
         return x + y if self.residual else y
 
@@ -143,6 +144,7 @@ class EfficientNetLiteBackbone(nn.Module):
         wider, deeper = SCALES[version]
         self.conv_stem = SameConv2d(3, 32, 3, 2)
         self.bn1 = _norm(32)
+        self.act1 = rectify6()
         before, outs, stages = 32, [], []
         for index, (count, kernel, stride, expansion, channels) in enumerate(ROWS):
             after = make_divisible(channels * wider)
@@ -157,7 +159,7 @@ class EfficientNetLiteBackbone(nn.Module):
         self.blocks = nn.Sequential(*stages)
         self.conv_head = SameConv2d(before, 1280, 1)
         self.bn2 = _norm(1280)
-        self.act = nn.ReLU6(inplace=True)
+        self.act2 = rectify6()
         ends = stage_ends((2 * ROWS[0][2], *(row[2] for row in ROWS[1:])))
         self.ends = tuple(ends.values())
         self.strides = tuple(ends)
@@ -166,9 +168,9 @@ class EfficientNetLiteBackbone(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised to four maps, finest first."""
-        x, maps = self.act(self.bn1(self.conv_stem(image))), []
+        x, maps = self.act1(self.bn1(self.conv_stem(image))), []
         for index, stage in enumerate(self.blocks):
             x = stage(x)
             if index in self.ends[:-1]:
                 maps.append(x)
-        return [*maps, self.act(self.bn2(self.conv_head(x)))]
+        return [*maps, self.act2(self.bn2(self.conv_head(x)))]

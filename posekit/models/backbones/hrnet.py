@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from posekit.models.backbones.resnet import BasicBlock, Bottleneck
-from posekit.models.layers.conv import ConvNormAct, init_normal
+from posekit.models.layers.conv import ConvNormAct, init_normal, rectify
 from posekit.models.weights import load_weights
 
 # Modules of stages 2, 3 and 4; stage s has s branches of four basic blocks.
@@ -58,15 +58,15 @@ class Exchange(nn.Module):
         self.fuse_layers = nn.ModuleList(
             nn.ModuleList(_path(widths, source, target) for source in range(len(widths))) for target in range(outputs)
         )
-        self.relu = nn.ReLU()
+        self.relu = nn.ModuleList(nn.ReLU() for _ in range(outputs))
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Maps of the branches, finest first, to as many as there are outputs."""
         maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
         fused = []
-        for paths in self.fuse_layers:
+        for paths, relu in zip(self.fuse_layers, self.relu, strict=True):
             first, *rest = (path(x) for path, x in zip(paths, maps, strict=True))
-            fused.append(self.relu(sum(rest, start=first)))
+            fused.append(relu(sum(rest, start=first)))
         return fused
 
 
@@ -101,9 +101,10 @@ class HRNetBackbone(nn.Module):
         self.strides = (4, 8, 16, 32)[:outputs]
         self.conv1 = nn.Conv2d(3, 64, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
+        self.relu1 = rectify()
         self.conv2 = nn.Conv2d(64, 64, 3, 2, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu2 = rectify()
         self.layer1 = nn.Sequential(*(Bottleneck(256 if index else 64, 64) for index in range(4)))
         before = [256]
         for stage, count in enumerate(MODULES, start=2):
@@ -117,8 +118,8 @@ class HRNetBackbone(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised to one or four maps, finest first."""
-        x = self.relu(self.bn1(self.conv1(image)))
-        maps = [self.layer1(self.relu(self.bn2(self.conv2(x))))]
+        x = self.relu1(self.bn1(self.conv1(image)))
+        maps = [self.layer1(self.relu2(self.bn2(self.conv2(x))))]
         for transition, stage in (
             (self.transition1, self.stage2),
             (self.transition2, self.stage3),

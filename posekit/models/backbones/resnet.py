@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import init_fan_out
+from posekit.models.layers.conv import init_fan_out, rectify
 from posekit.models.layers.divisible import make_divisible
 from posekit.models.weights import load_weights
 
@@ -46,16 +46,17 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(before, width, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu1 = rectify()
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
+        self.relu2 = rectify()
         self.downsample = shortcut(before, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, width, H / stride, W / stride)."""
-        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu1(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return self.relu2(y + (x if self.downsample is None else self.downsample(x)))
 
 
 class Bottleneck(nn.Module):
@@ -68,19 +69,21 @@ class Bottleneck(nn.Module):
         after = width * self.expansion
         self.conv1 = nn.Conv2d(before, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
+        self.relu1 = rectify()
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
+        self.relu2 = rectify()
         self.conv3 = nn.Conv2d(width, after, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(after)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu3 = rectify()
         self.downsample = shortcut(before, after, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, 4 width, H / stride, W / stride)."""
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
+        y = self.relu1(self.bn1(self.conv1(x)))
+        y = self.relu2(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return self.relu3(y + (x if self.downsample is None else self.downsample(x)))
 
 
 def shortcut(before: int, after: int, stride: int) -> nn.Module | None:
@@ -102,7 +105,7 @@ class ResNetBackbone(nn.Module):
         before, *_ = widths = tuple(make_divisible(base * width) for base in (64, 128, 256, 512))
         self.conv1 = nn.Conv2d(3, before, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(before)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = rectify()
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.channels = tuple(channels * block.expansion for channels in widths)
         for index, (channels, count) in enumerate(zip(widths, BLOCKS[depth], strict=True)):
