@@ -80,7 +80,8 @@ def shared_points(source: Skeleton, target: Skeleton, where: str) -> NDArray[np.
     if found < least:
         raise DataError(
             f"{where}: points of {source.name!r} can only stand for those of {target.name!r} where at least {least} "
-            f"names agree; {found} do. It has {list(source.points)}, wanted are {list(target.points)}: rename its points"
+            f"names agree; {found} do. It has {list(source.points)}, wanted are {list(target.points)}: "
+            "rename its points"
         )
     return order
 

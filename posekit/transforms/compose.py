@@ -12,6 +12,8 @@ from pydantic.dataclasses import dataclass
 from posekit.geometry.skeleton import Skeleton
 from posekit.transforms.drop import Drop
 from posekit.transforms.geometric import STILL, Geometry, random_crop, still_crop
+from posekit.transforms.mosaic import random_mosaic
+from posekit.transforms.paste import paste
 from posekit.transforms.photometric import Photometric
 from posekit.transforms.scene import STILL_SCENE, Scene, letterbox, random_scene
 
@@ -96,7 +98,14 @@ class Augment:
             scenes: whole images for mosaics, by number; read only when drawn. ``None``: no mosaics.
             people: images of one person each to paste; read only when drawn. ``None``: nobody is pasted.
         """
-        view = random_scene(sample, rng, skeleton, self.scene, size)
+        scene = self.scene
+        mixed, filled = rng.random(2)
+        if scenes is not None and len(scenes) and mixed < scene.mosaic:
+            view = random_mosaic(sample, scenes, rng, skeleton, scene, size)
+        else:
+            view = random_scene(sample, rng, skeleton, scene, size)
+        if people is not None and filled < scene.paste:
+            view = paste(view, people, rng, skeleton, most=scene.pasted, flip=scene.flip)
         return self.drop(self.colour(view, rng, skeleton), rng, skeleton)
 
     def still_scene(self, sample: Sample, *, size: tuple[int, int]) -> Sample:
