@@ -16,6 +16,9 @@ from posekit.codecs.openpose import OpenPose
 from posekit.codecs.regression import Regression
 from posekit.codecs.rle import Rle
 from posekit.codecs.scenes.center_pose import CenterPose
+from posekit.codecs.scenes.dekr import Dekr
+from posekit.codecs.scenes.dekr_first import DekrFirst
+from posekit.codecs.scenes.fcos import Fcos
 from posekit.codecs.simcc import SimCC
 from posekit.codecs.udp import Udp, UdpCombined
 from posekit.codecs.volume import Heatmap3d, Integral3d
@@ -38,6 +41,9 @@ AnyCodec = Annotated[
     | Rle
     | SimCC
     | Dfl
-    | CenterPose,
+    | CenterPose
+    | Dekr
+    | DekrFirst
+    | Fcos,
     Field(discriminator="kind"),
 ]

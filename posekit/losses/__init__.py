@@ -2,6 +2,8 @@
 
 from posekit.losses.adaptive_wing import AdaptiveWing
 from posekit.losses.bones import Bone
+from posekit.losses.boxes import Giou
+from posekit.losses.classes import Bce, SigmoidFocal
 from posekit.losses.combined import Combined
 from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
@@ -40,4 +42,7 @@ LOSSES = {
     "volume": Volume,
     "depth": Depth,
     "rle3d": RleNll3d,
+    "sigmoid_focal": SigmoidFocal,
+    "giou": Giou,
+    "bce": Bce,
 }

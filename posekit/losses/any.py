@@ -10,6 +10,8 @@ from posekit.codecs.base import Codec
 from posekit.losses import LOSSES
 from posekit.losses.adaptive_wing import AdaptiveWing
 from posekit.losses.bones import Bone
+from posekit.losses.boxes import Giou
+from posekit.losses.classes import Bce, SigmoidFocal
 from posekit.losses.combined import Combined
 from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
@@ -47,7 +49,10 @@ AnyLoss = Annotated[
     | Paf
     | Volume
     | Depth
-    | RleNll3d,
+    | RleNll3d
+    | SigmoidFocal
+    | Giou
+    | Bce,
     Field(discriminator="kind"),
 ]
 

@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.base import PoseNet, Shapes
 from posekit.models.heads.scenes.branches import Branches
+from posekit.models.heads.scenes.dekr import DekrHead
+from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.heads.scenes.fcos import FCOS
+from posekit.models.necks.concat import Concat
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp
 from posekit.models.necks.fpn import FPN
@@ -20,8 +24,8 @@ from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 from posekit.models.topdown import AnyBackbone, check_size, without_weights
 
-AnySceneNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN, Field(discriminator="kind")]
-AnySceneHead = Annotated[Branches, Field(discriminator="kind")]
+AnySceneNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN | Concat, Field(discriminator="kind")]
+AnySceneHead = Annotated[Branches | FCOS | DekrHead | DekrFirstHead, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -4,13 +4,18 @@ from collections.abc import Callable
 from functools import partial
 
 from posekit.recipe import Recipe
-from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes import onestage
 from posekit.recipes.centernet import centernet
+from posekit.recipes.dekr import dekr, dekr_first
+from posekit.recipes.fcos import fcos
+from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, TINY, topdown
 
 SYSTEMS: dict[str, onestage.System] = {
     "centernet": centernet,
+    "dekr": dekr,
+    "dekr-first": dekr_first,
+    "fcos": fcos,
 }
 """Name to a system for whole images."""
 

@@ -47,3 +47,31 @@ class Fields(StandIn):
     def draw(self, xy, weight):
         field = torch.nn.functional.normalize(offsets(xy), dim=2).flatten(1, 2)
         return {"paf": field}, {"paf": weight.repeat_interleave(2, 1)[..., None, None]}
+
+
+@dataclass(frozen=True)
+class Dense(StandIn):
+    """Each point sees the cell it lies in, and from every cell a box with sides at least a cell away."""
+
+    kind = "dense"
+    gives = frozenset({"class", "centreness", "box"})
+
+    @property
+    def shapes(self):
+        shape = (ROWS, COLUMNS)
+        return {
+            "class": (self.points, *shape),
+            "centreness": (self.points, *shape),
+            "box": (4 * self.points, *shape),
+        }
+
+    def read(self, maps):
+        return {**maps, "box": maps["box"].relu() + 0.5}
+
+    def draw(self, xy, weight):
+        away = offsets(xy)
+        there = (away.abs() <= 0.5).all(2).to(xy.dtype)
+        maps = {"class": there, "centreness": there}
+        maps["box"] = 1 + torch.cat((away.abs(), 2 * away.abs()), 2).flatten(1, 2)
+        weights = {name: weight[..., None, None] for name in ("class", "centreness")}
+        return maps, weights | {"box": weight.repeat_interleave(4, 1)[..., None, None]}

@@ -7,7 +7,7 @@ import torch
 from codec_cases import FIVE, instances
 from pydantic import TypeAdapter, ValidationError
 from sizes import B, K
-from stand_in_codecs import Fields
+from stand_in_codecs import Dense, Fields
 
 from posekit.codecs.base import Target
 from posekit.codecs.dfl import Dfl as DflCodec
@@ -25,6 +25,8 @@ from posekit.losses import LOSSES
 from posekit.losses.adaptive_wing import AdaptiveWing
 from posekit.losses.any import AnyLoss, fitting
 from posekit.losses.bones import Bone
+from posekit.losses.boxes import Giou
+from posekit.losses.classes import Bce, SigmoidFocal
 from posekit.losses.combined import Combined
 from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
@@ -56,6 +58,7 @@ CODECS = {
     "volume": Heatmap3d(points=K, grid=GRID, depth=100.0, bins=BINS, sigma=5.0),
     "deep integral": Integral3d(points=K, grid=GRID, depth=100.0, bins=BINS),
     "fields": Fields(K),
+    "dense": Dense(K),
 }
 LINKED = replace(
     FIVE,
@@ -107,8 +110,12 @@ CASES = {
     "volume": (Volume(), "volume"),
     "depth": (Depth(weight=3.0), "deep integral"),
     "rle3d": (RleNll3d(), "deep rle"),
+    "sigmoid_focal": (SigmoidFocal(), "dense"),
+    "sigmoid_focal averaged": (SigmoidFocal(average=0.9, weight=4.0), "dense"),
+    "giou": (Giou(weight=2.0), "dense"),
+    "bce": (Bce(), "dense"),
 }
-CHANNELS = {"offset": 2, "paf": 2, "volume": BINS}
+CHANNELS = {"offset": 2, "box": 4, "paf": 2, "volume": BINS}
 """Maps with several channels a point."""
 TERMS = {"dsnt": {"dsnt", "js"}, "dsnt variance": {"dsnt", "variance"}, "dsnt kl": {"dsnt", "kl"}}
 TERMS["combined"] = {"combined", "offset"}
@@ -164,6 +171,7 @@ def test_the_table_of_losses():
         *("mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"),
         *("adaptive_wing", "qfl", "eqfl", "focal", "efl", "l2", "soft_wing", "oks", "bone"),
         *("divergence", "dfl", "combined", "offset", "coarse", "paf", "volume", "depth", "rle3d"),
+        *("sigmoid_focal", "giou", "bce"),
     ]
     assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
     for name, kind in LOSSES.items():
@@ -189,6 +197,7 @@ def test_which_loss_fits_which_codec():
         "volume": ["mse", "ohkm", "adaptive_wing", "volume"],
         "deep integral": [*POINTS, *MORE_POINTS, "depth"],
         "fields": ["paf"],
+        "dense": ["sigmoid_focal", "giou", "bce"],
     }
 
 
@@ -281,7 +290,7 @@ def test_the_target_is_the_best_answer(case, seed):
         if name in ("x", "y", "dfl_x", "dfl_y"):
             best[name] = value.clamp_min(1e-30).log()
             moved[name] = best[name] + noise
-        if name == "peaks":
+        if name in ("peaks", "class", "centreness"):
             best[name] = torch.where(value == 1, 30.0, -30.0).double()
             moved[name] = 10 * noise
         if name == "logits":

@@ -1,7 +1,13 @@
 """Codecs of whole images with several instances: which are there, and where the points of each lie."""
 
 from posekit.codecs.scenes.center_pose import CenterPose
+from posekit.codecs.scenes.dekr import Dekr
+from posekit.codecs.scenes.dekr_first import DekrFirst
+from posekit.codecs.scenes.fcos import Fcos
 
 SCENE_CODECS = {
     "center_pose": CenterPose,
+    "dekr": Dekr,
+    "dekr_first": DekrFirst,
+    "fcos": Fcos,
 }

@@ -1,5 +1,8 @@
 """Heads of whole images: one or several maps of the neck to many named ones."""
 
 from posekit.models.heads.scenes.branches import Branches
+from posekit.models.heads.scenes.dekr import DekrHead
+from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.heads.scenes.fcos import FCOS
 
-SCENE_HEADS = {"branches": Branches}
+SCENE_HEADS = {"branches": Branches, "fcos": FCOS, "dekr": DekrHead, "dekr_first": DekrFirstHead}

@@ -1,0 +1,175 @@
+"""What the codecs of FCOS and its kin share: which cells see an instance, its box, and how far in the middle they are.
+
+Tian et al. 2019, arXiv:1904.01355.
+"""
+
+from dataclasses import dataclass as plain_dataclass
+from functools import cached_property
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps
+from posekit.codecs.cells import mirrored, sane
+from posekit.codecs.scenes.crowd import Crowd, crowd_of
+from posekit.codecs.scenes.levels import Levels, centreness, of_owner, outlines, owners
+from posekit.geometry.keypoints import Instances
+
+Pixels = Annotated[int, Field(gt=0)]
+
+SIDES = (2, 1, 0, 3)
+"""Left, upper, right and lower side, mirrored."""
+
+
+@plain_dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Who is there, and which cell answers for whom.
+
+    Args:
+        crowd: the instances.
+        boxes: (B, N, 4) image pixels, within the image.
+        owner: (B, L) number of the instance, N where there is none.
+        maps: targets in rows of L, by name.
+        weights: of the same names.
+    """
+
+    crowd: Crowd
+    boxes: Tensor
+    owner: Tensor
+    maps: dict[str, Tensor]
+    weights: dict[str, Tensor]
+
+
+@plain_dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The best cells of each image.
+
+    Args:
+        cell: (B, P) numbers of cells.
+        score: (B, P) in [0, 1], falling.
+        place: (B, P, 2) centres of the cells in image pixels.
+        scale: (B, P) pixels a cell there.
+    """
+
+    cell: Tensor
+    score: Tensor
+    place: Tensor
+    scale: Tensor
+
+    def read(self, row: Tensor) -> Tensor:
+        """(B, P, C) what a row (B, C, L) says in those cells; 0 where it says nothing."""
+        values = row.gather(2, self.cell[:, None].expand(-1, row.shape[1], -1)).transpose(1, 2)
+        return torch.nan_to_num(values, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Detector:
+    """Boxes of a scene, told by the cells of several levels."""
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    size: Suppress[tuple[Pixels, Pixels]]
+    "(height, width) of the image in pixels"
+    strides: Suppress[tuple[Pixels, ...]] = (8, 16, 32, 64, 128)
+    "of the levels, finest first"
+    region: float = Field(default=1.5, ge=0)
+    "cells answer for a box up to so many of them from its middle, along each axis; 0: wherever they lie in it"
+    reach: float = Field(default=8.0, gt=0)
+    "how far away, in its cells, the furthest side may be that a level looks after; half of that is the least"
+    distances: Literal["relu", "exp"] = "relu"
+    "how raw maps become distances to the sides of the box; exp is that of the first edition of the paper"
+    most: int = Field(default=100, ge=1)
+    "cells read in an image, at most; many of them may see the same instance"
+
+    def __post_init__(self) -> None:
+        _ = self.levels
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Where the cells lie."""
+        return Levels(self.size, self.strides)
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """(height, width) of the image in pixels."""
+        return self.size
+
+    def answers(self, instances: Instances) -> Answers:
+        """Who is seen by which cells, and what these should say of class, box and centre-ness.
+
+        Args:
+            instances: N slots an image, K points, boxes; regions to ignore in slots of that role.
+
+        Returns:
+            ``class`` (B, 1, L), 1 in cells that answer for someone, with weight 0 for others in regions to ignore;
+            ``centreness`` (B, 1, L) with weight 1 in those cells; ``box`` (B, 4, L), distances in pixels, weighted by
+            centre-ness.
+
+        Raises:
+            ValueError: another number of points.
+        """
+        crowd = crowd_of(instances, self.points)
+        boxes = outlines(crowd, self.size)
+        owner = owners(self.levels, boxes, crowd.present, self.region, self.reach)
+        own = of_owner(boxes, owner)
+        place = self.levels.places(boxes)
+        seen = (owner < boxes.shape[1])[:, None].to(boxes.dtype)
+        box = torch.cat((place - own[..., :2], own[..., 2:] - place), -1).transpose(1, 2) * seen
+        middle = centreness(box) * seen
+        maps = {"class": seen, "centreness": middle, "box": box}
+        weights = {"class": torch.maximum(self.levels.judged(instances), seen), "centreness": seen, "box": middle}
+        return Answers(crowd, boxes, owner, maps, weights)
+
+    def ways(self, answers: Answers) -> tuple[Tensor, Tensor]:
+        """From each cell to the points of its instance: (B, 2 K, L) in its cells, and weights.
+
+        A known point weighs as much as the cell is in the middle, so that the mean is over points, not over cells.
+        """
+        crowd, own = answers.crowd, answers.owner
+        xy = of_owner(crowd.xy.flatten(2), own).unflatten(-1, (-1, 2))
+        place, scale = self.levels.places(xy), self.levels.scale(xy)
+        way = ((xy - place[:, None]) / scale[:, None, None]).flatten(2).transpose(1, 2)
+        known = of_owner(crowd.known.to(xy.dtype), own).repeat_interleave(2, -1).transpose(1, 2)
+        weight = known * answers.weights["box"]
+        return way * (weight > 0), weight
+
+    def rows(self, maps: Maps) -> dict[str, Tensor]:
+        """``class`` and ``centreness`` (B, 1, L), logits, and ``box`` (B, 4, L), pixels to the sides, where given."""
+        rows = {name: self.levels.row(maps, name) for name in ("class", "centreness")}
+        if f"box_{self.strides[0]}" in maps:
+            raw = self.levels.row(maps, "box")
+            # The bound keeps the exponential of an untrained network finite.
+            cells = raw.relu() if self.distances == "relu" else raw.clamp_max(12.0).exp()
+            rows["box"] = cells * self.levels.scale(raw)
+        return rows
+
+    def found(self, rows: Maps) -> Found:
+        """The cells with the highest scores, roots of class times centre-ness."""
+        score = (sane(rows["class"]).sigmoid() * sane(rows["centreness"]).sigmoid()).sqrt()[:, 0]
+        best, cell = score.topk(min(self.most, score.shape[-1]), dim=-1)
+        return Found(cell, best, self.levels.places(score)[cell], self.levels.scale(score)[cell])
+
+    def boxes_of(self, rows: Maps, found: Found) -> Tensor:
+        """(B, P, 4) image pixels."""
+        sides = found.read(rows["box"].float())
+        return torch.cat((found.place - sides[..., :2], found.place + sides[..., 2:]), -1)
+
+    def turned(self, maps: Maps, name: str, order: tuple[int, ...]) -> dict[str, Tensor]:
+        """All levels of a name mirrored, with their channels in another order."""
+        keys = self.levels.named(name)
+        return {key: mirrored(maps[key], order, grid) for key, grid in zip(keys, self.levels.grids, strict=True)}
+
+    def turned_ways(self, maps: Maps, name: str, order: tuple[int, ...]) -> dict[str, Tensor]:
+        """The same of pairs of x and y: points in the order of their mirrors, x to the other side."""
+        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
+        back = self.turned(maps, name, pairs)
+        return {key: other_way(value) for key, value in back.items()}
+
+
+def other_way(ways: Tensor) -> Tensor:
+    """(B, 2 K, ...) with the sign of every x changed."""
+    pairs = ways.unflatten(1, (-1, 2))
+    return torch.stack((-pairs[:, :, 0], pairs[:, :, 1]), 2).flatten(1, 2)
