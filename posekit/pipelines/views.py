@@ -78,7 +78,6 @@ class Views:
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         centre = np.array([size[1], size[0]]) / 2
         image = transform(middle.astype(np.float64), invert(mine))
-        # Per axis, not by distance: tiles stand in rows and columns.
-        far = np.stack([np.abs(transform(image, matrix) - centre).max(-1) for matrix in rivals])
-        keep = np.abs(middle - centre).max(-1) <= far.min(0) + 1e-6
+        far = np.stack([np.linalg.norm(transform(image, matrix) - centre, axis=-1) for matrix in rivals])
+        keep = np.linalg.norm(middle - centre, axis=-1) <= far.min(0) + 1e-6
         return poses.each(lambda a: a[keep])
