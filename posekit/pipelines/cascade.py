@@ -106,16 +106,14 @@ class CascadePipeline:
     def _find(self, images: Tensor) -> Windows:
         """Faces in images (B, H, W, 3) of one size, their points in image pixels."""
         sums = summed(images)
-        windows = self._look(self.nets.refinement, sums, self._proposed(sums), self.config.scores[1])
-        windows = windows.thinned(self.config.overlaps[2], inset=BETWEEN_CENTRES)
-        windows = replace(windows, boxes=squared(moved(windows.boxes, windows.moves)))
-        windows = self._look(self.nets.output, sums, windows, self.config.scores[2])
+        windows = self._look(self.nets.output, sums, self.refined(sums), self.config.scores[2])
         xy = placed(windows.points, windows.boxes)
         windows = replace(windows, boxes=moved(windows.boxes, windows.moves), points=xy)
         return windows.thinned(self.config.overlaps[3], "smaller")
 
-    def _proposed(self, sums: Tensor) -> Windows:
-        """Squares that the first network takes for faces."""
+    @torch.inference_mode()
+    def proposed(self, sums: Tensor) -> Windows:
+        """Squares that the first network takes for faces, for the second to look at; ``sums`` as `summed` gives."""
         height, width = sums.shape[1] - 1, sums.shape[2] - 1
         every = torch.arange(len(sums), device=sums.device)
         whole = sums.new_tensor([[0, 0, width, height]]).expand(len(sums), 4)
@@ -126,6 +124,13 @@ class CascadePipeline:
             levels.append(found.thinned(self.config.overlaps[0], inset=BETWEEN_CENTRES))
         windows = Windows.joined(levels).thinned(self.config.overlaps[1], inset=BETWEEN_CENTRES)
         return replace(windows, boxes=squared(moved(windows.boxes, windows.moves, shorter=BETWEEN_CENTRES)))
+
+    @torch.inference_mode()
+    def refined(self, sums: Tensor) -> Windows:
+        """Squares that the second network takes for faces, for the third to look at; ``sums`` as `summed` gives."""
+        windows = self._look(self.nets.refinement, sums, self.proposed(sums), self.config.scores[1])
+        windows = windows.thinned(self.config.overlaps[2], inset=BETWEEN_CENTRES)
+        return replace(windows, boxes=squared(moved(windows.boxes, windows.moves)))
 
     def _look(self, net: RefinementNet | OutputNet, sums: Tensor, windows: Windows, least: float) -> Windows:
         """The windows that a network takes for faces, with all that it says of them."""
