@@ -1,0 +1,131 @@
+"""One of several poses of the same instance, by how many of their points nearly coincide: DEKR's suppression.
+
+Poses are taken in the order given, which should be that of how clearly an instance is there. Each takes all that are
+near it, and the clearest of them stays, unless an earlier one has taken that already.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.geometry.boxes import around, extent
+from posekit.geometry.keypoints import Poses
+
+Array = Any
+Float = NDArray[np.floating]
+Bool = NDArray[np.bool_]
+
+POINTS = 17
+"""Of the poses that the published numbers of near points were chosen on."""
+
+
+def pose_nms(
+    poses: Poses,
+    *,
+    share: float = 0.05,
+    near: int | None = None,
+    clear: Array | None = None,
+    most: int | None = 30,
+) -> Poses:
+    """Drop poses most of whose points nearly coincide with those of a clearer one, at the size of the pose.
+
+    A pose takes another in when more than ``near`` points are closer than ``share`` of its own diagonal, so a large
+    one takes in a small one but not the other way round.
+
+    Args:
+        poses: (N, K) of one image, in the order of how clearly an instance is there, as DEKR's codec gives them.
+        share: of the diagonal of the box around a pose's points.
+        near: points; unset: 8 of 17, or that share of other numbers.
+        clear: (N,) what tells the clearest of several: the mean of what the heatmap says at the points; ``None`` is
+            the mean of the points' scores.
+        most: poses, the clearest of all; ``None`` for all.
+
+    Returns:
+        The poses left, in the order in which they were chosen, or the clearest first where ``most`` cuts; NumPy arrays.
+
+    Raises:
+        ValueError: the poses are not those of one image, or there are not as many clearnesses.
+
+    Source: Geng et al. 2021, arXiv:2104.02300, its published code. Differs: a pose is always near itself, also one
+    whose points all lie in one place.
+    """
+    poses, clear = _checked(poses, clear)
+    finite = np.isfinite(poses.xy).all(-1)
+    sides = extent(around(poses.xy.astype(np.float64), finite))
+    reach = share * np.hypot(sides[..., 0], sides[..., 1])
+    return _left(poses, _near(poses.xy, reach) > _count(near, 8, poses), clear, most)
+
+
+def fixed_pose_nms(
+    poses: Poses,
+    *,
+    pixels: float = 10.0,
+    near: int | None = None,
+    clear: Array | None = None,
+    most: int | None = 30,
+) -> Poses:
+    """Drop poses most of whose points nearly coincide with those of a better one, whatever their size.
+
+    Args:
+        poses: as in `pose_nms`.
+        pixels: points closer than that nearly coincide.
+        near: points; more of them make two poses one; unset: 10 of 17, or that share of other numbers.
+        clear: (N,) what tells the best of several; ``None``: the first given is.
+        most: poses, the best of all; ``None`` for all.
+
+    Returns:
+        As `pose_nms`.
+
+    Raises:
+        ValueError: as `pose_nms`.
+
+    Source: Sun et al. 2020, arXiv:2006.15480, its published code.
+    """
+    rank = -np.arange(len(poses), dtype=np.float64) if clear is None else clear
+    poses, rank = _checked(poses, rank)
+    reach = np.full(len(poses), pixels)
+    return _left(poses, _near(poses.xy, reach) > _count(near, 10, poses), rank, most)
+
+
+def _near(xy: Array, reach: Float) -> NDArray[np.intp]:
+    """(N, N) how many points of pose j lie closer than ``reach`` (N,) of pose i to those of pose i."""
+    apart = np.linalg.norm(xy[:, None].astype(np.float64) - xy[None], axis=-1)
+    return np.asarray((apart < reach[:, None, None]).sum(-1))
+
+
+def _count(near: int | None, of_17: int, poses: Poses) -> int:
+    return round(of_17 * poses.xy.shape[-2] / POINTS) if near is None else near
+
+
+def _left(poses: Poses, takes: Bool, clear: Float, most: int | None) -> Poses:
+    takes = takes | np.eye(len(clear), dtype=bool)
+    taken = np.zeros(len(clear), bool)
+    kept: list[int] = []
+    for i in range(len(clear)):
+        if taken[i]:
+            continue
+        cluster = np.flatnonzero(takes[i])
+        best = int(cluster[clear[cluster].argmax()])
+        if not taken[best]:
+            kept.append(best)
+        taken[cluster] = True
+    keep = np.asarray(kept, dtype=np.intp)
+    if most is not None and len(keep) > most:
+        keep = keep[np.argsort(-clear[keep], kind="stable")[:most]]
+    return poses.each(lambda array: array[keep])
+
+
+def _checked(poses: Poses, clear: Array | None) -> tuple[Poses, Float]:
+    poses = poses.each(np.asarray)
+    if poses.xy.ndim != 3 or poses.xy.shape[-1] != 2 or poses.score.shape != poses.xy.shape[:-1]:
+        raise ValueError(
+            f"poses are suppressed image by image: xy (N, K, 2) and score (N, K), got {poses.xy.shape} and "
+            f"{poses.score.shape}; take one image of the batch"
+        )
+    rank = np.asarray(poses.score.mean(-1) if clear is None else clear, dtype=np.float64)
+    if rank.shape != poses.xy.shape[:1]:
+        raise ValueError(f"{len(poses)} poses want one clearness each, ({len(poses)},); got {rank.shape}")
+    return poses, rank
