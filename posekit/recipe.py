@@ -43,6 +43,8 @@ class Data:
     "label files: COCO JSON, YOLO data.yaml, or a pack; several are joined"
     val: tuple[Path, ...] = ()
     "label files to measure on; none: every tenth image of train is held out"
+    people: tuple[Path, ...] = ()
+    "label files of single people, whatever their points, to paste into whole scenes (--augment.scene.paste)"
     images: Path | None = None
     "folder of the images, where the label file does not lead to it"
     category: str | None = None

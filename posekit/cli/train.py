@@ -9,7 +9,7 @@ from pathlib import Path
 from posekit.cli.arguments import First, first_pass, nearest, second_pass
 from posekit.geometry.skeleton import Skeleton
 from posekit.models.backbones import BACKBONES
-from posekit.recipe import Recipe, RecipeError, load, save
+from posekit.recipe import Data, Recipe, RecipeError, load, save
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 
@@ -22,6 +22,7 @@ recipes: {recipes}
 
   --data.train FILE...   label files to learn from; several are joined
   --data.val FILE...     label files to measure on (none: every tenth image is held out)
+  --data.people FILE...  label files of single people to paste into whole scenes
   --data.images DIR      folder of the images, where the label file does not lead to it
   --data.category NAME   whose points, where a file has several categories
   --data.skeleton NAME   a known skeleton with as many points: {skeletons}
@@ -86,7 +87,7 @@ def _train(asked: First, rest: list[str]) -> int:
     if asked.recipe.endswith(".json") and not data.train:
         data = load(Path(asked.recipe)).data
     sets = read_sets(data)
-    recipe = replace(_recipe(asked, sets.train.skeleton), data=data)
+    recipe = _with_data(_recipe(asked, sets.train.skeleton), data)
     recipe = second_pass(recipe, rest, f"posekit train {asked.recipe}", "Fields of the recipe.")
     folder = _folder(asked, recipe, world())
     say = print if main_process() else _silent
@@ -105,6 +106,25 @@ def _train(asked: First, rest: list[str]) -> int:
 
     train(recipe, folder, sets, device=asked.device, resume=asked.resume, say=say)
     return 0
+
+
+def _with_data(recipe: Recipe, data: Data) -> Recipe:
+    """The recipe with its data; people to paste are pasted into half of the scenes unless something else is asked for.
+
+    Raises:
+        RecipeError: there are people to paste and no scenes.
+    """
+    recipe = replace(recipe, data=data)
+    if not data.people:
+        return recipe
+    if not recipe.whole:
+        raise RecipeError(
+            f"{recipe.name} learns from crops: --data.people are pasted into whole scenes, leave them out"
+        )
+    scene = recipe.augment.scene
+    if scene.paste:
+        return recipe
+    return replace(recipe, augment=replace(recipe.augment, scene=replace(scene, paste=0.5)))
 
 
 def _silent(_: str) -> None:

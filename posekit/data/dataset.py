@@ -58,7 +58,7 @@ class ImageRecord:
         return image
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Labelled instances of one skeleton, M rows over some images.
 
@@ -108,6 +108,10 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __repr__(self) -> str:
+        where = f" of {self.file}" if self.file else ""
+        return f"Dataset({len(self)} instances in {self.scenes} images{where}, skeleton {self.skeleton.name!r})"
 
     @cached_property
     def rows(self) -> Array:

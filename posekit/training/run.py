@@ -35,11 +35,13 @@ def train(
     Returns:
         The measurement of the best weights; ``None`` on processes that do not measure.
     """
-    loop = Loop(recipe, folder, sets.train, sets.val, device=device, say=say)
+    loop = Loop(recipe, folder, sets.train, sets.val, device=device, people=sets.people, say=say)
     if resume and not loop.resume():
         say(f"no checkpoint in {folder}; starting from the beginning")
+    scenes = f" in {sets.train.scenes} images" if recipe.whole else ""
     say(
-        f"{len(sets.train)} instances to learn from, {len(sets.val)} to measure on, {loop.engine.device}, into {folder}"
+        f"{len(sets.train)} instances{scenes} to learn from, {len(sets.val)} to measure on, "
+        f"{loop.engine.device}, into {folder}"
     )
     outcome = loop.train()
     if not loop.engine.is_main_process:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from posekit.data.dataset import Dataset
+from posekit.data.dataset import Dataset, merged
 from posekit.data.named import read_named
 from posekit.data.readers import has_split
+from posekit.data.renaming import as_skeleton
+from posekit.geometry.skeleton import Skeleton
 from posekit.recipe import Data, RecipeError
 
 HELD_OUT = 10
@@ -19,11 +21,12 @@ HELD_OUT = 10
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """Labelled instances, and sentences on what was inferred about them."""
+    """Labelled instances, and sentences on what was inferred about them; ``people`` are pasted into whole scenes."""
 
     train: Dataset
     val: Dataset
     said: tuple[str, ...]
+    people: Dataset | None = None
 
 
 def read_sets(data: Data) -> Sets:
@@ -51,7 +54,8 @@ def read_sets(data: Data) -> Sets:
     for what, part in (("training", train), ("validation", val)):
         if not len(part):
             raise RecipeError(f"the {what} data has no instance with a labelled point; at least one is needed")
-    return Sets(train, val, said)
+    people, told = _people(data, train.skeleton)
+    return Sets(train, val, said + told, people)
 
 
 def read_set(data: Data, files: Sequence[Path], split: str) -> Dataset:
@@ -61,6 +65,17 @@ def read_set(data: Data, files: Sequence[Path], split: str) -> Dataset:
         DataError: a file is not what it should be, or the named skeleton does not fit.
     """
     return read_named(files, images=data.images, category=data.category, split=split, skeleton=data.skeleton)
+
+
+def _people(data: Data, skeleton: Skeleton) -> tuple[Dataset | None, tuple[str, ...]]:
+    """Whom to paste, under the points of the training data, and what was inferred of them."""
+    if not data.people:
+        return None, ()
+    sets = [as_skeleton(read_named([file], category=data.category, split="train"), skeleton) for file in data.people]
+    people = merged(sets)
+    if not len(people):
+        raise RecipeError(f"nobody in {', '.join(map(str, data.people))} has a labelled point that could be pasted")
+    return people, tuple(f"people to paste: {sentence}" for sentence in people.inferred)
 
 
 def _held_out(dataset: Dataset) -> tuple[Dataset, Dataset]:
