@@ -101,7 +101,8 @@ def _read(file: Path) -> tuple[Array, Array]:
 
 def _by_image(predictions: Mapping[str, Any]) -> tuple[list[int], list[Any]]:
     """Flat lists of image ids and of poses."""
-    images, poses = [], []
+    images: list[int] = []
+    poses: list[Any] = []
     for image, said in predictions.items():
         several = np.ndim(said) == 3
         images += [int(image)] * (len(said) if several else 1)
@@ -139,7 +140,8 @@ def _matched(dataset: Dataset, images: Array, poses: Array) -> tuple[Array, Arra
     kept: list[tuple[int, int]] = []
     for one, other in zip(instance[pairs].tolist(), pose[pairs].tolist(), strict=True):
         if one not in taken[0] and other not in taken[1]:
-            taken[0].add(one), taken[1].add(other)
+            taken[0].add(one)
+            taken[1].add(other)
             kept.append((one, other))
     both = np.array(kept, np.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]

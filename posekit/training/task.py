@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor, nn
 
+from posekit.codecs.base import Maps, Target
 from posekit.data.batch import Batch
 from posekit.recipe import Recipe
 from posekit.training.freeze import frozen_parts
@@ -35,13 +38,24 @@ class Task(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Unweighted by nothing further: each term already carries its loss's weight; their sum is what to minimise."""
         maps = self.net(batch.image)
-        # Targets, flows and logs want full precision whatever the network ran in.
-        with torch.autocast(batch.image.device.type, enabled=False):
-            target = self.codec.encode(batch.instances)
-            output = self.codec.read({name: value.float() for name, value in maps.items()})
-            terms: dict[str, Tensor] = {}
-            for name, loss in self.losses.items():
-                found = loss(output, target)
-                alone = len(found) == 1
-                terms |= {(name if alone or key == name else f"{name}.{key}"): value for key, value in found.items()}
+        with exact(batch):
+            return self.weighed(self.terms(maps, self.codec.encode(batch.instances)))
+
+    def terms(self, maps: Maps, target: Target) -> dict[str, Tensor]:
+        """Each loss's terms for the network's raw maps, before any learned weight."""
+        output = self.codec.read({name: value.float() for name, value in maps.items()})
+        terms: dict[str, Tensor] = {}
+        for name, loss in self.losses.items():
+            found = loss(output, target)
+            alone = len(found) == 1
+            terms |= {(name if alone or key == name else f"{name}.{key}"): value for key, value in found.items()}
+        return terms
+
+    def weighed(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The terms under learned weights, where there are some."""
         return terms if self.auto_weight is None else self.auto_weight(terms)
+
+
+def exact(batch: Batch) -> AbstractContextManager[None]:
+    """Full precision for targets, flows and logs, whatever the network ran in."""
+    return torch.autocast(batch.image.device.type, enabled=False)
