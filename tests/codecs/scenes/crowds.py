@@ -1,8 +1,10 @@
 """Scenes to try codecs on: people as boxes with points inside."""
 
+import numpy as np
 import torch
 
 from posekit.geometry.keypoints import EMPTY, IGNORE, INSTANCE, Instances, Keypoints
+from posekit.postprocess.nms import box_nms
 
 POINTS = 5
 MIRROR = (0, 2, 1, 4, 3)
@@ -66,3 +68,42 @@ def moved(instances, x, y):
         category=instances.category,
         role=instances.role,
     )
+
+
+def laid(levels, row, name):
+    """A row (B, C, L) as the maps of its levels."""
+    parts = row.split(levels.counts, -1)
+    return {
+        key: part.unflatten(-1, grid.shape)
+        for key, part, grid in zip(levels.named(name), parts, levels.grids, strict=True)
+    }
+
+
+def perfect(codec, target):
+    """Raw maps of a detector that says what it should; where nothing is wanted it is sure of nothing."""
+    values, levels = target.maps, codec.levels
+    maps = laid(levels, 20 * values["class"] - 10, "class")
+    maps |= laid(levels, values["centreness"].clamp(1e-6, 1 - 1e-6).logit(), "centreness")
+    if "box" in values:
+        maps |= laid(levels, values["box"] / levels.scale(values["box"]), "box")
+    if "points" in values:
+        maps |= laid(levels, values["points"], "points")
+    return maps
+
+
+def thinned(poses, image, threshold=0.6, least=0.05):
+    """One image's poses without repetitions, as a pipeline leaves them."""
+    one = poses.each(lambda a: a[image].numpy()).above(least)
+    kept = box_nms(one.boxes, one.instance_score, threshold=threshold)
+    return one.each(lambda a: a[kept])
+
+
+def people(instances, image):
+    """Boxes (n, 4) and points (n, K, 2) of those who are there."""
+    there = instances.role[image] == INSTANCE
+    return instances.boxes[image][there].numpy(), instances.keypoints.xy[image][there].numpy()
+
+
+def matched(found, truth):
+    """Distance of each true pose (n, K, 2) to the nearest found one, over all its points."""
+    return np.abs(found[:, None] - truth[None]).max((2, 3)).min(0)
