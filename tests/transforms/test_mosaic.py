@@ -106,6 +106,17 @@ def test_the_canvas_takes_the_frame_of_the_tile_it_is_told():
         np.testing.assert_allclose(home, PIXELS[0] + 0.5, atol=1e-3)
 
 
+def test_the_frame_of_a_mosaic_is_the_samples_wherever_its_tile_lies():
+    corners = set()
+    for seed in range(12):
+        out = random_mosaic(dotted(), [unnumbered()], np.random.default_rng(seed), BODY, replace(MILD, flip=0), SIZE)
+        row = int(np.flatnonzero(np.sort(out.instances.keypoints.depth, axis=1)[:, 0] == 0)[0])
+        xy = out.instances.keypoints.xy[row].astype(np.float64)
+        np.testing.assert_allclose(transform(xy, out.to_source), PIXELS[0] + 0.5, atol=1e-2)
+        corners.add(tuple((xy[0] > np.array((64, 48))).tolist()))
+    assert len(corners) == 4
+
+
 @given(seed=st.integers(0, 2**31))
 @settings(deadline=None, max_examples=25)
 def test_a_mosaic_keeps_to_its_tiles(seed):

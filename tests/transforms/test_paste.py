@@ -80,13 +80,13 @@ def test_the_person_is_the_donors_and_the_rest_is_the_views():
 
 
 def test_points_under_the_person_turn_hidden_and_nothing_else_changes():
-    # Someone stands where the person comes; three of the points lie away from it.
+    # Someone stands where the person comes; the last two of the points lie away from it.
     sample, where = view(), place(donor(), HALF, SIZE).instances.keypoints.xy[0]
-    xy = np.array([where[:2].mean(0), where.mean(0), [5.5, 5.5], [120.5, 90.5], [140.0, 50.0]], np.float32)[None]
-    old = replace(sample.instances.keypoints, xy=xy, visibility=np.array([[2, 1, 2, 0, 2]]))
+    xy = np.array([where[:2].mean(0), where.mean(0), where[1], [5.5, 5.5], [140.0, 50.0]], np.float32)[None]
+    old = replace(sample.instances.keypoints, xy=xy, visibility=np.array([[2, 1, 0, 2, 2]]))
     sample = replace(sample, instances=replace(sample.instances, keypoints=old))
     out = put(sample, donor(), HALF, BODY)
-    assert out.instances.keypoints.visibility[0].tolist() == [1, 1, 2, 0, 2]
+    assert out.instances.keypoints.visibility[0].tolist() == [1, 1, 0, 2, 2]
     np.testing.assert_array_equal(out.instances.keypoints.xy[0], xy[0])
     np.testing.assert_array_equal(out.ignore, sample.ignore)
     assert old.visibility[0, 0] == 2
@@ -181,6 +181,13 @@ def test_pasting_follows_from_the_generator_and_draws_the_same_number(seed, most
     assert 1 <= (one.instances.role == INSTANCE).sum() <= most + 1 and (one.instances.role != IGNORE).all()
 
 
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_donors_are_mirrored_as_often_as_asked(flip):
+    for seed in range(6):
+        out = paste(view(), [donor()], np.random.default_rng(seed), BODY, most=1, flip=flip)
+        assert (out.instances.keypoints.depth[-1, 1] == 2) == (flip == 1)
+
+
 def test_donors_are_not_blown_up_beyond_twice_their_size():
     small = donor()
     tiny = replace(small, instances=replace(small.instances, boxes=np.array([[50, 40, 58, 48]], np.float32)))
@@ -201,6 +208,24 @@ def test_training_pastes_as_often_as_asked():
     assert 10 < sum(pasted) < 30
     alone = augment.train_scene(sample, np.random.default_rng(3), BODY, size=SIZE)
     assert len(alone.instances.role) == 1 and not alone.image.any()
+
+
+def test_pasting_and_mosaics_are_drawn_apart():
+    augment = Augment(scene=replace(STILL_SCENE, mosaic=0.5, paste=0.5))
+    four = [replace(donor(), path="other.png")] * 2
+    many = [
+        len(
+            augment.train_scene(
+                donor(), np.random.default_rng(s), BODY, size=(192, 256), scenes=four, people=[donor()]
+            ).instances.role
+        )
+        for s in range(40)
+    ]
+    # Two people an image: 2, 2 and the pasted, and up to 8 with and without them.
+    plain, mosaics = [n for n in many if n <= 4], [n for n in many if n > 4]
+    assert 10 < len(plain) < 30
+    assert {2} < set(plain)
+    assert min(mosaics) <= 8 < max(mosaics)
 
 
 def test_the_donor_and_the_view_are_left_alone():

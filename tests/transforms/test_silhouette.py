@@ -65,6 +65,16 @@ def test_points_without_a_label_count_for_nothing():
     np.testing.assert_array_equal(silhouette(XY, labelled, BODY, SIZE), silhouette(wild, labelled, BODY, SIZE))
 
 
+def test_hands_go_on_beyond_the_last_point():
+    # The knees end the bones of the body here: a third of the last bone further on is covered, its double is not.
+    cover = silhouette(XY, ALL, BODY, (130, 110))
+    for end, before in ((3, 1), (4, 2)):
+        step = XY[end] - XY[before]
+        for far, covered in ((0.35, True), (0.75, False)):
+            x, y = np.floor(XY[end] + far * step).astype(int)
+            assert (cover[y, x] > 0.5) == covered
+
+
 def test_too_little_to_tell():
     assert silhouette(XY, np.array([True, True, False, False, False]), BODY, SIZE) is None
     assert silhouette(np.full((5, 2), 7.0), ALL, BODY, SIZE) is None
