@@ -1,11 +1,13 @@
 """The representations side by side on real data: one network, one budget of images seen.
 
     python -m benchmarks.ladder mtfl5|helen|lspe [--only NAME...] [--every] [--seeds 0 1 2] [--epochs N] [--name NAME]
+        [--flip-test]
 
 Each run is one `posekit train` in a process of its own, on one thread, resumed where it was stopped. The result file
 holds the commands, the curve against images seen, and the mean pose and the untrained network beside them. It is
 written after every run, and a run that it already holds, by its command, is not made again: a ladder may be climbed in
-several goes. Further words are handed on to `posekit train`.
+several goes. `--flip-test` measures what was trained once more, averaged with the mirrored images; it needs the runs'
+folders. Further words are handed on to `posekit train`.
 """
 
 from __future__ import annotations
@@ -123,6 +125,15 @@ def train(words: list[str], run: Path) -> dict[str, Any]:
     return {"command": shown(words, run), **made, "curve": rows, **summary}
 
 
+def flipped(setup: Setup, run: Path) -> dict[str, float]:
+    """Figures of a finished run, averaged with the mirrored images."""
+    file = run / "flip_test.json"
+    words = ["eval", "--model", str(run), "--data", str(root() / setup.val), "--flip-test", "True", "--json", str(file)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+    return dict(json.loads(file.read_text(encoding="utf-8"))["figures"])
+
+
 def held(name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Runs that a result file holds already: by method, and by method and seed."""
     file = RESULTS / f"{name}.json"
@@ -147,6 +158,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--root", type=Path, default=Path("runs/ladder"))
+    parser.add_argument("--flip-test", action="store_true", help="measure again with the mirrored images")
     parser.add_argument("--name", help="of the result file; default ladder_DATA")
     asked, extra = parser.parse_known_args()
     setup = SETUPS[asked.data]
@@ -161,6 +173,8 @@ def main() -> None:
             place, key = (repeats.setdefault(method, {}), str(seed)) if seed else (methods, method)
             if place.get(key, {}).get("command") != shown(words, run):
                 place[key] = train(words, run)
+            if asked.flip_test and "flip_test" not in place[key]:
+                place[key]["flip_test"] = flipped(setup, run)
             found = {"methods": methods, **({"repeats": repeats} if repeats else {})}
             file = write(name, found, data=asked.data, size=setup.size)
             print(f"{method}, seed {seed}: {place[key]['figures']}; in {file}", flush=True)

@@ -14,7 +14,10 @@ TITLES = {
     "mtfl5": "5 face points, 64x64, 19,270 images seen (MTFL without slipped labels; tested on AFLW)",
     "helen": "68 face points, 128x128, 72,420 images seen (300-W: HELEN and AFW; tested on HELEN)",
     "lspe": "14 body points, 128x128, 53,904 images seen (LSP extended, person crops)",
+    "lspe_imagenet": "The same from ImageNet's weights, the first stages as they are (LSP extended, 53,904 images seen)",
 }
+NETWORK = {"lspe_imagenet": "EfficientNet-Lite0"}
+"""Where a ladder's network is another than the ResNet-18 of half width."""
 
 
 def _read(name: str) -> dict[str, Any] | None:
@@ -37,19 +40,23 @@ def ladder(data: str) -> Iterator[str]:
     main = some["main"]
     names = [main, *(n for n in ("nme_box", "median") if n != main)]
     seeds = "seed 0" if not repeats else "seed 0; +- is the spread over the seeds of the ladder"
-    how = f"one network (ResNet-18 of half width), {seeds}, the best epoch on the images measured"
+    network = NETWORK.get(data, "ResNet-18 of half width")
+    how = f"one network ({network}), {seeds}, the best epoch on the images measured"
+    mirrored = all("flip_test" in run for run in methods.values())
     yield f"**{TITLES[data]}**, {how}; `{result['command']}`:\n"
-    yield _row("", *names, *(("head MACs", "ms an image") if costs else ()))
-    yield _row("---", *("---" for _ in names), *(("---", "---") if costs else ()))
+    more = (*(f"{name}, flip test" for name in names[:2] if mirrored), *(("head MACs", "ms an image") if costs else ()))
+    yield _row("", *names, *more)
+    yield _row(*("---" for _ in ("", *names, *more)))
     for method, values in methods.items():
         found = [values, *repeats.get(method, {}).values()]
         cost = costs.get(method)
         spent = (
             () if not costs else ("", "") if cost is None else (_macs(cost["head_macs"]), f"{cost['median_ms']:.1f}")
         )
-        yield _row(f"`{method}-tiny`", *(_spread([run["figures"][n] for run in found]) for n in names), *spent)
+        turned = [f"{values['flip_test'][n]:.3f}" for n in names[:2]] if mirrored else []
+        yield _row(f"`{method}-tiny`", *(_spread([run["figures"][n] for run in found]) for n in names), *turned, *spent)
     for baseline, figures in some["baselines"].items():
-        yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *(("", "") if costs else ()))
+        yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *("" for _ in more))
     yield ""
 
 

@@ -55,6 +55,17 @@ def test_another_command_is_another_run(climb):
     assert result["methods"]["topdown-dark"]["command"].endswith("--train.lr 1e-3")
 
 
+def test_the_mirrored_images_are_asked_once(climb, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ladder, "flipped", lambda setup, run: asked.append(run.name) or {"score": 7})
+    made, _ = climb("--only", "topdown-dark")
+    made, result = climb("--only", "topdown-dark", "--flip-test")
+    assert made == []
+    assert result["methods"]["topdown-dark"]["flip_test"] == {"score": 7}
+    climb("--only", "topdown-dark", "--flip-test")
+    assert asked == ["mtfl5-topdown-dark-5"]
+
+
 def test_every_representation_of_the_plane_is_a_recipe(climb):
     made, _ = climb("--every")
     assert len(made) == len(ladder.EVERY) == 19
