@@ -14,7 +14,7 @@ TITLES = {
     "mtfl5": "5 face points, 64x64, 19,270 images seen (MTFL without slipped labels; tested on AFLW)",
     "helen": "68 face points, 128x128, 72,420 images seen (300-W: HELEN and AFW; tested on HELEN)",
     "lspe": "14 body points, 128x128, 53,904 images seen (LSP extended, person crops)",
-    "lspe_imagenet": "The same from ImageNet's weights, the first stages as they are (LSP extended, 53,904 images seen)",
+    "lspe_imagenet": "The same from ImageNet's weights, first stages kept as they are (LSP extended, 53,904 images)",
 }
 NETWORK = {"lspe_imagenet": "EfficientNet-Lite0"}
 """Where a ladder's network is another than the ResNet-18 of half width."""

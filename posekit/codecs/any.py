@@ -18,7 +18,9 @@ from posekit.codecs.rle import Rle
 from posekit.codecs.scenes.center_pose import CenterPose
 from posekit.codecs.scenes.dekr import Dekr
 from posekit.codecs.scenes.dekr_first import DekrFirst
+from posekit.codecs.scenes.directpose import DirectPose
 from posekit.codecs.scenes.fcos import Fcos
+from posekit.codecs.scenes.ttf_pose import TtfPose
 from posekit.codecs.simcc import SimCC
 from posekit.codecs.udp import Udp, UdpCombined
 from posekit.codecs.volume import Heatmap3d, Integral3d
@@ -42,8 +44,10 @@ AnyCodec = Annotated[
     | SimCC
     | Dfl
     | CenterPose
+    | TtfPose
     | Dekr
     | DekrFirst
-    | Fcos,
+    | Fcos
+    | DirectPose,
     Field(discriminator="kind"),
 ]

@@ -7,15 +7,19 @@ from posekit.recipe import Recipe
 from posekit.recipes import onestage
 from posekit.recipes.centernet import centernet
 from posekit.recipes.dekr import dekr, dekr_first
+from posekit.recipes.directpose import directpose
 from posekit.recipes.fcos import fcos
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, TINY, topdown
+from posekit.recipes.ttfnet import ttfnet
 
 SYSTEMS: dict[str, onestage.System] = {
     "centernet": centernet,
+    "ttfnet": ttfnet,
     "dekr": dekr,
     "dekr-first": dekr_first,
     "fcos": fcos,
+    "directpose": directpose,
 }
 """Name to a system for whole images."""
 

@@ -1,0 +1,161 @@
+"""Every cell around a middle is a sample: TTFNet's boxes, and points told the same way.
+
+Liu et al. 2020, arXiv:1909.00700.
+"""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import bell, mirrored, nearest, outer
+from posekit.codecs.kernels import ellipse_radius, radius_sigma
+from posekit.codecs.on_grid import OnGrid
+from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, judged, summits, within
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+SIDES = (2, 1, 0, 3)
+"""Left, upper, right and lower side, mirrored."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TtfPose(OnGrid):
+    """Elliptical hills on middles; all cells of a hill say how far box and points lie, those near its top louder.
+
+    Source: Liu et al. 2020, arXiv:1909.00700. Differs: distances run from the centres of cells, boxes are continuous
+    (no "+ 1"), and each cell says the way to every point beside the box.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    alpha: float = Field(default=0.54, gt=0, le=1)
+    "share of the box that its hill covers"
+    beta: float = Field(default=0.54, gt=0, le=1)
+    "share of the box whose cells say where box and points are"
+    unit: float = Field(default=16.0, gt=0)
+    "pixels of the box's sides a unit of what the network gives"
+    most: int = Field(default=100, ge=1)
+    "instances found in an image, at most"
+    kind: Suppress[Literal["ttf_pose"]] = "ttf_pose"
+
+    gives = frozenset({"centre", "box", "joints"})
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Middles, distances to the four sides, ways to the points."""
+        counts = {"centre": 1, "box": 4, "joints": 2 * self.points}
+        return {name: (count, *self.grid.shape) for name, count in counts.items()}
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw the hills, and say what their cells should say.
+
+        Args:
+            instances: N slots an image, K points, boxes; regions to ignore in slots of that role.
+
+        Returns:
+            ``centre`` (B, 1, H, W), exactly 1 at each middle, with weight 0 in regions to ignore; ``box`` (B, 4, H, W)
+            pixels to the sides; ``joints`` (B, 2 K, H, W) cells to the points. Weights of a hill's cells sum to the
+            logarithm of the box's area, less what a smaller box takes away.
+
+        Raises:
+            ValueError: another number of points.
+        """
+        crowd = crowd_of(instances, self.points)
+        boxes = self._clipped(crowd.boxes)
+        cell = nearest(self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2))
+        size = boxes[..., 2:] - boxes[..., :2]
+        present = crowd.present & within(cell, self.grid.shape) & (size > 0).all(-1)
+        centre = torch.where(present[..., None, None], self._hills(cell, size, self.alpha), 0.0).amax(1, keepdim=True)
+        owner, share = self._owners(cell, size, present)
+        everywhere = torch.maximum(judged(instances, self.grid), (centre == 1).to(centre.dtype))
+        box, way, known = self._said(crowd, boxes, owner)
+        return Target(
+            maps={"centre": centre, "box": box * (share > 0), "joints": way * (share > 0), "xy": crowd.xy},
+            weight={
+                "centre": everywhere,
+                "box": share,
+                "joints": share * known,
+                "xy": crowd.known[..., None].to(crowd.xy.dtype),
+            },
+        )
+
+    def _clipped(self, boxes: Tensor) -> Tensor:
+        height, width = self.image
+        return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
+
+    def _hills(self, cell: Tensor, size: Tensor, share: float) -> Tensor:
+        """(B, N, H, W) hills around whole cells (B, N, 2) with the proportions of boxes (B, N, 2) in pixels."""
+        whole, sigma = radius_sigma(ellipse_radius(size / size.new_tensor(self.grid.scale), share))
+        columns, rows = (
+            bell(cell[..., axis], count, sigma[..., axis], whole[..., axis])
+            for axis, count in ((0, self.grid.width), (1, self.grid.height))
+        )
+        return outer(rows, columns)
+
+    def _owners(self, cell: Tensor, size: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, H W) whose a cell is, the smallest of those who claim it, and (B, 1, H, W) its weight, 0 where no one."""
+        hills = self._hills(cell, size, self.beta) * present[..., None, None]
+        area = size.prod(-1)
+        least, owner = torch.where(hills > 0, area[..., None, None], torch.inf).min(1, keepdim=True)
+        total = hills.sum((-1, -2)).clamp_min(1e-9)
+        # Boxes of a pixel or less would weigh nothing, or less than that.
+        worth = area.clamp_min(torch.e).log() / total
+        share = (hills * worth[..., None, None]).gather(1, owner) * least.isfinite()
+        return owner.flatten(1), share
+
+    def _said(self, crowd: Crowd, boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What each cell's owner asks of it: (B, 4, H, W) pixels, (B, 2 K, H, W) cells, (B, 2 K, H, W) known."""
+        shape = self.grid.shape
+        x, y = self.grid.axes(boxes)
+        place = torch.stack((x.expand(shape), y[:, None].expand(shape)), -1).flatten(0, 1)
+
+        def own(values: Tensor) -> Tensor:
+            flat = values.flatten(2)
+            return flat.gather(1, owner[..., None].expand(-1, -1, flat.shape[2]))
+
+        sides = own(boxes)
+        box = torch.cat((place - sides[..., :2], sides[..., 2:] - place), -1)
+        known = own(crowd.known.to(boxes.dtype)).repeat_interleave(2, -1)
+        way = (own(crowd.xy).unflatten(-1, (-1, 2)) - place[:, None]) / boxes.new_tensor(self.grid.scale)
+        return tuple(t.transpose(1, 2).unflatten(-1, shape) for t in (box, way.flatten(2) * known, known))  # type: ignore[return-value]
+
+    def read(self, maps: Maps) -> Maps:
+        """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
+        return {**maps, "box": maps["box"].relu() * self.unit}
+
+    def decode(self, maps: Maps) -> Poses:
+        """The best middles and what their cells say.
+
+        Args:
+            maps: as the network gives them.
+
+        Returns:
+            Poses (B, N, K), the best first: image pixels; scores are those of the middles.
+        """
+        score, cell = summits(maps["centre"].float().sigmoid(), self.most)
+        score, cell = score[:, 0], cell[:, 0]
+        box, way = (torch.nan_to_num(at_cells(self.read(maps)[name].float(), cell)) for name in ("box", "joints"))
+        place = cell.to(box.dtype)
+        here = self.grid.pixels(place)
+        xy = self.grid.pixels(place[:, :, None] + way.unflatten(-1, (-1, 2)))
+        return Poses(
+            xy=xy,
+            score=score[..., None].expand(xy.shape[:-1]),
+            instance_score=score,
+            boxes=torch.cat((here - box[..., :2], here + box[..., 2:]), -1),
+        )
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror maps, sides and ways; exact but on a `RatioGrid`."""
+        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
+        ways = mirrored(maps["joints"], pairs, self.grid).unflatten(1, (-1, 2))
+        return {
+            "centre": mirrored(maps["centre"], (0,), self.grid),
+            "box": mirrored(maps["box"], SIDES, self.grid),
+            "joints": (ways * ways.new_tensor((-1.0, 1.0))[:, None, None]).flatten(1, 2),
+        }

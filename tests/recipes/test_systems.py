@@ -1,0 +1,201 @@
+"""What every system for whole images owes, over the dict of them."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from figures import FOUR
+from torch import nn
+
+from posekit.codecs.scenes import SCENE_CODECS
+from posekit.data.batch import collate
+from posekit.data.synthetic import Synthetic
+from posekit.pipelines.decoding import read_out
+from posekit.recipe import RecipeError, dump, parse
+from posekit.recipes import RECIPES, SYSTEMS
+from posekit.training.evaluate import measure
+from posekit.training.loader import StillScenes
+from posekit.training.task import Task
+
+NAMES = {"centernet", "fcos", "directpose", "fcpose", "dekr", "dekr-first", "ttfnet"}
+SIZE = (128, 192)
+ON = pytest.mark.parametrize("name", SYSTEMS)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return Synthetic(FOUR, count=4, size=(96, 160), seed=7, figures=4).dataset()
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Recipe and freshly drawn network of a system, each made once."""
+    kept = {}
+
+    def make(name):
+        if name not in kept:
+            torch.manual_seed(0)
+            recipe = RECIPES[f"{name}-tiny"](FOUR, size=SIZE, backbone="mobilenet_v3")
+            kept[name] = recipe, recipe.build().eval()
+        return kept[name]
+
+    return make
+
+
+def batch_of(recipe, dataset, *numbers):
+    return collate([StillScenes(dataset, recipe)[n] for n in numbers])
+
+
+def test_every_system_is_there():
+    assert set(SYSTEMS) == NAMES
+    used = {RECIPES[name](FOUR).codec.kind for name in SYSTEMS}
+    assert used == set(SCENE_CODECS)
+
+
+@ON
+def test_the_network_gives_what_the_codec_wants(name, made):
+    recipe, net = made(name)
+    with torch.no_grad():
+        maps = net(torch.zeros(2, 3, *SIZE, dtype=torch.uint8))
+    assert {key: tuple(maps[key].shape[1:]) for key in recipe.codec.shapes} == {
+        key: tuple(shape) for key, shape in recipe.codec.shapes.items()
+    }
+
+
+@ON
+def test_a_recipe_is_its_json(name, made):
+    recipe, _ = made(name)
+    assert parse(dump(recipe), "here") == recipe
+
+
+@ON
+def test_the_plain_form_is_made_too(name):
+    recipe = RECIPES[name](FOUR)
+    assert recipe.whole
+    assert recipe.size == (512, 512)
+    with pytest.raises(RecipeError, match="brings its own maps"):
+        RECIPES[name](FOUR, codec="dark")
+
+
+@ON
+def test_every_weight_learns_and_nobody_is_no_fault(name, made, drawn):
+    """Losses are finite with and without people, and reach all weights together."""
+    recipe, _ = made(name)
+    torch.manual_seed(0)
+    task = Task(recipe, recipe.build()).train()
+    full = batch_of(recipe, drawn, 0, 1)
+    role = torch.zeros_like(full.instances.role)
+    for batch in (full, replace(full, instances=replace(full.instances, role=role))):
+        terms = task(batch)
+        total = torch.stack(list(terms.values())).sum()
+        assert torch.isfinite(total)
+        task.zero_grad()
+        total.backward()
+        for key, weight in task.named_parameters():
+            assert weight.grad is not None or not weight.requires_grad, key
+            assert weight.grad is None or torch.isfinite(weight.grad).all(), key
+    task.zero_grad()
+    torch.stack(list(task(full).values())).sum().backward()
+    still = [key for key, weight in task.named_parameters() if weight.requires_grad and not weight.grad.any()]
+    # Layers drawn as zeros pass nothing on to what feeds them before the first step.
+    assert len(still) <= 0.1 * len(list(task.parameters())), still
+
+
+@ON
+def test_poses_of_any_maps_are_sound(name, made):
+    recipe, net = made(name)
+    torch.manual_seed(1)
+    image = torch.randint(0, 256, (3, 3, *SIZE), dtype=torch.uint8)
+    with torch.no_grad():
+        poses = read_out(net, recipe.codec, image)
+    count, points = poses.xy.shape[1], len(FOUR.points)
+    assert poses.xy.shape == (3, count, points, 2)
+    assert poses.score.shape == (3, count, points)
+    assert poses.boxes.shape == (3, count, 4)
+    for value in (poses.score, poses.instance_score):
+        assert ((value >= 0) & (value <= 1)).all()
+    assert torch.isfinite(poses.xy).all()
+    assert torch.isfinite(poses.boxes).all()
+    assert (poses.instance_score.diff(dim=1) <= 1e-6).all()
+    # Images of a batch do not hear of each other.
+    with torch.no_grad():
+        alone = read_out(net, recipe.codec, image[1:2])
+    torch.testing.assert_close(alone.instance_score[0], poses.instance_score[1], atol=1e-4, rtol=1e-3)
+
+
+@ON
+def test_maps_that_are_no_numbers_hurt_nobody(name, made):
+    recipe, net = made(name)
+    if hasattr(recipe.codec, "select"):
+        pytest.skip("its maps are made for chosen cells; see its own tests")
+    with torch.no_grad():
+        maps = net(torch.zeros(1, 3, *SIZE, dtype=torch.uint8))
+    poses = recipe.codec.decode({key: torch.full_like(value, torch.nan) for key, value in maps.items()})
+    assert torch.isfinite(poses.xy).all()
+    assert torch.isfinite(poses.instance_score).all()
+
+
+@ON
+def test_a_mirror_of_a_mirror_is_the_image(name, made):
+    recipe, net = made(name)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        maps = net(torch.randint(0, 256, (1, 3, *SIZE), dtype=torch.uint8))
+    twice = recipe.codec.flip(recipe.codec.flip(maps, FOUR.flip), FOUR.flip)
+    for key in recipe.codec.shapes:
+        torch.testing.assert_close(twice[key], maps[key], atol=1e-5, rtol=1e-5, msg=key)
+
+
+@ON
+def test_measuring_an_untrained_network(name, made, drawn):
+    recipe, net = made(name)
+    measured = measure(net, recipe, drawn, "cpu")
+    assert measured.main == "AP"
+    assert 0 <= measured.figures["AP"] < 0.5
+
+
+class Whole(nn.Module):
+    """Images in, people out."""
+
+    def __init__(self, recipe, net):
+        super().__init__()
+        self.net, self.codec = net, recipe.codec
+
+    def forward(self, image):
+        poses = read_out(self.net, self.codec, image)
+        return poses.xy, poses.score, poses.instance_score, poses.boxes
+
+
+@ON
+def test_onnx_with_decoding_inside(name, made, drawn, tmp_path):
+    """Two images, and one, through one file: the same people at the same places, whatever their order."""
+    recipe, net = made(name)
+    model, file = Whole(recipe, net).eval(), str(tmp_path / "model.onnx")
+    image = batch_of(recipe, drawn, 0, 1, 2).image.contiguous()
+    names = ("points", "scores", "people", "boxes")
+    with warnings.catch_warnings():
+        # The exporter itself warns that it is the older one and that shapes are traced.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        torch.onnx.export(
+            model,
+            (image,),
+            file,
+            dynamo=False,
+            opset_version=17,
+            input_names=["image"],
+            output_names=list(names),
+            dynamic_axes={key: {0: "batch"} for key in ("image", *names)},
+        )
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for size in (1, 2):
+        xy, _, people, _ = session.run(None, {"image": image[:size].numpy()})
+        with torch.no_grad():
+            points, _, alike, _ = model(image[:size])
+        np.testing.assert_allclose(people, alike.numpy(), atol=1e-4)
+        away = np.abs(xy[:, :, None] - points.numpy()[:, None]).max((-1, -2))
+        assert np.median(away.min(2)) <= 0.01
+        assert (away.min(2) <= 0.01).mean() > 0.95
