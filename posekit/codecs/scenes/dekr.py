@@ -88,7 +88,8 @@ class Dekr(OnGrid):
         spots = torch.cat((place, middle[:, :, None]), 2)
         heatmap, near = self._hills(spots, torch.cat((shown, led[..., None]), -1))
         blank = replace(instances, role=torch.where(crowd.present & ~told, IGNORE, instances.role))
-        weight = judged(blank, self.grid) * torch.where(self._spread(near), 1.0, self.background)
+        weight = judged(blank, self.grid)
+        weight = weight * torch.where(self._spread(near), weight.new_tensor(1.0), self.background)
         x, y = self.grid.scale
         reach = self.radius / x, self.radius / y
         way, worth = ways_around(place, shown, middle, led, self._size(crowd), reach, self.grid.shape)
