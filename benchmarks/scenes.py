@@ -1,0 +1,153 @@
+"""Systems for whole images side by side on real scenes: accuracy, size, and time against the number of people.
+
+    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--root DIR]
+    python -m benchmarks.scenes latency [--only NAME...] [--rounds N]
+
+Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
+process of its own and on one thread, resumed where it was stopped; 1,000 images an epoch. `train` writes
+``scenes.json`` after every run, and does not repeat what it holds; `latency` writes ``scenes_latency.json``. Further
+words of `train` are handed on to `posekit train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.ladder import held, root, shown, train
+from benchmarks.record import write
+from benchmarks.timing import interleaved, summary
+from posekit.data.synthetic import Synthetic
+from posekit.models.count import measure
+from posekit.pipelines.decoding import read_out
+from posekit.recipe import Recipe
+from posekit.recipes import RECIPES, SYSTEMS
+from posekit.skeletons import SKELETONS
+
+SIZE = (256, 256)
+EPOCHS = 20
+DRAWN = 473
+"""Drawn scenes; with the 527 of COCO an epoch has 1,000."""
+PEOPLE = (1, 4, 16, 64)
+COCO, LSP = "coco_mini_person/annotations", "lspe/annotations/lspe_train.json"
+SKELETON = SKELETONS["coco17"]
+
+
+def drawn_scenes(folder: Path) -> Path:
+    """The label file of drawn scenes, drawn where they are not there yet."""
+    file = folder / "labels.json"
+    return file if file.exists() else Synthetic(SKELETON, DRAWN, SIZE, seed=11, figures=4).to_files(folder)
+
+
+def command(system: str, drawn: Path, run: Path, epochs: int, extra: tuple[str, ...]) -> list[str]:
+    """Words of one `posekit train`."""
+    return [
+        *("train", f"{system}-tiny", "--data.train", str(root() / COCO / "person_keypoints_train.json"), str(drawn)),
+        *("--data.val", str(root() / COCO / "person_keypoints_val.json"), "--data.people", str(root() / LSP)),
+        *("--data.skeleton", "coco17", "--size", *map(str, SIZE), "--train.epochs", str(epochs)),
+        *("--train.eval-every", "4", "--augment.scene.mosaic", "0.25", "--out", str(run), "--resume", *extra),
+    ]
+
+
+def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
+    """Train system after system."""
+    methods, _ = held("scenes")
+    drawn = drawn_scenes(asked.root / "drawn")
+    for system in asked.only:
+        run = asked.root / f"{system}-{asked.epochs}"
+        words = command(system, drawn, run, asked.epochs, extra)
+        said = (
+            shown(words, run).replace(str(drawn), "runs/scenes/drawn/labels.json").replace("runs/ladder", "runs/scenes")
+        )
+        if methods.get(system, {}).get("command") != said:
+            methods[system] = {**train(words, run), "command": said}
+        file = write("scenes", {"methods": methods}, size=SIZE)
+        print(f"{system}: {methods[system]['figures']}; in {file}", flush=True)
+
+
+def network(recipe: Recipe) -> Callable[[], Any]:
+    """A call of the network alone."""
+    net, image = _net(recipe), _image(recipe)
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return net(image)
+
+    return call
+
+
+def whole(recipe: Recipe, people: int) -> Callable[[], Any]:
+    """A call that finds so many people in one image and chooses among them."""
+    made = replace(recipe, codec=replace(recipe.codec, most=people))
+    net, image, choose = _net(made), _image(made), replace(made.choose, least=0.0)
+    sigmas = made.skeleton.oks_sigmas
+
+    def call() -> Any:
+        with torch.inference_mode():
+            poses = read_out(net, made.codec, image).each(lambda a: a[0].numpy())
+        return choose(poses, sigmas)
+
+    return call
+
+
+def _net(recipe: Recipe) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return recipe.build(weights=False).eval().to(memory_format=torch.channels_last)
+
+
+def _image(recipe: Recipe) -> torch.Tensor:
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.integers(0, 256, (1, 3, *recipe.size), dtype=np.uint8))
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def timed(asked: argparse.Namespace) -> None:
+    """Time all systems, interleaved."""
+    torch.set_num_threads(1)
+    recipes = {name: RECIPES[f"{name}-tiny"](SKELETON, size=SIZE) for name in asked.only}
+    calls: dict[str, Callable[[], Any]] = {}
+    for name, recipe in recipes.items():
+        calls[f"{name}, network"] = network(recipe)
+        calls |= {f"{name}, {count} people": whole(recipe, count) for count in PEOPLE}
+    times = summary(interleaved(calls, asked.rounds))
+    costs = {}
+    for name, recipe in recipes.items():
+        parts = measure(recipe.build(weights=False), recipe.size)
+        alone = times[f"{name}, network"]["median_ms"]
+        people = {str(count): times[f"{name}, {count} people"]["median_ms"] for count in PEOPLE}
+        costs[name] = {
+            "network_ms": alone,
+            "people_ms": people,
+            "decoding_share_of_64": people["64"] / alone - 1,
+            "head_macs": sum(parts[part].macs for part in ("neck", "head") if part in parts),
+            "macs": parts["total"].macs,
+            "parameters": parts["total"].parameters,
+        }
+    print(f"in {write('scenes_latency', {'methods': costs}, size=SIZE)}")
+
+
+def main() -> None:
+    """Train or time."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("train", "latency"))
+    parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--root", type=Path, default=Path("runs/scenes"))
+    parser.add_argument("--rounds", type=int, default=20)
+    asked, extra = parser.parse_known_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if asked.what == "train":
+        trained(asked, tuple(extra))
+    else:
+        timed(asked)
+
+
+if __name__ == "__main__":
+    main()
