@@ -49,7 +49,8 @@ def measure(module: nn.Module, image_size: tuple[int, int]) -> dict[str, Cost]:
     """Cost of each child of a network (``backbone``, ``neck``, ``head``) and of the whole (``total``).
 
     Runs the network once in eval mode on a black image, on the device of its parameters; on ``meta`` nothing is
-    computed. What is not a module's convolution or linear layer (attention's products, norms, resizing) costs nothing.
+    computed. What is not a module's convolution or linear layer (attention's products, norms, resizing) costs nothing,
+    but for layers that say their own by a method ``macs(input, output)``.
 
     Args:
         module: takes (B, 3, H, W).
@@ -81,7 +82,8 @@ def _counting(module: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> It
     """Write the counts of every layer that runs inside the block; the mode is put back afterwards."""
     kinds = nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     modes = {layer: layer.training for layer in module.modules()}
-    hooks = [layer.register_forward_hook(_hook(counts)) for layer in modes if isinstance(layer, kinds)]
+    counted = [layer for layer in modes if isinstance(layer, kinds) or hasattr(layer, "macs")]
+    hooks = [layer.register_forward_hook(_hook(counts)) for layer in counted]
     module.eval()
     try:
         yield
@@ -94,12 +96,16 @@ def _counting(module: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> It
 
 def _hook(counts: dict[nn.Module, tuple[int, int]]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        before = counts.get(layer, (0, 0))
+        if hasattr(layer, "macs"):
+            own = layer.macs(inputs[0], output)
+            counts[layer] = (before[0] + own, before[1] + own)
+            return
         if isinstance(layer, nn.Linear):
             positions = through = inputs[0].numel() // layer.in_features
         else:
             through = output.shape[0] * output.shape[2:].numel()
             positions = inputs[0].shape[0] * inputs[0].shape[2:].numel() if layer.transposed else through
-        before = counts.get(layer, (0, 0))
         counts[layer] = (before[0] + layer.weight.numel() * positions, before[1] + layer.weight.numel() * through)
 
     return count

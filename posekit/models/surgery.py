@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
+import torch
 from torch import Tensor, nn
 
 from posekit.models.layers.acon import AconC, MetaAcon
 from posekit.models.layers.activations import ACTIVATIONS, BY_CHANNEL, IN_PLACE
+from posekit.models.layers.conv import SameConv2d
+from posekit.models.layers.dynamic import Attention, CondConv2d, DynamicConv2d, MixedConv2d
 from posekit.models.layers.frelu import FReLU
 from posekit.models.survey import Survey, survey
 
@@ -66,6 +69,116 @@ def _activation(name: str, channels: int, old: nn.Module) -> nn.Module:
     if isinstance(new, IN_PLACE):
         new.inplace = bool(getattr(old, "inplace", False))
     return new
+
+
+CONVOLUTIONS: dict[str, type[MixedConv2d]] = {"dynamic": DynamicConv2d, "condconv": CondConv2d}
+"""Convolutions that can replace plain ones."""
+
+
+def swap_convs(
+    net: nn.Module,
+    kind: str = "dynamic",
+    kernels: int = 4,
+    temperature: float = 30.0,
+    skip_first: bool = True,
+    noise: float = 0.0,
+    image: Tensor | None = None,
+) -> int:
+    """Put convolutions that mix several kernels in the place of every one that runs on maps; weights are kept.
+
+    Every kernel starts as a copy of the one that was there, so without noise the network still computes the same: a
+    trunk's published weights are to be loaded before, not after. (Kernels of CondConv start at 2 / ``kernels`` of it
+    and with equal shares of 1/2, since theirs do not sum to 1.) Equal copies alone learn slowly to differ.
+
+    Args:
+        net: changed; a trunk of ours, of timm, or any network that takes (B, 3, H, W).
+        kind: of `CONVOLUTIONS`.
+        kernels: in each layer.
+        temperature: of dynamic convolutions at the start; see `anneal`.
+        skip_first: leave the convolution that runs first as it is, as published.
+        noise: on every kernel, in standard deviations of the layer's own weights; about 1 where those are fresh.
+        image: (B, 3, H, W) on which the network is run once to see what it does; see `survey`.
+
+    Returns:
+        How many layers were replaced.
+
+    Raises:
+        ValueError: there is no such kind, there are no convolutions, or some of them are not of a form that is known
+            here.
+    """
+    if kind not in CONVOLUTIONS:
+        raise ValueError(f"there is no convolution {kind!r}; there are {', '.join(CONVOLUTIONS)}")
+    seen = survey(net, image, REPLACEABLE)
+    inside = {part for layer in net.modules() if isinstance(layer, REPLACEABLE) for part in layer.modules()}
+    convs = [layer for layer in seen.shapes if isinstance(layer, nn.Conv2d) and seen.on_maps(layer)]
+    convs = [layer for layer in convs[skip_first:] if layer not in inside]
+    if not convs:
+        raise ValueError(f"no convolution runs on maps in this {type(net).__name__}: there is nothing to replace")
+    _refuse_unknown(net, convs)
+    _replace(net, {conv: _mixed(conv, kind, kernels, temperature, noise) for conv in convs})
+    return len(convs)
+
+
+def _refuse_unknown(net: nn.Module, convs: list[nn.Conv2d]) -> None:
+    """Raise where a convolution does anything that a mixed one does not."""
+    paths = {layer: path for path, layer in net.named_modules()}
+    odd = [
+        f"{paths[conv]} ({conv})"
+        for conv in convs
+        if type(conv) not in (nn.Conv2d, SameConv2d)
+        or conv.padding_mode != "zeros"
+        or any(isinstance(pair, str) or pair[0] != pair[1] for pair in (conv.kernel_size, conv.stride, conv.padding))
+        or conv.dilation[0] != conv.dilation[1]
+    ]
+    if odd:
+        raise ValueError(
+            f"{len(odd)} convolutions cannot be replaced, only square ones padded with zeros can: {_listing(odd)}"
+        )
+
+
+@torch.no_grad()
+def _mixed(conv: nn.Conv2d, kind: str, kernels: int, temperature: float, noise: float) -> MixedConv2d:
+    """A mixed convolution of the same sizes that starts from the same weights."""
+    options: dict[str, float] = {"temperature": temperature} if kind == "dynamic" else {}
+    new = CONVOLUTIONS[kind](
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size[0],
+        conv.stride[0],
+        int(conv.padding[0]),
+        conv.dilation[0],
+        conv.groups,
+        conv.bias is not None,
+        kernels,
+        **options,
+    ).to(conv.weight)
+    new.margin = getattr(conv, "margin", ())
+    scale = 1.0
+    if isinstance(new, CondConv2d):
+        nn.init.zeros_(new.share.score.weight)
+        nn.init.zeros_(new.share.score.bias)
+        scale = 2.0 / kernels
+    new.weight.copy_(conv.weight.expand_as(new.weight))
+    if noise:
+        new.weight.add_(torch.randn_like(new.weight) * (noise * conv.weight.std(correction=0)))
+    new.weight.mul_(scale)
+    if conv.bias is not None:
+        new.bias.copy_((scale * conv.bias).expand_as(new.bias))
+    return new
+
+
+def anneal(net: nn.Module, step: float, steps: float) -> None:
+    """Lower the temperature of every dynamic convolution in a straight line from its start to 1.
+
+    Args:
+        net: changed; any network, also one without dynamic convolutions.
+        step: 0 at the start; steps, epochs or shares of the run.
+        steps: of the same, from which on the temperature is 1; published: 10 epochs.
+    """
+    done = min(1.0, step / steps) if steps > 0 else 1.0
+    for layer in net.modules():
+        if isinstance(layer, Attention):
+            layer.set_temperature(layer.start + (1.0 - layer.start) * done)
 
 
 def _channels(path: str, layer: nn.Module, seen: Survey, name: str) -> int:
