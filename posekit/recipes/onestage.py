@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -13,6 +13,7 @@ from posekit.losses.any import AnyLoss
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.onestage import OneStage
 from posekit.models.topdown import AnyBackbone
+from posekit.postprocess.choose import Choose
 from posekit.recipe import Recipe, RecipeError, Train, explain
 from posekit.recipes.topdown import Size, backbone_of
 
@@ -34,6 +35,7 @@ class Parts:
     codec: AnyCodec
     model: OneStage
     losses: dict[str, AnyLoss]
+    choose: Choose = field(default_factory=Choose)
 
 
 System = Callable[[Skeleton, Form], Parts]
@@ -86,6 +88,7 @@ def onestage(
             codec=parts.codec,
             model=parts.model,
             losses=parts.losses,
+            choose=parts.choose,
             train=form.train,
         )
     except ValidationError as error:

@@ -157,6 +157,12 @@ class Detector:
         sides = found.read(rows["box"].float())
         return torch.cat((found.place - sides[..., :2], found.place + sides[..., 2:]), -1)
 
+    def points_of(self, rows: Maps, found: Found) -> Tensor:
+        """(B, P, K, 2) image pixels, from ways ``points`` in cells."""
+        way = found.read(rows["points"].float()).unflatten(-1, (-1, 2))
+        place: Tensor = found.place[:, :, None] + way * found.scale[..., None, None]
+        return place
+
     def turned(self, maps: Maps, name: str, order: tuple[int, ...]) -> dict[str, Tensor]:
         """All levels of a name mirrored, with their channels in another order."""
         keys = self.levels.named(name)

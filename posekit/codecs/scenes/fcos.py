@@ -69,8 +69,7 @@ class Fcos(Detector):
         found = self.found(rows)
         boxes = self.boxes_of(rows, found)
         if self.keypoints:
-            way = found.read(rows["points"].float()).unflatten(-1, (-1, 2))
-            xy = found.place[:, :, None] + way * found.scale[..., None, None]
+            xy = self.points_of(rows, found)
             score = found.score[..., None].expand(xy.shape[:-1])
         else:
             xy = ((boxes[..., :2] + boxes[..., 2:]) / 2)[:, :, None].expand(-1, -1, self.points, -1)

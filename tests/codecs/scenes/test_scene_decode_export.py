@@ -5,6 +5,7 @@ import torch
 from crowds import POINTS
 from torch import nn
 
+from posekit.codecs.scenes.directpose import DirectPose
 from posekit.codecs.scenes.fcos import Fcos
 
 SIZE = (64, 96)
@@ -12,6 +13,7 @@ STRIDES = (8, 16)
 CODECS = {
     "fcos": Fcos(points=POINTS, size=SIZE, strides=STRIDES, most=20),
     "boxes alone": Fcos(points=POINTS, size=SIZE, strides=STRIDES, keypoints=False, most=500),
+    "directpose": DirectPose(points=POINTS, size=SIZE, strides=STRIDES, most=20),
 }
 
 

@@ -14,7 +14,7 @@ from posekit.recipes import RECIPES
 
 SIZE = (128, 192)
 BATCHES = (1, 3)
-KINDS = ("fcos-tiny",)
+KINDS = ("fcos-tiny", "directpose-tiny")
 
 
 class Whole(nn.Module):

@@ -3,6 +3,13 @@
 from posekit.models.heads.scenes.branches import Branches
 from posekit.models.heads.scenes.dekr import DekrHead
 from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.heads.scenes.directpose import DirectPoseHead
 from posekit.models.heads.scenes.fcos import FCOS
 
-SCENE_HEADS = {"branches": Branches, "fcos": FCOS, "dekr": DekrHead, "dekr_first": DekrFirstHead}
+SCENE_HEADS = {
+    "branches": Branches,
+    "fcos": FCOS,
+    "directpose": DirectPoseHead,
+    "dekr": DekrHead,
+    "dekr_first": DekrFirstHead,
+}

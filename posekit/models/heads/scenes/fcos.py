@@ -22,6 +22,9 @@ PRIOR = -math.log(99)
 START = 4.0
 """Where distances to the sides start, in cells: what a level looks after, and beyond the bend of a ReLU."""
 
+ORDER = ("class", "box", "centreness", "points")
+"""Of the maps."""
+
 GROUPS = 32
 """Of the norms."""
 
@@ -68,11 +71,12 @@ class FCOSHead(nn.Module):
     def __init__(self, counts: Mapping[str, int], before: int, width: int, convs: int, strides: Sequence[int]) -> None:
         super().__init__()
         self.strides = tuple(strides)
-        self.towers = nn.ModuleDict(
-            {name: tower(before, width, convs) for name in ("class", "box", "points") if name in _wanted(counts)}
-        )
+        # Without boxes there is no tower of theirs to tell the middle from.
+        self.tower_of = {name: name for name in ("class", "box", "points") if name in counts}
+        self.towers = nn.ModuleDict({name: tower(before, width, convs) for name in self.tower_of})
+        self.tower_of["centreness"] = "box" if "box" in counts else "class"
         self.predictors = nn.ModuleDict(
-            {name: nn.Conv2d(width, counts[name], 3, padding=1) for name in TOWER_OF if name in counts}
+            {name: nn.Conv2d(width, counts[name], 3, padding=1) for name in ORDER if name in counts}
         )
         init_normal(self, 0.01)
         nn.init.constant_(self.predictors["class"].bias, PRIOR)
@@ -92,18 +96,10 @@ class FCOSHead(nn.Module):
         """What the towers' maps say, by name and stride."""
         result = {}
         for name, predictor in self.predictors.items():
-            for level, (stride, x) in enumerate(zip(self.strides, features[TOWER_OF[name]], strict=True)):
+            for level, (stride, x) in enumerate(zip(self.strides, features[self.tower_of[name]], strict=True)):
                 value = predictor(x)
                 result[f"{name}_{stride}"] = value * self.scale[level] if name == "box" else value
         return result
-
-
-TOWER_OF = {"class": "class", "box": "box", "centreness": "box", "points": "points"}
-"""Which tower a name is read from."""
-
-
-def _wanted(counts: Mapping[str, int]) -> set[str]:
-    return {tower for name, tower in TOWER_OF.items() if name in counts}
 
 
 def tower(before: int, width: int, convs: int) -> nn.Sequential:
@@ -115,13 +111,12 @@ def tower(before: int, width: int, convs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def counted(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int], *single: str) -> dict[str, int]:
-    """Channels of each name that is wanted on every level.
+def counted(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int]) -> dict[str, int]:
+    """Channels of each name, which is wanted on every level.
 
     Args:
         shapes: (C, H, W) by name and stride.
         strides: of the neck's maps.
-        single: names that are wanted of some levels only, and left out here.
 
     Raises:
         ValueError: a name is wanted of other levels.
@@ -129,8 +124,7 @@ def counted(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int], *sing
     found: dict[str, dict[int, int]] = {}
     for key, shape in shapes.items():
         name, _, stride = key.rpartition("_")
-        if name not in single:
-            found.setdefault(name, {})[int(stride)] = shape[0]
+        found.setdefault(name, {})[int(stride)] = shape[0]
     for name, levels in found.items():
         if tuple(sorted(levels)) != tuple(strides):
             raise ValueError(
