@@ -24,8 +24,8 @@ class Crops(TorchDataset[Sample]):
         return len(self.dataset) * self.repeat
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        recipe, (_, index) = self.recipe, key
-        return recipe.augment.train(
+        recipe, (epoch, index) = self.recipe, key
+        return recipe.augment.at(epoch / recipe.train.epochs).train(
             self.dataset.instance(index % len(self.dataset)),
             _chance(recipe.seed, key),
             recipe.skeleton,
@@ -60,8 +60,8 @@ class Scenes(TorchDataset[Sample]):
         return self.dataset.scenes * self.repeat
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        recipe, (_, index) = self.recipe, key
-        return recipe.augment.train_scene(
+        recipe, (epoch, index) = self.recipe, key
+        return recipe.augment.at(epoch / recipe.train.epochs).train_scene(
             self.scenes[index % len(self.scenes)],
             _chance(recipe.seed, key),
             recipe.skeleton,

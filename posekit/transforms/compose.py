@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,12 @@ class Augment:
         return cls(
             geometry=STILL, colour=Photometric(brightness=0, contrast=0), drop=Drop(probability=0), scene=STILL_SCENE
         )
+
+    def at(self, done: float) -> Augment:
+        """What is left to chance when a share of the run is done: nothing is hidden before ``drop.start``."""
+        if done >= self.drop.start:
+            return self
+        return dataclasses.replace(self, drop=dataclasses.replace(self.drop, probability=0.0))
 
     def train(
         self,

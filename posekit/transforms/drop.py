@@ -1,7 +1,7 @@
 """Information dropping: parts of a crop turn black, so that a network must learn from the rest.
 
 Labels and weights of hidden points are kept; that is the point. It pays late: train normally first, then go on
-with dropping.
+with dropping (``start``).
 
 Source: Huang et al. 2020, arXiv:2008.07139 (AID)
 """
@@ -46,6 +46,8 @@ class Drop:
     "hide_and_seek: chance of a cell to be hidden; grid_mask: side of a hole relative to the period"
     holes: int = Field(8, ge=1)
     "coarse: most rectangles"
+    start: float = Field(0.0, ge=0, lt=1)
+    "share of the run before anything is hidden; the published schedule trains as long without as with it: 0.5"
 
     def __post_init__(self) -> None:
         if any(size < 0 for size in self.grids):

@@ -100,3 +100,13 @@ def test_still_crops_come_in_the_order_of_the_file(dataset, recipe):
     batches = list(still_loader(dataset, recipe, batch=4))
     assert torch.cat([batch.index for batch in batches]).tolist() == list(range(7))
     assert batches[0].image.shape == (4, 3, *SIZE)
+
+
+def test_dropping_begins_when_the_run_is_so_far(dataset, recipe):
+    """The published schedule hides nothing in the first half of a run."""
+    drop = replace(recipe.augment.drop, probability=1.0, start=0.5)
+    late = replace(recipe, augment=replace(recipe.augment, drop=drop), train=replace(recipe.train, epochs=4))
+    never = replace(recipe, train=late.train)
+    for epoch in range(4):
+        same = np.array_equal(Crops(dataset, late)[epoch, 0].image, Crops(dataset, never)[epoch, 0].image)
+        assert same == (epoch < 2)
