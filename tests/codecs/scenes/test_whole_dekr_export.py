@@ -32,14 +32,15 @@ class Whole(nn.Module):
 
 def awake(net):
     """Maps so lively that no two cells say the same, and kernels that turn."""
-    for part in (net.head.way, *(layer for layer in net.head.hills.modules() if isinstance(layer, nn.Conv2d))):
-        nn.init.normal_(part.weight, std=0.3)
+    for layer in net.head.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
     for block in net.head.modules():
         if isinstance(block, AdaptiveBlock):
-            nn.init.normal_(block.transform.weight, std=0.3)
+            nn.init.normal_(block.transform.weight, std=0.1)
         if isinstance(block, SpatialBlock):
-            nn.init.normal_(block.transform1.weight, std=0.3)
-            nn.init.normal_(block.transform2.weight, std=0.3)
+            nn.init.normal_(block.transform1.weight, std=0.1)
+            nn.init.normal_(block.transform2.weight, std=0.1)
 
 
 def unmatched(found, truth):
