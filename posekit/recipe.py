@@ -19,8 +19,10 @@ from posekit.codecs.any import AnyCodec
 from posekit.codecs.scenes import SCENE_CODECS
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss, fitting
+from posekit.losses.distillation import AnyLesson
 from posekit.losses.weighting import AutoWeight
 from posekit.metrics.protocols import chosen_protocol
+from posekit.models.kit import Kit
 from posekit.models.onestage import OneStage
 from posekit.models.topdown import TopDown
 from posekit.postprocess.choose import Choose
@@ -116,6 +118,9 @@ class Recipe:
     model: AnyModel
     losses: dict[str, AnyLoss]
     auto_weight: AutoWeight = Field(default_factory=AutoWeight)
+    kit: Kit = Field(default_factory=Kit)
+    lesson: AnyLesson | None = None
+    "what the network learns beside the labels: --lesson okdhp, a run folder, or a .json of predictions"
     augment: Augment = Field(default_factory=Augment)
     train: Train = Field(default_factory=Train)
     choose: Choose = Field(default_factory=Choose)
@@ -178,7 +183,7 @@ class Recipe:
         Args:
             weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
         """
-        return self.model.build(self.codec.shapes, weights=weights)
+        return self.kit.apply(self.model.build(self.codec.shapes, weights=weights))
 
 
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Recipe)

@@ -32,6 +32,8 @@ class First:
     "losses instead of the recipe's own"
     backbone: str | None = None
     "another trunk in the same recipe"
+    lesson: str | None = None
+    "learn beside the labels: okdhp, or from a trained model or a .json of predictions"
     out: Path | None = None
     "folder of the run; default runs/RECIPE-N"
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from posekit.cli.arguments import First, first_pass, nearest, second_pass
 from posekit.geometry.skeleton import Skeleton
+from posekit.losses.distillation import Okdhp, Teacher
 from posekit.models.backbones import BACKBONES
 from posekit.recipe import Data, Recipe, RecipeError, load, save
 from posekit.recipes import RECIPES
@@ -19,6 +20,7 @@ Train on your own labelled images (COCO JSON, YOLO data.yaml, or a pack).
 
 recipes: {recipes}
          each also as NAME-tiny for the CPU; or a recipe.json to repeat a run
+         mtcnn, a cascade that finds faces and five points, has options of its own: posekit train mtcnn --help
 
   --data.train FILE...   label files to learn from; several are joined
   --data.val FILE...     label files to measure on (none: every tenth image is held out)
@@ -30,6 +32,7 @@ recipes: {recipes}
   --codec NAME           another representation in the same recipe
   --loss NAME...         losses instead of the recipe's own
   --backbone NAME        another trunk: {backbones}, or timm:NAME
+  --lesson SOURCE        learn beside the labels: okdhp, a run folder or hub id, or a .json of predictions
   --out DIR              folder of the run (default runs/RECIPE-N)
   --resume               go on from the newest checkpoint in --out
   --overfit N            learn N samples by heart in about a minute and say whether the set-up can learn
@@ -44,6 +47,10 @@ def run(argv: Sequence[str]) -> int:
         print(USAGE.format(recipes=", ".join(plain), skeletons=", ".join(SKELETONS), backbones=", ".join(BACKBONES)))
         print("Fields of every recipe: posekit train RECIPE --help")
         return 0
+    if argv[0] == "mtcnn":
+        from posekit.cli.train_mtcnn import run as train_mtcnn
+
+        return train_mtcnn(argv[1:])
     asked, rest = first_pass(argv)
     if "-h" in rest or "--help" in rest:
         return _help(asked)
@@ -53,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
 def _help(asked: First) -> int:
     """Show the fields of a recipe, for a stand-in skeleton."""
     skeleton = SKELETONS["coco17"]
-    recipe = _recipe(asked, skeleton)
+    recipe = _with_lesson(_recipe(asked, skeleton), asked.lesson)
     print(f"(shown for {skeleton.name}, a stand-in: your own points come from --data.train)\n")
     second_pass(recipe, ["--help"], f"posekit train {asked.recipe}", "Fields of the recipe.")
     return 0
@@ -87,7 +94,7 @@ def _train(asked: First, rest: list[str]) -> int:
     if asked.recipe.endswith(".json") and not data.train:
         data = load(Path(asked.recipe)).data
     sets = read_sets(data)
-    recipe = _with_data(_recipe(asked, sets.train.skeleton), data)
+    recipe = _with_data(_with_lesson(_recipe(asked, sets.train.skeleton), asked.lesson), data)
     recipe = second_pass(recipe, rest, f"posekit train {asked.recipe}", "Fields of the recipe.")
     folder = _folder(asked, recipe, world())
     say = print if main_process() else _silent
@@ -106,6 +113,13 @@ def _train(asked: First, rest: list[str]) -> int:
 
     train(recipe, folder, sets, device=asked.device, resume=asked.resume, say=say)
     return 0
+
+
+def _with_lesson(recipe: Recipe, source: str | None) -> Recipe:
+    """The recipe with what its network learns beside the labels."""
+    if source is None:
+        return recipe
+    return replace(recipe, lesson=Okdhp() if source == "okdhp" else Teacher(source))
 
 
 def _with_data(recipe: Recipe, data: Data) -> Recipe:

@@ -16,7 +16,7 @@ from posekit.losses.cascade import CascadeLoss
 from posekit.models.mtcnn import OutputNet, ProposalNet, RefinementNet
 from posekit.recipe import Train
 from posekit.training.cascade_windows import Lessons
-from posekit.training.loop import optimizer_for
+from posekit.training.engine import optimizer_for
 from posekit.training.schedule import rate
 
 StageNet = ProposalNet | RefinementNet | OutputNet

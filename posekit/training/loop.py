@@ -7,7 +7,6 @@ before, so a run that was killed and resumed equals an unbroken one byte for byt
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -22,52 +21,17 @@ from torch import Tensor, nn
 from posekit.data.batch import Batch
 from posekit.data.dataset import Dataset
 from posekit.pipelines.weights import save_weights
-from posekit.recipe import Recipe, Train
+from posekit.recipe import Recipe
 from posekit.training import checkpoint
 from posekit.training.averaging import averaged
+from posekit.training.distill import wrap
+from posekit.training.engine import TrainingError, engine_for, optimizer_for
 from posekit.training.evaluate import Measured, measure
 from posekit.training.loader import shown, steps_per_epoch, training_loader
 from posekit.training.progress import Progress
 from posekit.training.schedule import rate
 from posekit.training.task import Task
 from posekit.training.watch import Watch
-
-
-class TrainingError(RuntimeError):
-    """A run that cannot go on."""
-
-
-def engine_for(options: Train, device: str) -> Accelerator:
-    """The engine: device, processes and precision.
-
-    Raises:
-        TrainingError: the launcher started more processes than the engine sees, which would train them apart; or the
-            device is not there.
-    """
-    engine = Accelerator(cpu=device == "cpu", mixed_precision=options.precision)
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world != engine.num_processes:
-        raise TrainingError(
-            f"{world} processes were started but the engine sees {engine.num_processes}, so each would train alone; "
-            "start with: torchrun --nproc_per_node N -m posekit train ..."
-        )
-    if device not in ("auto", engine.device.type):
-        raise TrainingError(
-            f"device {device!r} was asked for, but only {engine.device.type!r} is there; `posekit doctor` tells why"
-        )
-    return engine
-
-
-def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
-    """The optimiser; weight decay acts on matrices and kernels only."""
-    weights = [p for p in task.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in task.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if options.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=options.lr)
-    if options.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=options.lr)
-    return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +73,13 @@ class Loop:
         self.options = recipe.train
         self.engine = engine_for(self.options, device)
         torch.manual_seed(recipe.seed)
-        task = Task(recipe, recipe.build())
+        self.crops = shown(train, recipe, repeat, people)
+        self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
+        self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
+        plain = Task(recipe, recipe.build())
+        task = wrap(plain, recipe, recipe.lesson, train, self.options.epochs * self.per_epoch)
         if self.options.channels_last:
-            task.net.to(memory_format=torch.channels_last)
+            _lay_channels_last(task.net)
         optimizer = optimizer_for(task, self.options)
         self.task, self.optimizer = self.engine.prepare(task, optimizer)
         self.net: nn.Module = self.engine.unwrap_model(self.task).net
@@ -120,9 +88,6 @@ class Loop:
         self.ema = averaged(self.net, self.options.ema) if self.options.ema else None
         if self.ema is not None:
             self.engine.register_for_checkpointing(self.ema)
-        self.crops = shown(train, recipe, repeat, people)
-        self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
-        self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
         self.watch = Watch(run, self.options, enabled=self.engine.is_main_process)
         self.measured: Measured | None = None
 
@@ -180,6 +145,7 @@ class Loop:
     def _step(self, batch: Batch) -> None:
         progress, options = self.progress, self.options
         torch.manual_seed(_draw(self.recipe.seed, progress.epoch, progress.step, self.engine.process_index))
+        self._advance()
         layout = torch.channels_last if options.channels_last else torch.contiguous_format
         batch = replace(batch, image=batch.image.contiguous(memory_format=layout))
         last = progress.step + 1 == self.per_epoch
@@ -195,6 +161,12 @@ class Loop:
             self._update()
         progress.add(dict(zip(terms, values, strict=True)), self._images())
         self.watch.stepped(progress, values)
+
+    def _advance(self) -> None:
+        """What changes with the run besides weights, in the network and in its average."""
+        done = (self.progress.epoch * self.per_epoch + self.progress.step) / (self.options.epochs * self.per_epoch)
+        for net in (self.net, *([] if self.ema is None else [self.ema.module])):
+            self.recipe.kit.advance(net, done)
 
     def _images(self) -> int:
         """Images that this step takes over all processes, which may differ by one image between them."""
@@ -277,6 +249,13 @@ class Loop:
             progress.waited += 1
             progress.stopped = 0 < self.options.patience <= progress.waited
         return row
+
+
+def _lay_channels_last(net: nn.Module) -> None:
+    """Kernels in that order in memory; `nn.Module.to` would trip over stacks of kernels, which have five axes."""
+    for tensor in (*net.parameters(), *net.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
 from posekit.models.backbones.resnet import ResNet
 from posekit.recipes import RECIPES
-from posekit.training.loop import optimizer_for
+from posekit.training.engine import optimizer_for
 from posekit.training.task import Task
 
 COUNT, SHOWN, STEPS, BATCH = 400, 200, 500, 16

@@ -6,7 +6,8 @@ from posekit.losses.bones import Bone
 from posekit.losses.points import L1
 from posekit.losses.weighting import AutoWeight
 from posekit.recipe import dump, parse
-from posekit.training.loop import Loop, optimizer_for
+from posekit.training.engine import optimizer_for
+from posekit.training.loop import Loop
 from posekit.training.task import Task
 
 

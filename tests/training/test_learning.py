@@ -13,7 +13,7 @@ from posekit.data.synthetic import Synthetic
 from posekit.models.backbones.resnet import ResNet
 from posekit.recipes import RECIPES
 from posekit.recipes.representations import REPRESENTATIONS
-from posekit.training.loop import optimizer_for
+from posekit.training.engine import optimizer_for
 from posekit.training.overfit import overfit
 from posekit.training.task import Task
 

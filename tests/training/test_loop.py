@@ -13,9 +13,11 @@ from stand_ins import Small
 
 from posekit.data.synthetic import Synthetic
 from posekit.recipe import Recipe
+from posekit.training import engine
 from posekit.training import loop as looping
+from posekit.training.engine import TrainingError, engine_for
 from posekit.training.evaluate import compared
-from posekit.training.loop import Loop, TrainingError, engine_for
+from posekit.training.loop import Loop
 from posekit.transforms.compose import Augment
 
 
@@ -102,7 +104,7 @@ def test_a_device_that_is_not_there_is_refused(small):
 
 def test_more_processes_than_the_engine_sees_are_refused(small, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(looping, "Accelerator", lambda **_: SimpleNamespace(num_processes=1))
+    monkeypatch.setattr(engine, "Accelerator", lambda **_: SimpleNamespace(num_processes=1))
     with pytest.raises(TrainingError, match=r"2 processes were started but the engine sees 1.*torchrun"):
         engine_for(small().train, "cpu")
 
