@@ -35,7 +35,7 @@ class Options:
     model: str
     "a run folder, a weights folder, or a hub id; or mtcnn, which finds faces and their five points"
     weights: Path | None = None
-    "of mtcnn: facenet-pytorch's wheel, or the folder it was unzipped to; none: what POSEKIT_MTCNN names"
+    "of mtcnn: a folder it was trained to, or facenet-pytorch's wheel, zipped or not; none: what POSEKIT_MTCNN names"
     boxes: Path | None = None
     "COCO file with a box for each instance, matched by file name; none: the whole image is one box"
     out: Path = Path("predictions")
@@ -71,19 +71,23 @@ def run(argv: Sequence[str]) -> int:
 
 def _finder(options: Options) -> tuple[Callable[..., list[Any]], Skeleton]:
     """What the model's name means, called with images and boxes, and whose points it finds."""
-    if options.model != "mtcnn":
+    from posekit.pipelines.cascade import CascadePipeline
+
+    if options.model == "mtcnn":
+        from posekit.pipelines.mtcnn_weights import load_mtcnn
+
+        pipeline: Any = load_mtcnn(options.weights, device=options.device)
+    else:
         if options.weights:
             raise ValueError(f"--weights are of --model mtcnn; --model {options.model} has its own: leave them out")
         from posekit.pipelines.load import load
 
         pipeline = load(options.model, device=options.device, batch=options.batch)
+    if not isinstance(pipeline, CascadePipeline):
         return pipeline, pipeline.recipe.skeleton
     if options.boxes:
         raise ValueError("mtcnn finds the faces itself: leave out --boxes")
-    from posekit.pipelines.mtcnn_weights import load_mtcnn
-
-    faces = load_mtcnn(options.weights, device=options.device)
-    return lambda images, boxes: faces(images), faces.skeleton
+    return lambda images, boxes: pipeline(images), pipeline.skeleton
 
 
 def expand(sources: Sequence[str]) -> list[Path]:

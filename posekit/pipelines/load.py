@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from posekit.pipelines.cascade import CascadePipeline
+from posekit.pipelines.cascade_folder import is_cascade
+from posekit.pipelines.mtcnn_weights import load_mtcnn
 from posekit.pipelines.onestage import OneStagePipeline
 from posekit.pipelines.topdown import TopDownPipeline
 from posekit.pipelines.views import Views
@@ -16,7 +19,7 @@ def load(
     batch: int = 32,
     flip_test: bool | None = None,
     views: Views | None = None,
-) -> TopDownPipeline | OneStagePipeline:
+) -> TopDownPipeline | OneStagePipeline | CascadePipeline:
     """Load a trained model, ready to be called with images.
 
     Args:
@@ -28,12 +31,18 @@ def load(
 
     Returns:
         A pipeline: ``poses = load("runs/mine")([image])[0]``. A top-down model takes a box for each instance beside
-        the images, a one-stage model finds them itself.
+        the images, a one-stage model finds them itself; so does a trained cascade, from its folder.
 
     Raises:
         WeightsError: no model there, or a damaged one.
-        ValueError: ``views`` for a top-down model, which is shown boxes.
+        ValueError: ``views`` for a top-down model, which is shown boxes, or these or ``flip_test`` for a cascade.
     """
+    if is_cascade(Path(path)):
+        if views is not None or flip_test:
+            raise ValueError(
+                f"{path} is a cascade, which looks at the image in all sizes: leave views and flip_test out"
+            )
+        return load_mtcnn(path, device=device, batch=batch)
     weights = load_weights(path)
     if weights.recipe.whole:
         return OneStagePipeline(

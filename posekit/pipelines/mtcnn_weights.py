@@ -1,7 +1,7 @@
-"""MTCNN's public weights, read as facenet-pytorch ships them: three files, from a folder or straight from the wheel.
+"""MTCNN's weights: those of a folder that it was trained to, or the public ones as facenet-pytorch ships them.
 
-They are nobody's dependency and are not copied here. The package `mtcnn` ships the same numbers as pickles, which may
-run code when read; those are refused.
+The public ones are three files, in a folder or straight in the wheel. They are nobody's dependency and are not copied
+here. The package `mtcnn` ships the same numbers as pickles, which may run code when read; those are refused.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor
 from posekit.models.mtcnn import Nets
 from posekit.models.weights import fill
 from posekit.pipelines.cascade import Cascade, CascadePipeline
+from posekit.pipelines.cascade_folder import is_cascade, read_cascade
 from posekit.pipelines.weights import WeightsError
 
 VARIABLE = "POSEKIT_MTCNN"
@@ -80,11 +81,11 @@ DENSE = ("dense4.weight", "dense5.weight")
 def load_mtcnn(
     place: str | Path | None = None, config: Cascade | None = None, device: str = "cpu", batch: int = 16
 ) -> CascadePipeline:
-    """A face finder with the public weights.
+    """A face finder with trained or public weights.
 
     Args:
         place: see `read_mtcnn`.
-        config: sizes and thresholds; ``None`` takes the published ones.
+        config: sizes and thresholds; ``None`` takes those that the folder was trained with, or the published ones.
         device: "cpu", "cuda", "mps", ...
         batch: images of one size at once.
 
@@ -94,25 +95,42 @@ def load_mtcnn(
     Raises:
         WeightsError: see `read_mtcnn`.
     """
-    return CascadePipeline(read_mtcnn(place), config or Cascade(), device=device, batch=batch)
+    named = _named(place)
+    nets, known = read_cascade(named) if is_cascade(named) else (_public(named), Cascade())
+    return CascadePipeline(nets, config or known, device=device, batch=batch)
 
 
 def read_mtcnn(place: str | Path | None = None) -> Nets:
-    """The three networks with the public weights, in evaluation mode.
+    """The three networks with trained or public weights, in evaluation mode.
 
     Args:
-        place: facenet-pytorch's wheel, or a folder with ``pnet.pt``, ``rnet.pt`` and ``onet.pt`` in it or in its
-            ``facenet_pytorch/data``; ``None`` takes what the environment variable POSEKIT_MTCNN names.
+        place: a folder that a cascade was trained to; facenet-pytorch's wheel; or a folder with ``pnet.pt``,
+            ``rnet.pt`` and ``onet.pt`` in it or in its ``facenet_pytorch/data``. ``None`` takes what the environment
+            variable POSEKIT_MTCNN names.
 
     Raises:
         WeightsError: nothing there, a damaged file, or tensors of other networks.
     """
+    named = _named(place)
+    return read_cascade(named)[0] if is_cascade(named) else _public(named)
+
+
+def _named(place: str | Path | None) -> Path:
+    """What is meant: the place given, or that of the environment."""
     named = place or os.environ.get(VARIABLE)
     if not named:
-        raise WeightsError(f"mtcnn wants its public weights: give --weights, or set {VARIABLE}; {ADVICE}")
+        raise WeightsError(
+            f"mtcnn wants weights: give --weights, or set {VARIABLE}; train your own with posekit train mtcnn, "
+            f"or take the public ones: {ADVICE}"
+        )
+    return Path(named)
+
+
+def _public(place: Path) -> Nets:
+    """The networks with the public weights."""
     nets = Nets.drawn()
     modules = (nets.proposal, nets.refinement, nets.output)
-    for module, (file, content), names in zip(modules, _found(Path(named)), NAMES, strict=True):
+    for module, (file, content), names in zip(modules, _found(place), NAMES, strict=True):
         try:
             fill(module, _renamed(_tensors(file, content), names, file), (), file)
         except ValueError as error:
