@@ -1,0 +1,113 @@
+"""How much a cell hears of another, by how their guides differ: the kernels of pixel-adaptive convolution.
+
+Su et al. 2019, arXiv:1904.05373.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FLOOR = 1e-4
+"""Added to the squared difference under a power, whose slope at 0 is infinite."""
+
+
+class Affinity(nn.Module):
+    """A number for each pair of cells, 1 where a Gaussian's guides agree; computed in single precision or better.
+
+    Args:
+        kind: ``gaussian``: exp(-d^2 / 2) of a difference of length d; ``inverse``: alpha + (d^2 + 1e-4)^(power / 2).
+        alpha: of ``inverse``.
+        power: of ``inverse``; negative ones fall with the difference.
+        learnable: learn ``alpha`` and ``power``.
+        one_sided: only what a neighbour has more of counts ("asym").
+        smooth: compare neighbours with a blurred guide of the middle cell: ``gaussian`` of 3x3, the ``average`` of
+            ``width`` x ``width``, or a ``learned`` blur that starts there. The border is repeated beyond the map.
+        width: of the blur, odd.
+
+    Raises:
+        ValueError: the width is even.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["gaussian", "inverse"] = "gaussian",
+        alpha: float = 0.0,
+        power: float = -1.0,
+        learnable: bool = False,
+        one_sided: bool = False,
+        smooth: Literal["none", "gaussian", "average", "learned"] = "none",
+        width: int = 3,
+    ) -> None:
+        super().__init__()
+        if width % 2 == 0:
+            raise ValueError(f"a blur must have a middle: expected an odd width, got {width}")
+        self.kind, self.one_sided, self.smooth = kind, one_sided, smooth
+        blur = torch.full((width, width), 1 / width**2)
+        if smooth == "gaussian":
+            tent = torch.tensor((0.25, 0.5, 0.25))
+            blur = tent[:, None] * tent
+        self._hold("blur", blur, smooth != "none", smooth == "learned")
+        self._hold("alpha", torch.tensor(float(alpha)), kind == "inverse", learnable)
+        self._hold("power", torch.tensor(float(power)), kind == "inverse", learnable)
+
+    def _hold(self, name: str, value: Tensor, wanted: bool, learnable: bool) -> None:
+        """As a parameter, as a buffer, or not at all."""
+        if wanted and learnable:
+            self.register_parameter(name, nn.Parameter(value))
+        else:
+            self.register_buffer(name, value if wanted else None)
+
+    def middle(self, guide: Tensor) -> Tensor:
+        """What stands for the middle cell: (B, G, H, W) to the same."""
+        if self.blur is None:
+            return guide
+        margin = self.blur.shape[-1] // 2
+        padded = F.pad(guide, (margin,) * 4, mode="replicate")
+        # Every channel is an image of its own.
+        flat = padded.flatten(0, 1)[:, None]
+        return F.conv2d(flat, self.blur[None, None].to(guide.dtype)).reshape(guide.shape)
+
+    def forward(self, difference: Tensor, by_channel: bool = False) -> Tensor:
+        """Affinities.
+
+        Args:
+            difference: (B, G, ...) of a neighbour's guide less the middle's.
+            by_channel: each channel of the guide for itself.
+
+        Returns:
+            (B, 1, ...), or (B, G, ...) by channel; float32, or float64 where that came in.
+        """
+        exact = difference.to(torch.promote_types(difference.dtype, torch.float32))
+        exact = exact.relu() if self.one_sided else exact
+        square = exact.square() if by_channel else exact.square().sum(1, keepdim=True)
+        if self.kind == "gaussian":
+            return torch.exp(-0.5 * square)
+        return self.alpha + (square + FLOOR).pow(self.power / 2)
+
+
+def heeded(affinity: Tensor, inside: Tensor, seen: Tensor | None, normalized: bool, taps: int) -> Tensor:
+    """Affinities without those of cells that do not count.
+
+    Args:
+        affinity: (B, G, ...).
+        inside: broadcastable, 1 for taps on cells of the map, else 0.
+        seen: broadcastable, 1 for taps on cells that a mask lets through; none without a mask.
+        normalized: make those that count sum to 1; otherwise, with a mask, grow them by the share of cells inside the
+            map that count, so that a mask of ones changes nothing.
+        taps: the axis of the taps.
+
+    Returns:
+        As ``affinity``; zeros where nothing counts.
+    """
+    if seen is None and not normalized:
+        return affinity
+    counting = (inside if seen is None else seen).to(affinity.dtype)
+    affinity = affinity * counting
+    if normalized:
+        return affinity / affinity.sum(taps, keepdim=True).clamp_min(torch.finfo(affinity.dtype).tiny)
+    share = counting.sum(taps, keepdim=True) / inside.to(affinity.dtype).sum(taps, keepdim=True).clamp_min(1)
+    return affinity / share.clamp_min(torch.finfo(affinity.dtype).tiny)

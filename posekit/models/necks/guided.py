@@ -1,0 +1,103 @@
+"""A light neck that grows coarse maps along the edges that the trunk's finer maps show.
+
+As `Upsample`, with pixel-adaptive growth (Su et al. 2019, arXiv:1904.05373) in the place of bilinear doubling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.layers.conv import SeparableConv, init_fan_out
+from posekit.models.layers.pixel_adaptive_up import PacConvTranspose2d
+from posekit.models.necks.levels import by_stride, halvings
+
+KERNEL = 5
+SMALL = 0.1
+"""Spread of the guides at the start, for maps whose values are about 1."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Guided:
+    """Grow the last map step by step, each cell listening to those that look like it, and add the trunk's maps."""
+
+    channels: int = Field(default=64, gt=0)
+    """Of every layer."""
+    guide: int = Field(default=4, gt=0)
+    """Channels that a finer map is reduced to where it guides."""
+    shared: bool = True
+    """Grow all channels by one filter, which costs little; else by a filter for each pair of them, as published."""
+    kind: Literal["guided"] = "guided"
+
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+        """The neck; see `Plain.build`.
+
+        Raises:
+            ValueError: doubling does not lead from the trunk's last stride to ``reduction``.
+        """
+        levels = by_stride(strides)
+        steps = [strides[-1] >> n for n in range(halvings(strides[-1], reduction) + 1)]
+        chosen = [levels.get(stride) for stride in steps]
+        before = [None if index is None else channels[index] for index in chosen]
+        return GuidedNeck(chosen, before, self.channels, self.guide, self.shared, reduction)
+
+
+class GuidedNeck(nn.Module):
+    """From coarse to fine: grow along the trunk's next map, add that map, mix; doubled bilinearly where it has none.
+
+    Growth starts as bilinear, and guides small enough to hinder nothing.
+
+    Args:
+        indices: for each resolution, coarsest first, the trunk's map or None.
+        before: channels of that map.
+        width: channels inside and out.
+        guide: channels of the guides.
+        shared: one filter for all channels.
+        stride: of the result.
+    """
+
+    def __init__(
+        self, indices: list[int | None], before: list[int | None], width: int, guide: int, shared: bool, stride: int
+    ) -> None:
+        super().__init__()
+        self.indices = indices
+        self.lateral = nn.ModuleList(nn.Identity() if c is None else nn.Conv2d(c, width, 1) for c in before)
+        self.guide = nn.ModuleList(nn.Identity() if c is None else nn.Conv2d(c, guide, 1) for c in before[1:])
+        self.grow = nn.ModuleList(_growth(width, shared, guided=c is not None) for c in before[1:])
+        self.mix = nn.ModuleList(SeparableConv(width, width) for _ in indices)
+        self.relu = nn.ModuleList(nn.ReLU(inplace=True) for _ in indices)
+        self.channels = width
+        self.stride = stride
+        init_fan_out(self.mix)
+        for layer in (*self.lateral, *self.guide):
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        for layer in self.guide:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=SMALL * layer.in_channels**-0.5)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
+        x = self._mixed(0, self.lateral[0](maps[self.indices[0]]))
+        for step, (index, guide, grow) in enumerate(zip(self.indices[1:], self.guide, self.grow, strict=True), start=1):
+            if index is None:
+                x = self._mixed(step, grow(x))
+            else:
+                x = self._mixed(step, grow(x, guide(maps[index])) + self.lateral[step](maps[index]))
+        return x
+
+    def _mixed(self, step: int, x: Tensor) -> Tensor:
+        return self.mix[step](self.relu[step](x))
+
+
+def _growth(width: int, shared: bool, guided: bool) -> nn.Module:
+    if not guided:
+        return nn.Upsample(scale_factor=2, mode="bilinear")
+    grow = PacConvTranspose2d(width, width, KERNEL, shared=shared, bias=False)
+    grow.reset_bilinear()
+    return grow
