@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.timing import aim, alternating, cpu_ms
 from posekit.models.backbones.resnet import ResNet
 from posekit.recipe import Recipe
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, topdown
 from posekit.skeletons.body import COCO17
 from posekit.studies.codecs import inner_points
+from posekit.studies.timing import aim, alternating, cpu_ms
 
 BATCH = 8
 MOST = 0.05

@@ -32,13 +32,13 @@ from benchmarks.codec_share import MOST as MOST_SHARE
 from benchmarks.codec_share import shares
 from benchmarks.memory import peak_bytes
 from benchmarks.record import RESULTS, write
-from benchmarks.timing import Times, aim, alternating, cpu_ms, ratio, summary
 from posekit.codecs.base import Codec, Maps
 from posekit.codecs.perfect import perfect_maps
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, STRIDE, topdown
 from posekit.skeletons.body import COCO17
 from posekit.studies.codecs import inner_points
+from posekit.studies.timing import Times, aim, alternating, cpu_ms, ratio, summary
 
 INTERPRETER = "POSEKIT_MMPOSE_PYTHON"
 B, K, IMAGE = 64, len(COCO17.points), PLAIN.size

@@ -15,12 +15,12 @@ import torch
 
 from benchmarks.ladder import EVERY, SETUPS, root
 from benchmarks.record import write
-from benchmarks.timing import interleaved, summary
 from posekit.data.readers import read
 from posekit.geometry.skeleton import Skeleton
 from posekit.models.count import measure
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES
+from posekit.studies.timing import interleaved, summary
 
 
 def skeleton_of(data: str) -> Skeleton:

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 
 from benchmarks.record import write
-from benchmarks.timing import aim, interleaved, ratio
 from posekit.data.dataset import Dataset
 from posekit.data.readers import read
 from posekit.data.synthetic import Synthetic
@@ -31,6 +30,7 @@ from posekit.geometry.affine import index_matrix
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES
 from posekit.skeletons.body import COCO17
+from posekit.studies.timing import aim, interleaved, ratio
 from posekit.training.loader import Crops, training_loader
 from posekit.transforms.compose import Augment
 from posekit.transforms.drop import Drop

@@ -23,13 +23,13 @@ import torch
 
 from benchmarks.ladder import held, root, shown, train
 from benchmarks.record import write
-from benchmarks.timing import interleaved, summary
 from posekit.data.synthetic import Synthetic
 from posekit.models.count import measure
 from posekit.pipelines.decoding import read_out
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES, SYSTEMS
 from posekit.skeletons import SKELETONS
+from posekit.studies.timing import interleaved, summary
 
 SIZE = (256, 256)
 EPOCHS = 20

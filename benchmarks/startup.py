@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from benchmarks.record import write
-from benchmarks.timing import aim
+from posekit.studies.timing import aim
 
 COMMANDS = {
     "interpreter": [sys.executable, "-c", "pass"],

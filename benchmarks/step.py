@@ -24,13 +24,13 @@ import numpy as np
 import torch
 
 from benchmarks.record import write
-from benchmarks.timing import aim
 from posekit.data.dataset import Dataset
 from posekit.data.synthetic import Synthetic
 from posekit.models.backbones.resnet import ResNet
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES
 from posekit.skeletons.body import COCO17
+from posekit.studies.timing import aim
 from posekit.training.loop import Loop
 from posekit.training.task import Task
 

@@ -23,6 +23,7 @@ from posekit.losses.distillation import AnyLesson
 from posekit.losses.weighting import AutoWeight
 from posekit.metrics.protocols import chosen_protocol
 from posekit.models.kit import Kit
+from posekit.models.netaug import NetAug
 from posekit.models.onestage import OneStage
 from posekit.models.topdown import TopDown
 from posekit.postprocess.choose import Choose
@@ -121,6 +122,7 @@ class Recipe:
     kit: Kit = Field(default_factory=Kit)
     lesson: AnyLesson | None = None
     "what the network learns beside the labels: --lesson okdhp, a run folder, or a .json of predictions"
+    netaug: NetAug = Field(default_factory=NetAug)
     augment: Augment = Field(default_factory=Augment)
     train: Train = Field(default_factory=Train)
     choose: Choose = Field(default_factory=Choose)

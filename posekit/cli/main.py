@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("posekit.cli.train:run", "train a model on your labelled images"),
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
     "predict": ("posekit.cli.predict:run", "find the points in images; writes pictures and COCO results"),
+    "ablate": ("posekit.cli.ablate:run", "which ideas for small networks help on your data"),
     "codecs": ("posekit.cli.codecs:run", "compare the representations for your points: what each costs and loses"),
     "data": ("posekit.cli.data:run", "check labelled data, or pack it for training elsewhere"),
     "doctor": ("posekit.cli.doctor:run", "what is installed, what is broken, and the cure"),

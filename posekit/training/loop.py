@@ -24,7 +24,6 @@ from posekit.pipelines.weights import save_weights
 from posekit.recipe import Recipe
 from posekit.training import checkpoint
 from posekit.training.averaging import averaged
-from posekit.training.distill import wrap
 from posekit.training.engine import TrainingError, engine_for, optimizer_for
 from posekit.training.evaluate import Measured, measure
 from posekit.training.loader import shown, steps_per_epoch, training_loader
@@ -32,6 +31,7 @@ from posekit.training.progress import Progress
 from posekit.training.schedule import rate
 from posekit.training.task import Task
 from posekit.training.watch import Watch
+from posekit.training.wrapped import wrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Loop:
         self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
         self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
         plain = Task(recipe, recipe.build())
-        task = wrap(plain, recipe, recipe.lesson, train, self.options.epochs * self.per_epoch)
+        task = wrapped(plain, recipe, train, self.options.epochs * self.per_epoch)
         if self.options.channels_last:
             _lay_channels_last(task.net)
         optimizer = optimizer_for(task, self.options)

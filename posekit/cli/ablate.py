@@ -1,0 +1,99 @@
+"""`posekit ablate RECIPE --data.train F --with aid okdhp netaug`: which idea helps on your data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.markdown import Markdown
+
+from posekit.cli.arguments import second_pass
+from posekit.recipe import Data, Recipe, RecipeError
+from posekit.recipes.switches import SWITCHES
+
+USAGE = """usage: posekit ablate RECIPE --data.train FILE... --with IDEA... [options] [fields of the recipe]
+
+Train a recipe, the same with each idea, and with all of them, under equal budgets, and write a table and a chart.
+
+  --with IDEA...         what to try (below); some take something: teacher:RUN
+  --seeds N...           of the recipe alone and with all ideas (default 0)
+  --switch-seeds N...    of the recipe with one idea (default: the first of --seeds)
+  --no-together          leave out the run with all ideas
+  --jobs N               trainings at a time (default 1)
+  --out DIR              folder of the study (default runs/ablate-RECIPE); finished runs in it are not repeated
+  --data..., --size, --stride, --codec, --loss, --backbone, --device, and every field: as in posekit train
+
+ideas:
+{ideas}
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a study is made of, before there is a recipe whose fields could be asked for."""
+
+    recipe: Annotated[str, tyro.conf.Positional]
+    ideas: Annotated[tuple[str, ...], tyro.conf.arg(name="with")]
+    data: Data = field(default_factory=Data)
+    size: tuple[int, int] | None = None
+    stride: int | None = None
+    codec: str | None = None
+    loss: tuple[str, ...] | None = None
+    backbone: str | None = None
+    seeds: tuple[int, ...] = (0,)
+    switch_seeds: tuple[int, ...] = ()
+    together: bool = True
+    jobs: int = 1
+    out: Path | None = None
+    device: str = "cpu"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a study; returns the exit status."""
+    if not argv or "-h" in argv or "--help" in argv:
+        wide = max(map(len, SWITCHES)) + 2
+        ideas = (f"  {name:<{wide}}{switch.about} ({switch.claim})" for name, switch in SWITCHES.items())
+        print(USAGE.format(ideas="\n".join(ideas)))
+        return 0
+    asked, rest = tyro.cli(Options, args=list(argv), return_unknown_args=True, add_help=False, prog="posekit ablate")
+    from posekit.studies import ablate
+
+    recipe = _recipe(asked, rest)
+    out = asked.out or Path("runs") / f"ablate-{recipe.name}"
+    found = ablate.variants(recipe, asked.ideas, together=asked.together)
+    todo = ablate.runs(found, out, asked.seeds, asked.switch_seeds or asked.seeds[:1])
+    out.mkdir(parents=True, exist_ok=True)
+    ablate.train_all(todo, asked.device, asked.jobs, print)
+    result = ablate.report(todo, ablate.costs(found))
+    files = ablate.write(result, out)
+    Console().print(Markdown(ablate.table(result)))
+    print(f"in {', '.join(map(str, files))}")
+    return 0
+
+
+def _recipe(asked: Options, rest: Sequence[str]) -> Recipe:
+    """The recipe without any idea, with its data."""
+    from posekit.recipes import RECIPES
+    from posekit.training.sets import read_sets
+
+    if asked.recipe not in RECIPES:
+        from posekit.cli.arguments import nearest
+
+        raise RecipeError(nearest(asked.recipe, list(RECIPES), "recipe"))
+    skeleton = read_sets(asked.data).train.skeleton
+    made = RECIPES[asked.recipe](
+        skeleton,
+        size=asked.size,
+        stride=asked.stride,
+        codec=asked.codec,
+        losses=asked.loss,
+        backbone=asked.backbone,
+    )
+    recipe = second_pass(
+        replace(made, data=asked.data), rest, f"posekit ablate {asked.recipe}", "Fields of the recipe."
+    )
+    return replace(recipe, train=replace(recipe.train, tensorboard=False))

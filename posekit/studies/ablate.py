@@ -1,0 +1,227 @@
+"""Which idea helps on your data: a recipe, the same with each idea, and with all of them, under equal budgets.
+
+Every variant is trained by `posekit train` in a process of its own, from a recipe.json that can be repeated alone;
+what is finished is not trained again, so a study may be stopped and gone on with.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from posekit.data.batch import collate
+from posekit.data.synthetic import Synthetic
+from posekit.models.count import measure
+from posekit.pipelines.decoding import read_out
+from posekit.recipe import Recipe, RecipeError, save
+from posekit.recipes.switches import SWITCHES, switched
+from posekit.studies.timing import interleaved, ratio, summary
+from posekit.training.loader import shown
+from posekit.training.task import Task
+from posekit.training.wrapped import wrapped
+from posekit.visualize.intervals import interval_chart
+
+BASELINE, TOGETHER = "baseline", "together"
+TIMED = 8
+"""Images in a step that is timed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a variant's recipe with its seed, and where it goes."""
+
+    variant: str
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """What the finished run wrote; ``None`` where it is not finished."""
+        file = self.folder / "summary.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def variants(recipe: Recipe, words: Sequence[str], *, together: bool = True) -> dict[str, Recipe]:
+    """The recipe, the recipe with each idea, and with all of them.
+
+    Args:
+        recipe: without them.
+        words: as `switched` takes them.
+        together: whether the last is wanted; it is left out where there are fewer than two ideas.
+
+    Raises:
+        RecipeError: an idea is unknown, or does not fit the recipe or the others; or one is named twice.
+    """
+    if len(set(words)) < len(words):
+        raise RecipeError(f"an idea is named twice: {' '.join(words)}")
+    found = {BASELINE: recipe, **{_label(word): switched(recipe, word) for word in words}}
+    if together and len(words) > 1:
+        found[TOGETHER] = switched(recipe, *words)
+    return found
+
+
+def _label(word: str) -> str:
+    """A variant's name; what stands behind a colon may be a path."""
+    name, _, argument = word.partition(":")
+    return f"{name}-{Path(argument).stem}" if argument else name
+
+
+def runs(found: Mapping[str, Recipe], out: Path, seeds: Sequence[int], switch_seeds: Sequence[int]) -> list[Run]:
+    """Every training of a study: all seeds for the two ends, some for the rest."""
+    return [
+        Run(name, replace(recipe, name=f"{recipe.name}-{name}", seed=seed), out / f"{name}-seed{seed}")
+        for name, recipe in found.items()
+        for seed in (seeds if name in (BASELINE, TOGETHER) else switch_seeds)
+    ]
+
+
+def train_all(todo: Sequence[Run], device: str, jobs: int, say: Callable[[str], None]) -> None:
+    """Train what is not finished, several at a time.
+
+    Raises:
+        RuntimeError: a run failed; the others are finished first, and its log is named.
+    """
+    open_ = [run for run in todo if run.summary is None]
+    say(f"{len(todo)} runs, {len(todo) - len(open_)} of them finished before")
+
+    def train(run: Run) -> str | None:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        file, log = run.folder / "asked.json", run.folder / "log.txt"
+        save(run.recipe, file)
+        words = [sys.executable, "-m", "posekit", "train", str(file), "--out", str(run.folder), "--resume"]
+        environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+        with log.open("a", encoding="utf-8") as stream:
+            made = subprocess.run(
+                [*words, "--device", device], stdout=stream, stderr=stream, env=environment, check=False
+            )
+        summary = run.summary
+        if made.returncode or summary is None:
+            return f"{run.folder.name} failed, see {log}"
+        say(f"{run.folder.name}: {summary['main']} {summary['figures'][summary['main']]:.4g}")
+        return None
+
+    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+        failed = [said for said in pool.map(train, open_) if said]
+    if failed:
+        raise RuntimeError("; ".join(failed))
+
+
+def costs(found: Mapping[str, Recipe], rounds: int = 10) -> dict[str, dict[str, float]]:
+    """What each variant costs in use and in training, all interleaved on this machine's CPU.
+
+    Returns:
+        ``parameters``, ``macs``, ``ms`` of one image, ``step_ms`` of a training step of `TIMED` images, and both
+        times as ratios to the first variant's.
+    """
+    using, stepping, table = {}, {}, {}
+    for name, recipe in found.items():
+        net = recipe.build(weights=False).eval()
+        total = measure(net, recipe.size)["total"]
+        table[name] = {"parameters": total.parameters, "macs": total.macs}
+        using[name], stepping[name] = _use(net, recipe), _step(recipe)
+    times = {"ms": interleaved(using, 3 * rounds), "step_ms": interleaved(stepping, rounds, warm=1)}
+    first = next(iter(found))
+    for what, spent in times.items():
+        for name, figures in summary(spent).items():
+            table[name] |= {what: figures["median_ms"], f"{what}_ratio": ratio(spent, name, first)}
+    return table
+
+
+def _use(net: torch.nn.Module, recipe: Recipe) -> Callable[[], Any]:
+    image = torch.randint(0, 256, (1, 3, *recipe.size), dtype=torch.uint8)
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return read_out(net, recipe.codec, image)
+
+    return call
+
+
+def _step(recipe: Recipe) -> Callable[[], None]:
+    """A step on drawn figures; where they come from does not change its time."""
+    drawn = Synthetic(recipe.skeleton, count=TIMED, size=recipe.size).dataset()
+    crops = shown(drawn, recipe)
+    batch = collate([crops[recipe.train.epochs - 1, i] for i in range(TIMED)])
+    task = wrapped(Task(recipe, recipe.build(weights=False)), recipe, drawn, steps=TIMED).train()
+
+    def call() -> None:
+        task.zero_grad()
+        torch.stack(list(task(batch).values())).sum().backward()
+
+    return call
+
+
+def report(todo: Sequence[Run], spent: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """All figures of a study: by variant the values of the ranking metric, their mean and spread, and costs."""
+    by_variant: dict[str, list[float]] = {}
+    main = ""
+    for run in todo:
+        summary_ = run.summary
+        if summary_ is None:
+            raise RuntimeError(f"{run.folder} is not finished")
+        main = summary_["main"]
+        by_variant.setdefault(run.variant, []).append(float(summary_["figures"][main]))
+    base = statistics.mean(by_variant[BASELINE])
+    return {
+        "metric": main,
+        "images_seen": todo[0].summary["images_seen"],  # type: ignore[index]
+        "variants": {
+            name: {
+                "values": values,
+                "mean": statistics.mean(values),
+                "spread": statistics.stdev(values) if len(values) > 1 else None,
+                "change": statistics.mean(values) - base,
+                **spent.get(name, {}),
+            }
+            for name, values in by_variant.items()
+        },
+    }
+
+
+def write(result: Mapping[str, Any], out: Path) -> list[Path]:
+    """Write ``ablation.json``, a table in ``ablation.md`` and a chart in ``ablation.svg``."""
+    chart = interval_chart(
+        f"{result['metric']} after {result['images_seen']:,} images",
+        {name: row["values"] for name, row in result["variants"].items()},
+        result["metric"],
+    )
+    texts = {
+        "ablation.json": json.dumps(result, indent=1) + "\n",
+        "ablation.md": table(result),
+        "ablation.svg": chart + "\n",
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    return [out / name for name in texts]
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The study as a table in Markdown."""
+    heads = ("", result["metric"], "change", "parameters", "MACs", "time in use", "time of a step", "claimed")
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for name, row in result["variants"].items():
+        spread = "" if row["spread"] is None or math.isnan(row["spread"]) else f" +- {row['spread']:.4f}"
+        known = SWITCHES.get(name.partition("-")[0])
+        cells = (
+            name,
+            f"{row['mean']:.4f}{spread}",
+            "" if name == BASELINE else f"{row['change']:+.4f}",
+            f"{row['parameters']:,}" if "parameters" in row else "",
+            f"{row['macs'] / 1e6:.1f} M" if "macs" in row else "",
+            f"x{row['ms_ratio']:.2f}" if "ms_ratio" in row else "",
+            f"x{row['step_ms_ratio']:.2f}" if "step_ms_ratio" in row else "",
+            "" if known is None else known.claim,
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
