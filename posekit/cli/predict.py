@@ -42,6 +42,12 @@ class Options:
     "folder to write to"
     threshold: float = 0.3
     "points with a lower score are not drawn; results.json holds all"
+    instances: float = 0.2
+    "instances with a lower score are not drawn, where the model finds them itself"
+    tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    "also look at large images in tiles, for models of whole images and small instances"
+    zooms: tuple[float, ...] = (1.0,)
+    "times the size at which an image fits, for models of whole images; above 1 it is cut into tiles"
     batch: int = 32
     "crops at once"
     device: str = "cpu"
@@ -55,7 +61,10 @@ def run(argv: Sequence[str]) -> int:
     options = tyro.cli(Options, args=list(argv), prog="posekit predict")
     files = expand(options.source)
     boxes = read_boxes(options.boxes) if options.boxes else None
-    work = _Work(options, *_finder(options), boxes)
+    pipeline, skeleton, told = _loaded(options)
+    if boxes is not None and not told:
+        raise ValueError(f"{options.model} finds instances by itself: leave out --boxes")
+    work = _Work(options, pipeline, skeleton, boxes, told)
     options.out.mkdir(parents=True, exist_ok=True)
     chunks = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
     for chunk in track(chunks, "predicting", disable=not sys.stderr.isatty()):
@@ -69,25 +78,27 @@ def run(argv: Sequence[str]) -> int:
     return 1 if work.failed else 0
 
 
-def _finder(options: Options) -> tuple[Callable[..., list[Any]], Skeleton]:
-    """What the model's name means, called with images and boxes, and whose points it finds."""
-    from posekit.pipelines.cascade import CascadePipeline
+def _loaded(options: Options) -> tuple[Callable[..., list[Any]], Skeleton, bool]:
+    """The pipeline, its skeleton, and whether it is told where instances are."""
+    from posekit.pipelines.views import Views
 
+    views = Views(zooms=options.zooms, tiles=options.tiles) if options.tiles or options.zooms != (1.0,) else None
     if options.model == "mtcnn":
         from posekit.pipelines.mtcnn_weights import load_mtcnn
 
-        pipeline: Any = load_mtcnn(options.weights, device=options.device)
-    else:
-        if options.weights:
-            raise ValueError(f"--weights are of --model mtcnn; --model {options.model} has its own: leave them out")
-        from posekit.pipelines.load import load
+        if views is not None:
+            raise ValueError("mtcnn looks at an image in all sizes: leave out --tiles and --zooms")
+        faces = load_mtcnn(options.weights, device=options.device)
+        return faces, faces.skeleton, False
+    if options.weights:
+        raise ValueError(f"--weights are of --model mtcnn; --model {options.model} has its own: leave them out")
+    from posekit.pipelines.load import load
+    from posekit.pipelines.topdown import TopDownPipeline
 
-        pipeline = load(options.model, device=options.device, batch=options.batch)
-    if not isinstance(pipeline, CascadePipeline):
-        return pipeline, pipeline.recipe.skeleton
-    if options.boxes:
-        raise ValueError("mtcnn finds the faces itself: leave out --boxes")
-    return lambda images, boxes: pipeline(images), pipeline.skeleton
+    pipeline = load(options.model, device=options.device, batch=options.batch, views=views)
+    if isinstance(pipeline, TopDownPipeline):
+        return pipeline, pipeline.recipe.skeleton, True
+    return pipeline, pipeline.skeleton, False
 
 
 def expand(sources: Sequence[str]) -> list[Path]:
@@ -140,12 +151,25 @@ def read_boxes(file: Path) -> Boxes:
 
 
 class _Work:
-    """Prediction of one chunk after the other; results grow, failures are counted."""
+    """Prediction of one chunk after the other; results grow, failures are counted.
+
+    Args:
+        options: what was asked for.
+        pipeline: images, and boxes where it is told them, to poses.
+        skeleton: whose points it finds.
+        boxes: by file name; ``None``: whole images.
+        told: whether the pipeline is told where instances are, and does not find them itself.
+    """
 
     def __init__(
-        self, options: Options, pipeline: Callable[..., list[Any]], skeleton: Skeleton, boxes: Boxes | None
+        self,
+        options: Options,
+        pipeline: Callable[..., list[Any]],
+        skeleton: Skeleton,
+        boxes: Boxes | None,
+        told: bool,
     ) -> None:
-        self.options, self.pipeline, self.skeleton, self.boxes = options, pipeline, skeleton, boxes
+        self.options, self.pipeline, self.skeleton, self.boxes, self.told = options, pipeline, skeleton, boxes, told
         self.results: list[dict[str, Any]] = []
         self.failed = 0
         self.number = 0
@@ -163,7 +187,9 @@ class _Work:
                 print(f"{file}: not in {self.options.boxes}; no boxes, nothing predicted", file=sys.stderr)
             ids.append(number)
             boxes.append(per)
-        for (file, image), number, poses in zip(read, ids, self.pipeline([i for _, i in read], boxes), strict=True):
+        images = [image for _, image in read]
+        found = self.pipeline(images, boxes) if self.told else self.pipeline(images)
+        for (file, image), number, poses in zip(read, ids, found, strict=True):
             self._note(file, number, poses)
             if self.options.pictures:
                 self._draw(file, number, image, poses)
@@ -187,6 +213,8 @@ class _Work:
     def _draw(self, file: Path, number: int, image: NDArray[np.uint8], poses: Any) -> None:
         from posekit.visualize.draw import draw_poses
 
+        if not self.told:
+            poses = poses.above(self.options.instances)
         drawn = draw_poses(image, poses.xy, poses.score, self.skeleton, threshold=self.options.threshold)
         target = self.options.out / f"{file.stem}.png"
         if target in self.drawn:

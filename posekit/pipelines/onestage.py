@@ -12,6 +12,7 @@ from torch import nn
 
 from posekit.geometry.affine import invert, transform
 from posekit.geometry.keypoints import Poses
+from posekit.geometry.skeleton import Skeleton
 from posekit.metrics.calibration import Calibration
 from posekit.pipelines.topdown import calibrated, checked_images, decode_crops
 from posekit.pipelines.views import Views
@@ -51,6 +52,11 @@ class OneStagePipeline:
         self.views = views or Views()
         wanted = recipe.train.flip_test if flip_test is None else flip_test
         self.flip = recipe.skeleton.flip if wanted and recipe.skeleton.flippable else None
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Whose points it finds."""
+        return self.recipe.skeleton
 
     def __call__(self, images: Sequence[Image], boxes: Sequence[NDArray[np.floating]] | None = None) -> list[Poses]:
         """Find the points of everyone.
