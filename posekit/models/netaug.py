@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import torch
 from pydantic import ConfigDict, Field
@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from posekit.models.base import Backbone
 from posekit.models.layers.divisible import make_divisible
 from posekit.models.widths import Plan, Width, depthwise
 
@@ -177,33 +178,55 @@ class Supernet(nn.Module):
     def forward(self, trunk: nn.Module, image: Tensor, widths: Sequence[int]) -> list[Tensor]:
         """The maps of a wider trunk, cut to the trunk's own channels.
 
-        Its norms take the figures of the batch and keep none: the trunk's running figures are neither read nor written.
-
         Args:
             trunk: the one that this was made for, in training mode.
             image: (B, 3, H, W) normalised.
             widths: as `draw` gives them.
+        """
+        with self.shaping(trunk, widths):
+            maps: list[Tensor] = functional_call(trunk, self.tensors(trunk, widths), (image,))
+        return maps
+
+    def tensors(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
+        """Parameters and norms' figures of a wider trunk under the trunk's names, for `torch.func.functional_call`.
+
+        The norms take the figures of the batch, and what they keep is thrown away: the trunk's running figures are
+        neither read nor written.
 
         Raises:
             ValueError: a layer is wider and not in training mode, so that its norm would want figures that nobody has.
         """
-        tensors = self.weights(trunk, widths) | self._figures(trunk, widths)
-        with _grouped(trunk, {name: widths[places[1]] for name, places in self.plan.layers.items()}):
-            maps = functional_call(trunk, tensors, (image,))
-        return [wide[:, :channels] for wide, channels in zip(maps, trunk.channels, strict=True)]
+        return self.weights(trunk, widths) | self._figures(trunk, widths)
+
+    @contextmanager
+    def shaping(self, trunk: nn.Module, widths: Sequence[int]) -> Iterator[None]:
+        """Let the trunk run with `tensors` of these widths: as many groups as channels, and maps cut to its own."""
+        places = self.plan.layers
+        layers = {name: layer for name, layer in trunk.named_modules() if depthwise(layer)}
+        own, channels = {layer: layer.groups for layer in layers.values()}, cast(Backbone, trunk).channels
+        cut = trunk.register_forward_hook(
+            lambda _, __, maps: [wide[:, :count] for wide, count in zip(maps, channels, strict=True)]
+        )
+        try:
+            for name, layer in layers.items():
+                layer.groups = widths[places[name][1]]
+            yield
+        finally:
+            cut.remove()
+            for layer, groups in own.items():
+                layer.groups = groups
 
     def _figures(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
         """Running figures of the norms, to be thrown away; norms that do not train keep theirs."""
         figures = {}
         for name, (_, place) in self.plan.layers.items():
-            norm = trunk.get_submodule(name)
+            norm: Any = trunk.get_submodule(name)
             if not isinstance(norm, nn.BatchNorm2d):
                 continue
             if norm.training:
-                shape = (widths[place],)
-                figures[f"{name}.running_mean"] = norm.running_mean.new_zeros(shape)
-                figures[f"{name}.running_var"] = norm.running_var.new_ones(shape)
-                figures[f"{name}.num_batches_tracked"] = norm.num_batches_tracked.clone()
+                figures[f"{name}.running_mean"] = norm.weight.new_zeros(widths[place])
+                figures[f"{name}.running_var"] = norm.weight.new_ones(widths[place])
+                figures[f"{name}.num_batches_tracked"] = norm.weight.new_zeros((), dtype=torch.int64)
             elif widths[place] != norm.num_features:
                 raise ValueError(
                     f"{name} has {norm.num_features} channels and should run with {widths[place]} in evaluation mode, "
@@ -216,20 +239,6 @@ def _one_column(trunk: nn.Module, name: str) -> bool:
     """Whether a parameter is a kernel for each channel alone."""
     path, _, kind = name.rpartition(".")
     return kind == "weight" and depthwise(trunk.get_submodule(path))
-
-
-@contextmanager
-def _grouped(trunk: nn.Module, channels: dict[str, int]) -> Iterator[None]:
-    """Give depth-wise convolutions as many groups as they have channels for a while."""
-    layers = {name: layer for name, layer in trunk.named_modules() if depthwise(layer)}
-    groups = {layer: layer.groups for layer in layers.values()}
-    try:
-        for name, layer in layers.items():
-            layer.groups = channels[name]
-        yield
-    finally:
-        for layer, before in groups.items():
-            layer.groups = before
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
@@ -130,7 +129,7 @@ def _walk(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _inverted(
-    plan: Plan, stem: Sequence[nn.Module], blocks: Iterable[nn.Module], last: Sequence[nn.Module], channels: int
+    plan: Plan, stem: Sequence[nn.Module], blocks: Iterable[Any], last: Sequence[nn.Module], channels: int
 ) -> None:
     """A stem, blocks that are wide inside, and a last layer whose maps leave the trunk."""
     now = plan.width(_out(stem), "between", None)
@@ -147,31 +146,32 @@ def _out(layers: Sequence[nn.Module]) -> int:
     return [layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d)][-1]
 
 
-def _mobilenet(plan: Plan, trunk: nn.Module) -> None:
+def _mobilenet(plan: Plan, trunk: MobileNetV2Backbone | MobileNetV3Backbone) -> None:
     stem, *blocks, last = trunk.features
     _inverted(plan, _parts(stem), blocks, _parts(last), trunk.channels[-1])
 
 
-def _efficientnet_lite(plan: Plan, trunk: nn.Module) -> None:
-    blocks = chain.from_iterable(trunk.blocks)
+def _efficientnet_lite(plan: Plan, trunk: EfficientNetLiteBackbone) -> None:
+    blocks = [block for stage in trunk.blocks for block in stage.children()]
     _inverted(plan, [trunk.conv_stem, trunk.bn1], blocks, [trunk.conv_head, trunk.bn2], trunk.channels[-1])
 
 
-def _resnet(plan: Plan, trunk: nn.Module) -> None:
+def _resnet(plan: Plan, trunk: ResNetBackbone) -> None:
     now = plan.width(trunk.conv1.out_channels, "between", None)
     plan.run([trunk.conv1, trunk.bn1], IMAGE, now)
-    for stage in (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4):
-        for block in stage:
+    for index in (1, 2, 3, 4):
+        block: Any
+        for block in trunk.get_submodule(f"layer{index}").children():
             parts = [part for name, part in block.named_children() if name != "downsample"]
             after = now
             if block.downsample is not None:
-                after = plan.width(_out(parts), "fixed" if stage is trunk.layer4 else "between", None)
+                after = plan.width(_out(parts), "fixed" if index == 4 else "between", None)
                 plan.run(list(block.downsample), now, after)
             plan.run(parts, now, after, follows=after)
             now = after
 
 
-TRUNKS: dict[type[nn.Module], Callable[[Plan, nn.Module], None]] = {
+TRUNKS: dict[type[nn.Module], Callable[[Plan, Any], None]] = {
     MobileNetV2Backbone: _mobilenet,
     MobileNetV3Backbone: _mobilenet,
     EfficientNetLiteBackbone: _efficientnet_lite,

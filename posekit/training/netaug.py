@@ -2,72 +2,69 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from posekit.data.batch import Batch
 from posekit.models.base import PoseNet
 from posekit.models.netaug import NetAug, Supernet, lent_buffers
 from posekit.recipe import RecipeError
-from posekit.training.task import Task, exact
 
 
 class NetAugTask(nn.Module):
     """A task, and what makes its network's trunk wider.
 
     Args:
-        task: whose network is in the middle of the wider ones.
-        supernet: of its trunk.
+        task: has the ``net`` whose trunk is in the middle of the wider ones.
+        supernet: of that trunk.
         steps: batches of the whole run; ``None``: unknown, and maps between blocks may be wider to its end.
     """
 
     taken: Tensor
 
-    def __init__(self, task: Task, supernet: Supernet, steps: int | None = None) -> None:
+    def __init__(self, task: nn.Module, supernet: Supernet, steps: int | None = None) -> None:
         super().__init__()
         self.task, self.supernet = task, supernet
         self.narrows = None if steps is None else supernet.config.stop * steps
+        self._place = next(name for name, module in task.named_modules() if module is self.net.backbone)
         # In the state, so that a resumed run goes on from where it was.
         self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
 
     @property
     def net(self) -> PoseNet:
         """What is averaged, saved and exported: the plain network, which knows nothing of the wider ones."""
-        return self.task.net  # type: ignore[return-value]
+        return cast(PoseNet, self.task.net)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The task's own terms; in training those of one wider network too, under ``augmented...``.
+        """The task's own terms; in training all of them once more, as ``augmented...``, with a wider trunk.
 
         Widths are drawn from torch's generator, after everything that the task itself draws. The wider pass leaves all
         buffers of network and losses as they were.
         """
-        task = self.task
-        maps = self.net(batch.image)
-        with exact(batch):
-            target = task.codec.encode(batch.instances)
-            terms = task.weighed(task.terms(maps, target))
+        terms: dict[str, Tensor] = self.task(batch)
         if not self.training:
             return terms
-        with lent_buffers(self.net.neck, self.net.head, task.losses):
-            wider = self._wider(batch.image)
-            with exact(batch):
-                found = task.weighed(task.terms(wider, target))
-        return terms | {f"augmented.{name}": self.supernet.config.alpha * value for name, value in found.items()}
-
-    def _wider(self, image: Tensor) -> dict[str, Tensor]:
-        """Raw maps of a network with a wider trunk; a step of training counts."""
-        net = self.net
-        between = self.narrows is None or int(self.taken) < self.narrows
+        trunk, widths = self.net.backbone, self.supernet.draw(self._between())
         self.taken += 1
-        features = self.supernet(net.backbone, net.normalize(image), self.supernet.draw(between))
-        return net.head(net.neck(features))
+        with lent_buffers(self.task), self.supernet.shaping(trunk, widths):
+            tensors = self.supernet.tensors(trunk, widths)
+            tensors = {f"{self._place}.{name}": value for name, value in tensors.items()}
+            wider: dict[str, Tensor] = functional_call(self.task, tensors, (batch,))
+        return terms | {f"augmented.{name}": self.supernet.config.alpha * value for name, value in wider.items()}
+
+    def _between(self) -> bool:
+        """Whether maps between blocks may still be wider."""
+        return self.narrows is None or int(self.taken) < self.narrows
 
 
-def wrap(task: Task, config: NetAug, steps: int | None = None) -> Task | NetAugTask:
+def wrap(task: nn.Module, config: NetAug, steps: int | None = None) -> nn.Module:
     """The task with wider networks around its trunk.
 
     Args:
-        task: of the recipe, its network's weights drawn or loaded and its frozen parts frozen.
+        task: of a recipe, also one with a lesson; its network's weights are drawn or loaded, its frozen parts frozen.
         config: factors; where it is off, the task comes back as it is.
         steps: batches that the run will take; see `NetAugTask`.
 
@@ -76,11 +73,10 @@ def wrap(task: Task, config: NetAug, steps: int | None = None) -> Task | NetAugT
     """
     if config.off:
         return task
-    net = task.net
-    if not isinstance(net, PoseNet):
-        raise RecipeError(f"netaug makes trunks wider, and the network is a {type(net).__name__} without one")
+    if not isinstance(task.net, PoseNet):
+        raise RecipeError(f"netaug makes trunks wider, and the network is a {type(task.net).__name__} without one")
     try:
-        supernet = Supernet(net.backbone, config)
+        supernet = Supernet(task.net.backbone, config)
     except ValueError as error:
         raise RecipeError(f"netaug: {error}") from error
     return NetAugTask(task, supernet, steps)
