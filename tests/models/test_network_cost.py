@@ -9,6 +9,7 @@ from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
+from posekit.models.backbones.mobilenet_v4 import MobileNetV4
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.count import count_macs, count_parameters, measure, report
@@ -74,6 +75,12 @@ def test_light_trunks_multiply_accumulates(config, gmac):
 def test_efficientnet_lite_parameters_are_the_published_less_the_classifier(version, parameters):
     with torch.device("meta"):
         assert count_parameters(EfficientNetLite(version).build()) == parameters - 1_281_000
+
+
+@pytest.mark.parametrize(("size", "parameters"), [("small", 3_774_024), ("medium", 9_715_512)])
+def test_mobilenet_v4_parameters_are_timms_less_its_two_layers_behind_pooling(size, parameters):
+    with torch.device("meta"):
+        assert count_parameters(MobileNetV4(size).build()) == parameters - (960 * 1280 + 2 * 1280) - 1_281_000
 
 
 @pytest.mark.parametrize(("width", "parameters"), [(32, 28_536_113), (48, 63_595_745)])

@@ -12,6 +12,7 @@ from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
+from posekit.models.backbones.mobilenet_v4 import MobileNetV4
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.backbones.timm import Timm
@@ -35,7 +36,16 @@ NETS = {
     "simcc": (TopDown(size=(64, 96), backbone=LIGHT, neck=Plain(), head=SimCC()), {"x": (5, 192), "y": (5, 128)}),
 }
 
-TRUNKS = [ResNet(18), MobileNetV2(0.5), MobileNetV3(), ShuffleNetV2(0.5), HRNet(), LiteHRNet(), EfficientNetLite()]
+TRUNKS = [
+    ResNet(18),
+    MobileNetV2(0.5),
+    MobileNetV3(),
+    MobileNetV4("medium"),
+    ShuffleNetV2(0.5),
+    HRNet(),
+    LiteHRNet(),
+    EfficientNetLite(),
+]
 
 
 def settled(net):

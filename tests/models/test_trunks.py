@@ -14,6 +14,7 @@ from posekit.models.backbones.hrnet import Exchange, HRNet
 from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
+from posekit.models.backbones.mobilenet_v4 import MobileNetV4
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.topdown import AnyBackbone
@@ -22,6 +23,7 @@ SMALL = {
     "resnet": ResNet(18),
     "mobilenet_v2": MobileNetV2(0.5),
     "mobilenet_v3": MobileNetV3(),
+    "mobilenet_v4": MobileNetV4(),
     "shufflenet_v2": ShuffleNetV2(0.5),
     "hrnet": HRNet(multi_scale=True),
     "lite_hrnet": LiteHRNet(),
@@ -72,7 +74,7 @@ def test_memory_format_changes_nothing_but_speed(name):
 
 
 # sha256 over "name shape" of every tensor in order, classifier left out; taken from torchvision 0.28.0, timm 1.0.31
-# (EfficientNet-Lite; DLA; HRNet without the classification network's own layers).
+# (EfficientNet-Lite; MobileNetV4; DLA; HRNet without the classification network's own layers).
 PUBLISHED = {
     "r18": (ResNet(18), "87c2c5814c03e9c4"),
     "r50": (ResNet(50), "8d26041d6c34dc6e"),
@@ -80,6 +82,8 @@ PUBLISHED = {
     "mobilenet_v2_x1.4": (MobileNetV2(1.4), "9b90f8dc25a45760"),
     "mobilenet_v3_small": (MobileNetV3("small"), "9e7879bbfdbf6e85"),
     "mobilenet_v3_large": (MobileNetV3("large"), "de8087cbf6f187cf"),
+    "mobilenet_v4_small": (MobileNetV4(), "a5b086e1ece1806d"),
+    "mobilenet_v4_medium": (MobileNetV4("medium"), "6ef59e878a786e90"),
     "shufflenet_v2_x0.5": (ShuffleNetV2(0.5), "f3b886f8410d438f"),
     "shufflenet_v2_x2": (ShuffleNetV2(2.0), "756d224f86db78e0"),
     "efficientnet_lite0": (EfficientNetLite(0), "88aabef000eec9d2"),
@@ -109,7 +113,14 @@ def test_norms_are_the_published_ones():
                 (layer.eps, layer.momentum) for layer in config.build().modules() if isinstance(layer, nn.BatchNorm2d)
             }
 
-    assert norms(ResNet(18)) == norms(HRNet()) == norms(MobileNetV2()) == norms(ShuffleNetV2()) == {(1e-5, 0.1)}
+    assert (
+        norms(ResNet(18))
+        == norms(HRNet())
+        == norms(MobileNetV2())
+        == norms(MobileNetV4("medium"))
+        == norms(ShuffleNetV2())
+        == {(1e-5, 0.1)}
+    )
     assert norms(MobileNetV3()) == {(1e-3, 0.01)}
     assert norms(MobileNetV3(momentum=0.1)) == {(1e-3, 0.1)}
     assert norms(EfficientNetLite()) == {(1e-3, 0.1)}

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posekit.models.layers.conv import ConvNormAct, init_normal
+from posekit.models.layers.named_conv import NamedConv
 from posekit.models.layers.shuffle import interleave
-from posekit.models.layers.weighting import ConditionalWeighting, NamedConv
+from posekit.models.layers.weighting import ConditionalWeighting
 from posekit.models.weights import load_weights
 
 # Modules of the stages with two, three and four branches, by depth; each module has two blocks.
@@ -110,18 +111,18 @@ class Exchange(nn.Module):
             nn.ModuleList(_path(widths, source, target) for source in range(len(widths)))
             for target in range(len(widths))
         )
-        self.relu = nn.ReLU()
+        self.relu = nn.ModuleList(nn.ReLU() for _ in widths)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Maps of the branches, finest first, sizes kept."""
         heard = self.layers(maps)
         fused: list[Tensor] = []
-        for paths in self.fuse_layers:
+        for paths, relu in zip(self.fuse_layers, self.relu, strict=True):
             finest, *rest = (path(x) for path, x in zip(paths, heard, strict=True))
             total = sum(rest, start=2 * finest if self.published else finest)
             if self.published and not fused:
                 heard = [total, *heard[1:]]
-            fused.append(self.relu(total))
+            fused.append(relu(total))
         return fused
 
 

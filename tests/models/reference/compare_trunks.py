@@ -22,6 +22,7 @@ from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
+from posekit.models.backbones.mobilenet_v4 import MobileNetV4
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.backbones.timm import Timm
@@ -30,7 +31,7 @@ from posekit.models.topdown import TopDown
 from posekit.models.weights import fill
 
 IMAGE = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-HEADS = ("fc.", "classifier.", "incre_modules.", "downsamp_modules.", "final_layer.")
+HEADS = ("fc.", "classifier.", "conv_head.", "norm_head.", "incre_modules.", "downsamp_modules.", "final_layer.")
 
 
 def _pooled(net, x):
@@ -81,6 +82,15 @@ PAIRS = {
             lambda t, x: t.forward_features(x),
         )
         for version in (0, 1, 2)
+    },
+    **{
+        f"mobilenet_v4_{size}": (
+            MobileNetV4(size),
+            lambda size=size: timm.create_model(f"mobilenetv4_conv_{size}"),
+            lambda m, t: m[-1],
+            lambda t, x: t.forward_features(x),
+        )
+        for size in ("small", "medium")
     },
     "dla34": (DLA(), lambda: timm.create_model("dla34"), lambda m, t: m[-1], lambda t, x: t.forward_features(x)),
     "hrnet_w32": (HRNet(multi_scale=True), lambda: timm.create_model("hrnet_w32"), lambda m, t: m[0], _timm_hrnet),
