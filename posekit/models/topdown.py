@@ -17,7 +17,6 @@ from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.mobilenet_v4 import MobileNetV4
-from posekit.models.backbones.mobilenet_v4 import MobileNetV4
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.backbones.timm import Timm
@@ -32,7 +31,7 @@ from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
 AnyBackbone = Annotated[
-    ResNet | MobileNetV2 | MobileNetV3 | MobileNetV4 | MobileNetV4 | ShuffleNetV2 | HRNet | LiteHRNet | EfficientNetLite | DLA | Timm,
+    ResNet | MobileNetV2 | MobileNetV3 | MobileNetV4 | ShuffleNetV2 | HRNet | LiteHRNet | EfficientNetLite | DLA | Timm,
     Field(discriminator="kind"),
 ]
 AnyNeck = Annotated[Plain | Deconv | Upsample | DLAUp | Guided, Field(discriminator="kind")]
