@@ -20,6 +20,7 @@ from posekit.codecs.scenes.dekr import Dekr
 from posekit.codecs.scenes.dekr_first import DekrFirst
 from posekit.codecs.scenes.directpose import DirectPose
 from posekit.codecs.scenes.fcos import Fcos
+from posekit.codecs.scenes.fcpose import FCPose
 from posekit.codecs.scenes.ttf_pose import TtfPose
 from posekit.codecs.simcc import SimCC
 from posekit.codecs.udp import Udp, UdpCombined
@@ -48,6 +49,7 @@ AnyCodec = Annotated[
     | Dekr
     | DekrFirst
     | Fcos
-    | DirectPose,
+    | DirectPose
+    | FCPose,
     Field(discriminator="kind"),
 ]

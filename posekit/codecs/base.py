@@ -17,19 +17,26 @@
 | `sigma`          | (B, K, 2)      | raw; its sigmoid is the spread in `coords`; so is `depth_sigma`'s       | rle    |
 | `x`, `y`, `z`    | (B, K, bins)   | logits of bins; target: probabilities                                   | simcc  |
 | `dfl_x`, ...     | (B, K, places) | logits of places; target: shares of the two beside the truth            | dfl    |
+| `class`          | (B, 1, L)      | logits: whether a cell of several levels, in one row, sees an instance  | scenes |
+| `centreness`     | (B, 1, L)      | logits: how far in the middle of its box the cell lies                  | scenes |
+| `box`            | (B, 4, L)      | pixels to the left, upper, right and lower side                         | scenes |
+| `points`         | (B, 2 K, L)    | x and y of the way to each point in turn, in cells of the level         | scenes |
+| `joint_maps`     | (B, P, K, H, W) | logits over the cells, of P chosen instances; target (B, P, K, 3)      | fcpose |
+| `refine`         | (B, 2 K, H, W) | where each cell says that the points lie, in cells; no target           | fcpose |
+| `side_2`, ...    | (B, K, H, W)   | a map from 0 to 1 for training alone                                    | fcpose |
 | `xy`             | (B, N, K, 2)   | place in image pixels, differentiable; always in the target             | means  |
 | `spread`         | (B, N, K, 2)   | standard deviation in image pixels                                      | means  |
 
-A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but the sigmas and `spread`,
-which have no truth, is in the target too. ``read`` may return more (the raw maps of `dsnt`, which no loss should
-touch).
+A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but the sigmas, `spread` and
+`refine`, which have no truth of their own, is in the target too. ``read`` may return more (the raw maps of `dsnt`,
+which no loss should touch).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -97,3 +104,18 @@ class Codec(Protocol):
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Raw maps of the mirrored image as raw maps of the image; ``order`` is the skeleton's flip."""
+
+
+@runtime_checkable
+class PerInstance(Protocol):
+    """What a `Codec` has besides, whose network runs once more for each of some instances.
+
+    The instances are known by numbers of cells; ``net.at(maps, cells)`` gives maps of each of them, which `read` and
+    `decode` then find among the others.
+    """
+
+    def select(self, maps: Maps) -> Tensor:
+        """(B, P) cells whose instances are read, from raw maps."""
+
+    def sampled(self, target: Target) -> Tensor:
+        """(B, P) cells whose instances are learnt from; those that count for nothing have weight 0 in the target."""

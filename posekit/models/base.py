@@ -53,3 +53,12 @@ class PoseNet(nn.Module):
             image: (B, 3, H, W) RGB, uint8 or floating point in 0..255.
         """
         return self.head(self.neck(self.backbone(self.normalize(image))))
+
+    def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
+        """Maps of chosen instances, for heads that run a network for each.
+
+        Args:
+            maps: that `forward` gave.
+            cells: (B, P) numbers of cells, counted row by row through all levels in order.
+        """
+        return self.head.at(maps, cells)

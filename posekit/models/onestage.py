@@ -17,6 +17,7 @@ from posekit.models.heads.scenes.dekr import DekrHead
 from posekit.models.heads.scenes.dekr_first import DekrFirstHead
 from posekit.models.heads.scenes.directpose import DirectPoseHead
 from posekit.models.heads.scenes.fcos import FCOS
+from posekit.models.heads.scenes.fcpose import FCPoseHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp
@@ -26,7 +27,9 @@ from posekit.models.necks.upsample import Upsample
 from posekit.models.topdown import AnyBackbone, check_size, without_weights
 
 AnySceneNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN | Concat, Field(discriminator="kind")]
-AnySceneHead = Annotated[Branches | FCOS | DirectPoseHead | DekrHead | DekrFirstHead, Field(discriminator="kind")]
+AnySceneHead = Annotated[
+    Branches | FCOS | DirectPoseHead | FCPoseHead | DekrHead | DekrFirstHead, Field(discriminator="kind")
+]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -14,6 +14,7 @@ from posekit.codecs.base import Codec
 from posekit.geometry.affine import crop_matrix, invert
 from posekit.geometry.keypoints import Poses
 from posekit.metrics.calibration import Calibration
+from posekit.pipelines.decoding import read_out
 from posekit.recipe import Recipe
 from posekit.transforms.geometric import warp
 
@@ -32,12 +33,7 @@ def decode_crops(net: nn.Module, codec: Codec, image: Tensor, flip: tuple[int, .
     Returns:
         Poses with leading (B, 1), on the device of the image.
     """
-    maps = {name: value.float() for name, value in net(image).items()}
-    if flip is not None:
-        mirrored = {name: value.float() for name, value in net(image.flip(-1)).items()}
-        back = codec.flip(mirrored, flip)
-        maps = {name: (value + back[name]) / 2 for name, value in maps.items()}
-    return codec.decode(maps)
+    return read_out(net, codec, image, flip)
 
 
 def to_source(poses: Poses, matrix: Tensor) -> Poses:

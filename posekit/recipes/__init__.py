@@ -9,6 +9,7 @@ from posekit.recipes.centernet import centernet
 from posekit.recipes.dekr import dekr, dekr_first
 from posekit.recipes.directpose import directpose
 from posekit.recipes.fcos import fcos
+from posekit.recipes.fcpose import fcpose
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, TINY, topdown
 from posekit.recipes.ttfnet import ttfnet
@@ -20,6 +21,7 @@ SYSTEMS: dict[str, onestage.System] = {
     "dekr-first": dekr_first,
     "fcos": fcos,
     "directpose": directpose,
+    "fcpose": fcpose,
 }
 """Name to a system for whole images."""
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from posekit.codecs.base import Maps, Target
+from posekit.codecs.base import Maps, PerInstance, Target
 from posekit.data.batch import Batch
 from posekit.recipe import Recipe
 from posekit.training.freeze import frozen_parts
@@ -39,7 +39,11 @@ class Task(nn.Module):
         """Unweighted by nothing further: each term already carries its loss's weight; their sum is what to minimise."""
         maps = self.net(batch.image)
         with exact(batch):
-            return self.weighed(self.terms(maps, self.codec.encode(batch.instances)))
+            target = self.codec.encode(batch.instances)
+        if isinstance(self.codec, PerInstance):
+            maps = maps | self.net.at(maps, self.codec.sampled(target))
+        with exact(batch):
+            return self.weighed(self.terms(maps, target))
 
     def terms(self, maps: Maps, target: Target) -> dict[str, Tensor]:
         """Each loss's terms for the network's raw maps, before any learned weight."""

@@ -75,3 +75,34 @@ class Dense(StandIn):
         maps["box"] = 1 + torch.cat((away.abs(), 2 * away.abs()), 2).flatten(1, 2)
         weights = {name: weight[..., None, None] for name in ("class", "centreness")}
         return maps, weights | {"box": weight.repeat_interleave(4, 1)[..., None, None]}
+
+
+@dataclass(frozen=True)
+class OneEach(StandIn):
+    """A map of each point of the only instance, ways from all cells, and hills beside."""
+
+    kind = "one each"
+    gives = frozenset({"joint_maps", "refine", "side_8"})
+
+    @property
+    def shapes(self):
+        shape = (ROWS, COLUMNS)
+        return {
+            "joint_maps": (1, self.points, *shape),
+            "refine": (2 * self.points, *shape),
+            "side_8": (self.points, *shape),
+        }
+
+    def draw(self, xy, weight):
+        place = (xy / STRIDE - 0.5)[:, None]
+        hills = torch.exp(-offsets(xy).square().sum(2))
+        maps = {"joint_maps": torch.cat((place, torch.full_like(place[..., :1], 3.0)), -1), "side_8": hills}
+        return maps, {"joint_maps": weight[:, None], "side_8": weight[..., None, None]}
+
+    def best(self, name, truth):
+        """The map that a target wants: highest in the cell of each point, and ways that end there."""
+        place = truth[..., :2]
+        if name == "refine":
+            return place[:, 0].flatten(1)[..., None, None].repeat(1, 1, ROWS, COLUMNS)
+        inside = (offsets((place[:, 0] + 0.5) * STRIDE).abs() <= 0.5).all(2)
+        return torch.where(inside, 0.0, -100.0).to(place.dtype)[:, None]

@@ -7,7 +7,7 @@ import torch
 from codec_cases import FIVE, instances
 from pydantic import TypeAdapter, ValidationError
 from sizes import B, K
-from stand_in_codecs import Dense, Fields
+from stand_in_codecs import Dense, Fields, OneEach
 
 from posekit.codecs.base import Target
 from posekit.codecs.dfl import Dfl as DflCodec
@@ -31,6 +31,7 @@ from posekit.losses.combined import Combined
 from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
 from posekit.losses.equalized import Efl, Eqfl
+from posekit.losses.fcpose import JointMaps, Refine, Side
 from posekit.losses.focal import Focal, Qfl
 from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf, Volume
 from posekit.losses.offsets import Offset
@@ -59,6 +60,7 @@ CODECS = {
     "deep integral": Integral3d(points=K, grid=GRID, depth=100.0, bins=BINS),
     "fields": Fields(K),
     "dense": Dense(K),
+    "one each": OneEach(K),
 }
 LINKED = replace(
     FIVE,
@@ -114,8 +116,12 @@ CASES = {
     "sigmoid_focal averaged": (SigmoidFocal(average=0.9, weight=4.0), "dense"),
     "giou": (Giou(weight=2.0), "dense"),
     "bce": (Bce(), "dense"),
+    "joint_maps": (JointMaps(), "one each"),
+    "joint_maps as they are": (JointMaps(weight=2.5, grown=1), "one each"),
+    "refine": (Refine(weight=9.0), "one each"),
+    "side": (Side(), "one each"),
 }
-CHANNELS = {"offset": 2, "box": 4, "paf": 2, "volume": BINS}
+CHANNELS = {"offset": 2, "refine": 2, "box": 4, "paf": 2, "volume": BINS}
 """Maps with several channels a point."""
 TERMS = {"dsnt": {"dsnt", "js"}, "dsnt variance": {"dsnt", "variance"}, "dsnt kl": {"dsnt", "kl"}}
 TERMS["combined"] = {"combined", "offset"}
@@ -150,7 +156,7 @@ def raw(codec, seed=7):
 
 def of_point(name, value, k):
     """What a named tensor holds of a point of the first image."""
-    if name == "xy":
+    if name in ("xy", "joint_maps"):
         return value[0, :, k]
     several = CHANNELS.get(name, 1)
     return value[0, several * k : several * (k + 1)]
@@ -159,7 +165,7 @@ def of_point(name, value, k):
 def turned(values, order):
     """Named tensors with their points in another order."""
     channels = {n: [CHANNELS.get(n, 1) * k + i for k in order for i in range(CHANNELS.get(n, 1))] for n in values}
-    return {n: v[:, :, order] if n == "xy" else v[:, channels[n]] for n, v in values.items()}
+    return {n: v[:, :, order] if n in ("xy", "joint_maps") else v[:, channels[n]] for n, v in values.items()}
 
 
 def total(module, codec, maps, target):
@@ -171,7 +177,7 @@ def test_the_table_of_losses():
         *("mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"),
         *("adaptive_wing", "qfl", "eqfl", "focal", "efl", "l2", "soft_wing", "oks", "bone"),
         *("divergence", "dfl", "combined", "offset", "coarse", "paf", "volume", "depth", "rle3d"),
-        *("sigmoid_focal", "giou", "bce"),
+        *("sigmoid_focal", "giou", "bce", "joint_maps", "refine", "side"),
     ]
     assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
     for name, kind in LOSSES.items():
@@ -198,6 +204,7 @@ def test_which_loss_fits_which_codec():
         "deep integral": [*POINTS, *MORE_POINTS, "depth"],
         "fields": ["paf"],
         "dense": ["sigmoid_focal", "giou", "bce"],
+        "one each": ["joint_maps", "refine", "side"],
     }
 
 
@@ -278,6 +285,11 @@ def test_the_target_is_the_best_answer(case, seed):
     generator = torch.Generator().manual_seed(seed)
     best, moved = {}, {}
     for name in sorted(CASES[case][0].needs):
+        if name in ("joint_maps", "refine"):
+            best[name] = codec.best(name, target.maps["joint_maps"])
+            noise = torch.randn(best[name].shape, generator=generator, dtype=torch.float64)
+            moved[name] = best[name] + (50 * noise if name == "joint_maps" else noise)
+            continue
         if name not in target.maps:  # no truth: the spreads
             best[name] = moved[name] = torch.zeros(B, *codec.shapes[name], dtype=torch.float64)
             continue
@@ -298,8 +310,8 @@ def test_the_target_is_the_best_answer(case, seed):
             moved[name] = best[name] + noise
     at_best, elsewhere = (sum(module(output, target).values()).item() for output in (best, moved))
     assert at_best < elsewhere
-    # A density may exceed 1; a Gaussian that is cut off sums to less than 1; two bins have an entropy.
-    if codec.kind not in ("rle", "simcc", "dfl"):
+    # A density may exceed 1; a cut Gaussian sums to less than 1; two bins have an entropy; grown cells share theirs.
+    if codec.kind not in ("rle", "simcc", "dfl") and case != "joint_maps":
         assert at_best == pytest.approx(0, abs=1e-9)
 
 

@@ -5,6 +5,7 @@ from posekit.codecs.scenes.dekr import Dekr
 from posekit.codecs.scenes.dekr_first import DekrFirst
 from posekit.codecs.scenes.directpose import DirectPose
 from posekit.codecs.scenes.fcos import Fcos
+from posekit.codecs.scenes.fcpose import FCPose
 from posekit.codecs.scenes.ttf_pose import TtfPose
 
 SCENE_CODECS = {
@@ -13,5 +14,6 @@ SCENE_CODECS = {
     "dekr_first": DekrFirst,
     "fcos": Fcos,
     "directpose": DirectPose,
+    "fcpose": FCPose,
     "ttf_pose": TtfPose,
 }

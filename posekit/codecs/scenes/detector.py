@@ -148,9 +148,21 @@ class Detector:
 
     def found(self, rows: Maps) -> Found:
         """The cells with the highest scores, roots of class times centre-ness."""
-        score = (sane(rows["class"]).sigmoid() * sane(rows["centreness"]).sigmoid()).sqrt()[:, 0]
-        best, cell = score.topk(min(self.most, score.shape[-1]), dim=-1)
-        return Found(cell, best, self.levels.places(score)[cell], self.levels.scale(score)[cell])
+        score = self._scores(rows)
+        _, cell = score.topk(min(self.most, score.shape[-1]), dim=-1)
+        return self._at(score, cell)
+
+    def found_at(self, rows: Maps, cell: Tensor) -> Found:
+        """Chosen cells (B, P), in their order."""
+        return self._at(self._scores(rows), cell)
+
+    def _at(self, score: Tensor, cell: Tensor) -> Found:
+        place, scale = self.levels.places(score)[cell], self.levels.scale(score)[cell]
+        return Found(cell, score.gather(1, cell), place, scale)
+
+    def _scores(self, rows: Maps) -> Tensor:
+        """(B, L) in [0, 1]; 0 where there is no number."""
+        return (sane(rows["class"]).sigmoid() * sane(rows["centreness"]).sigmoid()).sqrt()[:, 0]
 
     def boxes_of(self, rows: Maps, found: Found) -> Tensor:
         """(B, P, 4) image pixels."""
@@ -170,9 +182,13 @@ class Detector:
 
     def turned_ways(self, maps: Maps, name: str, order: tuple[int, ...]) -> dict[str, Tensor]:
         """The same of pairs of x and y: points in the order of their mirrors, x to the other side."""
-        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
-        back = self.turned(maps, name, pairs)
+        back = self.turned(maps, name, pairs_of(order))
         return {key: other_way(value) for key, value in back.items()}
+
+
+def pairs_of(order: tuple[int, ...]) -> tuple[int, ...]:
+    """Channels of pairs of x and y whose points stand in another order."""
+    return tuple(2 * k + axis for k in order for axis in (0, 1))
 
 
 def other_way(ways: Tensor) -> Tensor:

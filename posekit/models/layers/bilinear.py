@@ -1,4 +1,4 @@
-"""Reading a map between its cells."""
+"""Reading a map between its cells, and growing it."""
 
 from __future__ import annotations
 
@@ -28,3 +28,27 @@ def read_between(x: Tensor, xy: Tensor) -> Tensor:
     places = torch.stack((columns, rows), dim=-1)
     read = F.grid_sample(x.to(exact), places, mode="bilinear", padding_mode="zeros", align_corners=False)
     return read.to(x.dtype)
+
+
+def grow(x: Tensor, factor: int, centred: bool = True) -> Tensor:
+    """A map with so many times the rows and columns, bilinear between its cells; beyond the border it goes on as it is.
+
+    Args:
+        x: (B, C, H, W).
+        factor: even, or 1.
+        centred: a cell becomes the square of cells that cover it; False: half a fine cell further down and right,
+            which other codes call aligned.
+
+    Returns:
+        (B, C, factor * H, factor * W).
+    """
+    if factor == 1:
+        return x
+    if centred:
+        return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    height, width = x.shape[-2:]
+    longer = F.pad(x, (0, 1, 0, 1), mode="replicate")
+    size = (factor * height + 1, factor * width + 1)
+    grown = F.interpolate(longer, size=size, mode="bilinear", align_corners=True)
+    half = factor // 2
+    return F.pad(grown, (half, 0, half, 0), mode="replicate")[..., : factor * height, : factor * width]

@@ -5,11 +5,13 @@ from posekit.models.heads.scenes.dekr import DekrHead
 from posekit.models.heads.scenes.dekr_first import DekrFirstHead
 from posekit.models.heads.scenes.directpose import DirectPoseHead
 from posekit.models.heads.scenes.fcos import FCOS
+from posekit.models.heads.scenes.fcpose import FCPoseHead
 
 SCENE_HEADS = {
     "branches": Branches,
     "fcos": FCOS,
     "directpose": DirectPoseHead,
+    "fcpose": FCPoseHead,
     "dekr": DekrHead,
     "dekr_first": DekrFirstHead,
 }

@@ -1,0 +1,168 @@
+"""Instances found by cells, and a small network of its own for the points of each.
+
+Mao et al. 2021, arXiv:2105.14185.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import bell, mirrored, nearest, sane
+from posekit.codecs.scenes.crowd import Crowd, highest_hills, judged, within
+from posekit.codecs.scenes.detector import SIDES, Answers, Detector, other_way, pairs_of
+from posekit.geometry.grid import Grid
+from posekit.geometry.keypoints import Instances, Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class FCPose(Detector):
+    """FCPose: FCOS finds the instances; each brings filters along that make a map of each of its points.
+
+    A point lies in the highest cell of its map; what that cell says about points of its kind, whoever's they are,
+    takes it on from there. Decoding does not suppress.
+
+    Source: Mao et al. 2021. Differs: centres of cells are those of our grids; cells to learn from are chosen by how
+    far in the middle of their box they lie, not by what the network says of them; the ways from cells to points are
+    in cells.
+    """
+
+    learnt: int = Field(default=8, ge=1)
+    "cells of an image whose instances are learnt from, at most; each instance has its share"
+    sides: bool = True
+    "whether shared features also learn hills of all points, in training alone, fine and coarse"
+    sigma: float = Field(default=3.6, gt=0)
+    "width of fine hills in image pixels; those of coarse ones are twice as wide"
+    kind: Suppress[Literal["fcpose"]] = "fcpose"
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """What losses may ask for."""
+        return frozenset({"class", "box", "centreness", "joint_maps", "refine", *self._sides})
+
+    @property
+    def fine(self) -> int:
+        """Stride of the finest level, whose grid the points' maps lie on."""
+        return self.strides[0]
+
+    @property
+    def _sides(self) -> dict[str, tuple[Grid, float]]:
+        """Names, grids and widths in pixels."""
+        if not self.sides:
+            return {}
+        finer = max(self.fine // 4, 1)
+        widths = ((finer, self.sigma), (self.fine, 2 * self.sigma))
+        return {f"side_{stride}": (Grid.of(self.size, stride), sigma) for stride, sigma in widths}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Class, box and centre-ness of each level; ways and hills of all points on the finest, and finer."""
+        shapes = self.levels.shapes({"class": 1, "box": 4, "centreness": 1})
+        shapes["refine"] = (2 * self.points, *self.levels.grids[0].shape)
+        return shapes | {name: (self.points, *grid.shape) for name, (grid, _) in self._sides.items()}
+
+    def encode(self, instances: Instances) -> Target:
+        """Let cells answer for instances, see `Detector.answers`, and choose some to learn points from.
+
+        Returns:
+            Those; ``cell`` (B, P), the chosen ones, with weight 1; ``joint_maps`` (B, P, K, 3), for each of their
+            points the place in cells of the finest level and the mean side of the instance's box, with a weight that
+            the cells of an instance share; ``side_2`` and the like, hills of all points.
+
+        Raises:
+            ValueError: another number of points.
+        """
+        answers = self.answers(instances)
+        crowd, maps, weights = answers.crowd, answers.maps, answers.weights
+        maps["cell"], weights["cell"], maps["joint_maps"], weights["joint_maps"] = self._chosen(answers)
+        for name, (grid, sigma) in self._sides.items():
+            maps[name] = _hills(crowd, grid, sigma)
+            weights[name] = torch.maximum(judged(instances, grid), (maps[name] == 1).to(crowd.xy.dtype))
+        maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
+        return Target(maps=maps, weight=weights)
+
+    def _chosen(self, answers: Answers) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Cells (B, P) and their weights; what their points' maps should say (B, P, K, 3), and weights (B, P, K)."""
+        crowd, grid = answers.crowd, self.levels.grids[0]
+        height, width = self.size
+        seen = crowd.known & ((crowd.xy > 0) & (crowd.xy < crowd.xy.new_tensor((width, height)))).all(-1)
+        each = torch.arange(crowd.present.shape[1], device=answers.owner.device)
+        own = (answers.owner[:, None] == each[:, None]) & seen.any(-1)[..., None]
+        middle = torch.where(own, answers.maps["centreness"], 0.0)
+        best, cell = middle.topk(min(self.learnt, middle.shape[-1]), dim=-1)
+        # The best cell of everyone before the second of anyone.
+        worth = torch.where(best > 0, best - torch.arange(best.shape[-1], device=best.device), -torch.inf)
+        worth, number = worth.flatten(1).topk(best.shape[-1], dim=-1)
+        chosen, who = worth.isfinite(), number // best.shape[-1]
+        alike = (who[:, :, None] == who[:, None]) & chosen[:, None]
+        share = chosen / alike.sum(-1).clamp_min(1)
+        point = crowd.xy.flatten(2).gather(1, who[..., None].expand(-1, -1, 2 * self.points)).unflatten(-1, (-1, 2))
+        side = ((answers.boxes[..., 2:] - answers.boxes[..., :2]).mean(-1) / grid.scale[0]).gather(1, who)
+        truth = torch.cat((grid.cells(point), side[:, :, None, None].expand(*point.shape[:-1], 1)), -1)
+        weight = share[..., None] * seen.gather(1, who[..., None].expand(-1, -1, self.points))
+        cell = torch.where(chosen, cell.flatten(1).gather(1, number), 0)
+        return cell, chosen.to(truth.dtype), truth, weight.to(truth.dtype)
+
+    def sampled(self, target: Target) -> Tensor:
+        """(B, P) cells to learn from; see `PerInstance`."""
+        return target.maps["cell"]
+
+    def select(self, maps: Maps) -> Tensor:
+        """(B, P) cells with the highest scores; see `PerInstance`."""
+        return self.found(self.rows(maps)).cell
+
+    def read(self, maps: Maps) -> Maps:
+        """Rows of all levels as in `Fcos`; ``refine`` as places in cells; maps of instances and hills as they are."""
+        rows = self.rows(maps)
+        way = maps["refine"].unflatten(1, (-1, 2))
+        height, width = way.shape[-2:]
+        column = torch.arange(width, dtype=way.dtype, device=way.device).expand(height, width)
+        row = torch.arange(height, dtype=way.dtype, device=way.device)[:, None].expand(height, width)
+        rows["refine"] = (way + torch.stack((column, row))).flatten(1, 2)
+        return rows | {name: maps[name] for name in ("joint_maps", "cell", *self._sides) if name in maps}
+
+    def decode(self, maps: Maps) -> Poses:
+        """The chosen cells, their boxes and the points of their maps.
+
+        Args:
+            maps: of the network, and of the instances in the cells that `select` chose.
+
+        Returns:
+            Poses (B, N, K), the best first, image pixels; a point's score is the sigmoid of its map's highest logit.
+        """
+        rows = self.read(maps)
+        found = self.found_at(rows, maps["cell"].long())
+        value, number = sane(maps["joint_maps"]).flatten(3).max(-1)
+        refined = torch.nan_to_num(rows["refine"].float(), 0.0, 0.0, 0.0).flatten(2).unflatten(1, (-1, 2))
+        at = number.transpose(1, 2)[:, :, None].expand(-1, -1, 2, -1)
+        xy = self.levels.grids[0].pixels(refined.gather(3, at).permute(0, 3, 1, 2))
+        score = value.sigmoid()
+        return Poses(xy=xy, score=score, instance_score=found.score, boxes=self.boxes_of(rows, found))
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror the maps, and those of instances with the cells that these are known by.
+
+        Features that the network keeps for the instances are left out: their filters cannot be mirrored.
+        """
+        back: dict[str, Tensor] = self.turned(maps, "box", SIDES)
+        for name in ("class", "centreness"):
+            back |= self.turned(maps, name, (0,))
+        back["refine"] = other_way(mirrored(maps["refine"], pairs_of(order), self.levels.grids[0]))
+        back |= {name: mirrored(maps[name], order, grid) for name, (grid, _) in self._sides.items()}
+        if "joint_maps" in maps:
+            back["joint_maps"] = maps["joint_maps"][:, :, list(order)].flip(-1)
+            back["cell"] = self.levels.mirror(maps["cell"])
+        return back
+
+
+def _hills(crowd: Crowd, grid: Grid, sigma: float) -> Tensor:
+    """(B, K, H, W) the highest hill of any known point of its kind, exactly 1 in the cell that the point lies in."""
+    cell = nearest(grid.cells(crowd.xy))
+    drawn = crowd.known & within(cell, grid.shape)
+    (sx, sy), (height, width) = grid.scale, grid.shape
+    columns, rows = bell(cell[..., 0], width, sigma / sx), bell(cell[..., 1], height, sigma / sy)
+    return highest_hills(rows, columns, drawn)

@@ -1,0 +1,159 @@
+"""Losses of networks that each instance brings along: where its points lie, and how cells lead on to them.
+
+Mao et al. 2021, arXiv:2105.14185.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.base import known
+
+
+def reach_of(distance: Tensor, sharpness: float) -> Tensor:
+    """How much a distance counts: 0 at 0, near 1 from a few tenths on, ``2 sigmoid(sharpness d) - 1``."""
+    return 2 * (torch.sigmoid(sharpness * distance) - 0.5)
+
+
+def per_instance(loss: Tensor, weight: Tensor) -> Tensor:
+    """Sum over the points of each instance, divided by how many there might be; weighted mean over the instances.
+
+    Args:
+        loss: (B, P, K), 0 where nothing is known.
+        weight: (B, P, K), equal for the known points of an instance.
+
+    Returns:
+        A scalar; 0, with a path for gradients, where nothing counts.
+    """
+    return (loss * weight).sum() / (weight.shape[-1] * weight.amax(-1).sum()).clamp_min(1e-9)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class JointMaps:
+    """Cross-entropy of each instance's maps, grown to finer cells, with the one cell that the point lies in.
+
+    Source: Mao et al. 2021, section 3.4.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    grown: int = Field(default=4, ge=1)
+    "how many times finer the cells are"
+    kind: Suppress[Literal["joint_maps"]] = "joint_maps"
+
+    needs = frozenset({"joint_maps"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return JointMapsLoss(self.weight, self.grown)
+
+
+class JointMapsLoss(nn.Module):
+    """See `JointMaps`."""
+
+    def __init__(self, factor: float, grown: int) -> None:
+        super().__init__()
+        self.factor, self.grown = factor, grown
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``joint_maps``."""
+        logits, place, _, weight = _of_instances(output, target)
+        shape = logits.shape[:3]
+        fine = F.interpolate(logits.flatten(0, 1), scale_factor=float(self.grown), mode="bilinear", align_corners=False)
+        height, width = fine.shape[-2:]
+        cell = ((place + 0.5) * self.grown).floor().long()
+        number = cell[..., 1].clamp(0, height - 1) * width + cell[..., 0].clamp(0, width - 1)
+        flat = fine.flatten(2)
+        there = flat.gather(2, number.flatten(0, 1)[..., None])[..., 0]
+        loss = (flat.logsumexp(-1) - there).unflatten(0, shape[:2])
+        return {"joint_maps": self.factor * per_instance(known(loss, weight), weight)}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Refine:
+    """How far off the cells of an instance's maps lead, the likelier a cell the more; in sides of the box.
+
+    Source: Mao et al. 2021, its published code.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    sharpness: float = Field(default=12.0, gt=0)
+    "how soon a distance counts in full; the loss is divided by it"
+    kind: Suppress[Literal["refine"]] = "refine"
+
+    needs = frozenset({"joint_maps", "refine"})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return RefineLoss(self.weight, self.sharpness)
+
+
+class RefineLoss(nn.Module):
+    """See `Refine`."""
+
+    def __init__(self, factor: float, sharpness: float) -> None:
+        super().__init__()
+        self.factor, self.sharpness = factor, sharpness
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``refine``."""
+        logits, place, side, weight = _of_instances(output, target)
+        likely = logits.flatten(3).softmax(-1)
+        said = output["refine"].flatten(2).unflatten(1, (-1, 2))[:, None]
+        away = known(said - place[..., None], weight[..., None, None])
+        distance = torch.linalg.vector_norm(away, dim=3) / side.clamp_min(1e-6)[..., None]
+        loss = (likely * reach_of(distance, self.sharpness)).sum(-1) / self.sharpness
+        return {"refine": self.factor * per_instance(known(loss, weight), weight)}
+
+
+def _of_instances(output: Maps, target: Target) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logits (B, P, K, H, W), places (B, P, K, 2) and sides (B, P, K) in cells, and weights; 0 where nothing counts."""
+    weight = target.weight["joint_maps"]
+    truth = known(target.maps["joint_maps"], weight[..., None])
+    return known(output["joint_maps"], weight[..., None, None]), truth[..., :2], truth[..., 2], weight
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Side:
+    """Squares of all cells of hills learnt beside, divided by the squares of the hills, or by 1 where there are few.
+
+    Source: Mao et al. 2021, its published code.
+    """
+
+    weight: float = Field(default=1.0, ge=0)
+    "factor of this loss"
+    of: Suppress[str] = "side_8"
+    "which of the codec's maps"
+    kind: Suppress[Literal["side"]] = "side"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The one map it looks at."""
+        return frozenset({self.of})
+
+    def build(self, skeleton: Skeleton) -> nn.Module:
+        """The module; it has no parameters."""
+        return SideLoss(self.weight, self.of)
+
+
+class SideLoss(nn.Module):
+    """See `Side`."""
+
+    def __init__(self, factor: float, of: str) -> None:
+        super().__init__()
+        self.factor, self.of = factor, of
+
+    def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
+        """``side``."""
+        weight = target.weight[self.of]
+        truth = known(target.maps[self.of], weight)
+        squares = (known(output[self.of], weight) - truth).square() * weight
+        return {"side": self.factor * squares.sum() / (truth.square() * weight).sum().clamp_min(1.0)}

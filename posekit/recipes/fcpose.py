@@ -1,0 +1,29 @@
+"""FCPose. Mao et al. 2021, arXiv:2105.14185."""
+
+from __future__ import annotations
+
+from posekit.codecs.scenes.fcpose import FCPose
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.fcpose import JointMaps, Refine, Side
+from posekit.models.heads.scenes.fcpose import FCPoseHead
+from posekit.models.onestage import OneStage
+from posekit.recipes.fcos import FINEST, detection_losses, pyramid, strides_of, suppressed
+from posekit.recipes.onestage import Form, Parts
+
+
+def fcpose(skeleton: Skeleton, form: Form) -> Parts:
+    """Filters for each instance over features that all share; the light form has thinner towers and fewer features."""
+    neck = pyramid(form)
+    light = FCPoseHead(channels=64, convs=2, width=64, features=16, hidden=16)
+    return Parts(
+        codec=FCPose(points=len(skeleton.points), size=form.size, strides=strides_of(neck)),
+        model=OneStage(size=form.size, backbone=form.backbone, neck=neck, head=light if form.tiny else FCPoseHead()),
+        losses=detection_losses()
+        | {
+            "joint_maps": JointMaps(weight=2.5),
+            "refine": Refine(weight=9.0),
+            "fine": Side(of=f"side_{FINEST // 4}", weight=0.2),
+            "coarse": Side(of=f"side_{FINEST}", weight=0.2),
+        },
+        choose=suppressed(),
+    )
