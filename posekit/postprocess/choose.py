@@ -13,16 +13,17 @@ from pydantic.dataclasses import dataclass
 from posekit.geometry.boxes import around
 from posekit.geometry.keypoints import Poses
 from posekit.postprocess.nms import box_nms, oks_nms, soft_oks_nms
+from posekit.postprocess.pose_nms import pose_nms
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Choose:
     """Of several poses of one instance, and of weak ones, only the best."""
 
-    by: Literal["none", "box", "oks", "soft_oks"] = "none"
-    "what tells that two poses are of one instance: boxes, points, or points with scores lowered instead of cut off"
+    by: Literal["none", "box", "oks", "soft_oks", "near"] = "none"
+    "how two poses of one instance are told: boxes, points, points and scores lowered, points that coincide (DEKR)"
     threshold: float = Field(default=0.7, gt=0, le=1)
-    "likeness above which the lesser of two goes"
+    "likeness above which the lesser of two goes; not for near"
     least: float = Field(default=0.01, ge=0, lt=1)
     "poses with a lower score are left out"
     most: int = Field(default=100, ge=1)
@@ -48,6 +49,8 @@ class Choose:
             return oks_nms(poses, sigmas, threshold=self.threshold)
         if self.by == "soft_oks":
             return soft_oks_nms(poses, sigmas, spread=self.threshold, most=None, least=self.least)
+        if self.by == "near":
+            return pose_nms(poses, clear=poses.instance_score, most=None)
         if self.by == "box":
             boxes = around(poses.xy, np.isfinite(poses.xy).all(-1)) if poses.boxes is None else poses.boxes
             keep = box_nms(boxes, poses.instance_score, threshold=self.threshold, category=poses.category)

@@ -17,6 +17,7 @@ from posekit.models.heads.scenes.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
+from posekit.postprocess.choose import Choose
 from posekit.recipes.onestage import Form, Parts
 
 STRIDE = 4
@@ -29,14 +30,14 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
     """
     codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), least_area=_least_area(form))
     head = DekrHead(channels=16, width=4, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
-    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03))
+    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03), choose=Choose(by="near", most=30))
 
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     """Hills seen at three dilations, a regression that is shown them, and joints drawn to their hills."""
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), least_area=_least_area(form))
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
-    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.01))
+    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.01), choose=Choose(by="near", most=30))
 
 
 def _losses(ways: float) -> dict[str, AnyLoss]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from posekit.geometry.keypoints import Poses
+from posekit.postprocess.choose import Choose
 from posekit.postprocess.pose_nms import fixed_pose_nms, pose_nms
 
 K = 17
@@ -111,6 +112,16 @@ def test_the_clearest_are_left_where_there_are_too_many():
 def test_a_pose_in_one_place_is_near_itself():
     given = poses([np.zeros((K, 2)), np.ones((K, 2)) * 50])
     assert kept(pose_nms(given), given) == [0, 1]
+
+
+def test_it_can_be_chosen_whatever_the_order():
+    for given in (
+        poses([SMALL, LARGE, SMALL + 300], [0.5, 0.9, 0.7]),
+        poses([SMALL + 300, LARGE, SMALL], [0.7, 0.9, 0.5]),
+    ):
+        chosen = Choose(by="near")(given, np.full(K, 0.05))
+        np.testing.assert_array_equal(chosen.xy, [LARGE, SMALL + 300])
+        np.testing.assert_array_equal(chosen.instance_score, [0.9, 0.7])
 
 
 def test_nobody_there():

@@ -135,6 +135,7 @@ class Dekr(OnGrid):
         Returns:
             Poses (B, N, K) in the order of their middles' hills, with boxes around the points: image pixels; a joint's
             score is what the middle says times what its own map says where it lies, an instance's the mean of them.
+            Where there are fewer middles the rest has score 0 and lies where the first cell says.
             One and the same person may be found several times: see `posekit.postprocess.pose_nms`.
         """
         heat = sane(maps["heatmap"])
@@ -143,9 +144,11 @@ class Dekr(OnGrid):
 
     def _regressed(self, heat: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
         """(B, N) heights of the middles and (B, N, K, 2) places in cells."""
-        value, cell = summits(heat[:, -1:], self.most, self._window())
-        way = at_cells(torch.nan_to_num(maps["way"].float(), 0.0, 0.0, 0.0), cell[:, 0])
-        return value[:, 0], cell[:, 0, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
+        value, cell = (found[:, 0] for found in summits(heat[:, -1:], self.most, self._window()))
+        # Which of the other cells fill up the places is anyone's guess; all shall say the same.
+        cell = torch.where(value[..., None] > 0, cell, 0)
+        way = at_cells(torch.nan_to_num(maps["way"].float(), 0.0, 0.0, 0.0), cell)
+        return value, cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:
         """Poses of heights (B, N), places (B, N, K, 2) in cells and what the joints' maps say there (B, N, K)."""
