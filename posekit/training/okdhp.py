@@ -101,13 +101,13 @@ def with_peers(task: Task, recipe: Recipe, config: Okdhp, steps: int) -> OkdhpTa
         steps: of the whole run.
 
     Raises:
-        RecipeError: the network is not a trunk, a neck and a head.
+        RecipeError: the network is not a trunk, a neck and a head for one instance a crop.
     """
     net = task.net
-    if not isinstance(net, PoseNet):
+    if recipe.whole or not isinstance(net, PoseNet):
         raise RecipeError(
-            f"okdhp shares a trunk between necks and heads, and the network is a {type(net).__name__} without them: "
-            "use a model of the kind 'topdown'"
+            f"okdhp shares the trunk of a network for crops between necks and heads, and this is a "
+            f"{type(net).__name__} for {'whole images' if recipe.whole else 'crops'}: use a model of the kind 'topdown'"
         )
     # Each is built whole, and its trunk dropped: necks and heads must be drawn apart to have something to teach.
     built = [recipe.build(weights=False) for _ in range(config.branches - 1)]

@@ -16,9 +16,12 @@ from posekit.data.errors import DataError
 from posekit.data.synthetic import Synthetic
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
-from posekit.losses.distillation import Okdhp, Teacher, ramp
+from posekit.losses.distillation import Okdhp, Teacher, okdhp_terms, ramp
 from posekit.losses.weighting import AutoWeight
+from posekit.models.backbones.hourglass import Hourglass
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
+from posekit.models.normalize import Normalize
+from posekit.models.okdhp import BranchedHourglass
 from posekit.pipelines.weights import load_weights, save_weights
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
@@ -351,6 +354,9 @@ def test_networks_without_parts_and_files_of_others_are_refused(drawn, tmp_path)
     for lesson in (Okdhp(), Teacher(told(drawn, tmp_path / "said.json"))):
         with pytest.raises(RecipeError, match="kind 'topdown'"):
             wrap(Task(recipe, nn.Sequential(nn.Conv2d(3, 4, 1))), recipe, lesson, drawn, 10)
+        scenes = RECIPES["centernet-tiny"](FOUR, size=(64, 64))
+        with pytest.raises(RecipeError, match="kind 'topdown'"):
+            wrap(task_of(scenes), scenes, lesson, drawn, 10)
     (tmp_path / "other.json").write_text(json.dumps([{"image_id": 999, "keypoints": [1, 2, 1] * 4}]))
     with pytest.raises(DataError, match="none of its 1 predictions"):
         wrap(task_of(recipe), recipe, Teacher(str(tmp_path / "other.json")), drawn, 10)
@@ -422,6 +428,36 @@ def trained(folder, recipe, dataset):
     train(task, recipe, dataset, steps=80)
     save_weights(folder / "teacher", task.net, recipe, {})
     return str(folder / "teacher")
+
+
+@pytest.mark.slow
+def test_the_published_network_learns_and_leaves_a_plain_hourglass(drawn):
+    torch.manual_seed(0)
+    recipe = recipe_of(size=(64, 64))
+    net = BranchedHourglass(points=4, shared=1, own=(1, 1, 1), channels=32).build()
+    optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
+    history = {}
+    for step in range(60):
+        batch = batch_of(recipe, drawn, epoch=step % 4)
+        target = recipe.codec.encode(batch.instances)
+        told_now = net.train()(Normalize()(batch.image))
+        weight = target.weight["heatmap"][..., 0, 0]
+        terms = okdhp_terms(
+            told_now.outputs, told_now.ensemble, target.maps["heatmap"], weight, Okdhp(), ramp(step, 24)
+        )
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+        for name, value in terms.items():
+            history.setdefault(name, []).append(value.item())
+    for name in ("labels", "ensemble"):
+        assert np.mean(history[name][-5:]) < 0.5 * np.mean(history[name][:5])
+    plain = Hourglass(points=4, stacks=2, channels=32).build().eval()
+    plain.load_state_dict(net.branch(0).state_dict())
+    image = Normalize()(batch.image)
+    with torch.no_grad():
+        told_now = net.eval()(image)
+        assert torch.equal(plain(image)[-1], told_now.branches[0][-1])
 
 
 def test_files_and_networks_are_told_apart(drawn, tmp_path):
