@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from torch import nn
+from torch import Tensor, nn
 
 from posekit.models.surgery import anneal, swap_activations, swap_convs
 
@@ -44,20 +44,21 @@ class Kit:
     noise: float = Field(default=0.1, ge=0)
     """How far the kernels start from the trunk's own, in its standard deviations; about 1 for a fresh trunk."""
 
-    def apply(self, net: nn.Module) -> nn.Module:
+    def apply(self, net: nn.Module, image: Tensor | None = None) -> nn.Module:
         """The same network, changed; to be called once, when its weights are there and nothing else knows it yet.
 
         Args:
             net: a trunk, or a whole network whose ``backbone`` alone is changed.
+            image: (B, 3, H, W) on which the trunk is run once to see what it does; see `survey`.
 
         Raises:
             ValueError: the trunk cannot be changed so; see `swap_convs` and `swap_activations`.
         """
         trunk = getattr(net, "backbone", net)
         if self.convolution != "static":
-            swap_convs(trunk, self.convolution, self.kernels, self.temperature, noise=self.noise)
+            swap_convs(trunk, self.convolution, self.kernels, self.temperature, noise=self.noise, image=image)
         if self.activation is not None:
-            swap_activations(trunk, self.activation)
+            swap_activations(trunk, self.activation, image)
         return net
 
     def advance(self, net: nn.Module, done: float) -> None:

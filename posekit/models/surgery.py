@@ -25,6 +25,14 @@ REPLACEABLE = (
 )
 """Layers that count as activations; sigmoids, hard sigmoids, tanh and softmax are gates and stay."""
 
+OTHERS = frozenset({"GELU", "GELUTanh", "QuickGELU", "Swish", "Mish", "HardSwish", "HardMish"})
+"""What timm calls those of its own that are none of these types."""
+
+
+def activates(layer: nn.Module) -> bool:
+    """Whether a layer is an activation."""
+    return isinstance(layer, REPLACEABLE) or type(layer).__name__ in OTHERS
+
 
 def swap_activations(net: nn.Module, name: str, image: Tensor | None = None) -> int:
     """Put another activation in the place of every one that runs on maps.
@@ -49,13 +57,13 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None) -> 
         near = get_close_matches(name, ACTIVATIONS, n=1)
         hint = f": did you mean {near[0]!r}?" if near else f"; there are {', '.join(ACTIVATIONS)}"
         raise ValueError(f"there is no activation {name!r}{hint}")
-    seen = survey(net, image, REPLACEABLE)
+    seen = survey(net, image, activates)
     if seen.strays:
         raise ValueError(
             f"{len(seen.strays)} activations run outside of layers and cannot be replaced: {_listing(seen.strays)}; "
             "make them layers (nn.ReLU and the like) or leave the activation as it is"
         )
-    chosen = {path: layer for path, layer in _outermost(net, REPLACEABLE) if seen.on_maps(layer)}
+    chosen = {path: layer for path, layer in _outermost(net) if seen.on_maps(layer)}
     if not chosen:
         raise ValueError(f"no activation layer runs on maps in this {type(net).__name__}: there is nothing to replace")
     asks = name in BY_CHANNEL
@@ -108,8 +116,8 @@ def swap_convs(
     """
     if kind not in CONVOLUTIONS:
         raise ValueError(f"there is no convolution {kind!r}; there are {', '.join(CONVOLUTIONS)}")
-    seen = survey(net, image, REPLACEABLE)
-    inside = {part for layer in net.modules() if isinstance(layer, REPLACEABLE) for part in layer.modules()}
+    seen = survey(net, image, activates)
+    inside = {part for _, layer in _outermost(net) for part in layer.modules()}
     convs = [layer for layer in seen.shapes if isinstance(layer, nn.Conv2d) and seen.on_maps(layer)]
     convs = [layer for layer in convs[skip_first:] if layer not in inside]
     if not convs:
@@ -203,12 +211,12 @@ def _channels(path: str, layer: nn.Module, seen: Survey, name: str) -> int:
     return shape[1]
 
 
-def _outermost(net: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[tuple[str, nn.Module]]:
-    """Layers of these types by path, each once, none inside another."""
+def _outermost(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Activations by path, each once, none inside another."""
     last = None
     # In order of depth first, so that what lies inside a layer follows it at once.
     for path, layer in net.named_modules():
-        if isinstance(layer, kinds) and (last is None or not path.startswith(f"{last}.")):
+        if activates(layer) and (last is None or not path.startswith(f"{last}.")):
             last = path
             yield path, layer
 

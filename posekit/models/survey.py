@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,21 +43,26 @@ def spread(shape: tuple[int, ...]) -> bool:
     return len(shape) > 2 and any(size > 1 for size in shape[2:])
 
 
+def nothing(layer: nn.Module) -> bool:
+    """No layer at all."""
+    return False
+
+
 @torch.no_grad()
-def survey(net: nn.Module, image: Tensor | None = None, activations: tuple[type[nn.Module], ...] = ()) -> Survey:
+def survey(net: nn.Module, image: Tensor | None = None, activates: Callable[[nn.Module], bool] = nothing) -> Survey:
     """Run a network once in eval mode and write down what happens; modes and weights stay as they are.
 
     Args:
         net: takes (B, 3, H, W) and gives anything.
         image: what it is run on; unset: a black one of the trunk's ``size``, or of twice its ``multiple`` in height
             and three times in width (64 x 96 where it tells neither).
-        activations: types of layers inside which activating operators are at home.
+        activates: tells layers inside which activating operators are at home.
     """
     found = Survey()
     names = {module: name for name, module in net.named_modules()}
     running: list[nn.Module] = []
     image = _black(net) if image is None else image
-    with _in_eval(net), _watched(names, running, found), _Operators(names, running, found, activations):
+    with _in_eval(net), _watched(names, running, found), _Operators(names, running, found, activates):
         net(image)
     return found
 
@@ -114,16 +119,15 @@ class _Operators(TorchDispatchMode):
         names: dict[nn.Module, str],
         running: list[nn.Module],
         found: Survey,
-        activations: tuple[type[nn.Module], ...],
+        activates: Callable[[nn.Module], bool],
     ) -> None:
         super().__init__()
-        self.names, self.running, self.found, self.activations = names, running, found, activations
+        self.names, self.running, self.found, self.activates = names, running, found, activates
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
         if name in ACTIVATING and spread(tuple(args[0].shape)):
-            known = any(isinstance(module, self.activations) for module in self.running)
-            if not known:
+            if not any(map(self.activates, self.running)):
                 self.note(name)
         return func(*args, **(kwargs or {}))
 

@@ -137,6 +137,20 @@ def test_what_is_no_layer_is_listed():
     assert type(net[2]) is nn.ReLU
 
 
+def test_layers_of_others_are_known_by_name():
+    kind = type("QuickGELU", (Bends,), {})
+    net = nn.Sequential(nn.Conv2d(3, K, 3), kind(), nn.Sequential(kind()))
+    assert swap_activations(net, "prelu") == 2
+    assert net[1].num_parameters == net[2][0].num_parameters == K
+
+
+def test_a_network_that_wants_a_size_of_its_own_is_shown_an_image():
+    net = nn.Sequential(nn.Conv2d(3, K, 3), nn.ReLU(), nn.Flatten(), nn.Linear(K * 14 * 10, 2))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        swap_activations(net, "silu")
+    assert swap_activations(net, "silu", torch.zeros(1, 3, H, W)) == 1
+
+
 def test_a_layer_of_several_places_has_no_parameters_a_channel():
     assert swap_activations(Shared(), "silu") == 1
     net = Shared()
