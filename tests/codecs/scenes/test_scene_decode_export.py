@@ -5,8 +5,10 @@ import torch
 from crowds import POINTS
 from torch import nn
 
+from posekit.codecs.base import PerInstance
 from posekit.codecs.scenes.directpose import DirectPose
 from posekit.codecs.scenes.fcos import Fcos
+from posekit.codecs.scenes.fcpose import FCPose
 
 SIZE = (64, 96)
 STRIDES = (8, 16)
@@ -14,6 +16,7 @@ CODECS = {
     "fcos": Fcos(points=POINTS, size=SIZE, strides=STRIDES, most=20),
     "boxes alone": Fcos(points=POINTS, size=SIZE, strides=STRIDES, keypoints=False, most=500),
     "directpose": DirectPose(points=POINTS, size=SIZE, strides=STRIDES, most=20),
+    "fcpose": FCPose(points=POINTS, size=SIZE, strides=STRIDES, most=20),
 }
 
 
@@ -29,7 +32,11 @@ class Decode(nn.Module):
 
 def raw(codec, batch):
     draw = torch.Generator().manual_seed(batch)
-    return {name: torch.randn(batch, *shape, generator=draw) for name, shape in codec.shapes.items()}
+    maps = {name: torch.randn(batch, *shape, generator=draw) for name, shape in codec.shapes.items()}
+    if isinstance(codec, PerInstance):
+        maps["cell"] = codec.select(maps)
+        maps["joint_maps"] = torch.randn(batch, codec.most, POINTS, *codec.shapes["refine"][1:], generator=draw)
+    return maps
 
 
 @pytest.mark.parametrize("kind", CODECS)

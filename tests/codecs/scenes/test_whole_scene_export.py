@@ -10,11 +10,12 @@ from figures import FOUR
 from torch import nn
 
 from posekit.data.synthetic import Synthetic
+from posekit.pipelines.decoding import read_out
 from posekit.recipes import RECIPES
 
 SIZE = (128, 192)
 BATCHES = (1, 3)
-KINDS = ("fcos-tiny", "directpose-tiny")
+KINDS = ("fcos-tiny", "directpose-tiny", "fcpose-tiny")
 
 
 class Whole(nn.Module):
@@ -25,15 +26,15 @@ class Whole(nn.Module):
         self.net, self.codec = recipe.build(), recipe.codec
 
     def forward(self, image):
-        poses = self.codec.decode(self.net(image))
+        poses = read_out(self.net, self.codec, image)
         return poses.xy, poses.score, poses.instance_score
 
 
 def awake(net):
     """Predictors so large that no two cells say the same."""
     for name, part in net.named_modules():
-        if "predictor" in name and isinstance(part, nn.Conv2d):
-            nn.init.normal_(part.weight, std=0.2)
+        if ("predictor" in name and isinstance(part, nn.Conv2d)) or isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=0.02 if isinstance(part, nn.Linear) else 0.2)
     return net
 
 
