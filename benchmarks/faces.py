@@ -144,6 +144,8 @@ def scenes(faces: Dataset, strips: Sequence[Image], folder: Path, seed: int) -> 
         image=np.array(owner),
         annotation_id=np.arange(1, rows + 1),
         crowd=None,
+        depth=None,
+        depth_known=None,
     )
     return write_coco(made, folder / "faces.json")
 
