@@ -36,7 +36,7 @@ def pose_nms(
     one takes in a small one but not the other way round.
 
     Args:
-        poses: (N, K) of one image, in the order of how clearly an instance is there, as DEKR's codec gives them.
+        poses: (N, K) of one image, in the order of how clearly an instance is there.
         share: of the diagonal of the box around a pose's points.
         near: points; unset: 8 of 17, or that share of other numbers.
         clear: (N,) what tells the clearest of several: the mean of what the heatmap says at the points; ``None`` is
@@ -49,8 +49,8 @@ def pose_nms(
     Raises:
         ValueError: the poses are not those of one image, or there are not as many clearnesses.
 
-    Source: Geng et al. 2021, arXiv:2104.02300, its published code. Differs: a pose is always near itself, also one
-    whose points all lie in one place.
+    Source: Geng et al. 2021, arXiv:2104.02300, its published code, which takes poses in the order of their middles'
+    hills. Differs: a pose is always near itself, also one whose points all lie in one place.
     """
     poses, clear = _checked(poses, clear)
     finite = np.isfinite(poses.xy).all(-1)

@@ -3,6 +3,7 @@
 Geng et al. 2021, arXiv:2104.02300.
 """
 
+import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -120,7 +121,7 @@ class Dekr(OnGrid):
         """(B, N) diagonals in cells; no smaller than those that are too small to learn from, or than a cell."""
         x, y = self.grid.scale
         diagonal = diagonal_of(crowd, self.compat == "dekr")
-        return diagonal.clamp_min(max(self.least_area**0.5, x)) / (x * y) ** 0.5
+        return diagonal.clamp_min(max(math.sqrt(self.least_area), x)) / math.sqrt(x * y)
 
     def read(self, maps: Maps) -> Maps:
         """The raw maps."""
@@ -133,8 +134,8 @@ class Dekr(OnGrid):
             maps: as the network gives them.
 
         Returns:
-            Poses (B, N, K) in the order of their middles' hills, with boxes around the points: image pixels; a joint's
-            score is what the middle says times what its own map says where it lies, an instance's the mean of them.
+            Poses (B, N, K), the best first, with boxes around the points: image pixels; a joint's score is what the
+            middle says times what its own map says where it lies, an instance's the mean of them.
             Where there are fewer middles the rest has score 0 and lies where the first cell says.
             One and the same person may be found several times: see `posekit.postprocess.pose_nms`.
         """
@@ -153,9 +154,10 @@ class Dekr(OnGrid):
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:
         """Poses of heights (B, N), places (B, N, K, 2) in cells and what the joints' maps say there (B, N, K)."""
         score = centre.clamp(0.0, 1.0)[..., None] * value.clamp(0.0, 1.0)
-        xy = self.grid.pixels(place)
-        boxes = torch.cat((xy.amin(-2), xy.amax(-2)), -1)
-        return Poses(xy=xy, score=score, instance_score=score.mean(-1), boxes=boxes)
+        best, order = score.mean(-1).sort(dim=-1, descending=True)
+        xy = self.grid.pixels(place).gather(1, order[..., None, None].expand(place.shape))
+        score = score.gather(1, order[..., None].expand(score.shape))
+        return Poses(xy=xy, score=score, instance_score=best, boxes=torch.cat((xy.amin(-2), xy.amax(-2)), -1))
 
     def _window(self) -> int:
         mean = sum(self.grid.shape) / 2

@@ -27,10 +27,10 @@ def diagonal_of(crowd: Crowd, compat: bool = False) -> Tensor:
     """
     known = crowd.known[..., None]
     if compat:
-        return torch.where(known, crowd.xy, 0.0).amax(-2).clamp_min(0.0).norm(dim=-1)
+        return torch.where(known, crowd.xy, 0.0).amax(-2).clamp_min(0.0).square().sum(-1).sqrt()
     low = torch.where(known, crowd.xy, torch.inf).amin(-2)
     high = torch.where(known, crowd.xy, -torch.inf).amax(-2)
-    return torch.where(known.any(-2), high - low, 0.0).norm(dim=-1)
+    return torch.where(known.any(-2), high - low, 0.0).square().sum(-1).sqrt()
 
 
 def ways_around(

@@ -192,7 +192,7 @@ def test_maps_of_an_image_and_its_mirror_decode_alike(codec):
 
 
 def test_a_joints_score_is_the_middles_times_its_maps():
-    people = scene(*APART)
+    people = scene(APART[0][:1], APART[1])
     maps = maps_of(CODEC, people)
     maps["heatmap"][:, -1] *= 0.8
     maps["heatmap"][:, 1] *= 0.5
@@ -205,6 +205,19 @@ def test_a_joints_score_is_the_middles_times_its_maps():
     assert (poses.score[:, 0, 0] == 0).all()
     assert 0.3 < poses.score[1, 0, 1] < 0.4
     torch.testing.assert_close(poses.instance_score, poses.score.mean(-1))
+
+
+def test_the_best_come_first():
+    """A lower middle with clear joints stands before a higher one whose joints nobody sees."""
+    people = scene(APART[0])
+    maps = maps_of(CODEC, people)
+    maps["heatmap"][0, -1, :, :24] *= 0.7
+    maps["heatmap"][0, :-1, :, 24:] *= 0.1
+    poses = CODEC.decode(maps)
+    assert (poses.instance_score.diff(dim=1) <= 0).all()
+    for slot, person in enumerate((0, 1)):
+        torch.testing.assert_close(poses.xy[0, slot], people.keypoints.xy[0, person].float(), atol=0.05, rtol=0)
+        assert poses.score[0, slot].mean() == poses.instance_score[0, slot]
 
 
 def test_places_are_read_as_the_suppression_reads_them():
