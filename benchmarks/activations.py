@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from benchmarks.memory import peak_bytes
@@ -53,7 +54,7 @@ def mish(x: Tensor) -> Tensor:
 
 
 class Again(torch.autograd.Function):
-    """Keeps a function's inputs alone and computes the rest again on the way back; once, as it is written."""
+    """Keeps a function's inputs alone and computes the rest again on the way back; not to be differentiated twice."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
@@ -63,6 +64,7 @@ class Again(torch.autograd.Function):
         return function(*inputs)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The function's gradients, from its inputs."""
         with torch.enable_grad():

@@ -1,7 +1,9 @@
 """Mixed convolutions in the place of plain ones, and the kit that a recipe holds."""
 
+import warnings
 from typing import get_args, get_type_hints
 
+import onnxruntime
 import pytest
 import torch
 from pydantic import TypeAdapter
@@ -19,6 +21,7 @@ from posekit.models.layers.activations import ACTIVATIONS
 from posekit.models.layers.dynamic import Attention, CondConv2d, DynamicConv2d, MixedConv2d
 from posekit.models.layers.squeeze import SqueezeExcite
 from posekit.models.necks.deconv import Deconv
+from posekit.models.necks.guided import Guided
 from posekit.models.surgery import CONVOLUTIONS, anneal, swap_activations, swap_convs
 from posekit.models.topdown import TopDown
 
@@ -168,6 +171,26 @@ def test_a_kit_changes_the_trunk_alone_and_it_still_learns(kit, kind, count):
     assert not any(type(layer) is kind for part in (model.neck, model.head) for layer in part.modules())
     model(255 * IMAGE.sigmoid())["heatmap"].square().mean().backward()
     assert [name for name, value in model.named_parameters() if value.grad is None] == []
+
+
+@pytest.mark.slow
+def test_a_network_of_all_layers_exports_with_a_free_batch(tmp_path):
+    torch.manual_seed(0)
+    kit = Kit(activation="meta_acon", convolution="dynamic", kernels=2)
+    model = kit.apply(TopDown((64, 96), MobileNetV2(0.5), Guided(8), Maps()).build({"heatmap": (K, 16, 24)})).eval()
+    file, image = str(tmp_path / "model.onnx"), 255 * IMAGE.sigmoid()
+    with warnings.catch_warnings():
+        # The exporter itself warns that it is the older one, and that it leaves some of the work on sizes undone.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
+        options = {"input_names": ["image"], "dynamic_axes": {"image": {0: "batch"}}}
+        torch.onnx.export(model, (image[:1],), file, dynamo=False, opset_version=17, **options)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for batch in (image[:1], torch.cat((image, image))):
+        (got,) = session.run(None, {"image": batch.numpy()})
+        with torch.no_grad():
+            expected = model(batch)["heatmap"]
+        torch.testing.assert_close(torch.from_numpy(got), expected, atol=1e-4 * expected.abs().max().item(), rtol=1e-3)
 
 
 def test_a_kit_cools_its_convolutions_in_its_share_of_the_run():
