@@ -25,6 +25,7 @@ from posekit.metrics.protocols import chosen_protocol
 from posekit.models.kit import Kit
 from posekit.models.netaug import NetAug
 from posekit.models.onestage import OneStage
+from posekit.models.pruning import Prune
 from posekit.models.topdown import TopDown
 from posekit.postprocess.choose import Choose
 from posekit.transforms.compose import Augment
@@ -123,6 +124,7 @@ class Recipe:
     lesson: AnyLesson | None = None
     "what the network learns beside the labels: --lesson okdhp, a run folder, or a .json of predictions"
     netaug: NetAug = Field(default_factory=NetAug)
+    prune: Prune = Field(default_factory=Prune)
     augment: Augment = Field(default_factory=Augment)
     train: Train = Field(default_factory=Train)
     choose: Choose = Field(default_factory=Choose)
@@ -133,6 +135,8 @@ class Recipe:
     "the protocol that ranks epochs; empty: the first that fits the skeleton"
     seed: int = Field(default=0, ge=0)
     "every random draw follows from it"
+    start: str | None = None
+    "run folder, weights folder or hub id whose weights the network begins with, as far as they fit"
 
     def __post_init__(self) -> None:
         faults = [*self._size_faults(), *self._loss_faults()]

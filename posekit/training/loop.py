@@ -29,6 +29,7 @@ from posekit.training.evaluate import Measured, measure
 from posekit.training.loader import shown, steps_per_epoch, training_loader
 from posekit.training.progress import Progress
 from posekit.training.schedule import rate
+from posekit.training.start import begun
 from posekit.training.task import Task
 from posekit.training.watch import Watch
 from posekit.training.wrapped import wrapped
@@ -76,7 +77,7 @@ class Loop:
         self.crops = shown(train, recipe, repeat, people)
         self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
         self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
-        plain = Task(recipe, recipe.build())
+        plain = Task(recipe, begun(recipe, say))
         task = wrapped(plain, recipe, train, self.options.epochs * self.per_epoch)
         if self.options.channels_last:
             _lay_channels_last(task.net)
@@ -167,6 +168,7 @@ class Loop:
         done = (self.progress.epoch * self.per_epoch + self.progress.step) / (self.options.epochs * self.per_epoch)
         for net in (self.net, *([] if self.ema is None else [self.ema.module])):
             self.recipe.kit.advance(net, done)
+        self.recipe.prune.advance(self.net, done)
 
     def _images(self) -> int:
         """Images that this step takes over all processes, which may differ by one image between them."""
@@ -185,11 +187,13 @@ class Loop:
             group["lr"] = now
         if options.clip:
             self.engine.clip_grad_norm_(self.task.parameters(), options.clip)
-        self.optimizer.step()
+        with self.recipe.prune.holding(self.net):
+            self.optimizer.step()
         self.optimizer.zero_grad()
         self.progress.updates += 1
         if self.ema is not None:
             self.ema.update_parameters(self.net)
+            self.recipe.prune.follow(self.ema.module, self.net)
 
     def _stop_on_nan(self, batch: Batch, terms: Mapping[str, float]) -> None:
         file = self.run / f"nan_batch_{self.engine.process_index}.npz"

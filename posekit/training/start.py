@@ -1,0 +1,52 @@
+"""Where a run's network begins: as its recipe draws it, or with the weights of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from posekit.pipelines.weights import WeightsError, load_weights
+from posekit.recipe import Recipe
+
+
+def begun(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
+    """The recipe's network, with the weights of `Recipe.start` in it wherever names and shapes agree.
+
+    Args:
+        recipe: of the run; where it starts from nothing, the network is as it is drawn.
+        say: told what was taken, and what was not.
+
+    Raises:
+        WeightsError: there is no such model, or none of its parameters fits.
+    """
+    net = recipe.build()
+    if recipe.start is None:
+        return net
+    # What is drawn later must not depend on the other network's size.
+    with torch.random.fork_rng(devices=[]):
+        source = load_weights(recipe.start)
+    theirs, own = source.net.state_dict(), net.state_dict()
+    fitting = {name: value for name, value in theirs.items() if name in own and value.shape == own[name].shape}
+    if not any(name in fitting for name, _ in net.named_parameters()):
+        raise WeightsError(
+            f"{source.path}: none of its parameters fits this network (trunk {recipe.model.backbone.kind!r}, there "
+            f"{source.recipe.model.backbone.kind!r}); start from a run of the same trunk, or leave out --start"
+        )
+    net.load_state_dict(fitting, strict=False)
+    say(f"starts with {len(fitting)} of {len(own)} tensors from {source.path}")
+    left = [
+        f"{name} {tuple(value.shape)}" + (f" (there {tuple(theirs[name].shape)})" if name in theirs else "")
+        for name, value in own.items()
+        if name not in fitting
+    ]
+    unused = [name for name in theirs if name not in own]
+    for told, names in (("as the recipe draws them", left), ("there and not used", unused)):
+        if names:
+            say(f"{told}: {_listing(names)}")
+    return net
+
+
+def _listing(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
