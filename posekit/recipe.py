@@ -16,6 +16,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
+from posekit.codecs.base import PerInstance
 from posekit.codecs.scenes import SCENE_CODECS
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss, fitting
@@ -158,6 +159,11 @@ class Recipe:
         if (codec.kind in SCENE_CODECS) != self.whole:
             kinds = SCENE_CODECS if self.whole else CODECS
             yield f"codec {codec.kind!r} does not fit a {self.model.kind} model; fitting: {', '.join(kinds)}"
+        if self.train.flip_test and isinstance(codec, PerInstance):
+            yield (
+                f"train.flip_test: codec {codec.kind!r} runs a network for each instance, and there is nothing to "
+                "average with a mirrored image; leave it out"
+            )
         if tuple(codec.image) != tuple(self.model.size):
             yield f"codec works on {codec.image} images, model on {self.model.size} (height, width)"
 

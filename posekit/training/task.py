@@ -39,15 +39,14 @@ class Task(nn.Module):
         """Unweighted by nothing further: each term already carries its loss's weight; their sum is what to minimise."""
         maps = self.net(batch.image)
         with exact(batch):
-            target = self.codec.encode(batch.instances)
-        if isinstance(self.codec, PerInstance):
-            maps = maps | self.net.at(maps, self.codec.sampled(target))
-        with exact(batch):
-            return self.weighed(self.terms(maps, target))
+            return self.weighed(self.terms(maps, self.codec.encode(batch.instances)))
 
     def terms(self, maps: Maps, target: Target) -> dict[str, Tensor]:
         """Each loss's terms for the network's raw maps, before any learned weight."""
-        output = self.codec.read({name: value.float() for name, value in maps.items()})
+        maps = {name: value.float() for name, value in maps.items()}
+        if isinstance(self.codec, PerInstance):
+            maps |= self.net.at(maps, self.codec.sampled(target))
+        output = self.codec.read(maps)
         terms: dict[str, Tensor] = {}
         for name, loss in self.losses.items():
             found = loss(output, target)
