@@ -82,7 +82,7 @@ def test_some_steps_lower_every_loss(kind):
     batch, task = collate([scenes[n] for n in range(3)]), Task(recipe, recipe.build()).train()
     optimizer = torch.optim.Adam(task.parameters(), 2e-3)
     values = []
-    for _ in range(6):
+    for _ in range(12):
         terms = task(batch)
         optimizer.zero_grad()
         sum(terms.values()).backward()
