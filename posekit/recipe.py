@@ -27,6 +27,7 @@ from posekit.models.kit import Kit
 from posekit.models.netaug import NetAug
 from posekit.models.onestage import OneStage
 from posekit.models.pruning import Prune
+from posekit.models.quantise import FakeQuant
 from posekit.models.topdown import TopDown
 from posekit.postprocess.choose import Choose
 from posekit.transforms.compose import Augment
@@ -126,6 +127,7 @@ class Recipe:
     "what the network learns beside the labels: --lesson okdhp, a run folder, or a .json of predictions"
     netaug: NetAug = Field(default_factory=NetAug)
     prune: Prune = Field(default_factory=Prune)
+    quantise: FakeQuant = Field(default_factory=FakeQuant)
     augment: Augment = Field(default_factory=Augment)
     train: Train = Field(default_factory=Train)
     choose: Choose = Field(default_factory=Choose)
@@ -195,7 +197,7 @@ class Recipe:
         Args:
             weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
         """
-        return self.kit.apply(self.model.build(self.codec.shapes, weights=weights))
+        return self.quantise.apply(self.kit.apply(self.model.build(self.codec.shapes, weights=weights)))
 
 
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Recipe)

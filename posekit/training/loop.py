@@ -169,6 +169,7 @@ class Loop:
         for net in (self.net, *([] if self.ema is None else [self.ema.module])):
             self.recipe.kit.advance(net, done)
         self.recipe.prune.advance(self.net, done)
+        self.recipe.quantise.advance(self.net, done)
 
     def _images(self) -> int:
         """Images that this step takes over all processes, which may differ by one image between them."""

@@ -1,0 +1,216 @@
+"""Training for eight bits: weights and inputs of layers are rounded as an int8 runtime will round them.
+
+Names and values of all weights stay those of the plain network; what is added to a trained one are the ranges of its
+layers' inputs, one pair of numbers a layer as a buffer ``LAYER.rounding.range``. They are buffers because they are
+learnt: checkpoints, averages and weights folders then carry them without being told. Steps of weights need no place,
+they follow from the weights.
+
+Batch norms are not folded while training. A norm behind a convolution scales its output channels, and the steps of
+weights are as large as each channel's largest weight: scaling a channel scales its steps, so folding afterwards changes
+no rounded number.
+
+Source: Jacob et al. 2018, arXiv:1712.05877. Differs: weights have steps for each output channel and no offset, so that
+norms need no folding; biases are not rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass as plain_dataclass
+from typing import Any
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.layers.dynamic import MixedConv2d
+from posekit.models.parts import outside
+
+ROUNDED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+"""Layers whose inputs and weights are rounded. Sums, norms and activations between them are not."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class FakeQuant:
+    """Rounds weights and inputs of layers while training, so that the network learns to live with it; off as it stands.
+
+    In use, and whenever it is measured, the network rounds from the first range on: what is measured, kept as the best
+    and loaded again is the rounded network, whatever `start` says.
+    """
+
+    bits: int | None = Field(default=None, ge=2, le=8)
+    """Of a rounded number; unset: nothing is rounded. Runtimes know 8."""
+    start: float = Field(default=0.25, ge=0, lt=1)
+    """Share of the run before training rounds; ranges are watched from the first step."""
+    freeze: float = Field(default=0.75, gt=0, le=1)
+    """Share of the run after which ranges stay as they are."""
+    follow: float = Field(default=0.01, gt=0, le=1)
+    """How fast ranges follow each batch's least and largest input."""
+    keep: tuple[str, ...] = ()
+    """Parts of the network that round nothing, such as head. Frozen ones watch nothing, so they round only where the
+    weights they began with hold ranges."""
+
+    @property
+    def off(self) -> bool:
+        """Whether nothing is rounded."""
+        return self.bits is None
+
+    def apply(self, net: nn.Module) -> nn.Module:
+        """The same network, whose layers round; to be called once.
+
+        Args:
+            net: changed.
+
+        Raises:
+            ValueError: `keep` names a part that is not there, no layer is left, or kernels are mixed.
+        """
+        if self.bits is None:
+            return net
+        modules = outside(net, self.keep, "quantise.keep")
+        mixed = [name for name, layer in modules.items() if isinstance(layer, MixedConv2d)]
+        if mixed:
+            raise ValueError(
+                f"quantise: {len(mixed)} convolutions mix kernels image by image and have no weights to round "
+                f"({mixed[0]} first); take --kit.convolution static"
+            )
+        layers = [layer for layer in modules.values() if isinstance(layer, ROUNDED)]
+        if not layers:
+            raise ValueError("quantise: no layer is left to round; keep fewer parts")
+        for layer in layers:
+            rounding = Rounding(self.bits, self.follow, axis=int(isinstance(layer, nn.ConvTranspose2d)))
+            layer.add_module("rounding", rounding.to(layer.weight.device).train(layer.training))
+            layer.register_forward_pre_hook(rounding.before)
+            layer.register_forward_hook(rounding.after, always_call=True)
+        return net
+
+    def advance(self, net: nn.Module, done: float) -> None:
+        """Begin to round, and stop to watch, at their points of the run; to be called before steps.
+
+        Args:
+            net: one that `apply` gave back.
+            done: share of the run, from 0 to 1.
+        """
+        if self.off:
+            return
+        for layer in net.modules():
+            if isinstance(layer, Rounding):
+                layer.rounds, layer.watches = done >= self.start, done < self.freeze
+
+
+class Rounding(nn.Module):
+    """Rounds one layer's input and weight, and knows the range of the input.
+
+    Args:
+        bits: of a rounded number.
+        follow: how fast the range follows each batch's.
+        axis: of the weight's output channels.
+    """
+
+    range: Tensor
+
+    def __init__(self, bits: int, follow: float, axis: int = 0) -> None:
+        super().__init__()
+        self.bits, self.follow, self.axis = bits, follow, axis
+        self.rounds = self.watches = True
+        self.scale: float | None = None
+        self.zero = 0
+        self.register_buffer("range", torch.zeros(2))
+
+    def train(self, mode: bool = True) -> Rounding:
+        """Training or use; in use the step of the input is a plain number, as it will be in an exported file."""
+        super().train(mode)
+        self._settle()
+        return self
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self._settle()
+
+    def _settle(self) -> None:
+        low, high = (0.0, 0.0) if self.range.is_meta else self.range.tolist()
+        scale, zero = self.step()
+        self.scale, self.zero = (float(scale), int(zero)) if high > low else (None, 0)
+
+    def before(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Put rounded numbers in the place of a layer's input and weight; watch the range in training."""
+        x = inputs[0]
+        if self.training and self.watches:
+            self.watch(x.detach())
+        if not (self.rounds if self.training else self.scale is not None):
+            return None
+        # Beside the parameter, which keeps its name and learns: what is found first is the attribute.
+        layer.__dict__["weight"] = self.weight(layer.weight)
+        return (self.input(x), *inputs[1:])
+
+    def after(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        """Take the rounded weight away again, also when the layer has failed."""
+        layer.__dict__.pop("weight", None)
+
+    @torch.no_grad()
+    def watch(self, x: Tensor) -> None:
+        """Let the range follow that of ``x``; it always holds zero, so that padding is exact."""
+        low, high = torch.aminmax(x)
+        seen = torch.stack([low.clamp(max=0), high.clamp(min=0)]).to(self.range)
+        known = self.range[1] > self.range[0]
+        self.range.lerp_(seen, torch.where(known, self.follow, 1.0))
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """Size of the input's steps, and the number that stands for zero."""
+        low, high = self.range
+        scale = ((high - low) / self.top).clamp(min=torch.finfo(torch.float32).eps)
+        return scale, (-low / scale).round().clamp(0, self.top).to(torch.int32)
+
+    @property
+    def top(self) -> int:
+        """The highest number for inputs; the least is 0."""
+        return int(2**self.bits - 1)
+
+    def input(self, x: Tensor) -> Tensor:
+        """``x`` in steps, cut off at the ends of the range; the slope is 1 inside and 0 outside."""
+        scale, zero = self.step() if self.training else (self.scale, self.zero)
+        return torch.fake_quantize_per_tensor_affine(x.float(), scale, zero, 0, self.top).to(x.dtype)
+
+    def weight(self, weight: Tensor) -> Tensor:
+        """The weight in steps of each output channel; the slope is 1."""
+        half = 2 ** (self.bits - 1)
+        scale = self.weight_step(weight)
+        zero = torch.zeros_like(scale, dtype=torch.int32)
+        # The least number is never met; with it the range is the one that file formats know.
+        rounded = torch.fake_quantize_per_channel_affine(weight.float(), scale, zero, self.axis, -half, half - 1)
+        return rounded.to(weight.dtype)
+
+    def weight_step(self, weight: Tensor) -> Tensor:
+        """Size of the weight's steps, (channels,): the largest of each channel is the highest number."""
+        others = [axis for axis in range(weight.ndim) if axis != self.axis]
+        largest = weight.detach().float().abs().amax(others)
+        return (largest / (2 ** (self.bits - 1) - 1)).clamp(min=torch.finfo(torch.float32).tiny)
+
+
+@plain_dataclass(frozen=True, eq=False)
+class Steps:
+    """How one layer rounds: what a quantised file needs.
+
+    Args:
+        scale: size of the input's steps.
+        zero: the number, from 0 on, that stands for an input of 0.
+        weight: size of the weight's steps, (channels,); 0 stands for 0.
+    """
+
+    scale: float
+    zero: int
+    weight: Tensor
+
+
+def steps(net: nn.Module) -> Mapping[str, Steps]:
+    """Steps of every layer that rounds and knows its range, by the layer's name.
+
+    Args:
+        net: in evaluation mode, its weights loaded.
+    """
+    found = {}
+    for name, layer in net.named_modules():
+        rounding = getattr(layer, "rounding", None)
+        if isinstance(rounding, Rounding) and rounding.scale is not None:
+            found[name] = Steps(rounding.scale, rounding.zero, rounding.weight_step(layer.weight))
+    return found
