@@ -74,7 +74,8 @@ def test_nothing_that_fits_is_refused(folder):
 
 def test_a_run_starts_from_a_run_and_keeps_its_zeros(tmp_path, capsys):
     file = labelled_files(tmp_path / "data", count=24)
-    brief = ("--size", "64", "64", "--train.epochs", "1", "--train.batch", "4", "--device", "cpu")
+    brief = ["--size", "64", "64", "--train.epochs", "1", "--train.batch", "4", "--device", "cpu"]
+    brief += ["--backbone", "resnet", "--model.backbone.depth", "18", "--model.backbone.width", "0.125"]
     words = ["train", "topdown-regression-tiny", "--data.train", str(file), *brief]
     assert main([*words, "--out", str(tmp_path / "first")]) == 0
     prune = ("--prune.share", "0.6", "--prune.start", "0", "--prune.stop", "0.5", "--prune.keep", "head")
