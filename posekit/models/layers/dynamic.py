@@ -22,6 +22,7 @@ def mixed_conv(
     padding: int = 0,
     dilation: int = 1,
     groups: int = 1,
+    kernel: int | None = None,
 ) -> Tensor:
     """Mix kernels by each image's shares, and convolve each image with its own.
 
@@ -37,6 +38,7 @@ def mixed_conv(
         padding: cells of zeros around ``x``.
         dilation: cells between two taps.
         groups: of channels, each convolved alone.
+        kernel: k, which a traced graph must be told; unset: that of the weight.
 
     Returns:
         (B, D, h, w).
@@ -44,14 +46,14 @@ def mixed_conv(
     Source: Chen et al. 2019.
     """
     batch, channels, height, width = x.shape
-    _, after, within, kernel, _ = weight.shape
+    _, after, within, side, _ = weight.shape
+    kernel = side if kernel is None else kernel
     own = torch.matmul(shares, weight.flatten(1))
     if exporting():
         taps = unfolded(x, kernel, stride, padding, dilation)
-        size = taps.shape[-2:]
-        columns = taps.reshape(batch, groups, within * kernel * kernel, size[0] * size[1])
+        columns = taps.reshape(batch, groups, within * kernel * kernel, -1)
         rows = own.reshape(batch, groups, after // groups, within * kernel * kernel)
-        y = torch.matmul(rows, columns).reshape(batch, after, *size)
+        y = torch.matmul(rows, columns).reshape(batch, after, *taps.shape[-2:])
     else:
         side_by_side = x.reshape(1, batch * channels, height, width)
         kernels = own.reshape(batch * after, within, kernel, kernel)
@@ -155,7 +157,7 @@ class MixedConv2d(nn.Module):
         kernels: int,
     ) -> None:
         super().__init__()
-        self.stride, self.dilation, self.groups, self.kernels = stride, dilation, groups, kernels
+        self.kernel, self.stride, self.dilation, self.groups, self.kernels = kernel, stride, dilation, groups, kernels
         self.padding = dilation * (kernel // 2) if padding is None else padding
         self.margin: tuple[int, ...] = ()
         """Cells of zeros left, right, above and below, beside ``padding``; see `SameConv2d`."""
@@ -171,7 +173,8 @@ class MixedConv2d(nn.Module):
         """(B, before, H, W) to (B, after, h, w)."""
         shares = self.share(x)
         x = F.pad(x, self.margin) if self.margin else x
-        return mixed_conv(x, shares, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        form = (self.stride, self.padding, self.dilation, self.groups, self.kernel)
+        return mixed_conv(x, shares, self.weight, self.bias, *form)
 
     def macs(self, x: Tensor, y: Tensor) -> int:
         """Multiply-accumulates of ``y`` made of ``x``, those of mixing included; `Attention` counts itself."""

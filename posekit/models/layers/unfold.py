@@ -30,13 +30,13 @@ def unfolded(x: Tensor, kernel: int, stride: int = 1, padding: int = 0, dilation
     Returns:
         (B, C, kernel * kernel, h, w), taps row by row; as large as the map times the taps.
     """
-    reach = dilation * (kernel - 1) + 1
-    rows, columns = ((side + 2 * padding - reach) // stride + 1 for side in x.shape[-2:])
+    reach = dilation * (kernel - 1)
     if not exporting():
+        rows, columns = ((side + 2 * padding - reach - 1) // stride + 1 for side in x.shape[-2:])
         taps = F.unfold(x, kernel, dilation, padding, stride)
         return taps.reshape(*x.shape[:2], kernel * kernel, rows, columns)
-    padded = F.pad(x, (padding,) * 4)
-    high, wide = ((size - 1) * stride + 1 for size in (rows, columns))
-    starts = [step * dilation for step in range(kernel)]
-    cut = [padded[..., top : top + high : stride, left : left + wide : stride] for top in starts for left in starts]
-    return torch.stack(cut, dim=2)
+    padded = F.pad(x, (padding,) * 4) if padding else x
+    # Ends are counted from the far side, so that the graph computes no sizes.
+    spans = [slice(start, (start - reach) or None, stride) for start in range(0, reach + 1, dilation)]
+    lines = [padded[:, :, span] for span in spans]
+    return torch.stack([line[..., span] for line in lines for span in spans], dim=2)
