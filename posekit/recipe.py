@@ -28,6 +28,7 @@ from posekit.models.netaug import NetAug
 from posekit.models.onestage import OneStage
 from posekit.models.pruning import Prune
 from posekit.models.quantise import FakeQuant
+from posekit.models.thinning import thin
 from posekit.models.topdown import TopDown
 from posekit.postprocess.choose import Choose
 from posekit.transforms.compose import Augment
@@ -140,6 +141,8 @@ class Recipe:
     "every random draw follows from it"
     start: str | None = None
     "run folder, weights folder or hub id whose weights the network begins with, as far as they fit"
+    thinned: Suppress[dict[str, tuple[int, int]]] = Field(default_factory=dict)
+    "layers with fewer channels than the model's own: name to channels that go out and come in; posekit prune fills it"
 
     def __post_init__(self) -> None:
         faults = [*self._size_faults(), *self._loss_faults()]
@@ -197,7 +200,8 @@ class Recipe:
         Args:
             weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
         """
-        return self.quantise.apply(self.kit.apply(self.model.build(self.codec.shapes, weights=weights)))
+        net = self.kit.apply(self.model.build(self.codec.shapes, weights=weights))
+        return self.quantise.apply(thin(net, self.thinned))
 
 
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Recipe)

@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("posekit.cli.train:run", "train a model on your labelled images"),
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
     "predict": ("posekit.cli.predict:run", "find the points in images; writes pictures and COCO results"),
+    "prune": ("posekit.cli.prune:run", "remove the channels of a trained model that matter least"),
     "ablate": ("posekit.cli.ablate:run", "which ideas for small networks help on your data"),
     "codecs": ("posekit.cli.codecs:run", "compare the representations for your points: what each costs and loses"),
     "data": ("posekit.cli.data:run", "check labelled data, or pack it for training elsewhere"),
@@ -86,7 +87,9 @@ def _line(error: Exception) -> str:
 
 def _missing(error: ModuleNotFoundError) -> str:
     """Which command installs the module that is missing."""
-    name = (error.name or "").split(".")[0]
+    if error.name is None:
+        return _line(error)
+    name = error.name.split(".")[0]
     if name in ("torch", "accelerate", "tensorboardX"):
         return (
             f"this command needs {name}: pip install 'posekit[train]' (install the torch build for your machine first)"

@@ -33,6 +33,7 @@ recipes: {recipes}
   --loss NAME...         losses instead of the recipe's own
   --backbone NAME        another trunk: {backbones}, or timm:NAME
   --lesson SOURCE        learn beside the labels: okdhp, a run folder or hub id, or a .json of predictions
+  --start RUN            begin with the weights of a run folder, weights folder or hub id, as far as they fit
   --out DIR              folder of the run (default runs/RECIPE-N)
   --resume               go on from the newest checkpoint in --out
   --overfit N            learn N samples by heart in about a minute and say whether the set-up can learn
