@@ -1,12 +1,10 @@
 """A whole small model with decoding in the graph gives the same points as in training, at any batch size."""
 
-import warnings
-
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from figures import FOUR
+from onnx_files import session_of
 from torch import nn
 
 from posekit.data.synthetic import Synthetic
@@ -33,24 +31,10 @@ class Whole(nn.Module):
 def test_onnx_of_a_whole_model(kind, tmp_path):
     torch.manual_seed(0)
     recipe = topdown("small", TINY, kind, FOUR, size=SIZE, backbone="mobilenet_v3")
-    model, file = Whole(recipe).eval(), str(tmp_path / "model.onnx")
+    model = Whole(recipe).eval()
     drawn = Synthetic(FOUR, count=max(BATCHES), size=SIZE, seed=5)
     image = torch.from_numpy(np.stack([drawn.image(i) for i in range(max(BATCHES))])).permute(0, 3, 1, 2)
-    with warnings.catch_warnings():
-        # The exporter itself warns that it is the older one and that shapes are traced.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
-        torch.onnx.export(
-            model,
-            (image[:3],),
-            file,
-            dynamo=False,
-            opset_version=17,
-            input_names=["image"],
-            output_names=["points", "scores"],
-            dynamic_axes={name: {0: "batch"} for name in ("image", "points", "scores")},
-        )
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    session = session_of(model, image[:3], ("points", "scores"), tmp_path / "model.onnx")
     for size in BATCHES:
         xy, score = session.run(None, {"image": image[:size].numpy()})
         with torch.no_grad():

@@ -1,14 +1,10 @@
 """What every system for whole images owes, over the dict of them."""
 
-import warnings
 from dataclasses import replace
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from figures import FOUR
-from torch import nn
 
 from posekit.codecs.scenes import SCENE_CODECS
 from posekit.data.batch import collate
@@ -159,51 +155,3 @@ def test_measuring_an_untrained_network(name, made, drawn):
     measured = measure(net, recipe, drawn, "cpu")
     assert measured.main == "AP"
     assert 0 <= measured.figures["AP"] < 0.5
-
-
-class Whole(nn.Module):
-    """Images in, people out."""
-
-    def __init__(self, recipe, net):
-        super().__init__()
-        self.net, self.codec = net, recipe.codec
-
-    def forward(self, image):
-        poses = read_out(self.net, self.codec, image)
-        return poses.xy, poses.score, poses.instance_score, poses.boxes
-
-
-@ON
-def test_onnx_with_decoding_inside(name, made, drawn, tmp_path):
-    """Two images, and one, through one file: the same people at the same places, whatever their order."""
-    recipe, net = made(name)
-    model, file = Whole(recipe, net).eval(), str(tmp_path / "model.onnx")
-    image = batch_of(recipe, drawn, 0, 1, 2).image.contiguous()
-    names = ("points", "scores", "people", "boxes")
-    with warnings.catch_warnings():
-        # The exporter itself warns that it is the older one and that shapes are traced.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
-        # Padding is written with a slice of negative steps, which is left to the runtime.
-        warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
-        torch.onnx.export(
-            model,
-            (image,),
-            file,
-            dynamo=False,
-            opset_version=17,
-            input_names=["image"],
-            output_names=list(names),
-            dynamic_axes={key: {0: "batch"} for key in ("image", *names)},
-        )
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    for size in (1, 2):
-        xy, _, people, _ = session.run(None, {"image": image[:size].numpy()})
-        with torch.no_grad():
-            points, _, alike, _ = model(image[:size])
-        np.testing.assert_allclose(people, alike.numpy(), atol=1e-4)
-        away = np.abs(xy[:, :, None] - points.numpy()[:, None]).max((-1, -2)).min(2)
-        # Cells that are nobody's summit have score 0, and any of them fill the rest.
-        found = people > 1e-6
-        assert found.any()
-        assert (away[found] <= 0.01).mean() > 0.95
