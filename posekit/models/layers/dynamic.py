@@ -26,8 +26,9 @@ def mixed_conv(
 ) -> Tensor:
     """Mix kernels by each image's shares, and convolve each image with its own.
 
-    A batch is one convolution with a group an image, and one image is a plain convolution. In an exported graph, where
-    the number of groups would fix the size of the batch, it is a product of matrices with the unfolded maps.
+    A batch is one convolution with a group an image, and one image is a plain convolution. In an exported graph the
+    number of groups would fix the size of the batch: there it is a product of matrices with the unfolded maps, or, in
+    groups, where those would be thin, the kernels' maps mixed.
 
     Args:
         x: (B, C, H, W).
@@ -45,21 +46,28 @@ def mixed_conv(
 
     Source: Chen et al. 2019.
     """
-    batch, channels, height, width = x.shape
-    _, after, within, side, _ = weight.shape
-    kernel = side if kernel is None else kernel
-    own = torch.matmul(shares, weight.flatten(1))
-    if exporting():
-        taps = unfolded(x, kernel, stride, padding, dilation)
-        columns = taps.reshape(batch, groups, within * kernel * kernel, -1)
-        rows = own.reshape(batch, groups, after // groups, within * kernel * kernel)
-        y = torch.matmul(rows, columns).reshape(batch, after, *taps.shape[-2:])
+    if not exporting():
+        y = _side_by_side(x, shares, weight, stride, padding, dilation, groups)
+    elif groups > 1:
+        # One kernel's maps after another's: cheap where each channel hears of few.
+        several = (F.conv2d(x, kernel, None, stride, padding, dilation, groups) for kernel in weight.unbind())
+        y = sum(maps * share[:, None, None, None] for maps, share in zip(several, shares.unbind(1), strict=True))
     else:
-        side_by_side = x.reshape(1, batch * channels, height, width)
-        kernels = own.reshape(batch * after, within, kernel, kernel)
-        y = F.conv2d(side_by_side, kernels, None, stride, padding, dilation, batch * groups)
-        y = y.reshape(batch, after, *y.shape[-2:])
+        taps = unfolded(x, weight.shape[-1] if kernel is None else kernel, stride, padding, dilation)
+        own = torch.matmul(shares, weight.flatten(1)).reshape(x.shape[0], weight.shape[1], -1)
+        y = torch.matmul(own, taps.flatten(1, 2).flatten(2)).reshape(*own.shape[:2], *taps.shape[-2:])
     return y if bias is None else y + torch.matmul(shares, bias)[..., None, None]
+
+
+def _side_by_side(
+    x: Tensor, shares: Tensor, weight: Tensor, stride: int, padding: int, dilation: int, groups: int
+) -> Tensor:
+    """Every image a group of channels of one convolution; see `mixed_conv`."""
+    batch, channels, height, width = x.shape
+    kernels = torch.matmul(shares, weight.flatten(1)).reshape(batch * weight.shape[1], *weight.shape[2:])
+    beside = x.reshape(1, batch * channels, height, width)
+    y = F.conv2d(beside, kernels, None, stride, padding, dilation, batch * groups)
+    return y.reshape(batch, weight.shape[1], *y.shape[-2:])
 
 
 class Attention(nn.Module):
