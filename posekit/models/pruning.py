@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import ConfigDict, Field
@@ -134,7 +134,8 @@ def sparsity(weights: Sequence[Tensor]) -> float:
 
 def _depthwise(layer: nn.Module) -> bool:
     """Whether each kernel reads one channel of several."""
-    return getattr(layer, "groups", 1) > 1 and layer.weight.shape[-3] == 1
+    groups: int = getattr(layer, "groups", 1)
+    return groups > 1 and cast(Tensor, layer.weight).shape[-3] == 1
 
 
 def _kept(weight: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import ConfigDict, Field
@@ -140,7 +140,7 @@ class Rounding(nn.Module):
         if not (self.rounds if self.training else self.scale is not None):
             return None
         # Beside the parameter, which keeps its name and learns: what is found first is the attribute.
-        layer.__dict__["weight"] = self.weight(layer.weight)
+        layer.__dict__["weight"] = self.weight(cast(Tensor, layer.weight))
         return (self.input(x), *inputs[1:])
 
     def after(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -168,7 +168,7 @@ class Rounding(nn.Module):
 
     def input(self, x: Tensor) -> Tensor:
         """``x`` in steps, cut off at the ends of the range; the slope is 1 inside and 0 outside."""
-        scale, zero = self.step() if self.training else (self.scale, self.zero)
+        scale, zero = cast(tuple[float, int], self.step() if self.training else (self.scale, self.zero))
         return torch.fake_quantize_per_tensor_affine(x.float(), scale, zero, 0, self.top).to(x.dtype)
 
     def weight(self, weight: Tensor) -> Tensor:
@@ -184,7 +184,8 @@ class Rounding(nn.Module):
         """Size of the weight's steps, (channels,): the largest of each channel is the highest number."""
         others = [axis for axis in range(weight.ndim) if axis != self.axis]
         largest = weight.detach().float().abs().amax(others)
-        return (largest / (2 ** (self.bits - 1) - 1)).clamp(min=torch.finfo(torch.float32).tiny)
+        highest = int(2 ** (self.bits - 1) - 1)
+        return (largest / highest).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 @plain_dataclass(frozen=True, eq=False)

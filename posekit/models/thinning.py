@@ -139,8 +139,9 @@ def thin(net: nn.Module, table: Table) -> nn.Module:
                 "recipe was changed after posekit prune: keep its model and kit, or leave out thinned"
             )
         _cut(layers[name], *pair)
-    if hasattr(net, "backbone"):
-        _tell_channels(net.backbone)
+    trunk = getattr(net, "backbone", None)
+    if trunk is not None:
+        _tell_channels(trunk)
     return net
 
 

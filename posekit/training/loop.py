@@ -243,7 +243,8 @@ class Loop:
             measured = self.measured = measure(net, self.recipe, self.val, engine.device)
             row = {f"val/{name}": value for name, value in measured.figures.items()}
             # A first figure may be NaN; the next one that is not replaces it.
-            better = progress.best is None or math.isnan(progress.best) or measured.better_than(progress.best)
+            first = progress.best is None or math.isnan(progress.best) or self._sparser()
+            better = first or measured.better_than(progress.best)
             verdict = torch.tensor([float(better), measured.value], dtype=torch.float64)
             if better:
                 save_weights(self.run / "best", net, self.recipe, {**measured.figures, "epoch": progress.epoch + 1})
@@ -254,6 +255,12 @@ class Loop:
             progress.waited += 1
             progress.stopped = 0 < self.options.patience <= progress.waited
         return row
+
+    def _sparser(self) -> bool:
+        """Whether weights were pruned since the last measurement: a denser network's figure is no rival then."""
+        closed, every, total = self.progress.epoch + 1, self.options.eval_every, self.options.epochs * self.per_epoch
+        now, before = ((epochs * self.per_epoch - 1) / total for epochs in (closed, closed - every))
+        return self.recipe.prune.at(now) > self.recipe.prune.at(before)
 
 
 def _lay_channels_last(net: nn.Module) -> None:

@@ -91,6 +91,9 @@ def test_a_run_that_does_neither_is_the_same_as_one_without_the_code(figures, tm
     loop_of(recipe, tmp_path / "with", figures).train()
 
     class Nothing:
+        def at(self, done):
+            return 0.0
+
         def advance(self, net, done):
             """Leave all as it is."""
 
@@ -107,6 +110,24 @@ def test_a_run_that_does_neither_is_the_same_as_one_without_the_code(figures, tm
     bare.train()
     for name in ("metrics.csv", "last/model.safetensors"):
         assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes(), name
+
+
+def test_the_best_is_chosen_among_networks_with_all_their_zeros(figures, tmp_path, monkeypatch):
+    coming = iter([0.9, 0.8, 0.5, 0.4])
+    real = looping.measure
+
+    def told(*arguments):
+        found = real(*arguments)
+        return replace(found, figures=found.figures | {found.main: next(coming)})
+
+    monkeypatch.setattr(looping, "measure", told)
+    recipe = replace(recipe_of(train={"epochs": 4}, prune=PRUNE), metric="pck@0.2")
+    made = loop_of(recipe, tmp_path / "run", figures)
+    made.train()
+    # Three steps an epoch: the third is the first that ends with all zeros.
+    loaded = load_weights(tmp_path / "run")
+    assert (loaded.metrics["epoch"], made.progress.best, made.progress.waited) == (3, 0.5, 1)
+    assert sparsity(PRUNE.weights(loaded.net)) == pytest.approx(0.7, abs=1e-3)
 
 
 def test_what_was_measured_is_what_is_loaded(figures, tmp_path):
