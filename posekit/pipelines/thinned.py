@@ -51,9 +51,10 @@ def _built_again(before: Weights, recipe: Recipe) -> torch.nn.Module:
     Raises:
         ValueError: it is not, so that the model could be saved but never loaded.
     """
-    net, fault = recipe.build(weights=False).eval(), "their numbers cannot be told"
+    fault = "built again it computes something else"
     image = torch.rand(1, 3, *recipe.size, generator=torch.Generator().manual_seed(0)) * 255
     try:
+        net = recipe.build(weights=False).eval()
         net.load_state_dict(before.net.state_dict())
         with torch.no_grad():
             expected, found = before.net(image), net(image)
