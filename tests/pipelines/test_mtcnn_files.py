@@ -180,6 +180,6 @@ def test_predict_refuses_options_that_do_not_go_together(folder, tmp_path, capsy
     boxes.write_text('{"images": [], "annotations": []}')
     words = ["predict", str(image), "--out", str(tmp_path / "out"), "--weights", str(folder)]
     assert main([*words, "--model", "mtcnn", "--boxes", str(boxes)]) == 1
-    assert "mtcnn finds the faces itself: leave out --boxes" in capsys.readouterr().err
+    assert "mtcnn finds instances by itself: leave out --boxes" in capsys.readouterr().err
     assert main([*words, "--model", "runs/mine"]) == 1
     assert "--weights are of --model mtcnn" in capsys.readouterr().err

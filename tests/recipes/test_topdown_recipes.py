@@ -9,7 +9,7 @@ from figures import FOUR
 from posekit.codecs import CODECS
 from posekit.models.backbones import BACKBONES
 from posekit.recipe import RecipeError
-from posekit.recipes import RECIPES
+from posekit.recipes import RECIPES, SYSTEMS
 from posekit.recipes.representations import REPRESENTATIONS, neighbours
 from posekit.skeletons import SKELETONS
 
@@ -18,11 +18,12 @@ NAMES = (
     *("heatmap3d", "integral", "integral3d", "dsnt", "regression", "regression3d", "grid", "ssd"),
     *("rle", "rle3d", "simcc", "simcc_smoothed", "simcc3d", "dfl"),
 )
-TINY = [name for name in RECIPES if name.endswith("-tiny")]
+TINY = [name for name in RECIPES if name.startswith("topdown-") and name.endswith("-tiny")]
 
 
 def test_no_recipe_drops_out_silently():
-    assert list(RECIPES) == [f"topdown-{name}{suffix}".replace("_", "-") for suffix in ("", "-tiny") for name in NAMES]
+    topdown = [f"topdown-{name}{suffix}".replace("_", "-") for suffix in ("", "-tiny") for name in NAMES]
+    assert list(RECIPES) == [*topdown, *(f"{name}{suffix}" for suffix in ("", "-tiny") for name in SYSTEMS)]
 
 
 def test_every_codec_can_be_chosen():
