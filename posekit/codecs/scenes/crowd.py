@@ -153,4 +153,4 @@ def written(values: Tensor, cell: Tensor, kept: Tensor, shape: tuple[int, int]) 
     own = (owner > 0)[..., None]
     weight = kept.gather(1, at).to(values.dtype) * own
     value = values.gather(1, at) * weight
-    return tuple(t.transpose(1, 2).unflatten(2, shape) for t in (value, weight))  # type: ignore[return-value]
+    return tuple(t.transpose(1, 2).unflatten(2, shape) for t in (value, weight))

@@ -122,7 +122,7 @@ class TtfPose(OnGrid):
         box = torch.cat((place - sides[..., :2], sides[..., 2:] - place), -1)
         known = own(crowd.known.to(boxes.dtype)).repeat_interleave(2, -1)
         way = (own(crowd.xy).unflatten(-1, (-1, 2)) - place[:, None]) / boxes.new_tensor(self.grid.scale)
-        return tuple(t.transpose(1, 2).unflatten(-1, shape) for t in (box, way.flatten(2) * known, known))  # type: ignore[return-value]
+        return tuple(t.transpose(1, 2).unflatten(-1, shape) for t in (box, way.flatten(2) * known, known))
 
     def read(self, maps: Maps) -> Maps:
         """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
