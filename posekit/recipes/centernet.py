@@ -7,11 +7,7 @@ from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.focal import Focal
 from posekit.losses.offsets import Offset
-from posekit.models.heads.scenes.branches import Branches
-from posekit.models.necks.deconv import Deconv
-from posekit.models.necks.upsample import Upsample
-from posekit.models.onestage import OneStage
-from posekit.recipes.onestage import Form, Parts
+from posekit.recipes.onestage import Form, Parts, one_map
 
 STRIDE = 4
 
@@ -20,13 +16,7 @@ def centernet(skeleton: Skeleton, form: Form) -> Parts:
     """Hills on middles and joints; the light form grows its maps with separable convolutions."""
     return Parts(
         codec=CenterPose(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE)),
-        model=OneStage(
-            size=form.size,
-            backbone=form.backbone,
-            neck=Upsample() if form.tiny else Deconv(),
-            head=Branches(),
-            stride=STRIDE,
-        ),
+        model=one_map(form, STRIDE),
         losses={
             "centre": Focal(of="centre"),
             "peaks": Focal(),

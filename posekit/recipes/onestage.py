@@ -11,6 +11,9 @@ from posekit.codecs.any import AnyCodec
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss
 from posekit.models.backbones.resnet import ResNet
+from posekit.models.heads.scenes.branches import Branches
+from posekit.models.necks.deconv import Deconv
+from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
 from posekit.models.topdown import AnyBackbone
 from posekit.postprocess.choose import Choose
@@ -43,6 +46,17 @@ System = Callable[[Skeleton, Form], Parts]
 
 PLAIN = Form((512, 512), ResNet(depth=50), Train(epochs=140, batch=16, lr=5e-4, schedule="step"))
 TINY = Form((256, 256), ResNet(depth=18, width=0.5), Train(epochs=60, batch=8, lr=1e-3), tiny=True)
+
+
+def one_map(form: Form, stride: int) -> OneStage:
+    """CenterNet's network: one fine map and a small branch for each that is wanted.
+
+    Args:
+        form: the light one grows the map with separable convolutions.
+        stride: of the map.
+    """
+    neck = Upsample() if form.tiny else Deconv()
+    return OneStage(size=form.size, backbone=form.backbone, neck=neck, head=Branches(), stride=stride)
 
 
 def onestage(

@@ -8,11 +8,7 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.losses.boxes import Giou
 from posekit.losses.focal import Focal
 from posekit.losses.offsets import Offset
-from posekit.models.heads.scenes.branches import Branches
-from posekit.models.necks.deconv import Deconv
-from posekit.models.necks.upsample import Upsample
-from posekit.models.onestage import OneStage
-from posekit.recipes.onestage import Form, Parts
+from posekit.recipes.onestage import Form, Parts, one_map
 
 STRIDE = 4
 
@@ -21,13 +17,7 @@ def ttfnet(skeleton: Skeleton, form: Form) -> Parts:
     """Dense samples around each middle; the points' loss is of the size of the boxes' one."""
     return Parts(
         codec=TtfPose(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE)),
-        model=OneStage(
-            size=form.size,
-            backbone=form.backbone,
-            neck=Upsample() if form.tiny else Deconv(),
-            head=Branches(),
-            stride=STRIDE,
-        ),
+        model=one_map(form, STRIDE),
         losses={
             "centre": Focal(of="centre"),
             "box": Giou(weight=5.0),
