@@ -42,7 +42,7 @@ def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
     others = [p for p in task.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if options.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=options.lr)
+        return torch.optim.AdamW(groups, lr=options.lr, fused=True)
     if options.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=options.lr)
-    return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True)
+        return torch.optim.Adam(groups, lr=options.lr, fused=True)
+    return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True, fused=True)
