@@ -1,4 +1,4 @@
-"""`posekit data check` and `posekit data pack`: look at labelled data, or put it into one file."""
+"""`posekit data check`, `review` and `pack`: look at labelled data, doubt it, or put it into one file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from posekit.data.check import Figures
     from posekit.data.dataset import Dataset
 
-USAGE = """usage: posekit data check FILE... | posekit data pack FILE --size N
+USAGE = """usage: posekit data check FILE... | posekit data review FILE --by RUN | posekit data pack FILE --size N
 
   check   read everything, tell every fault with file, annotation and fix; draw samples beside their flipped selves
+  review  find labels that a model contradicts: left and right swapped, points that lie elsewhere; mend the swapped
   pack    crops at training size and their labels in one archive: small enough to carry, fast to train from
 """
 
@@ -63,9 +64,13 @@ class Pack:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Check or pack; returns the exit status."""
+    """Check, review or pack; returns the exit status."""
     if argv and argv[0] == "check":
         return _check(tyro.cli(Check, args=list(argv[1:]), prog="posekit data check"))
+    if argv and argv[0] == "review":
+        from posekit.cli.review import review
+
+        return review(argv[1:])
     if argv and argv[0] == "pack":
         return _pack(tyro.cli(Pack, args=list(argv[1:]), prog="posekit data pack"))
     asked_for_help = bool(argv) and argv[0] in ("-h", "--help")

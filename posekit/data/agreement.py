@@ -23,11 +23,16 @@ class Agreement:
         distance: (len, K) from label to prediction as labelled, in longer sides of the box; NaN where not compared.
         swapped: (len,) bool, left and right trade places in the label.
         outlier: (len, K) bool, the label, its sides put right, lies elsewhere.
+        opposed: (len,) bool, half or more of an instance's points lie elsewhere: either the labels are wrong
+            throughout or the predictions are, and nobody can say which without looking.
+        apart: the distance beyond which a label lies elsewhere, in longer sides of the box.
     """
 
     distance: Array
     swapped: Array
     outlier: Array
+    opposed: Array
+    apart: float
 
     def trust(self, weight: float) -> Array:
         """(len, K) float32: ``weight`` for outliers and 1 for all other labels."""
@@ -77,11 +82,13 @@ def agreement(
     after = np.where(swapped[:, None], crossed, straight)
     compared = sure & np.where(swapped[:, None], known[:, flip], known)
     far = compared & (after > apart)
-    believed = 2 * far.sum(1) < np.maximum(compared.sum(1), 1)
+    opposed = far.any(1) & (2 * far.sum(1) >= compared.sum(1))
     return Agreement(
         distance=np.where(sure & known, straight, np.nan),
         swapped=swapped,
-        outlier=far & believed[:, None],
+        outlier=far & ~opposed[:, None],
+        opposed=opposed,
+        apart=apart,
     )
 
 

@@ -126,7 +126,7 @@ def _named(file: Path, points: int, own: Skeleton, skeleton: str | None) -> Skel
 def _matched(dataset: Dataset, images: Array, poses: Array) -> tuple[Array, Array]:
     """Instances and the poses that are of them, pair by pair."""
     ids = np.array([image.id for image in dataset.images], np.int64)[dataset.image_of_instance()]
-    boxes = _in_files(dataset, dataset.boxes[dataset.rows].reshape(-1, 2, 2)).reshape(-1, 4)
+    boxes = to_files(dataset, dataset.boxes[dataset.rows].reshape(-1, 2, 2)).reshape(-1, 4)
     order = np.argsort(images, kind="stable")
     first, last = (np.searchsorted(images[order], ids, side) for side in ("left", "right"))
     instance = np.repeat(np.arange(len(ids)), last - first)
@@ -153,7 +153,7 @@ def _overlap(a: Array, b: Array) -> Array:
     return np.asarray(inner / np.maximum(area(a) + area(b) - inner, 1e-9))
 
 
-def _in_files(dataset: Dataset, xy: Array) -> Array:
+def to_files(dataset: Dataset, xy: Array) -> Array:
     """Points (len, ..., 2) of the trainable instances, pixels of the set's images, in pixels of the images' files."""
     images = [dataset.images[i] for i in dataset.image_of_instance()]
     if all(image.to_source is None for image in images):
@@ -163,4 +163,4 @@ def _in_files(dataset: Dataset, xy: Array) -> Array:
 
 def in_files(dataset: Dataset) -> Array:
     """(len, K, 2) labelled points of the trainable instances, in pixels of the images' files."""
-    return _in_files(dataset, dataset.xy[dataset.rows])
+    return to_files(dataset, dataset.xy[dataset.rows])

@@ -1,0 +1,121 @@
+"""`posekit data review FILE --by RUN`: labels that a model contradicts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from posekit.data.dataset import Dataset
+    from posekit.data.predictions import Predictions
+    from posekit.training.review import Doubt
+
+COLUMNS = 6
+"""Of the sheet: three instances a row, each with its labels and what was predicted."""
+MEANING = {
+    "swapped": "left and right trade places",
+    "outlier": "single points lie elsewhere",
+    "opposed": "half of the points or more lie elsewhere: labels or model are wrong there",
+}
+
+
+@dataclass(frozen=True)
+class Review:
+    """Find labels that a model contradicts.
+
+    A model that learnt from the same labels has learnt some of their faults; the plainest show all the same.
+    """
+
+    file: Annotated[Path, tyro.conf.Positional]
+    "label file: COCO JSON, YOLO data.yaml, or a pack"
+    by: str
+    "who contradicts: a run or weights folder, a hub id, or predictions of these images in a .json file"
+    out: Path = Path("review")
+    "folder for review.json, review.png and, where sides were swapped, labels.json with the sides traded back"
+    images: Path | None = None
+    "folder of the images, where the label file does not lead to it"
+    category: str | None = None
+    "whose points, where a file has several categories"
+    skeleton: str | None = None
+    "a known skeleton with as many points"
+    split: str = "train"
+    "part of a YOLO data set"
+    confidence: float = 0.3
+    "least score of a prediction that counts"
+    apart: float = 0.2
+    "a label further from the prediction than this, in longer sides of the box, lies elsewhere"
+    samples: int = 24
+    "instances on the sheet, the furthest first"
+    device: str = "cpu"
+    "cpu, cuda, mps"
+
+
+def review(argv: Sequence[str]) -> int:
+    """Compare, print what was found, and write it; returns the exit status."""
+    options = tyro.cli(Review, args=list(argv), prog="posekit data review")
+    from posekit.data.agreement import agreement, repaired
+    from posekit.data.coco import write_coco
+    from posekit.data.named import read_named
+    from posekit.training.review import doubts
+
+    console = Console(highlight=False)
+    dataset = read_named(
+        [options.file],
+        images=options.images,
+        category=options.category,
+        split=options.split,
+        skeleton=options.skeleton,
+    )
+    predictions = _predictions(options, dataset)
+    found = agreement(dataset, predictions, confidence=options.confidence, apart=options.apart)
+    told = doubts(dataset, found)
+    counts = Counter(doubt.kind for doubt in told)
+    console.print(f"{len(dataset)} instances, {len(told)} of them in question", markup=False)
+    for kind, meaning in MEANING.items():
+        console.print(f"  {counts[kind]:>6} {kind}: {meaning}", markup=False, soft_wrap=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = options.out / "review.json"
+    report.write_text(json.dumps([asdict(doubt) for doubt in told], indent=1) + "\n", encoding="utf-8")
+    console.print(f"each with image, annotation and points: {report}", markup=False, soft_wrap=True)
+    if told:
+        picture = _sheet(dataset, predictions, told[: options.samples], options)
+        console.print(f"labels, and beside them what was predicted: {picture}", markup=False, soft_wrap=True)
+    if counts["swapped"]:
+        mended = write_coco(repaired(dataset, found), options.out / "labels.json")
+        console.print(f"labels with those sides traded back: {mended}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _predictions(options: Review, dataset: Dataset) -> Predictions:
+    if options.by.endswith(".json"):
+        from posekit.data.predictions import read_predictions
+
+        return read_predictions(options.by, dataset)
+    from posekit.pipelines.weights import load_weights
+    from posekit.training.review import said_by
+
+    return said_by(load_weights(options.by), dataset, options.device)
+
+
+def _sheet(dataset: Dataset, predictions: Predictions, told: Sequence[Doubt], options: Review) -> Path:
+    """Draw instances with their labels and, beside each, what was predicted."""
+    import cv2
+
+    from posekit.training.review import drawn
+    from posekit.visualize.draw import sheet
+
+    pictures, captions = [], []
+    for doubt in told:
+        pictures += drawn(dataset, predictions, doubt, options.confidence)
+        captions += [f"{Path(doubt.image).name} #{doubt.annotation}", f"predicted: {doubt.kind}"]
+    picture = options.out / "review.png"
+    if not cv2.imwrite(str(picture), cv2.cvtColor(sheet(pictures, COLUMNS, captions), cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{picture}: could not be written")
+    return picture
