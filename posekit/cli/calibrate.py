@@ -18,19 +18,20 @@ from posekit.training.evaluate import Measured
 from posekit.visualize.reliability import reliability_diagram
 
 
-def check_ours(model: str, folder: Path) -> None:
+def check_ours(model: str, folder: Path, what: str = "a calibration") -> None:
     """Refuse to write into what the hub's cache holds.
 
     Args:
         model: as the user named it.
         folder: of its weights.
+        what: is to be written there.
 
     Raises:
         WeightsError: the folder is not one that the user named.
     """
     if folder not in (Path(model), Path(model) / "best"):
         raise WeightsError(
-            f"{model}: a calibration is written into the model's folder, and this one belongs to the hub's cache; "
+            f"{model}: {what} is written into the model's folder, and this one belongs to the hub's cache; "
             f"copy {folder} and name the copy"
         )
 

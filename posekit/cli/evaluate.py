@@ -42,13 +42,16 @@ class Options:
     within: float | None = None
     """with --calibrate: the error below which a point is right, in the unit of the metric; default: 0.1 of the box's
     longer side or of the distance of the eyes, 0.2 of the torso"""
+    rank: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """of models of whole images: teach a small network, on every other image, which of the model's poses are good by
+    their shape alone, report the AP on the other images, and keep it beside the model, which is ranked by it then"""
 
 
 def run(argv: Sequence[str]) -> int:
     """Measure and print; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit eval")
     from posekit.pipelines.weights import load_weights
-    from posekit.training.evaluate import average_precision, measure
+    from posekit.training.evaluate import average_precision, measure, scored_anew
     from posekit.training.tables import figures_table, points_table
 
     if options.within is not None and not options.calibrate:
@@ -58,8 +61,17 @@ def run(argv: Sequence[str]) -> int:
         from posekit.cli.calibrate import calibrate_and_tell, check_ours
 
         check_ours(options.model, weights.path)
+    if options.rank:
+        from posekit.cli.calibrate import check_ours
+        from posekit.cli.rank import check_whole
+
+        check_whole(weights.recipe)
+        check_ours(options.model, weights.path, "a ranking")
     recipe, dataset = _asked(options, weights.recipe)
     measured = measure(weights.net.to(options.device), recipe, dataset, options.device, progress=True)
+    # Poses are ranked as they are when the model is used; a new ranking starts from the model's own scores.
+    if weights.ranking is not None and not options.rank:
+        measured = scored_anew(measured, weights.ranking, dataset)
     console = Console(highlight=False)
     console.print(f"{len(dataset)} instances, {weights.path}", markup=False, soft_wrap=True)
     # Instances are ranked by the scores that the model gives when it is used; a new calibration starts from raw ones.
@@ -76,6 +88,10 @@ def run(argv: Sequence[str]) -> int:
     }
     if options.calibrate:
         told["calibration"] = calibrate_and_tell(measured, dataset, weights.path, options.within, console)
+    if options.rank:
+        from posekit.cli.rank import rank_and_tell
+
+        told["ranking"] = rank_and_tell(measured, dataset, weights.path, console)
     if options.json is not None:
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {options.json}")

@@ -46,7 +46,14 @@ def load(
     weights = load_weights(path)
     if weights.recipe.whole:
         return OneStagePipeline(
-            weights.net, weights.recipe, device, batch, flip_test, calibration=weights.calibration, views=views
+            weights.net,
+            weights.recipe,
+            device,
+            batch,
+            flip_test,
+            calibration=weights.calibration,
+            views=views,
+            ranking=weights.ranking,
         )
     if views is not None:
         raise ValueError(f"{path} is shown one box at a time: views are for models of whole images")

@@ -17,6 +17,7 @@ from posekit.metrics.calibration import Calibration
 from posekit.pipelines.topdown import calibrated, checked_images, decode_crops
 from posekit.pipelines.views import Views
 from posekit.postprocess.choose import merging
+from posekit.postprocess.ranking import Ranking
 from posekit.recipe import Recipe
 from posekit.transforms.geometric import warp
 
@@ -34,6 +35,7 @@ class OneStagePipeline:
         flip_test: average with the mirrored view; ``None`` does as the recipe says.
         calibration: of the scores; ``None`` gives them as the codec does.
         views: how an image is shown to the network: fitted, in several sizes, or in tiles.
+        ranking: scores the chosen poses anew; ``None`` leaves their scores.
     """
 
     def __init__(
@@ -45,10 +47,11 @@ class OneStagePipeline:
         flip_test: bool | None = None,
         calibration: Calibration | None = None,
         views: Views | None = None,
+        ranking: Ranking | None = None,
     ) -> None:
         self.net = net.to(device).eval()
         self.recipe, self.device, self.batch = recipe, torch.device(device), batch
-        self.calibration = calibration
+        self.calibration, self.ranking = calibration, ranking
         self.views = views or Views()
         wanted = recipe.train.flip_test if flip_test is None else flip_test
         self.flip = recipe.skeleton.flip if wanted and recipe.skeleton.flippable else None
@@ -100,6 +103,8 @@ class OneStagePipeline:
     def _chosen(self, parts: list[Poses]) -> Poses:
         choose = self.recipe.choose if len(parts) == 1 else merging(self.recipe.choose)
         chosen = choose(joined(parts), self.recipe.skeleton.oks_sigmas)
+        if self.ranking is not None:
+            chosen = self.ranking(chosen)
         if self.calibration is None:
             return chosen
         # What an instance's score says, that someone is there, is no matter of where the points are.

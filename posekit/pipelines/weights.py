@@ -1,7 +1,8 @@
 """A trained network as a folder: `model.safetensors`, `config.json`, and a card. No pickle.
 
 `config.json` holds the recipe (skeleton and sigmas in it), what was measured, the licences, and the calibration of the
-scores where one was fitted, so the folder is all that anyone needs to predict, measure or train on.
+scores where one was fitted; `ranking.safetensors` a scoring network, where one was taught. So the folder is all that
+anyone needs to predict, measure or train on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from posekit.metrics.calibration import Calibration
+from posekit.pipelines.pose_ranking import FILE as RANKING
+from posekit.pipelines.pose_ranking import read_ranking
+from posekit.postprocess.ranking import Ranking
 from posekit.recipe import Recipe, RecipeError, dump, explain, parse
 
 FORMAT = 1
@@ -39,6 +43,7 @@ class Weights:
     metrics: dict[str, Any]
     path: Path
     calibration: Calibration | None = None
+    ranking: Ranking | None = None
 
 
 def save_weights(folder: Path, net: nn.Module, recipe: Recipe, metrics: Mapping[str, Any]) -> None:
@@ -51,6 +56,8 @@ def save_weights(folder: Path, net: nn.Module, recipe: Recipe, metrics: Mapping[
         metrics: figures of the measurement that chose these weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # It was taught on what older weights find.
+    (folder / RANKING).unlink(missing_ok=True)
     save_model(net, str(folder / "model.safetensors"))
     config = {
         "format": FORMAT,
@@ -161,7 +168,11 @@ def load_weights(place: str | Path) -> Weights:
     except RuntimeError as error:
         first = " ".join(str(error).split())[:300]
         raise WeightsError(f"{tensors}: tensors do not fit the network of config.json: {first}") from None
-    return Weights(net.eval(), recipe, config.get("metrics", {}), folder, calibration)
+    try:
+        ranking = read_ranking(folder, recipe.skeleton) if recipe.whole else None
+    except ValueError as error:
+        raise WeightsError(str(error)) from None
+    return Weights(net.eval(), recipe, config.get("metrics", {}), folder, calibration, ranking)
 
 
 def _calibration(config: Mapping[str, Any], file: Path) -> Calibration | None:

@@ -114,7 +114,7 @@ def rank_poses(poses: Poses, shape: Shape, judge: Judge) -> Poses:
     Args:
         poses: (..., N, K).
         shape: that the network was trained on.
-        judge: the network, such as `posekit.training.rank_poses.judge_of` gives it.
+        judge: the network, such as `posekit.pipelines.pose_ranking.judge_of` gives it.
 
     Returns:
         The poses in the order given with new instance scores, NumPy arrays; what is not a number counts as 0.
@@ -129,6 +129,25 @@ def rank_poses(poses: Poses, shape: Shape, judge: Judge) -> Poses:
     good = np.asarray(judge(shown.reshape(-1, shape.size))).reshape(shown.shape[:-1])
     worth = np.nan_to_num(good, nan=0.0).clip(0.0, 1.0) * poses.score.mean(-1)
     return replace(poses, instance_score=worth.astype(np.result_type(poses.score, np.float32)))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """`rank_poses` for the poses of one image, put in order.
+
+    Args:
+        shape: what the judge is shown.
+        judge: how good a pose is.
+    """
+
+    shape: Shape
+    judge: Judge
+
+    def __call__(self, poses: Poses) -> Poses:
+        """The same poses (N, K) with new instance scores, the best first."""
+        ranked = rank_poses(poses, self.shape, self.judge)
+        order = np.argsort(-ranked.instance_score, kind="stable")
+        return ranked.each(lambda array: array[order])
 
 
 def _is_torso(one: str, other: str) -> bool:

@@ -17,6 +17,7 @@ from posekit.geometry.affine import invert, transform
 from posekit.geometry.keypoints import Poses
 from posekit.metrics.evaluate import evaluate
 from posekit.pipelines.topdown import decode_crops, to_source
+from posekit.postprocess.ranking import Ranking
 from posekit.recipe import Recipe
 from posekit.training.loader import still_loader
 from posekit.training.scenes import found, matched, precision
@@ -39,6 +40,7 @@ class Measured:
         score: (M, K).
         instance_error: (M,) mean error of an instance in its box's longer sides; NaN where nothing is labelled.
         median_crop_error: median over labelled points, in crop pixels.
+        everyone: of a model of whole images, all that it found in each of them.
     """
 
     figures: dict[str, float]
@@ -50,6 +52,7 @@ class Measured:
     score: Float
     instance_error: Float
     median_crop_error: float
+    everyone: tuple[Poses, ...] = ()
 
     @property
     def value(self) -> float:
@@ -111,8 +114,9 @@ def measure(
         progress: show a bar.
     """
     if recipe.whole:
-        everyone = found(net, recipe, dataset, device, progress)
-        return _ranked(compared(*matched(everyone, dataset), recipe, dataset), precision(everyone, dataset))
+        everyone = tuple(found(net, recipe, dataset, device, progress))
+        measured = replace(compared(*matched(everyone, dataset), recipe, dataset), everyone=everyone)
+        return _ranked(measured, precision(everyone, dataset))
     xy, score, depth = predicted(net, recipe, dataset, device, progress)
     measured = compared(xy, score, recipe, dataset)
     return measured if depth is None else replace(measured, figures=measured.figures | depth_error(depth, dataset))
@@ -121,6 +125,12 @@ def measure(
 def _ranked(measured: Measured, figures: Mapping[str, float]) -> Measured:
     """The same measurement, ranked by AP."""
     return replace(measured, figures={**figures, **measured.figures}, main="AP", higher=True)
+
+
+def scored_anew(measured: Measured, ranking: Ranking, dataset: Dataset) -> Measured:
+    """A measurement of whole images whose poses a scoring network has put in another order."""
+    everyone = tuple(ranking(poses) for poses in measured.everyone)
+    return replace(measured, everyone=everyone, figures={**measured.figures, **precision(everyone, dataset)})
 
 
 def depth_error(depth: Float, dataset: Dataset) -> dict[str, float]:

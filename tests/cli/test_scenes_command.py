@@ -1,12 +1,15 @@
 """Whole images from the command line: train a system, measure it, find everyone."""
 
 import json
+import shutil
 
 import pytest
 from figures import FOUR
 
 from posekit.cli.main import main
 from posekit.data.synthetic import Synthetic
+from posekit.pipelines.weights import save_weights
+from posekit.recipes import RECIPES
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +24,14 @@ def trained(data, tmp_path_factory):
     more = ["--backbone", "mobilenet_v3", "--train.epochs", "1", "--train.batch", "4", "--augment.scene.mosaic", "0.5"]
     assert main([*words, *more]) == 0
     return run
+
+
+@pytest.fixture
+def boxed(tmp_path):
+    """A model that is shown boxes, as it is before training."""
+    recipe = RECIPES["topdown-regression-tiny"](FOUR, size=(64, 64))
+    save_weights(tmp_path / "boxed", recipe.build(weights=False), recipe, {})
+    return tmp_path / "boxed"
 
 
 def test_training_leaves_a_run(trained):
@@ -50,3 +61,27 @@ def test_predicting_needs_no_boxes(trained, data, tmp_path, capsys):
 def test_what_a_system_settles_itself_is_not_asked_for(data, capsys):
     assert main(["train", "centernet-tiny", "--data.train", str(data), "--codec", "dark"]) == 1
     assert "leave out --codec" in capsys.readouterr().err
+
+
+def test_poses_are_ranked_by_their_shape_from_then_on(data, trained, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    words = ["eval", "--model", str(copy), "--data", str(data), "--json"]
+    assert main([*words, str(tmp_path / "plain.json")]) == 0
+    assert main([*words, str(tmp_path / "taught.json"), "--rank"]) == 0
+    assert "scored anew" in capsys.readouterr().out
+    assert main([*words, str(tmp_path / "ranked.json")]) == 0
+    plain, taught, ranked = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "taught", "ranked")
+    )
+    # A ranking is judged by the model's own scores, and touches the order of poses alone.
+    assert taught["figures"] == plain["figures"]
+    assert set(taught["ranking"]["before"]) == set(taught["ranking"]["after"]) >= {"AP", "AR50"}
+    assert ranked["figures"]["nme_box"] == plain["figures"]["nme_box"]
+    assert taught["ranking"]["taught"] > 0
+    assert (copy / "best" / "ranking.safetensors").exists()
+
+
+def test_a_model_of_boxes_has_nothing_to_rank(boxed, data, capsys):
+    assert main(["eval", "--model", str(boxed), "--data", str(data), "--rank"]) == 1
+    assert "one box at a time" in capsys.readouterr().err

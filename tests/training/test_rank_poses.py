@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from posekit.data.synthetic import Synthetic
 from posekit.geometry.keypoints import Instances, Keypoints, Poses
 from posekit.metrics.similarity import oks
+from posekit.pipelines.pose_ranking import judge_of
 from posekit.postprocess.ranking import Shape, rank_poses
 from posekit.skeletons import SKELETONS
-from posekit.training.rank_poses import judge_of, teach_scorer, true_oks
+from posekit.training.rank_poses import teach_ranking, teach_scorer, true_oks
 
 COCO = SKELETONS["coco17"]
 SHAPE = Shape.published("coco")
@@ -114,3 +116,25 @@ def test_the_worth_of_a_pose_is_its_oks_with_whom_it_fits_best():
     np.testing.assert_allclose(worth, [one[0], two[0], 0, 0], atol=1e-9)
     nobody = people.each(lambda array: array[2:])
     assert np.isnan(true_oks(poses, nobody, COCO.oks_sigmas)).all()
+
+
+def test_a_ranking_puts_true_people_first_in_images_it_was_not_taught_on():
+    dataset = Synthetic(COCO, 24, (96, 96), seed=4, figures=3, outside=0.0).dataset()
+    rng = np.random.default_rng(3)
+    everyone = []
+    for number in range(len(dataset.images)):
+        true = dataset.xy[dataset.rows_of_image(number)]
+        both = np.concatenate((shuffled(true, rng), true + rng.normal(0, 0.3, true.shape)))
+        # Wrong ones are surer of themselves.
+        sure = np.repeat([0.9, 0.8], len(true))
+        everyone.append(Poses(both, np.repeat(sure[:, None], 17, 1), sure))
+    made = teach_ranking(everyone, dataset, epochs=200)
+    assert made.after["AP"] > made.before["AP"] + 0.15
+    assert made.taught == sum(len(poses) for poses in everyone[::2])
+
+
+def test_a_ranking_needs_people_in_both_halves():
+    dataset = Synthetic(COCO, 2, (96, 96), seed=4).dataset()
+    nobody = Poses(np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros(0))
+    with pytest.raises(ValueError, match="0 and 0 images with poses and labelled instances; give more images"):
+        teach_ranking([nobody, nobody], dataset)
