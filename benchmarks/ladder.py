@@ -1,13 +1,13 @@
 """The representations side by side on real data: one network, one budget of images seen.
 
     python -m benchmarks.ladder mtfl5|helen|lspe [--only NAME...] [--every] [--seeds 0 1 2] [--epochs N] [--name NAME]
-        [--flip-test]
+        [--flip-test] [--decode FIELD=VALUE...]
 
 Each run is one `posekit train` in a process of its own, on one thread, resumed where it was stopped. The result file
 holds the commands, the curve against images seen, and the mean pose and the untrained network beside them. It is
 written after every run, and a run that it already holds, by its command, is not made again: a ladder may be climbed in
-several goes. `--flip-test` measures what was trained once more, averaged with the mirrored images; it needs the runs'
-folders. Further words are handed on to `posekit train`.
+several goes. `--flip-test` measures what was trained once more, averaged with the mirrored images, and with `--decode`
+a third time, its maps read in another way; both need the runs' folders. Further words are handed on to `posekit train`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -125,10 +126,11 @@ def train(words: list[str], run: Path) -> dict[str, Any]:
     return {"command": shown(words, run), **made, "curve": rows, **summary}
 
 
-def flipped(setup: Setup, run: Path) -> dict[str, float]:
-    """Figures of a finished run, averaged with the mirrored images."""
-    file = run / "flip_test.json"
+def flipped(setup: Setup, run: Path, decode: Sequence[str] = ()) -> dict[str, float]:
+    """Figures of a finished run, averaged with the mirrored images; ``decode`` as `posekit eval` has it."""
+    file = run / ("decoded.json" if decode else "flip_test.json")
     words = ["eval", "--model", str(run), "--data", str(root() / setup.val), "--flip-test", "True", "--json", str(file)]
+    words += ["--decode", *decode] if decode else []
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment, stdout=subprocess.DEVNULL)
     return dict(json.loads(file.read_text(encoding="utf-8"))["figures"])
@@ -159,6 +161,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--root", type=Path, default=Path("runs/ladder"))
     parser.add_argument("--flip-test", action="store_true", help="measure again with the mirrored images")
+    parser.add_argument("--decode", nargs="+", default=[], help="with --flip-test, fields of the codec, field=value")
     parser.add_argument("--name", help="of the result file; default ladder_DATA")
     asked, extra = parser.parse_known_args()
     setup = SETUPS[asked.data]
@@ -175,6 +178,8 @@ def main() -> None:
                 place[key] = train(words, run)
             if asked.flip_test and "flip_test" not in place[key]:
                 place[key]["flip_test"] = flipped(setup, run)
+            if asked.decode:
+                place[key].setdefault("decoded", {})[" ".join(asked.decode)] = flipped(setup, run, asked.decode)
             found = {"methods": methods, **({"repeats": repeats} if repeats else {})}
             file = write(name, found, data=asked.data, size=setup.size)
             print(f"{method}, seed {seed}: {place[key]['figures']}; in {file}", flush=True)

@@ -5,9 +5,9 @@ with `dataclasses.replace`, and written beside every result so that a run can be
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -267,3 +267,38 @@ def load(path: Path) -> Recipe:
     if not path.is_file():
         raise RecipeError(f"{path}: no recipe there; a run folder holds recipe.json")
     return parse(path.read_bytes(), str(path))
+
+
+def decoding(recipe: Recipe, words: Sequence[str]) -> Recipe:
+    """The recipe with a codec that reads the same maps in another way.
+
+    Args:
+        recipe: of a trained network.
+        words: ``field=value`` each, such as "refine=parabola".
+
+    Raises:
+        RecipeError: no such field, a bad value, or one that asks for other maps than the network gives.
+    """
+    document = json.loads(dump(recipe))
+    fields = [field for field in document["codec"] if field not in ("points", "grid", "kind")]
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name not in fields:
+            raise RecipeError(
+                f"--decode wants field=value with a field of the codec ({', '.join(fields)}); got {word!r}"
+            )
+        document["codec"][name] = _plain(value)
+    changed = parse(json.dumps(document), "--decode")
+    if changed.codec.shapes != recipe.codec.shapes:
+        raise RecipeError(
+            f"--decode {' '.join(words)} asks for other maps than the network gives: train with --codec... instead"
+        )
+    return changed
+
+
+def _plain(text: str) -> Any:
+    """A value as JSON has it; what is none, such as a bare word, is text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

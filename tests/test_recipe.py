@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from posekit.codecs.regression import Regression
 from posekit.losses import LOSSES
-from posekit.recipe import RecipeError, Train, dump, load, parse, save
+from posekit.recipe import RecipeError, Train, decoding, dump, load, parse, save
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 
@@ -108,3 +108,12 @@ def test_what_is_no_json_or_no_file_is_told(tmp_path):
 def test_a_recipe_cannot_be_changed_in_place():
     with pytest.raises(AttributeError, match="seed"):
         plain().seed = 3
+
+
+def test_a_codec_may_read_the_same_maps_in_another_way_but_not_others():
+    recipe = RECIPES["topdown-simcc-tiny"](FOUR, size=(64, 64))
+    assert decoding(recipe, ()) == recipe
+    with pytest.raises(RecipeError, match=r"other maps than the network gives: train with --codec"):
+        decoding(recipe, ["split=3.0"])
+    dark = RECIPES["topdown-dark-tiny"](FOUR, size=(64, 64))
+    assert decoding(dark, ["blur=60", "refine=parabola"]).codec == replace(dark.codec, blur=60.0, refine="parabola")

@@ -32,6 +32,8 @@ class Options:
     "protocol that is printed first; default: the one the model was chosen by"
     flip_test: bool | None = None
     "average with the mirrored image; default: as in training"
+    decode: tuple[str, ...] = ()
+    "fields of the codec to read the same maps with, as field=value: refine=parabola, blur=60; default: as in training"
     device: str = "cpu"
     "cpu, cuda, mps"
     json: Path | None = None
@@ -100,7 +102,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _asked(options: Options, recipe: Recipe) -> tuple[Recipe, Dataset]:
     """The model's recipe as the options change it, and the labelled images."""
-    from posekit.recipe import Data, RecipeError
+    from posekit.recipe import Data, RecipeError, decoding
     from posekit.training.sets import read_set
 
     data = Data(images=options.images, category=options.category, skeleton=recipe.data.skeleton)
@@ -111,6 +113,8 @@ def _asked(options: Options, recipe: Recipe) -> tuple[Recipe, Dataset]:
         )
     if options.flip_test is not None:
         recipe = replace(recipe, train=replace(recipe.train, flip_test=options.flip_test))
+    if options.decode:
+        recipe = decoding(recipe, options.decode)
     if options.metric is not None:
         recipe = replace(recipe, metric=options.metric)
     return recipe, dataset

@@ -90,6 +90,23 @@ def test_predict_goes_on_after_a_broken_image_and_says_so(trained, data, tmp_pat
     assert "1 of 2 images could not be read" in err
 
 
+def test_the_same_maps_are_read_in_another_way(data, trained, tmp_path, capsys):
+    words = ["eval", "--model", str(trained), "--data", str(data), "--json"]
+    asked = {"plain": [], "same": ["refine=dark"], "none": ["refine=none"], "wide": ["blur=60", "refine=dark"]}
+    found = {}
+    for name, fields in asked.items():
+        file = tmp_path / f"{name}.json"
+        assert main([*words, str(file), *(("--decode", *fields) if fields else ())]) == 0
+        found[name] = json.loads(file.read_text())["figures"]
+    assert found["same"] == found["plain"]
+    assert len({figures["nme_box"] for figures in found.values()}) == 3
+    capsys.readouterr()
+    assert main([*words[:-1], "--decode", "refined=none"]) == 1
+    assert "field=value with a field of the codec (sigma, target, refine, blur" in capsys.readouterr().err
+    assert main([*words[:-1], "--decode", "refine=best"]) == 1
+    assert "refine" in capsys.readouterr().err
+
+
 def test_data_check_prints_figures_and_draws_each_sample_beside_its_flipped_self(data, tmp_path, capsys):
     sheet = tmp_path / "sheet.png"
     assert main(["data", "check", str(data), "--out", str(sheet), "--samples", "4"]) == 0
