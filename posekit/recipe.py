@@ -72,6 +72,8 @@ class Train:
     "sgd uses Nesterov momentum 0.9"
     lr: float = Field(default=2e-3, gt=0)
     "learning rate at its highest"
+    trunk: float = Field(default=1.0, gt=0)
+    "rate of the backbone over that of all else; below 1 suits one that starts from published weights"
     weight_decay: float = Field(default=0.01, ge=0)
     "not applied to biases and norms"
     schedule: Literal["cosine", "step", "constant"] = "cosine"

@@ -16,7 +16,7 @@ from posekit.losses.cascade import CascadeLoss
 from posekit.models.mtcnn import OutputNet, ProposalNet, RefinementNet
 from posekit.recipe import Train
 from posekit.training.cascade_windows import Lessons
-from posekit.training.engine import optimizer_for
+from posekit.training.engine import optimizer_for, set_rate
 from posekit.training.schedule import rate
 
 StageNet = ProposalNet | RefinementNet | OutputNet
@@ -106,8 +106,7 @@ def teach(
         chosen = mixed(made.kind, train.batch, steps, np.random.default_rng([*seed, epoch]))
         values = []
         for step, windows in enumerate(chosen):
-            for group in optimizer.param_groups:
-                group["lr"] = rate(train, epoch * steps + step, train.epochs * steps)
+            set_rate(optimizer, rate(train, epoch * steps + step, train.epochs * steps))
             image, wanted = made.batch(windows, device)
             total = torch.stack(list(terms(cast(Maps, task(image)), wanted).values())).sum()
             optimizer.zero_grad()

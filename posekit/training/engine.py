@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -37,12 +39,30 @@ def engine_for(options: Train, device: str) -> Accelerator:
 
 
 def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
-    """The optimiser; weight decay acts on matrices and kernels only."""
-    weights = [p for p in task.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in task.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    """The optimiser; weight decay acts on matrices and kernels only, and a group's ``scale`` on its rate."""
+    groups = _groups([p for p in task.parameters() if p.requires_grad], options)
+    if options.trunk != 1:
+        trunk = {id(p) for p in task.get_submodule("net.backbone").parameters()}
+        for group in list(groups):
+            own = [p for p in group["params"] if id(p) in trunk]
+            group["params"] = [p for p in group["params"] if id(p) not in trunk]
+            groups.append({**group, "params": own, "lr": options.lr * options.trunk, "scale": options.trunk})
     if options.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=options.lr, fused=True)
     if options.optimizer == "adam":
         return torch.optim.Adam(groups, lr=options.lr, fused=True)
     return torch.optim.SGD(groups, lr=options.lr, momentum=0.9, nesterov=True, fused=True)
+
+
+def _groups(weights: Sequence[nn.Parameter], options: Train) -> list[dict[str, Any]]:
+    """Kernels and matrices, and all else."""
+    return [
+        {"params": [p for p in weights if p.ndim > 1], "weight_decay": options.weight_decay},
+        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its rate: ``rate``, scaled where the group says so."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("scale", 1.0)

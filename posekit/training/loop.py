@@ -24,7 +24,7 @@ from posekit.pipelines.weights import save_weights
 from posekit.recipe import Recipe
 from posekit.training import checkpoint
 from posekit.training.averaging import averaged
-from posekit.training.engine import TrainingError, engine_for, optimizer_for
+from posekit.training.engine import TrainingError, engine_for, optimizer_for, set_rate
 from posekit.training.evaluate import Measured, measure
 from posekit.training.loader import shown, steps_per_epoch, training_loader
 from posekit.training.progress import Progress
@@ -184,8 +184,7 @@ class Loop:
     def _update(self) -> None:
         options = self.options
         now = rate(options, self.progress.updates, options.epochs * self.updates_per_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = now
+        set_rate(self.optimizer, now)
         if options.clip:
             self.engine.clip_grad_norm_(self.task.parameters(), options.clip)
         with self.recipe.prune.holding(self.net):

@@ -13,6 +13,7 @@ from stand_ins import Small
 
 from posekit.data.synthetic import Synthetic
 from posekit.recipe import Recipe
+from posekit.recipes import RECIPES
 from posekit.training import engine
 from posekit.training import loop as looping
 from posekit.training.engine import TrainingError, engine_for
@@ -80,6 +81,33 @@ def test_decay_spares_biases_and_norms(small, name):
     assert [len(group["params"]) for group in made.param_groups] == [1, 3]
     assert made.param_groups[1]["weight_decay"] == 0
     assert type(made).__name__.lower() == name
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_the_trunk_may_learn_slower(drawn, tmp_path, optimizer):
+    recipe = RECIPES["topdown-regression-tiny"](FOUR, size=(64, 64), backbone="mobilenet_v3")
+    freeze = ("backbone.features.0",)
+    options = replace(
+        recipe.train,
+        lr=1e-2,
+        trunk=0.25,
+        epochs=1,
+        batch=4,
+        optimizer=optimizer,
+        freeze=freeze,
+        schedule="constant",
+        warmup=0,
+    )
+    loop, _ = run(replace(recipe, train=options), tmp_path / "run", drawn)
+    rates = {id(p): group["lr"] for group in loop.optimizer.param_groups for p in group["params"]}
+    decays = {id(p): group["weight_decay"] for group in loop.optimizer.param_groups for p in group["params"]}
+    found = {}
+    for name, weights in loop.net.named_parameters():
+        if weights.requires_grad:
+            found.setdefault(name.split(".")[0] == "backbone", set()).add((rates[id(weights)], decays[id(weights)] > 0))
+    assert found == {True: {(2.5e-3, True), (2.5e-3, False)}, False: {(1e-2, True), (1e-2, False)}}
+    # What is written is the rate of all but the trunk.
+    assert loop.progress.rows[-1]["lr"] == 1e-2
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_batch(small, drawn, tmp_path, monkeypatch):
