@@ -22,6 +22,7 @@ Train a recipe, the same with each idea, and with all of them, under equal budge
   --with IDEA...         what to try (below); some take something: teacher:RUN
   --seeds N...           of the recipe alone and with all ideas (default 0)
   --switch-seeds N...    of the recipe with one idea (default: the first of --seeds)
+  --no-single            leave out the runs with one idea
   --no-together          leave out the run with all ideas
   --jobs N               trainings at a time (default 1)
   --out DIR              folder of the study (default runs/ablate-RECIPE); finished runs in it are not repeated
@@ -46,6 +47,7 @@ class Options:
     backbone: str | None = None
     seeds: tuple[int, ...] = (0,)
     switch_seeds: tuple[int, ...] = ()
+    single: bool = True
     together: bool = True
     jobs: int = 1
     out: Path | None = None
@@ -64,7 +66,7 @@ def run(argv: Sequence[str]) -> int:
 
     recipe = _recipe(asked, rest)
     out = asked.out or Path("runs") / f"ablate-{recipe.name}"
-    found = ablate.variants(recipe, asked.ideas, together=asked.together)
+    found = ablate.variants(recipe, asked.ideas, single=asked.single, together=asked.together)
     todo = ablate.runs(found, out, asked.seeds, asked.switch_seeds or asked.seeds[:1])
     out.mkdir(parents=True, exist_ok=True)
     ablate.train_all(todo, asked.device, asked.jobs, print)

@@ -52,12 +52,13 @@ class Run:
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
-def variants(recipe: Recipe, words: Sequence[str], *, together: bool = True) -> dict[str, Recipe]:
+def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, together: bool = True) -> dict[str, Recipe]:
     """The recipe, the recipe with each idea, and with all of them.
 
     Args:
         recipe: without them.
         words: as `switched` takes them.
+        single: whether each idea by itself is wanted.
         together: whether the last is wanted; it is left out where there are fewer than two ideas.
 
     Raises:
@@ -65,7 +66,8 @@ def variants(recipe: Recipe, words: Sequence[str], *, together: bool = True) -> 
     """
     if len(set(words)) < len(words):
         raise RecipeError(f"an idea is named twice: {' '.join(words)}")
-    found = {BASELINE: recipe, **{_label(word): switched(recipe, word) for word in words}}
+    alone = {_label(word): switched(recipe, word) for word in words}
+    found = {BASELINE: recipe, **(alone if single else {})}
     if together and len(words) > 1:
         found[TOGETHER] = switched(recipe, *words)
     return found

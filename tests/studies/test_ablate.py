@@ -29,6 +29,7 @@ def test_the_ends_take_all_seeds_and_the_rest_some(recipe, tmp_path):
     assert {run.recipe.seed for run in made if run.variant == "together"} == {0, 1, 2}
     assert len({json.dumps(run.recipe.train.epochs) for run in made}) == 1
     assert list(ablate.variants(recipe, ["aid"])) == ["baseline", "aid"]
+    assert list(ablate.variants(recipe, ["aid", "bone"], single=False)) == ["baseline", "together"]
     with pytest.raises(RecipeError, match="named twice"):
         ablate.variants(recipe, ["aid", "aid"])
 
