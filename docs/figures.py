@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,12 @@ def ladder(data: str) -> Iterator[str]:
     network = NETWORK.get(data, "ResNet-18 of half width")
     how = f"one network ({network}), {seeds}, the best epoch on the images measured"
     mirrored = all("flip_test" in run for run in methods.values())
-    yield f"**{TITLES[data]}**, {how}; `{result['command']}`:\n"
+    shared, own = _options([run["command"] for run in methods.values()])
+    # What the file's own command does not name is set by the ladder.
+    named = [option for option in shared if option in result["command"]]
+    named += [f"--name ladder_{data}"] if data != result["data"] else []
+    named += ["--flip-test"] if mirrored else []
+    yield f"**{TITLES[data]}**, {how}; `python -m benchmarks.ladder {result['data']}{_said(named)}`:\n"
     more = (*(f"{name}, flip test" for name in names[:2] if mirrored), *(("head MACs", "ms an image") if costs else ()))
     yield _row("", *names, *more)
     yield _row(*("---" for _ in ("", *names, *more)))
@@ -55,9 +60,37 @@ def ladder(data: str) -> Iterator[str]:
         )
         turned = [f"{values['flip_test'][n]:.3f}" for n in names[:2]] if mirrored else []
         yield _row(f"`{method}-tiny`", *(_spread([run["figures"][n] for run in found]) for n in names), *turned, *spent)
+        for words, figures in values.get("decoded", {}).items() if mirrored else ():
+            read = [f"{figures[n]:.3f}" for n in names[:2]]
+            yield _row(f"the same, read with `{words}`", *("" for _ in names), *read, *("" for _ in spent))
     for baseline, figures in some["baselines"].items():
         yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *("" for _ in more))
     yield ""
+    if any(own):
+        yield "Options that not all of them share: " + "; ".join(
+            f"`{method}-tiny` `{_said(words).strip()}`" for method, words in zip(methods, own, strict=True) if words
+        )
+        yield ""
+
+
+def _options(commands: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Options of `posekit train` that all commands share, and those of each that not all do.
+
+    What the ladder itself sets, data, size, epochs, seed and folder, is left out.
+    """
+    split = [_grouped(command) for command in commands]
+    shared = [option for option in split[0] if all(option in options for options in split)]
+    return shared, [[option for option in options if option not in shared] for options in split]
+
+
+def _grouped(command: str) -> list[str]:
+    """Each option with its values, behind those that the ladder sets."""
+    _, _, extra = command.partition(" --resume ")
+    return [f"--{option.strip()}" for option in f" {extra}".split(" --")[1:]]
+
+
+def _said(options: Sequence[str]) -> str:
+    return "".join(f" {option}" for option in options)
 
 
 def _spread(values: list[float]) -> str:
