@@ -29,7 +29,7 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
     The published network is that with ``backbone="hrnet"``: its four maps are laid behind each other.
     """
     codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), least_area=_least_area(form))
-    head = DekrHead(channels=16, width=4, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
+    head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
     return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03), choose=Choose(by="near", most=30))
 
 
