@@ -1,4 +1,4 @@
-"""Write `docs/reference.md` and `docs/codecs/` from the code, and README's tables from the result files.
+"""Write `docs/reference.md` and `docs/codecs/` from the code, and the tables of other pages from the result files.
 
 python docs/build.py           writes them
 python docs/build.py --check   exit status 1 when they are not what code and results say
@@ -16,6 +16,7 @@ from typing import Any
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
 from figures import page as figures_page
+from figures import settings
 
 from posekit.cli.main import COMMANDS
 from posekit.codecs import CODECS
@@ -31,6 +32,7 @@ from posekit.skeletons import SKELETONS
 
 PAGE = Path(__file__).parent / "reference.md"
 README = Path(__file__).parents[1] / "README.md"
+TRAINING = Path(__file__).parent / "training.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -97,7 +99,12 @@ def page() -> str:
 def main(words: list[str]) -> int:
     """Write the pages and pictures, or compare the pages and see that the pictures are there."""
     codecs = pages()
-    wanted = {PAGE: page(), README: _with_figures(README.read_text(encoding="utf-8")), **codecs}
+    wanted = {
+        PAGE: page(),
+        README: _with_figures(README, figures_page()),
+        TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate")),
+        **codecs,
+    }
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
     if "--check" in words:
         pictures = [FOLDER / f"{name}.png" for name in REPRESENTATIONS]
@@ -116,11 +123,11 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _with_figures(text: str) -> str:
-    """README with its tables of figures made anew."""
-    before, _, rest = text.partition(OPEN)
+def _with_figures(file: Path, figures: str) -> str:
+    """A page with its tables of figures made anew."""
+    before, _, rest = file.read_text(encoding="utf-8").partition(OPEN)
     _, _, after = rest.partition(CLOSE)
-    return f"{before}{OPEN}\n{figures_page()}\n{CLOSE}{after}"
+    return f"{before}{OPEN}\n{figures}\n{CLOSE}{after}"
 
 
 if __name__ == "__main__":

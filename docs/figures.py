@@ -14,7 +14,7 @@ TITLES = {
     "mtfl5": "5 face points, 64x64, 19,270 images seen (MTFL without slipped labels; tested on AFLW)",
     "helen": "68 face points, 128x128, 72,420 images seen (300-W: HELEN and AFW; tested on HELEN)",
     "lspe": "14 body points, 128x128, 53,904 images seen (LSP extended, person crops)",
-    "lspe_imagenet": "The same from ImageNet's weights, first stages kept as they are (LSP extended, 53,904 images)",
+    "lspe_imagenet": "14 body points from ImageNet's weights, first stages frozen (LSP extended, 53,904 images seen)",
 }
 NETWORK = {"lspe_imagenet": "EfficientNet-Lite0"}
 """Where a ladder's network is another than the ResNet-18 of half width."""
@@ -67,8 +67,11 @@ def ladder(data: str) -> Iterator[str]:
         yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *("" for _ in more))
     yield ""
     if any(own):
+        whose: dict[str, list[str]] = {}
+        for method, words in zip(methods, own, strict=True):
+            whose.setdefault(_said(words).strip(), []).append(f"`{method}-tiny`")
         yield "Options that not all of them share: " + "; ".join(
-            f"`{method}-tiny` `{_said(words).strip()}`" for method, words in zip(methods, own, strict=True) if words
+            f"{', '.join(sharing)} `{words}`" for words, sharing in whose.items() if words
         )
         yield ""
 
@@ -127,3 +130,27 @@ def page() -> str:
     """All tables, as they stand in README."""
     lines = [*(line for data in TITLES for line in ladder(data)), *speed()]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def settings(data: str, first: str) -> str:
+    """Methods of one ladder beside themselves with other options: what the options are worth."""
+    result, before = _read(f"ladder_{data}"), _read(f"ladder_{first}")
+    if result is None or before is None:
+        return ""
+    some = next(iter(result["methods"].values()))
+    names = [some["main"], "nme_box", "median"]
+    lines = [
+        f"**{TITLES[data]}**, seed 0 (`benchmarks/results/ladder_{first}.json`, `ladder_{data}.json`):\n",
+        _row("", "options", *names),
+        _row(*("---" for _ in range(5))),
+    ]
+    for method, run in result["methods"].items():
+        old = before["methods"].get(method)
+        if old is None or old["command"] == run["command"]:
+            continue
+        _, own = _options([old["command"], run["command"]])
+        for words, row in zip(own, (old, run), strict=True):
+            lines.append(
+                _row(f"`{method}-tiny`", f"`{_said(words).strip()}`", *(f"{row['figures'][n]:.3f}" for n in names))
+            )
+    return "\n".join(lines) + "\n"
