@@ -15,8 +15,9 @@ TITLES = {
     "helen": "68 face points, 128x128, 72,420 images seen (300-W: HELEN and AFW; tested on HELEN)",
     "lspe": "14 body points, 128x128, 53,904 images seen (LSP extended, person crops)",
     "lspe_imagenet": "14 body points from ImageNet's weights, first stages frozen (LSP extended, 53,904 images seen)",
+    "lspe_long": "The best of them for longer (LSP extended, 125,776 images seen)",
 }
-NETWORK = {"lspe_imagenet": "EfficientNet-Lite0"}
+NETWORK = {"lspe_imagenet": "EfficientNet-Lite0", "lspe_long": "EfficientNet-Lite0"}
 """Where a ladder's network is another than the ResNet-18 of half width."""
 
 
