@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,6 +48,8 @@ def ladder(data: str) -> Iterator[str]:
     shared, own = _options([run["command"] for run in methods.values()])
     # What the file's own command does not name is set by the ladder.
     named = [option for option in shared if option in result["command"]]
+    named += [f"--only {next(iter(methods))}"] if len(methods) == 1 else []
+    named += re.findall(r"--epochs \d+", result["command"])
     named += [f"--name ladder_{data}"] if data != result["data"] else []
     named += ["--flip-test"] if mirrored else []
     yield f"**{TITLES[data]}**, {how}; `python -m benchmarks.ladder {result['data']}{_said(named)}`:\n"
