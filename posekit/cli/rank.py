@@ -34,7 +34,8 @@ def rank_and_tell(measured: Measured, dataset: Dataset, folder: Path, console: C
         What the figures' file says of it.
     """
     made = teach_ranking(measured.everyone, dataset)
-    table = Table("", "as the model scores", "scored anew", title=f"ranking, taught on {made.taught} poses of the other images")
+    title = f"ranking, taught on {made.taught} poses of the other images"
+    table = Table("", "as the model scores", "scored anew", title=title)
     for name, before in made.before.items():
         table.add_row(name, f"{before:.4f}", f"{made.after[name]:.4f}")
     console.print(table)
