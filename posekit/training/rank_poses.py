@@ -116,7 +116,7 @@ class Ranked:
 
 
 def teach_ranking(everyone: Sequence[Poses], dataset: Dataset, *, epochs: int = 20, seed: int = 0) -> Ranked:
-    """Teach on the images of one half and measure on the other.
+    """Teach on the images of one half and measure on the other; images where nobody is labelled are left out of both.
 
     Args:
         everyone: the poses that a model found in each image of the set, in pixels of the set's images.
