@@ -1,11 +1,11 @@
 """Which ideas for small networks help on real data: `posekit ablate` on the sets and budgets of the ladders.
 
-    python -m benchmarks.light mtfl5|lspe [--with IDEA...] [--no-together] [--seeds N...] [--root DIR]
+    python -m benchmarks.light mtfl5|mtfl5_together|lspe [--with IDEA...] [--seeds N...] [--root DIR]
 
-`mtfl5` trains the recipe alone and with all ideas under three seeds, and with each idea once; `lspe` the recipe alone,
-from ImageNet's weights, and with four together. Finished runs are kept under the root, so a study is made in several
-goes: with more and more ideas and `--no-together`, and at last with all. Each go writes ``light_DATA.json`` with what
-it compared. Further words are handed on to `posekit ablate`.
+`mtfl5` trains the recipe alone under three seeds, and with each idea once; `mtfl5_together` with one idea of each kind
+at once, under three seeds; `lspe` the recipe alone, from ImageNet's weights, and with four together. Finished runs are
+kept under the root, so a study is made in several goes, with more and more ideas. Each go writes ``light_STUDY.json``
+with what it compared. Further words are handed on to `posekit ablate`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ RECIPE = "topdown-dark-tiny"
 class Study:
     """What is compared on one data set."""
 
+    data: str
     ideas: tuple[str, ...]
     seeds: tuple[int, ...]
     extra: tuple[str, ...] = ()
@@ -43,24 +44,30 @@ IMAGENET = (
 
 STUDIES = {
     "mtfl5": Study(
+        "mtfl5",
         (
             *("aid", "hide_and_seek", "grid_mask", "silu", "hardswish", "mish", "frelu", "meta_acon", "dynamic"),
             *("condconv", "guided", "okdhp", "netaug", "qfl", "eqfl"),
         ),
         (0, 1, 2),
+        ("--no-together",),
     ),
+    "mtfl5_together": Study("mtfl5", ("aid", "frelu", "dynamic", "guided", "okdhp"), (0, 1, 2), ("--no-single",)),
     "lspe": Study(
+        "lspe",
         ("guided", "frelu", "aid", f"teacher:{root() / 'lspe' / 'teacher_movenet_thunder.json'}"),
         (0,),
         (*IMAGENET, "--no-single"),
     ),
 }
-"""What is compared on each set; the four of `lspe` go together."""
+"""Name to what is compared."""
 
 
-def command(data: str, ideas: tuple[str, ...], seeds: tuple[int, ...], out: Path, extra: tuple[str, ...]) -> list[str]:
+def command(
+    study: Study, ideas: tuple[str, ...], seeds: tuple[int, ...], out: Path, extra: tuple[str, ...]
+) -> list[str]:
     """Words of `posekit ablate`."""
-    setup, study = SETUPS[data], STUDIES[data]
+    setup = SETUPS[study.data]
     height, width = map(str, setup.size)
     files = training_files(setup, out)
     return [
@@ -73,26 +80,25 @@ def command(data: str, ideas: tuple[str, ...], seeds: tuple[int, ...], out: Path
 def main() -> None:
     """Run a study and write its result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", choices=STUDIES)
+    parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--with", nargs="+", dest="ideas")
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--root", type=Path, default=Path("runs/light"))
     asked, extra = parser.parse_known_args()
-    study = STUDIES[asked.data]
-    out = asked.root / asked.data
+    study = STUDIES[asked.study]
+    out = asked.root / study.data
     out.mkdir(parents=True, exist_ok=True)
-    words = command(asked.data, tuple(asked.ideas or study.ideas), tuple(asked.seeds or study.seeds), out, tuple(extra))
+    words = command(study, tuple(asked.ideas or study.ideas), tuple(asked.seeds or study.seeds), out, tuple(extra))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
     result = json.loads((out / "ablation.json").read_text(encoding="utf-8"))
     said = (
         " ".join(["posekit", *words])
         .replace(str(root()), "$POSEKIT_DATA")
-        .replace(str(out), f"runs/light/{asked.data}")
+        .replace(str(out), f"runs/light/{study.data}")
     )
-    print(
-        f"in {write(f'light_{asked.data}', {'asked': said, **result}, data=asked.data, size=SETUPS[asked.data].size)}"
-    )
+    file = write(f"light_{asked.study}", {"asked": said, **result}, data=study.data, size=SETUPS[study.data].size)
+    print(f"in {file}")
 
 
 if __name__ == "__main__":

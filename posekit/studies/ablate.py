@@ -62,7 +62,8 @@ def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, toget
         together: whether the last is wanted; it is left out where there are fewer than two ideas.
 
     Raises:
-        RecipeError: an idea is unknown, or does not fit the recipe or the others; or one is named twice.
+        RecipeError: an idea is unknown, or does not fit the recipe or the others; one is named twice; or one undoes
+            another, so that they cannot go together.
     """
     if len(set(words)) < len(words):
         raise RecipeError(f"an idea is named twice: {' '.join(words)}")
@@ -70,6 +71,12 @@ def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, toget
     found = {BASELINE: recipe, **(alone if single else {})}
     if together and len(words) > 1:
         found[TOGETHER] = switched(recipe, *words)
+        undone = [w for w in words if switched(recipe, *(other for other in words if other != w)) == found[TOGETHER]]
+        if undone:
+            raise RecipeError(
+                f"{', '.join(undone)}: undone by an idea that comes later, so they cannot go together; "
+                "leave some out, or leave out the run with all ideas (--no-together)"
+            )
     return found
 
 

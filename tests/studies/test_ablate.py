@@ -30,6 +30,10 @@ def test_the_ends_take_all_seeds_and_the_rest_some(recipe, tmp_path):
     assert len({json.dumps(run.recipe.train.epochs) for run in made}) == 1
     assert list(ablate.variants(recipe, ["aid"])) == ["baseline", "aid"]
     assert list(ablate.variants(recipe, ["aid", "bone"], single=False)) == ["baseline", "together"]
+    # Two activations cannot both be there; each by itself can.
+    with pytest.raises(RecipeError, match=r"^silu: undone by an idea that comes later.*--no-together"):
+        ablate.variants(recipe, ["silu", "aid", "mish"])
+    assert len(ablate.variants(recipe, ["silu", "mish"], together=False)) == 3
     with pytest.raises(RecipeError, match="named twice"):
         ablate.variants(recipe, ["aid", "aid"])
 
