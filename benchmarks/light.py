@@ -4,8 +4,9 @@
 
 `mtfl5` trains the recipe alone under three seeds, and with each idea once; `mtfl5_together` with one idea of each kind
 at once, under three seeds; `lspe` the recipe alone, from ImageNet's weights, and with four together. Finished runs are
-kept under the root, so a study is made in several goes, with more and more ideas. Each go writes ``light_STUDY.json``
-with what it compared. Further words are handed on to `posekit ablate`.
+kept under the root, so a study is made in several goes, with more and more ideas; the recipe alone is not trained
+again where a ladder's result file holds that very run. Each go writes ``light_STUDY.json`` with what it compared.
+Further words are handed on to `posekit ablate`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.ladder import SETUPS, root, training_files
+from benchmarks.ladder import SETUPS, held, root, training_files
 from benchmarks.record import write
+from posekit.studies.ablate import BASELINE
 
-RECIPE = "topdown-dark-tiny"
+METHOD = "topdown-dark"
+RECIPE = f"{METHOD}-tiny"
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,14 @@ class Study:
     """What is compared on one data set."""
 
     data: str
+    ladder: str
+    "whose result file may hold the recipe alone"
     ideas: tuple[str, ...]
     seeds: tuple[int, ...]
     extra: tuple[str, ...] = ()
+    "fields of the recipe"
+    parts: tuple[str, ...] = ()
+    "which of the study's runs are left out"
 
 
 IMAGENET = (
@@ -45,19 +53,28 @@ IMAGENET = (
 STUDIES = {
     "mtfl5": Study(
         "mtfl5",
+        "ladder_mtfl5",
         (
             *("aid", "hide_and_seek", "grid_mask", "silu", "hardswish", "mish", "frelu", "meta_acon", "dynamic"),
             *("condconv", "guided", "okdhp", "netaug", "qfl", "eqfl"),
         ),
         (0, 1, 2),
-        ("--no-together",),
+        parts=("--no-together",),
     ),
-    "mtfl5_together": Study("mtfl5", ("aid", "frelu", "dynamic", "guided", "okdhp"), (0, 1, 2), ("--no-single",)),
+    "mtfl5_together": Study(
+        "mtfl5",
+        "ladder_mtfl5",
+        ("aid", "frelu", "dynamic", "guided", "okdhp"),
+        (0, 1, 2),
+        parts=("--no-single",),
+    ),
     "lspe": Study(
         "lspe",
+        "ladder_lspe_imagenet",
         ("guided", "frelu", "aid", f"teacher:{root() / 'lspe' / 'teacher_movenet_thunder.json'}"),
         (0,),
-        (*IMAGENET, "--no-single"),
+        IMAGENET,
+        ("--no-single",),
     ),
 }
 """Name to what is compared."""
@@ -73,8 +90,29 @@ def command(
     return [
         *("ablate", RECIPE, "--data.train", *map(str, files), "--data.val", str(root() / setup.val)),
         *("--size", height, width, "--train.epochs", str(setup.epochs), *setup.extra, *study.extra),
+        *study.parts,
         *("--with", *ideas, "--seeds", *map(str, seeds), "--out", str(out), *extra),
     ]
+
+
+def lay_down(study: Study, seeds: tuple[int, ...], out: Path) -> dict[str, str]:
+    """Put the recipe alone where a ladder's result file holds it by its command; which are put, and their commits."""
+    setup = SETUPS[study.data]
+    first, others = held(study.ladder)
+    runs = {"0": first.get(METHOD, {}), **others.get(METHOD, {})}
+    found = {}
+    for seed in seeds:
+        run = runs.get(str(seed), {})
+        options = (*setup.extra, *(("--seed", str(seed)) if seed else ()), *study.extra)
+        folder = out / f"{BASELINE}-seed{seed}"
+        if run.get("command", "").partition(" --resume ")[2] != " ".join(options):
+            continue
+        found[folder.name] = f"{study.ladder}.json, commit {run['commit']}"
+        if not (folder / "summary.json").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = {key: run[key] for key in ("figures", "main", "baselines", "images_seen")}
+            (folder / "summary.json").write_text(json.dumps(kept), encoding="utf-8")
+    return found
 
 
 def main() -> None:
@@ -88,7 +126,9 @@ def main() -> None:
     study = STUDIES[asked.study]
     out = asked.root / study.data
     out.mkdir(parents=True, exist_ok=True)
-    words = command(study, tuple(asked.ideas or study.ideas), tuple(asked.seeds or study.seeds), out, tuple(extra))
+    seeds = tuple(asked.seeds or study.seeds)
+    taken = lay_down(study, seeds, out)
+    words = command(study, tuple(asked.ideas or study.ideas), seeds, out, tuple(extra))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
     result = json.loads((out / "ablation.json").read_text(encoding="utf-8"))
@@ -97,7 +137,9 @@ def main() -> None:
         .replace(str(root()), "$POSEKIT_DATA")
         .replace(str(out), f"runs/light/{study.data}")
     )
-    file = write(f"light_{asked.study}", {"asked": said, **result}, data=study.data, size=SETUPS[study.data].size)
+    file = write(
+        f"light_{asked.study}", {"asked": said, "taken": taken, **result}, data=study.data, size=SETUPS[study.data].size
+    )
     print(f"in {file}")
 
 

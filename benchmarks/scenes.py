@@ -1,12 +1,13 @@
 """Systems for whole images side by side on real scenes: accuracy, size, and time against the number of people.
 
-    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--root DIR]
+    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--start RUN] [--root DIR]
     python -m benchmarks.scenes latency [--only NAME...] [--rounds N]
 
 Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
-process of its own and on one thread, resumed where it was stopped; 1,000 images an epoch. `train` writes
-``scenes.json`` after every run, and does not repeat what it holds; `latency` writes ``scenes_latency.json``. Further
-words of `train` are handed on to `posekit train`.
+process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The trunk is
+EfficientNet-Lite0 with ImageNet's weights, or, with `--start`, as a run of the ladder on LSP extended left it, its
+first stages frozen. `train` writes ``scenes.json`` after every run, and does not repeat what it holds; `latency`
+writes ``scenes_latency.json``. Further words of `train` are handed on to `posekit train`.
 """
 
 from __future__ import annotations
@@ -32,9 +33,24 @@ from posekit.skeletons import SKELETONS
 from posekit.studies.timing import interleaved, summary
 
 SIZE = (256, 256)
-EPOCHS = 20
-DRAWN = 473
-"""Drawn scenes; with the 527 of COCO an epoch has 1,000."""
+EPOCHS = 33
+DRAWN = 73
+"""Drawn scenes; with the 527 of COCO an epoch has 600."""
+TRUNK = ("--backbone", "efficientnet_lite", "--model.backbone.weights", "imagenet")
+OPTIONS = (
+    *("--train.lr", "2e-3", "--train.trunk", "0.33", "--train.eval-every", "8"),
+    *("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
+    # People of a small picture are small enough, and twenty thousand images too few to learn them upside down.
+    *(
+        "--augment.scene.scale",
+        "0.8",
+        "1.8",
+        "--augment.scene.rotate-probability",
+        "0",
+        "--augment.scene.mosaic",
+        "0.1",
+    ),
+)
 PEOPLE = (1, 4, 16, 64)
 COCO, LSP = "coco_mini_person/annotations", "lspe/annotations/lspe_train.json"
 SKELETON = SKELETONS["coco17"]
@@ -46,13 +62,14 @@ def drawn_scenes(folder: Path) -> Path:
     return file if file.exists() else Synthetic(SKELETON, DRAWN, SIZE, seed=11, figures=4).to_files(folder)
 
 
-def command(system: str, drawn: Path, run: Path, epochs: int, extra: tuple[str, ...]) -> list[str]:
+def command(system: str, drawn: Path, run: Path, epochs: int, start: Path | None, extra: tuple[str, ...]) -> list[str]:
     """Words of one `posekit train`."""
+    trunk = TRUNK if start is None else (*TRUNK[:2], "--start", str(start))
     return [
         *("train", f"{system}-tiny", "--data.train", str(root() / COCO / "person_keypoints_train.json"), str(drawn)),
         *("--data.val", str(root() / COCO / "person_keypoints_val.json"), "--data.people", str(root() / LSP)),
         *("--data.skeleton", "coco17", "--size", *map(str, SIZE), "--train.epochs", str(epochs)),
-        *("--train.eval-every", "4", "--augment.scene.mosaic", "0.25", "--out", str(run), "--resume", *extra),
+        *("--out", str(run), "--resume", *trunk, *OPTIONS, *extra),
     ]
 
 
@@ -62,7 +79,7 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
     drawn = drawn_scenes(asked.root / "drawn")
     for system in asked.only:
         run = asked.root / f"{system}-{asked.epochs}"
-        words = command(system, drawn, run, asked.epochs, extra)
+        words = command(system, drawn, run, asked.epochs, asked.start, extra)
         said = (
             shown(words, run).replace(str(drawn), "runs/scenes/drawn/labels.json").replace("runs/ladder", "runs/scenes")
         )
@@ -139,6 +156,7 @@ def main() -> None:
     parser.add_argument("what", choices=("train", "latency"))
     parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--start", type=Path, help="a trained run whose trunk is gone on with")
     parser.add_argument("--root", type=Path, default=Path("runs/scenes"))
     parser.add_argument("--rounds", type=int, default=20)
     asked, extra = parser.parse_known_args()

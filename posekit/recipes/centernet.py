@@ -13,7 +13,7 @@ STRIDE = 4
 
 
 def centernet(skeleton: Skeleton, form: Form) -> Parts:
-    """Hills on middles and joints; the light form grows its maps with separable convolutions."""
+    """Hills on middles and joints; the light form has separable convolutions behind its trunk."""
     return Parts(
         codec=CenterPose(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE)),
         model=one_map(form, STRIDE),

@@ -52,11 +52,12 @@ def one_map(form: Form, stride: int) -> OneStage:
     """CenterNet's network: one fine map and a small branch for each that is wanted.
 
     Args:
-        form: the light one grows the map with separable convolutions.
+        form: the light one grows the map, and reads it, with separable convolutions.
         stride: of the map.
     """
     neck = Upsample() if form.tiny else Deconv()
-    return OneStage(size=form.size, backbone=form.backbone, neck=neck, head=Branches(), stride=stride)
+    head = Branches(separable=form.tiny)
+    return OneStage(size=form.size, backbone=form.backbone, neck=neck, head=head, stride=stride)
 
 
 def onestage(

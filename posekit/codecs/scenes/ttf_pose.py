@@ -28,7 +28,8 @@ class TtfPose(OnGrid):
     """Elliptical hills on middles; all cells of a hill say how far box and points lie, those near its top louder.
 
     Source: Liu et al. 2020, arXiv:1909.00700. Differs: distances run from the centres of cells, boxes are continuous
-    (no "+ 1"), and each cell says the way to every point beside the box.
+    (no "+ 1"), a middle under a smaller hill keeps its own cell, and each cell says the way to every point beside the
+    box.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
@@ -38,7 +39,7 @@ class TtfPose(OnGrid):
     beta: float = Field(default=0.54, gt=0, le=1)
     "share of the box whose cells say where box and points are"
     unit: float = Field(default=16.0, gt=0)
-    "pixels of the box's sides a unit of what the network gives"
+    "pixels of the box's sides, and of the ways to the points, a unit of what the network gives"
     most: int = Field(default=100, ge=1)
     "instances found in an image, at most"
     kind: Suppress[Literal["ttf_pose"]] = "ttf_pose"
@@ -98,10 +99,14 @@ class TtfPose(OnGrid):
         return outer(rows, columns)
 
     def _owners(self, cell: Tensor, size: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H W) whose a cell is, the smallest of those who claim it, and (B, 1, H, W) its weight, 0 where no one."""
+        """(B, H W) whose a cell is, and (B, 1, H, W) its weight, 0 where no one claims it.
+
+        Of several the smallest has it, unless it is the middle of another: decoding asks middles.
+        """
         hills = self._hills(cell, size, self.beta) * present[..., None, None]
         area = size.prod(-1)
-        least, owner = torch.where(hills > 0, area[..., None, None], torch.inf).min(1, keepdim=True)
+        claim = torch.where(hills == 1, 0.0, area[..., None, None])
+        least, owner = torch.where(hills > 0, claim, torch.inf).min(1, keepdim=True)
         total = hills.sum((-1, -2)).clamp_min(1e-9)
         # Boxes of a pixel or less would weigh nothing, or less than that.
         worth = area.clamp_min(torch.e).log() / total
@@ -126,7 +131,9 @@ class TtfPose(OnGrid):
 
     def read(self, maps: Maps) -> Maps:
         """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
-        return {**maps, "box": maps["box"].relu() * self.unit}
+        ways = maps["joints"].unflatten(1, (-1, 2))
+        cells = ways * (self.unit / ways.new_tensor(self.grid.scale))[:, None, None]
+        return {**maps, "box": maps["box"].relu() * self.unit, "joints": cells.flatten(1, 2)}
 
     def decode(self, maps: Maps) -> Poses:
         """The best middles and what their cells say.

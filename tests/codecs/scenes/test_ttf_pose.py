@@ -17,7 +17,12 @@ APART = ([(11.0, 21.0, 70.0, 110.0), (101.0, 9.0, 180.0, 120.0)], [(41.0, 31.0, 
 def raw(target):
     """Targets as a network would give them."""
     maps = {name: target.maps[name].float() for name in CODEC.shapes}
-    return {**maps, "centre": maps["centre"].clamp(1e-4, 1 - 1e-4).logit(), "box": maps["box"] / CODEC.unit}
+    cells_a_unit = CODEC.unit / 4
+    return {
+        "centre": maps["centre"].clamp(1e-4, 1 - 1e-4).logit(),
+        "box": maps["box"] / CODEC.unit,
+        "joints": maps["joints"] / cells_a_unit,
+    }
 
 
 def test_perfect_maps_give_everyone_back():
@@ -54,16 +59,28 @@ def test_the_smaller_takes_cells_from_the_larger():
     large, small = (21.0, 11.0, 170.0, 120.0), (81.0, 51.0, 120.0, 80.0)
     both, alone = CODEC.encode(scene([large, small])), CODEC.encode(scene([small]))
     there = alone.weight["box"] > 0
+    assert there[0, 0, 16, 23]
+    there[0, 0, 16, 23] = False  # The middle of the larger.
     torch.testing.assert_close(
         both.maps["box"][there.expand_as(both.maps["box"])], alone.maps["box"][there.expand_as(alone.maps["box"])]
     )
     torch.testing.assert_close(both.weight["box"][there], alone.weight["box"][there])
-    rest = both.weight["box"].sum() - alone.weight["box"].sum()
+    rest = both.weight["box"].sum() - alone.weight["box"][there].sum()
     assert 0 < rest < math.log(149 * 109)
+    assert both.maps["box"][0, :, 16, 23].tolist() == pytest.approx([73.0, 55.0, 76.0, 54.0])
     # The order of the slots decides nothing.
     turned = CODEC.encode(scene([small, large]))
     for name in CODEC.shapes:
         torch.testing.assert_close(turned.maps[name], both.maps[name])
+
+
+def test_a_middle_keeps_its_cell_under_a_smaller_hill():
+    """Decoding asks the middles: one that told of another would be two poses of the one and none of the other."""
+    large, small = (21.0, 11.0, 170.0, 120.0), (81.0, 45.0, 120.0, 94.0)
+    people = scene([large, small])
+    poses = CODEC.decode(raw(CODEC.encode(people)))
+    away = (poses.xy[0, :2, None] - people.keypoints.xy[0, None]).abs().amax((-1, -2))
+    assert away.amin(0).max() < 1e-3
 
 
 def test_unknown_points_and_regions_to_ignore():
