@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from posekit.pipelines.weights import WeightsError, load_weights
 from posekit.recipe import Recipe
@@ -27,7 +27,8 @@ def begun(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
     # What is drawn later must not depend on the other network's size.
     with torch.random.fork_rng(devices=[]):
         source = load_weights(recipe.start)
-    theirs, own = source.net.state_dict(), net.state_dict()
+    own = net.state_dict()
+    theirs = _renamed(source.net.state_dict(), own)
     fitting = {name: value for name, value in theirs.items() if name in own and value.shape == own[name].shape}
     if not any(name in fitting for name, _ in net.named_parameters()):
         raise WeightsError(
@@ -46,6 +47,15 @@ def begun(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
         if names:
             say(f"{told}: {_listing(names)}")
     return net
+
+
+def _renamed(theirs: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """With the neck of a network for crops under the names that one for whole images has for it, and the other way."""
+    for short, deep in (("neck.", "neck.neck."), ("neck.neck.", "neck.")):
+        names = {name: name.replace(short, deep, 1) for name in theirs if name.startswith(short)}
+        if names and all(new in own for new in names.values()):
+            return {names.get(name, name): value for name, value in theirs.items()}
+    return theirs
 
 
 def _listing(names: Sequence[str], most: int = 8) -> str:

@@ -58,6 +58,15 @@ def test_what_does_not_fit_is_as_drawn_and_told(folder):
     assert "(there (8," in told[1]
 
 
+@pytest.mark.parametrize("names", [("topdown-dark-tiny", "ttfnet-tiny"), ("ttfnet-tiny", "topdown-dark-tiny")])
+def test_a_network_for_crops_and_one_for_whole_images_share_a_neck(names, tmp_path):
+    first, second = (RECIPES[name](FOUR, size=(64, 64)) for name in names)
+    save_weights(tmp_path / "before", first.build(), first, {"epe": 1.0})
+    told = []
+    begun(replace(second, start=str(tmp_path / "before")), told.append)
+    assert all("neck." not in line for line in told), told
+
+
 def test_another_head_is_told_too(folder):
     told = []
     begun(recipe_of("simcc", start=str(folder)), told.append)
