@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import claims
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
 from figures import page as figures_page
@@ -33,6 +34,7 @@ from posekit.skeletons import SKELETONS
 PAGE = Path(__file__).parent / "reference.md"
 README = Path(__file__).parents[1] / "README.md"
 TRAINING = Path(__file__).parent / "training.md"
+CLAIMS = Path(__file__).parent / "claims.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -103,6 +105,7 @@ def main(words: list[str]) -> int:
         PAGE: page(),
         README: _with_figures(README, figures_page()),
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate")),
+        CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.ideas()))),
         **codecs,
     }
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]

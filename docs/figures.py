@@ -22,22 +22,24 @@ NETWORK = {"lspe_imagenet": "EfficientNet-Lite0", "lspe_long": "EfficientNet-Lit
 """Where a ladder's network is another than the ResNet-18 of half width."""
 
 
-def _read(name: str) -> dict[str, Any] | None:
+def read_result(name: str) -> dict[str, Any] | None:
+    """A result file; ``None`` where it was not measured."""
     file = RESULTS / f"{name}.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
+    """A row of a table in Markdown."""
     return "| " + " | ".join(cells) + " |"
 
 
 def ladder(data: str) -> Iterator[str]:
     """The representations side by side on one data set; nothing where it was not measured."""
-    result = _read(f"ladder_{data}")
+    result = read_result(f"ladder_{data}")
     if result is None:
         return
     methods, repeats = result["methods"], result.get("repeats", {})
-    costs = (_read(f"latency_{data}") or {"methods": {}})["methods"]
+    costs = (read_result(f"latency_{data}") or {"methods": {}})["methods"]
     some = next(iter(methods.values()))
     main = some["main"]
     names = [main, *(n for n in ("nme_box", "median") if n != main)]
@@ -45,7 +47,7 @@ def ladder(data: str) -> Iterator[str]:
     network = NETWORK.get(data, "ResNet-18 of half width")
     how = f"one network ({network}), {seeds}, the best epoch on the images measured"
     mirrored = all("flip_test" in run for run in methods.values())
-    shared, own = _options([run["command"] for run in methods.values()])
+    shared, own = options_of([run["command"] for run in methods.values()])
     # What the file's own command does not name is set by the ladder.
     named = [option for option in shared if option in result["command"]]
     named += [f"--only {next(iter(methods))}"] if len(methods) == 1 else []
@@ -54,8 +56,8 @@ def ladder(data: str) -> Iterator[str]:
     named += ["--flip-test"] if mirrored else []
     yield f"**{TITLES[data]}**, {how}; `python -m benchmarks.ladder {result['data']}{_said(named)}`:\n"
     more = (*(f"{name}, flip test" for name in names[:2] if mirrored), *(("head MACs", "ms an image") if costs else ()))
-    yield _row("", *names, *more)
-    yield _row(*("---" for _ in ("", *names, *more)))
+    yield row("", *names, *more)
+    yield row(*("---" for _ in ("", *names, *more)))
     for method, values in methods.items():
         found = [values, *repeats.get(method, {}).values()]
         cost = costs.get(method)
@@ -63,12 +65,12 @@ def ladder(data: str) -> Iterator[str]:
             () if not costs else ("", "") if cost is None else (_macs(cost["head_macs"]), f"{cost['median_ms']:.1f}")
         )
         turned = [f"{values['flip_test'][n]:.3f}" for n in names[:2]] if mirrored else []
-        yield _row(f"`{method}-tiny`", *(_spread([run["figures"][n] for run in found]) for n in names), *turned, *spent)
+        yield row(f"`{method}-tiny`", *(_spread([run["figures"][n] for run in found]) for n in names), *turned, *spent)
         for words, figures in values.get("decoded", {}).items() if mirrored else ():
             read = [f"{figures[n]:.3f}" for n in names[:2]]
-            yield _row(f"the same, read with `{words}`", *("" for _ in names), *read, *("" for _ in spent))
+            yield row(f"the same, read with `{words}`", *("" for _ in names), *read, *("" for _ in spent))
     for baseline, figures in some["baselines"].items():
-        yield _row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *("" for _ in more))
+        yield row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *("" for _ in more))
     yield ""
     if any(own):
         whose: dict[str, list[str]] = {}
@@ -80,7 +82,7 @@ def ladder(data: str) -> Iterator[str]:
         yield ""
 
 
-def _options(commands: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def options_of(commands: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Options of `posekit train` that all commands share, and those of each that not all do.
 
     What the ladder itself sets, data, size, epochs, seed and folder, is left out.
@@ -114,19 +116,19 @@ def _macs(count: int) -> str:
 
 def speed() -> Iterator[str]:
     """Aims and what was measured."""
-    results = [(name, result) for name in SPEED if (result := _read(name)) is not None]
+    results = [(name, result) for name in SPEED if (result := read_result(name)) is not None]
     if not results:
         return
     first = results[0][1]
     yield f"**Speed**, one thread, {first['machine']}; `make bench`:\n"
-    yield _row("", "measured", "aim", "")
-    yield _row("---", "---", "---", "---")
+    yield row("", "measured", "aim", "")
+    yield row("---", "---", "---", "---")
     for _, result in results:
         for what, aim in result.get("aims", {}).items():
             bound = f"at least {aim['at_least']}" if "at_least" in aim else f"at most {aim['at_most']}"
             # A figure that could not be measured again stays, with the commit that it is from.
             when = f" (at {aim['commit']})" if "commit" in aim else ""
-            yield _row(what + when, f"{aim['figure']:.3g}", bound, "met" if aim["met"] else "missed")
+            yield row(what + when, f"{aim['figure']:.3g}", bound, "met" if aim["met"] else "missed")
     yield ""
 
 
@@ -138,23 +140,23 @@ def page() -> str:
 
 def settings(data: str, first: str) -> str:
     """Methods of one ladder beside themselves with other options: what the options are worth."""
-    result, before = _read(f"ladder_{data}"), _read(f"ladder_{first}")
+    result, before = read_result(f"ladder_{data}"), read_result(f"ladder_{first}")
     if result is None or before is None:
         return ""
     some = next(iter(result["methods"].values()))
     names = [some["main"], "nme_box", "median"]
     lines = [
         f"**{TITLES[data]}**, seed 0 (`benchmarks/results/ladder_{first}.json`, `ladder_{data}.json`):\n",
-        _row("", "options", *names),
-        _row(*("---" for _ in range(5))),
+        row("", "options", *names),
+        row(*("---" for _ in range(5))),
     ]
     for method, run in result["methods"].items():
         old = before["methods"].get(method)
         if old is None or old["command"] == run["command"]:
             continue
-        _, own = _options([old["command"], run["command"]])
-        for words, row in zip(own, (old, run), strict=True):
+        _, own = options_of([old["command"], run["command"]])
+        for words, which in zip(own, (old, run), strict=True):
             lines.append(
-                _row(f"`{method}-tiny`", f"`{_said(words).strip()}`", *(f"{row['figures'][n]:.3f}" for n in names))
+                row(f"`{method}-tiny`", f"`{_said(words).strip()}`", *(f"{which['figures'][n]:.3f}" for n in names))
             )
     return "\n".join(lines) + "\n"

@@ -1,0 +1,134 @@
+"""What papers claim beside what the result files of this repository say, one claim a row."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from figures import options_of, read_result, row
+
+from posekit.metrics.protocols import PROTOCOLS
+from posekit.recipes.switches import SWITCHES
+
+SETS = {
+    "MTFL, NME": ("mtfl5",),
+    "HELEN, NME": ("helen",),
+    "LSP from chance, PCK": ("lspe",),
+    # The second has other options for some methods; a pair is taken where both have the same.
+    "LSP from ImageNet, PCK": ("lspe_one_rate", "lspe_imagenet"),
+}
+"""Column to the ladders that may fill it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One representation said to be better than another.
+
+    Args:
+        better: recipe of the one.
+        worse: recipe of the other.
+        reported: figures of the field, with where they are from.
+    """
+
+    better: str
+    worse: str
+    reported: str
+
+
+CLAIMS = (
+    Claim("dark", "heatmap", "COCO AP 66.9 to 70.7, HRNet-W32 at 128x96 (DARK's authors)"),
+    Claim("udp", "heatmap", "COCO AP 71.3 to 72.9, ResNet-50 (UDP's authors)"),
+    Claim("udp-combined", "udp", "COCO AP 76.2 to 75.9, HRNet-W32 (MMPose): no gain"),
+    Claim("megvii", "heatmap", "no pair of figures"),
+    Claim("oks", "heatmap", "no pair of figures"),
+    Claim("dark", "regression", "COCO AP 54.1 to 71.8, ResNet-50 (MMPose, plain maps)"),
+    Claim("rle", "regression", "COCO AP 54.1 to 70.6, ResNet-50 (MMPose)"),
+    Claim("simcc", "heatmap", "COCO AP 34.4 to 40.8 at 64x64, 60.3 to 62.6 at 128x128, ResNet-50 (SimCC's authors)"),
+    Claim("simcc", "dark", "COCO AP 75.6 to 75.3, HRNet-W32 at 256x192 (their authors)"),
+    Claim("simcc-smoothed", "simcc", "no pair of figures at one size"),
+    Claim("integral", "heatmap", "COCO AP 71.8 to 63.3, ResNet-50 (MMPose): a loss"),
+    Claim("dsnt", "integral", "COCO AP 63.3 to 67.4, ResNet-50 (MMPose)"),
+    Claim("dfl", "simcc", "no pair of figures for points"),
+)
+
+
+def noise() -> float:
+    """Twice the largest spread over seeds, as a share of the mean, on MTFL: what a change must exceed to count."""
+    result = read_result("ladder_mtfl5") or {"methods": {}}
+    shares = []
+    for method, runs in result.get("repeats", {}).items():
+        values = [run["figures"][run["main"]] for run in (result["methods"][method], *runs.values())]
+        shares.append(statistics.stdev(values) / statistics.mean(values))
+    return 2 * max(shares, default=0.0)
+
+
+def representations() -> Iterator[str]:
+    """The claims about representations."""
+    least = noise()
+    yield f"A change of less than {least:.1%} is within the seeds' spread (twice the largest on MTFL).\n"
+    yield row("claim", "reported", *SETS, "here")
+    yield row(*("---" for _ in range(len(SETS) + 3)))
+    for claim in CLAIMS:
+        gains, cells = [], []
+        for files in SETS.values():
+            found = next(filter(None, (_pair(claim, file) for file in files)), None)
+            cells.append("" if found is None else f"{found[0]:.3f} to {found[1]:.3f}")
+            gains += [] if found is None else [found[2]]
+        if gains:
+            yield row(f"`{claim.better}` over `{claim.worse}`", claim.reported, *cells, _verdict(gains, least))
+    yield ""
+
+
+def _pair(claim: Claim, file: str) -> tuple[float, float, float] | None:
+    """Figures of the worse and of the better, and the gain as a share; ``None`` where they were not measured alike."""
+    methods: dict[str, Any] = (read_result(f"ladder_{file}") or {"methods": {}})["methods"]
+    better, worse = (methods.get(f"topdown-{name}") for name in (claim.better, claim.worse))
+    if better is None or worse is None or any(options_of([worse["command"], better["command"]])[1]):
+        return None
+    before, after = (run["figures"][run["main"]] for run in (worse, better))
+    gain = (after - before) / before
+    return before, after, gain if PROTOCOLS[better["main"]].higher else -gain
+
+
+def _verdict(gains: list[float], least: float) -> str:
+    """In how many of the sets the claim shows."""
+    up, down = sum(gain > least for gain in gains), sum(gain < -least for gain in gains)
+    told = [f"gains on {up} of {len(gains)}"] if up else []
+    told += [f"loses on {down} of {len(gains)}"] if down else []
+    return ", ".join(told) or "no difference"
+
+
+def ideas() -> Iterator[str]:
+    """The claims about ideas for small networks."""
+    for name in ("light_mtfl5", "light_mtfl5_together", "light_lspe"):
+        result = read_result(name)
+        if result is None:
+            continue
+        metric, least = result["metric"], noise()
+        better = PROTOCOLS[metric].higher
+        yield f"**{result['data']}, {metric}, {result['images_seen']:,} images seen each** (`{name}.json`):\n"
+        yield row("", metric, "here", "reported", "parameters", "MACs", "time in use", "time of a step")
+        yield row(*("---" for _ in range(8)))
+        base = result["variants"]["baseline"]
+        for variant, found in result["variants"].items():
+            spread = "" if found["spread"] is None else f" +- {found['spread']:.4f}"
+            gain = found["change"] / base["mean"] * (1 if better else -1)
+            known = SWITCHES.get(variant.partition("-")[0])
+            yield row(
+                variant,
+                f"{found['mean']:.4f}{spread}",
+                "" if variant == "baseline" else _said(gain, least),
+                "" if known is None else known.claim,
+                f"{found['parameters'] / 1e6:.2f} M",
+                f"{found['macs'] / 1e6:.1f} M",
+                f"x{found['ms_ratio']:.2f}",
+                f"x{found['step_ms_ratio']:.2f}",
+            )
+        yield ""
+
+
+def _said(gain: float, least: float) -> str:
+    word = "gains" if gain > least else "loses" if gain < -least else "no difference"
+    return f"{word} ({gain:+.1%})"
