@@ -13,9 +13,13 @@ STRIDE = 4
 
 
 def centernet(skeleton: Skeleton, form: Form) -> Parts:
-    """Hills on middles and joints; the light form has separable convolutions behind its trunk."""
+    """Hills on middles and joints; the light form has separable convolutions behind its trunk.
+
+    Trained for short, it would not get as far as its ways are long: a unit of its maps is several cells.
+    """
+    unit = 16.0 if form.tiny else None
     return Parts(
-        codec=CenterPose(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE)),
+        codec=CenterPose(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), unit=unit),
         model=one_map(form, STRIDE),
         losses={
             "centre": Focal(of="centre"),

@@ -28,14 +28,15 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
 
     The published network is that with ``backbone="hrnet"``: its four maps are laid behind each other.
     """
-    codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), least_area=_least_area(form))
+    codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form))
     head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
     return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03), choose=Choose(by="near", most=30))
 
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     """Hills seen at three dilations, a regression that is shown them, and joints drawn to their hills."""
-    codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), least_area=_least_area(form))
+    near = {"joint_window": 3, "reach": 75.0 * _share(form) ** 0.5} if form.tiny else {}
+    codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
     return Parts(codec=codec, model=_model(form, head), losses=_losses(0.01), choose=Choose(by="near", most=30))
 
@@ -47,9 +48,18 @@ def _losses(ways: float) -> dict[str, AnyLoss]:
     }
 
 
-def _least_area(form: Form) -> float:
-    """32x32 pixels of an image of 512, and the same share of others."""
-    return 1024.0 * form.size[0] * form.size[1] / 512**2
+def _spreads(form: Form) -> dict[str, float]:
+    """What the papers say of images of 512.
+
+    In the light form's, half as large, hills as wide would run into each other and middles take each other's cells.
+    """
+    half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0} if form.tiny else {}
+    return {"least_area": 1024.0 * _share(form), **half}
+
+
+def _share(form: Form) -> float:
+    """Of the pixels of an image of 512x512."""
+    return form.size[0] * form.size[1] / 512**2
 
 
 def _channels(form: Form) -> int:

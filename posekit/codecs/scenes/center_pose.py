@@ -40,6 +40,8 @@ class CenterPose(OnGrid):
     "overlap that a box moved by a hill's radius keeps; smaller is wider"
     compat: Literal["none", "centernet"] = "none"
     "centernet takes the wider radius of its code"
+    unit: Annotated[float, Field(gt=0)] | None = None
+    "pixels of the sizes, and of the ways to the joints, a unit of what the network gives; unset: a cell"
     most: int = Field(default=32, ge=1)
     "instances found in an image, at most"
     joints: bool = True
@@ -133,8 +135,12 @@ class CenterPose(OnGrid):
         )
 
     def read(self, maps: Maps) -> Maps:
-        """The raw maps; ``centre`` and ``peaks`` are logits."""
-        return maps
+        """All but ``centre`` and ``peaks``, which are logits, in cells."""
+        if self.unit is None:
+            return maps
+        cells = maps["size"].new_tensor([self.unit / scale for scale in self.grid.scale])[:, None, None]
+        ways = maps["joints"].unflatten(1, (-1, 2)) * cells
+        return {**maps, "size": maps["size"] * cells, "joints": ways.flatten(1, 2)}
 
     def decode(self, maps: Maps) -> Poses:
         """The best middles, their boxes and joints.
@@ -149,7 +155,8 @@ class CenterPose(OnGrid):
         heat = maps["centre"].float().sigmoid()
         score, cell = summits(heat, self.most)
         score, cell = score[:, 0], cell[:, 0]
-        step, size, way = (at_cells(_finite(maps[name]), cell) for name in ("step", "size", "joints"))
+        told = self.read(maps)
+        step, size, way = (at_cells(_finite(told[name]), cell) for name in ("step", "size", "joints"))
         middle = cell.to(step.dtype) + step
         half = size.clamp_min(0.0) / 2
         place = cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))

@@ -33,9 +33,16 @@ class DekrFirst(Dekr):
     "how far they may move, image pixels"
     candidates: int = Field(default=30, ge=1)
     "hills of each joint that are looked at"
+    joint_window: int = Field(default=5, ge=1)
+    "side in cells of the square in which a joint's hill is highest, odd"
     least: float = Field(default=0.01, ge=0, le=1)
     "hills that do not exceed it draw nothing"
     kind: Suppress[Literal["dekr_first"]] = "dekr_first"  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.joint_window % 2 == 0:
+            raise ValueError(f"a window has a middle, so its side is odd; got {self.joint_window}")
 
     def _spread(self, near: Tensor) -> Tensor:
         return near.any(1, keepdim=True)
@@ -58,7 +65,7 @@ class DekrFirst(Dekr):
 
     def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Joints (B, N, K, 2) in cells at the nearest hill of their kind, and its height, where one is near enough."""
-        height, cell = summits(heat, self.candidates, 5)
+        height, cell = summits(heat, self.candidates, self.joint_window)
         top = hilltops(heat, cell)
         scale = top.new_tensor(self.grid.scale)
         away = torch.cdist(place.transpose(1, 2) * scale, top * scale)

@@ -45,6 +45,14 @@ def test_a_joint_without_a_hill_lies_where_the_middle_says(joints):
     assert away < 1e-3
 
 
+def test_a_unit_of_many_pixels_says_the_same_with_smaller_numbers():
+    maps = told(CODEC, scene(*APART))
+    smaller = {name: value / (4 if name in ("size", "joints") else 1) for name, value in maps.items()}
+    ours, other = (codec.decode(raw) for codec, raw in ((CODEC, maps), (replace(CODEC, unit=16.0), smaller)))
+    torch.testing.assert_close(other.xy, ours.xy)
+    torch.testing.assert_close(other.boxes, ours.boxes)
+
+
 @pytest.mark.parametrize(("share", "moves"), [(0.29, True), (0.31, False)])
 def test_how_far_a_joint_moves_to_its_hill(share, moves):
     """The nearest hill is taken up to 0.3 of the box's longer side and not beyond."""
