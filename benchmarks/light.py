@@ -4,9 +4,9 @@
 
 `mtfl5` trains the recipe alone under three seeds, and with each idea once; `mtfl5_together` with one idea of each kind
 at once, under three seeds; `lspe` the recipe alone, from ImageNet's weights, and with four together. Finished runs are
-kept under the root, so a study is made in several goes, with more and more ideas; the recipe alone is not trained
-again where a ladder's result file holds that very run. Each go writes ``light_STUDY.json`` with what it compared.
-Further words are handed on to `posekit ablate`.
+kept under the root, and a study is made in several goes, each with some of the ideas: ``light_STUDY.json`` keeps those
+of earlier goes as long as the recipe alone gave the same. The recipe alone is not trained again where a ladder's result
+file holds that very run. Further words are handed on to `posekit ablate`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.ladder import SETUPS, held, root, training_files
-from benchmarks.record import write
+from benchmarks.record import RESULTS, write
 from posekit.studies.ablate import BASELINE
 
 METHOD = "topdown-dark"
@@ -137,10 +138,21 @@ def main() -> None:
         .replace(str(root()), "$POSEKIT_DATA")
         .replace(str(out), f"runs/light/{study.data}")
     )
-    file = write(
-        f"light_{asked.study}", {"asked": said, "taken": taken, **result}, data=study.data, size=SETUPS[study.data].size
-    )
-    print(f"in {file}")
+    name = f"light_{asked.study}"
+    found = joined(name, {"asked": [said], "taken": taken, **result})
+    print(f"in {write(name, found, data=study.data, size=SETUPS[study.data].size)}")
+
+
+def joined(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """With the variants of earlier goes, whose costs are ratios to the same recipe alone, timed in their own go."""
+    file = RESULTS / f"{name}.json"
+    if not file.exists():
+        return result
+    before = json.loads(file.read_text(encoding="utf-8"))
+    if before["variants"][BASELINE]["values"] != result["variants"][BASELINE]["values"]:
+        return result
+    asked = [*(said for said in before["asked"] if said not in result["asked"]), *result["asked"]]
+    return {**result, "asked": asked, "variants": {**before["variants"], **result["variants"]}}
 
 
 if __name__ == "__main__":

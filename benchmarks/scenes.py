@@ -38,7 +38,7 @@ DRAWN = 73
 """Drawn scenes; with the 527 of COCO an epoch has 600."""
 TRUNK = ("--backbone", "efficientnet_lite", "--model.backbone.weights", "imagenet")
 OPTIONS = (
-    *("--train.lr", "2e-3", "--train.trunk", "0.33", "--train.eval-every", "8"),
+    *("--train.lr", "2e-3", "--train.trunk", "0.33", "--train.batch", "4", "--train.eval-every", "8"),
     *("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
     # People of a small picture are small enough, and twenty thousand images too few to learn them upside down.
     *(
@@ -128,7 +128,7 @@ def _image(recipe: Recipe) -> torch.Tensor:
 def timed(asked: argparse.Namespace) -> None:
     """Time all systems, interleaved."""
     torch.set_num_threads(1)
-    recipes = {name: RECIPES[f"{name}-tiny"](SKELETON, size=SIZE) for name in asked.only}
+    recipes = {name: RECIPES[f"{name}-tiny"](SKELETON, size=SIZE, backbone=TRUNK[1]) for name in asked.only}
     calls: dict[str, Callable[[], Any]] = {}
     for name, recipe in recipes.items():
         calls[f"{name}, network"] = network(recipe)

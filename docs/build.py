@@ -17,7 +17,7 @@ import claims
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
 from figures import page as figures_page
-from figures import settings
+from figures import settings, systems
 
 from posekit.cli.main import COMMANDS
 from posekit.codecs import CODECS
@@ -35,6 +35,7 @@ PAGE = Path(__file__).parent / "reference.md"
 README = Path(__file__).parents[1] / "README.md"
 TRAINING = Path(__file__).parent / "training.md"
 CLAIMS = Path(__file__).parent / "claims.md"
+SYSTEMS = Path(__file__).parent / "systems.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -106,6 +107,7 @@ def main(words: list[str]) -> int:
         README: _with_figures(README, figures_page()),
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate")),
         CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.ideas()))),
+        SYSTEMS: _with_figures(SYSTEMS, "\n".join(systems())),
         **codecs,
     }
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]

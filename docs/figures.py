@@ -106,12 +106,41 @@ def _spread(values: list[float]) -> str:
     """A figure, or the mean of several and their standard deviation."""
     if len(values) == 1:
         return f"{values[0]:.3f}"
-    return f"{statistics.mean(values):.3f} +- {statistics.stdev(values):.3f}"
+    return f"{statistics.mean(values):.4f} +- {statistics.stdev(values):.4f}"
 
 
 def _macs(count: int) -> str:
     """Multiply-accumulates in the unit that suits them."""
     return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
+
+
+def systems() -> Iterator[str]:
+    """The light systems for whole images side by side: on real scenes, and what they cost; `benchmarks.scenes`."""
+    trained = (read_result("scenes") or {"methods": {}})["methods"]
+    costs = (read_result("scenes_latency") or {"methods": {}})["methods"]
+    if not costs:
+        return
+    people = list(next(iter(costs.values()))["people_ms"])
+    figures = ("AP", "AP50", "AR", "pck@0.2")
+    heads = ("parameters", "MACs behind the trunk", "network, ms", *(f"{count} people, ms" for count in people))
+    yield row("", *figures, *heads)
+    yield row(*("---" for _ in (0, *figures, *heads)))
+    for name, cost in costs.items():
+        found = trained.get(name, {}).get("figures", {})
+        times = (cost["network_ms"], *cost["people_ms"].values())
+        yield row(
+            f"`{name}-tiny`",
+            *(f"{found[figure]:.3f}" if figure in found else "" for figure in figures),
+            f"{cost['parameters'] / 1e6:.2f} M",
+            _macs(cost["head_macs"]),
+            *(f"{time:.0f}" for time in times),
+        )
+    for name, values in next(iter(trained.values()), {}).get("baselines", {}).items():
+        yield row(f"*{name}*", *(f"{values[f]:.3f}" if f in values else "" for f in figures), *("" for _ in heads))
+    yield ""
+    if trained:
+        seen = ", ".join(sorted({f"{run['images_seen']:,}" for run in trained.values()}))
+        yield f"Trained with {seen} images each; best epoch on the images measured, one seed.\n"
 
 
 def speed() -> Iterator[str]:
