@@ -38,7 +38,12 @@ def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     near = {"joint_window": 3, "reach": 75.0 * _share(form) ** 0.5} if form.tiny else {}
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
-    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03 if form.tiny else 0.01), choose=Choose(by="near", most=30))
+    return Parts(
+        codec=codec,
+        model=_model(form, head),
+        losses=_losses(0.03 if form.tiny else 0.01),
+        choose=Choose(by="near", most=30),
+    )
 
 
 def _losses(ways: float) -> dict[str, AnyLoss]:

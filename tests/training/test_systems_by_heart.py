@@ -24,7 +24,15 @@ STAR = Skeleton(
 """Its points have no OKS sigmas of their own: 0.05 for all."""
 SIZE, SCENES, BATCH, WARM, RATE = (96, 96), 32, 8, 20, 2e-3
 ENOUGH = 0.9
-STEPS = {"centernet": 500, "ttfnet": 1000, "dekr": 600, "dekr-first": 600, "fcos": 600, "directpose": 600, "fcpose": 500}
+STEPS = {
+    "centernet": 500,
+    "ttfnet": 1000,
+    "dekr": 600,
+    "dekr-first": 600,
+    "fcos": 600,
+    "directpose": 600,
+    "fcpose": 500,
+}
 """How long each is trained."""
 
 
