@@ -13,6 +13,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from posekit.data.dataset import Dataset
+    from posekit.pipelines.views import Views
     from posekit.recipe import Recipe
 
 
@@ -34,6 +35,10 @@ class Options:
     "average with the mirrored image; default: as in training"
     decode: tuple[str, ...] = ()
     "fields of the codec to read the same maps with, as field=value: refine=parabola, blur=60; default: as in training"
+    zooms: tuple[float, ...] = ()
+    "of models of whole images: sizes in which each image is shown, times that at which it fits; default: 1"
+    tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    "of models of whole images: show tiles in the image's own size too"
     device: str = "cpu"
     "cpu, cuda, mps"
     json: Path | None = None
@@ -70,7 +75,8 @@ def run(argv: Sequence[str]) -> int:
         check_whole(weights.recipe)
         check_ours(options.model, weights.path, "a ranking")
     recipe, dataset = _asked(options, weights.recipe)
-    measured = measure(weights.net.to(options.device), recipe, dataset, options.device, progress=True)
+    net = weights.net.to(options.device)
+    measured = measure(net, recipe, dataset, options.device, progress=True, views=_views(options, recipe))
     # Poses are ranked as they are when the model is used; a new ranking starts from the model's own scores.
     if weights.ranking is not None and not options.rank:
         measured = scored_anew(measured, weights.ranking, dataset)
@@ -98,6 +104,17 @@ def run(argv: Sequence[str]) -> int:
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {options.json}")
     return 0
+
+
+def _views(options: Options, recipe: Recipe) -> Views | None:
+    """How whole images are shown, where something else than once was asked for."""
+    if not options.zooms and not options.tiles:
+        return None
+    if not recipe.whole:
+        raise ValueError(f"{recipe.name} looks at one box at a time: leave out --zooms and --tiles")
+    from posekit.pipelines.views import Views
+
+    return Views(zooms=options.zooms or (1.0,), tiles=options.tiles)
 
 
 def _asked(options: Options, recipe: Recipe) -> tuple[Recipe, Dataset]:

@@ -17,10 +17,11 @@ from posekit.geometry.affine import invert, transform
 from posekit.geometry.keypoints import Poses
 from posekit.metrics.evaluate import evaluate
 from posekit.pipelines.topdown import decode_crops, to_source
+from posekit.pipelines.views import Views
 from posekit.postprocess.ranking import Ranking
 from posekit.recipe import Recipe
 from posekit.training.loader import still_loader
-from posekit.training.scenes import found, matched, precision
+from posekit.training.scenes import found, found_in_views, matched, precision
 from posekit.training.sets import Sets
 
 Float = NDArray[np.floating]
@@ -100,7 +101,12 @@ def _in_image(xy: Float, dataset: Dataset) -> Float:
 
 
 def measure(
-    net: nn.Module, recipe: Recipe, dataset: Dataset, device: str | torch.device, progress: bool = False
+    net: nn.Module,
+    recipe: Recipe,
+    dataset: Dataset,
+    device: str | torch.device,
+    progress: bool = False,
+    views: Views | None = None,
 ) -> Measured:
     """Predict every instance of a set and compare with its labels.
 
@@ -112,9 +118,14 @@ def measure(
         dataset: labelled.
         device: the net's.
         progress: show a bar.
+        views: of whole images, how they are shown; ``None``: fitted, once.
     """
     if recipe.whole:
-        everyone = tuple(found(net, recipe, dataset, device, progress))
+        everyone = tuple(
+            found(net, recipe, dataset, device, progress)
+            if views is None
+            else found_in_views(net, recipe, dataset, device, views, progress)
+        )
         measured = replace(compared(*matched(everyone, dataset), recipe, dataset), everyone=everyone)
         return _ranked(measured, precision(everyone, dataset))
     xy, score, depth = predicted(net, recipe, dataset, device, progress)

@@ -19,8 +19,9 @@ from posekit.geometry.affine import invert
 from posekit.geometry.keypoints import Poses
 from posekit.metrics.coco_ap import coco_ap
 from posekit.metrics.similarity import oks
-from posekit.pipelines.onestage import moved
+from posekit.pipelines.onestage import OneStagePipeline, moved
 from posekit.pipelines.topdown import decode_crops
+from posekit.pipelines.views import Views
 from posekit.recipe import Recipe
 from posekit.training.loader import still_loader
 
@@ -54,6 +55,18 @@ def found(
             whole = dataset.images[index].to_source
             into = back if whole is None else invert(whole) @ back
             everyone.append(moved(recipe.choose(poses.each(lambda a, n=n: a[n]), sigmas), into))
+    net.train(training)
+    return everyone
+
+
+def found_in_views(
+    net: nn.Module, recipe: Recipe, dataset: Dataset, device: str | torch.device, views: Views, progress: bool = False
+) -> list[Poses]:
+    """As `found`, each image shown in several sizes or in tiles, as `posekit predict` shows them."""
+    training = net.training
+    pipeline = OneStagePipeline(net, recipe, device, views=views)
+    images = track(dataset.images, "measuring", disable=not (progress and sys.stderr.isatty()))
+    everyone = [pipeline([record.read()])[0] for record in images]
     net.train(training)
     return everyone
 

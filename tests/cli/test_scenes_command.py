@@ -49,6 +49,22 @@ def test_measuring_again_gives_the_same(trained, data, tmp_path, capsys):
     assert "AP" in capsys.readouterr().out
 
 
+def test_images_are_measured_as_they_are_shown(trained, data, tmp_path):
+    """Fitted once is what measuring does anyway; larger, more of the network's chance findings turn up."""
+    words = ["eval", "--model", str(trained), "--data", str(data), "--json", str(tmp_path / "figures.json")]
+    found = []
+    for more in ([], ["--zooms", "1"], ["--zooms", "1", "2", "--tiles"]):
+        assert main([*words, *more]) == 0
+        found.append(json.loads((tmp_path / "figures.json").read_text())["figures"])
+    assert found[1] == pytest.approx(found[0], nan_ok=True)
+    assert found[2]["nme_box"] != pytest.approx(found[0]["nme_box"])
+
+
+def test_a_model_of_boxes_is_shown_no_sizes(boxed, data, capsys):
+    assert main(["eval", "--model", str(boxed), "--data", str(data), "--zooms", "2"]) == 1
+    assert "leave out --zooms" in capsys.readouterr().err
+
+
 def test_predicting_needs_no_boxes(trained, data, tmp_path, capsys):
     images = str(data.parent / "images")
     out = tmp_path / "out"
