@@ -128,11 +128,16 @@ def train(words: list[str], run: Path) -> dict[str, Any]:
 
 def flipped(setup: Setup, run: Path, decode: Sequence[str] = ()) -> dict[str, float]:
     """Figures of a finished run, averaged with the mirrored images; ``decode`` as `posekit eval` has it."""
-    file = run / ("decoded.json" if decode else "flip_test.json")
-    words = ["eval", "--model", str(run), "--data", str(root() / setup.val), "--flip-test", "True", "--json", str(file)]
-    words += ["--decode", *decode] if decode else []
+    words = ["--data", str(root() / setup.val), "--flip-test", "True"]
+    return evaluated(run, words + (["--decode", *decode] if decode else []))
+
+
+def evaluated(run: Path, words: Sequence[str]) -> dict[str, float]:
+    """Figures of a finished run, measured with these words of `posekit eval`."""
+    file = run / "evaluated.json"
+    asked = ["eval", "--model", str(run), "--json", str(file), *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "posekit", *asked], check=True, env=environment, stdout=subprocess.DEVNULL)
     return dict(json.loads(file.read_text(encoding="utf-8"))["figures"])
 
 

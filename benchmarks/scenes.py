@@ -1,12 +1,12 @@
 """Systems for whole images side by side on real scenes: accuracy, size, and time against the number of people.
 
-    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--start RUN] [--root DIR]
+    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--start RUN] [--zooms Z...] [--root DIR]
     python -m benchmarks.scenes latency [--only NAME...] [--rounds N]
 
 Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
 process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The trunk is
 EfficientNet-Lite0 with ImageNet's weights, or, with `--start`, as a run of the ladder on LSP extended left it, its
-first stages frozen. `train` writes ``scenes.json`` after every run, and does not repeat what it holds; `latency`
+first stages frozen. `--zooms 1 2` measures finished runs once more, each image shown in these sizes. `train` writes ``scenes.json`` after every run, and does not repeat what it holds; `latency`
 writes ``scenes_latency.json``. Further words of `train` are handed on to `posekit train`.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.ladder import held, root, shown, train
+from benchmarks.ladder import evaluated, held, root, shown, train
 from benchmarks.record import write
 from posekit.data.synthetic import Synthetic
 from posekit.models.count import measure
@@ -41,15 +41,8 @@ OPTIONS = (
     *("--train.lr", "2e-3", "--train.trunk", "0.33", "--train.batch", "4", "--train.eval-every", "8"),
     *("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
     # People of a small picture are small enough, and twenty thousand images too few to learn them upside down.
-    *(
-        "--augment.scene.scale",
-        "0.8",
-        "1.8",
-        "--augment.scene.rotate-probability",
-        "0",
-        "--augment.scene.mosaic",
-        "0.1",
-    ),
+    *("--augment.scene.scale", "0.8", "1.8", "--augment.scene.rotate-probability", "0"),
+    *("--augment.scene.mosaic", "0.1", "--augment.scene.paste", "0.8", "--augment.scene.pasted", "3"),
 )
 PEOPLE = (1, 4, 16, 64)
 COCO, LSP = "coco_mini_person/annotations", "lspe/annotations/lspe_train.json"
@@ -85,6 +78,9 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
         )
         if methods.get(system, {}).get("command") != said:
             methods[system] = {**train(words, run), "command": said}
+        if asked.zooms:
+            words = ["--data", str(root() / COCO / "person_keypoints_val.json"), "--zooms", *asked.zooms]
+            methods[system].setdefault("zoomed", {})[" ".join(asked.zooms)] = evaluated(run, words)
         file = write("scenes", {"methods": methods}, size=SIZE)
         print(f"{system}: {methods[system]['figures']}; in {file}", flush=True)
 
@@ -157,6 +153,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--start", type=Path, help="a trained run whose trunk is gone on with")
+    parser.add_argument("--zooms", nargs="+", default=[], help="measure again, images shown in these sizes")
     parser.add_argument("--root", type=Path, default=Path("runs/scenes"))
     parser.add_argument("--rounds", type=int, default=20)
     asked, extra = parser.parse_known_args()
