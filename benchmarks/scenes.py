@@ -6,8 +6,9 @@
 Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
 process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The trunk is
 EfficientNet-Lite0 with ImageNet's weights, or, with `--start`, as a run of the ladder on LSP extended left it, its
-first stages frozen. `--zooms 1 2` measures finished runs once more, each image shown in these sizes. `train` writes ``scenes.json`` after every run, and does not repeat what it holds; `latency`
-writes ``scenes_latency.json``. Further words of `train` are handed on to `posekit train`.
+first stages frozen. `train` writes ``scenes.json`` after every run, and does not repeat what it holds; with `--zooms 1
+2` it measures each run once more, images shown in these sizes. `latency` writes ``scenes_latency.json``. Further words
+of `train` are handed on to `posekit train`.
 """
 
 from __future__ import annotations
