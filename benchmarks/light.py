@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ladder import SETUPS, held, root, training_files
+from benchmarks.ladder import command as ladder_command
 from benchmarks.record import RESULTS, write
 from posekit.studies.ablate import BASELINE
 
@@ -104,9 +105,10 @@ def lay_down(study: Study, seeds: tuple[int, ...], out: Path) -> dict[str, str]:
     found = {}
     for seed in seeds:
         run = runs.get(str(seed), {})
-        options = (*setup.extra, *(("--seed", str(seed)) if seed else ()), *study.extra)
         folder = out / f"{BASELINE}-seed{seed}"
-        if run.get("command", "").partition(" --resume ")[2] != " ".join(options):
+        asked = " ".join(ladder_command(setup, [], RECIPE, out, seed, study.extra))
+        # What stands before is the same but for the places of files.
+        if run.get("command", "").partition(" --resume ")[2] != asked.partition(" --resume ")[2]:
             continue
         found[folder.name] = f"{study.ladder}.json, commit {run['commit']}"
         if not (folder / "summary.json").exists():

@@ -16,38 +16,70 @@ from posekit.studies.ablate import variants
 def test_every_study_is_one_that_can_be_made(name):
     study = light.STUDIES[name]
     recipe = RECIPES[light.RECIPE](FOUR, size=(64, 64))
-    single, together = "--no-single" not in study.extra, "--no-together" not in study.extra
+    single, together = "--no-single" not in study.parts, "--no-together" not in study.parts
     found = variants(recipe, study.ideas, single=single, together=together)
     assert len(found) == 1 + single * len(study.ideas) + together
 
 
-def test_what_a_study_says_is_kept_with_its_command(tmp_path, monkeypatch):
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Runs a study with some ideas; `posekit ablate` says that each is worth its place in the list."""
     asked = []
 
     def run(words, *, check, env):
         asked.append(words)
-        (tmp_path / "light" / "mtfl5" / "ablation.json").write_text(json.dumps({"metric": "nme", "variants": {}}))
+        ideas = words[words.index("--with") + 1 : words.index("--seeds")]
+        values = {name: {"values": [float(n)]} for n, name in enumerate(["baseline", *ideas])}
+        (tmp_path / "light" / "mtfl5" / "ablation.json").write_text(json.dumps({"metric": "nme", "variants": values}))
 
     monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(light, "RESULTS", tmp_path)
+    monkeypatch.setattr(light, "held", lambda name: ({}, {}))
     monkeypatch.setattr(light, "subprocess", SimpleNamespace(run=run))
     monkeypatch.setattr(light, "training_files", lambda setup, folder: [folder / "kept.json"])
-    words = [
-        "light",
-        "mtfl5",
-        "--root",
-        str(tmp_path / "light"),
-        "--with",
-        "aid",
-        "frelu",
-        "--seeds",
-        "3",
-        "--no-together",
-    ]
-    monkeypatch.setattr(sys, "argv", words)
-    light.main()
-    assert "--no-together" in asked[0]
-    assert asked[0][asked[0].index("--with") :][:3] == ["--with", "aid", "frelu"]
-    result = json.loads((tmp_path / "light_mtfl5.json").read_text())
+
+    def study(*words):
+        monkeypatch.setattr(sys, "argv", ["light", "mtfl5", "--root", str(tmp_path / "light"), *words])
+        light.main()
+        return asked[-1], json.loads((tmp_path / "light_mtfl5.json").read_text())
+
+    return study
+
+
+def test_what_a_study_says_is_kept_with_its_command(made, tmp_path):
+    words, result = made("--with", "aid", "frelu", "--seeds", "3")
+    assert "--no-together" in words
+    assert words[words.index("--with") :][:3] == ["--with", "aid", "frelu"]
     assert result["metric"] == "nme"
-    assert result["asked"].startswith("posekit ablate topdown-dark-tiny --data.train runs/light/mtfl5/kept.json")
-    assert str(tmp_path) not in result["asked"]
+    assert result["asked"][0].startswith("posekit ablate topdown-dark-tiny --data.train runs/light/mtfl5/kept.json")
+    assert str(tmp_path) not in result["asked"][0]
+
+
+def test_a_study_made_in_two_goes_keeps_both(made, tmp_path):
+    made("--with", "aid", "frelu")
+    _, result = made("--with", "okdhp")
+    assert set(result["variants"]) == {"baseline", "aid", "frelu", "okdhp"}
+    assert len(result["asked"]) == 2
+    file = tmp_path / "light_mtfl5.json"
+    result["variants"]["baseline"]["values"] = [7.0]
+    file.write_text(json.dumps(result))
+    _, result = made("--with", "okdhp")
+    assert set(result["variants"]) == {"baseline", "okdhp"}, "compared with another baseline"
+
+
+@pytest.mark.parametrize("name", light.STUDIES)
+def test_the_recipe_alone_is_taken_from_the_ladder_by_its_command(name, tmp_path, monkeypatch):
+    study = light.STUDIES[name]
+    setup = light.SETUPS[study.data]
+    known = {"figures": {"nme": 0.1}, "main": "nme", "baselines": {}, "images_seen": 5, "commit": "abc"}
+
+    def run(seed, *more):
+        words = light.ladder_command(setup, [], light.RECIPE, tmp_path, seed, (*study.extra, *more))
+        return {**known, "command": "posekit " + " ".join(words)}
+
+    monkeypatch.setattr(
+        light, "held", lambda _: ({light.METHOD: run(0)}, {light.METHOD: {"1": run(1, "--train.lr 1")}})
+    )
+    assert light.lay_down(study, (0, 1), tmp_path) == {"baseline-seed0": f"{study.ladder}.json, commit abc"}
+    assert json.loads((tmp_path / "baseline-seed0" / "summary.json").read_text())["figures"] == {"nme": 0.1}
+    assert not (tmp_path / "baseline-seed1").exists()

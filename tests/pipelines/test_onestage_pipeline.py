@@ -56,8 +56,8 @@ class Knowing(nn.Module):
 @pytest.fixture(scope="module")
 def recipe():
     made = RECIPES["centernet-tiny"](SKELETON, size=(64, 96))
-    # The joints painted here share cells, where their own hills cannot tell them apart.
-    return replace(made, codec=replace(made.codec, joints=False))
+    # The joints painted here share cells, where their own hills cannot tell them apart; the network speaks in cells.
+    return replace(made, codec=replace(made.codec, joints=False, unit=None))
 
 
 def painted(height, width, start, end, size=5):
