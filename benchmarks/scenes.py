@@ -74,9 +74,8 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
     for system in asked.only:
         run = asked.root / f"{system}-{asked.epochs}"
         words = command(system, drawn, run, asked.epochs, asked.start, extra)
-        said = (
-            shown(words, run).replace(str(drawn), "runs/scenes/drawn/labels.json").replace("runs/ladder", "runs/scenes")
-        )
+        said = shown(words, run).replace(f"runs/ladder/{run.name}", f"runs/scenes/{run.name}")
+        said = said.replace(str(drawn), "runs/scenes/drawn/labels.json")
         if methods.get(system, {}).get("command") != said:
             methods[system] = {**train(words, run), "command": said}
         if asked.zooms:

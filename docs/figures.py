@@ -122,25 +122,45 @@ def systems() -> Iterator[str]:
         return
     people = list(next(iter(costs.values()))["people_ms"])
     figures = ("AP", "AP50", "AR", "pck@0.2")
-    heads = ("parameters", "MACs behind the trunk", "network, ms", *(f"{count} people, ms" for count in people))
+    zooms = next((zooms for run in trained.values() for zooms in run.get("zoomed", {})), "")
+    larger = [f"{figure}, `--zooms {zooms}`" for figure in figures[:2]] if zooms else []
+    heads = (
+        *larger,
+        "parameters",
+        "MACs behind the trunk",
+        "network, ms",
+        *(f"{count} people, ms" for count in people),
+    )
     yield row("", *figures, *heads)
     yield row(*("---" for _ in (0, *figures, *heads)))
     for name, cost in costs.items():
-        found = trained.get(name, {}).get("figures", {})
+        run = trained.get(name, {})
+        again = run.get("zoomed", {}).get(zooms, {})
         times = (cost["network_ms"], *cost["people_ms"].values())
         yield row(
             f"`{name}-tiny`",
-            *(f"{found[figure]:.3f}" if figure in found else "" for figure in figures),
+            *_cells(run.get("figures", {}), figures),
+            *_cells(again, figures[: len(larger)]),
             f"{cost['parameters'] / 1e6:.2f} M",
             _macs(cost["head_macs"]),
             *(f"{time:.0f}" for time in times),
         )
     for name, values in next(iter(trained.values()), {}).get("baselines", {}).items():
-        yield row(f"*{name}*", *(f"{values[f]:.3f}" if f in values else "" for f in figures), *("" for _ in heads))
+        yield row(f"*{name}*", *_cells(values, figures), *("" for _ in heads))
     yield ""
     if trained:
         seen = ", ".join(sorted({f"{run['images_seen']:,}" for run in trained.values()}))
-        yield f"Trained with {seen} images each; best epoch on the images measured, one seed.\n"
+        yield f"Trained with {seen} images each; best epoch on the images measured, one seed. Options:\n"
+        shared, own = options_of([run["command"] for run in trained.values()])
+        yield f"- all: `{_said(shared).strip()}`"
+        yield from (
+            f"- `{name}-tiny`: `{_said(words).strip()}`" for name, words in zip(trained, own, strict=True) if words
+        )
+        yield ""
+
+
+def _cells(values: dict[str, float], names: Sequence[str]) -> list[str]:
+    return [f"{values[name]:.3f}" if name in values else "" for name in names]
 
 
 def speed() -> Iterator[str]:
