@@ -1,6 +1,6 @@
 """What each representation costs in use: the network and its decoding on one image, all interleaved, on one thread.
 
-    python -m benchmarks.latency mtfl5|helen|lspe [--rounds N]
+    python -m benchmarks.latency mtfl5|helen|lspe [--rounds N] [--backbone NAME] [--name NAME]
 
 The networks are those of `benchmarks.ladder` before their first step; weights do not change the time.
 """
@@ -45,10 +45,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=SETUPS)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--backbone", help="another trunk than the recipes' own")
+    parser.add_argument("--name", help="of the result file; default latency_DATA")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     skeleton, size = skeleton_of(asked.data), SETUPS[asked.data].size
-    recipes = {name: RECIPES[f"{name}-tiny"](skeleton, size=size) for name in EVERY}
+    recipes = {name: RECIPES[f"{name}-tiny"](skeleton, size=size, backbone=asked.backbone) for name in EVERY}
     times = summary(interleaved({name: user(recipe) for name, recipe in recipes.items()}, asked.rounds))
     costs = {}
     for name, recipe in recipes.items():
@@ -60,7 +62,8 @@ def main() -> None:
             "macs": parts["total"].macs,
             "parameters": parts["total"].parameters,
         }
-    print(f"in {write(f'latency_{asked.data}', {'methods': costs}, data=asked.data, size=size)}")
+    name = asked.name or f"latency_{asked.data}"
+    print(f"in {write(name, {'methods': costs}, data=asked.data, size=size)}")
 
 
 if __name__ == "__main__":
