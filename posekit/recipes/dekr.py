@@ -35,6 +35,7 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     """Hills seen at three dilations, a regression that is shown them, and joints drawn to their hills."""
+    # Joints near each other keep their own hills on coarse maps, and short runs need ways that count as much as DEKR's.
     near = {"joint_window": 3, "reach": 75.0 * _share(form) ** 0.5} if form.tiny else {}
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
