@@ -1,13 +1,15 @@
 """Systems for whole images side by side on real scenes: accuracy, size, and time against the number of people.
 
+    python -m benchmarks.scenes trunk [--start RUN] [--root DIR]
     python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--start RUN] [--zooms Z...] [--root DIR]
     python -m benchmarks.scenes latency [--only NAME...] [--rounds N]
 
 Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
 process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The trunk is
-EfficientNet-Lite0 with ImageNet's weights, or, with `--start`, as a run of the ladder on LSP extended left it, its
-first stages frozen. `train` writes ``scenes.json`` after every run, and does not repeat what it holds; with `--zooms 1
-2` it measures each run once more, images shown in these sizes. `latency` writes ``scenes_latency.json``. Further words
+EfficientNet-Lite0 with ImageNet's weights, or, with `--start`, as another run left it, its first stages frozen. `trunk`
+makes such a run: heatmaps on crops of 128x128, of the people of LSP extended and, thrice an epoch, of COCO's; its
+figures are those of poses in given boxes. `train` writes ``scenes.json`` after every run, and does not repeat what it
+holds; with `--zooms 1 2` it measures each run once more, images shown in these sizes. `latency` writes ``scenes_latency.json``. Further words
 of `train` are handed on to `posekit train`.
 """
 
@@ -23,7 +25,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.ladder import evaluated, held, root, shown, train
+from benchmarks.ladder import evaluated, held, root, train
+from benchmarks.people import people
 from benchmarks.record import write
 from posekit.data.synthetic import Synthetic
 from posekit.models.count import measure
@@ -38,15 +41,22 @@ EPOCHS = 33
 DRAWN = 73
 """Drawn scenes; with the 527 of COCO an epoch has 600."""
 TRUNK = ("--backbone", "efficientnet_lite", "--model.backbone.weights", "imagenet")
+FROZEN = ("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3)))
 OPTIONS = (
     *("--train.lr", "2e-3", "--train.trunk", "0.33", "--train.batch", "4", "--train.eval-every", "8"),
-    *("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
+    *FROZEN,
     # People of a small picture are small enough, and twenty thousand images too few to learn them upside down.
-    *("--augment.scene.scale", "0.8", "1.8", "--augment.scene.rotate-probability", "0"),
+    *("--augment.scene.scale", "0.8", "2.2", "--augment.scene.rotate-probability", "0"),
     *("--augment.scene.mosaic", "0.1", "--augment.scene.paste", "0.8", "--augment.scene.pasted", "3"),
 )
+CROPS = (
+    *("--size", "128", "128", "--train.epochs", "6", "--train.lr", "3e-3", "--train.trunk", "0.33"),
+    *("--augment.geometry.rotation", "0", "--augment.geometry.scale", "0.25", "--augment.geometry.shift", "0.05"),
+    *FROZEN,
+)
+"""Of the run that makes a trunk."""
 PEOPLE = (1, 4, 16, 64)
-COCO, LSP = "coco_mini_person/annotations", "lspe/annotations/lspe_train.json"
+COCO = "coco_mini_person/annotations"
 SKELETON = SKELETONS["coco17"]
 
 
@@ -56,33 +66,62 @@ def drawn_scenes(folder: Path) -> Path:
     return file if file.exists() else Synthetic(SKELETON, DRAWN, SIZE, seed=11, figures=4).to_files(folder)
 
 
-def command(system: str, drawn: Path, run: Path, epochs: int, start: Path | None, extra: tuple[str, ...]) -> list[str]:
-    """Words of one `posekit train`."""
-    trunk = TRUNK if start is None else (*TRUNK[:2], "--start", str(start))
+def command(system: str, folder: Path, run: Path, epochs: int, start: Path | None, extra: tuple[str, ...]) -> list[str]:
+    """Words of one `posekit train`; what is drawn and pasted lies in a folder."""
     return [
-        *("train", f"{system}-tiny", "--data.train", str(root() / COCO / "person_keypoints_train.json"), str(drawn)),
-        *("--data.val", str(root() / COCO / "person_keypoints_val.json"), "--data.people", str(root() / LSP)),
+        *("train", f"{system}-tiny", "--data.train", coco("train"), str(drawn_scenes(folder / "drawn"))),
+        *("--data.val", coco("val"), "--data.people", str(people(folder / "people"))),
         *("--data.skeleton", "coco17", "--size", *map(str, SIZE), "--train.epochs", str(epochs)),
-        *("--out", str(run), "--resume", *trunk, *OPTIONS, *extra),
+        *("--out", str(run), "--resume", *begun(start), *OPTIONS, *extra),
     ]
+
+
+def trunk_command(folder: Path, run: Path, start: Path | None, extra: tuple[str, ...]) -> list[str]:
+    """Words of the `posekit train` that makes a trunk."""
+    return [
+        *("train", "topdown-dark-tiny", "--data.train", str(people(folder / "people")), *[coco("train")] * 3),
+        *("--data.val", coco("val"), "--data.skeleton", "coco17"),
+        *("--out", str(run), "--resume", *begun(start), *CROPS, *extra),
+    ]
+
+
+def coco(split: str) -> str:
+    """The label file of a split."""
+    return str(root() / COCO / f"person_keypoints_{split}.json")
+
+
+def begun(start: Path | None) -> tuple[str, ...]:
+    """The words for the trunk."""
+    return TRUNK if start is None else (*TRUNK[:2], "--start", str(start))
 
 
 def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
     """Train system after system."""
     methods, _ = held("scenes")
-    drawn = drawn_scenes(asked.root / "drawn")
     for system in asked.only:
         run = asked.root / f"{system}-{asked.epochs}"
-        words = command(system, drawn, run, asked.epochs, asked.start, extra)
-        said = shown(words, run).replace(f"runs/ladder/{run.name}", f"runs/scenes/{run.name}")
-        said = said.replace(str(drawn), "runs/scenes/drawn/labels.json")
-        if methods.get(system, {}).get("command") != said:
-            methods[system] = {**train(words, run), "command": said}
+        words = command(system, asked.root, run, asked.epochs, asked.start, extra)
+        if methods.get(system, {}).get("command") != said(words, asked.root):
+            methods[system] = {**train(words, run), "command": said(words, asked.root)}
         if asked.zooms:
-            words = ["--data", str(root() / COCO / "person_keypoints_val.json"), "--zooms", *asked.zooms]
+            words = ["--data", coco("val"), "--zooms", *asked.zooms]
             methods[system].setdefault("zoomed", {})[" ".join(asked.zooms)] = evaluated(run, words)
         file = write("scenes", {"methods": methods}, size=SIZE)
         print(f"{system}: {methods[system]['figures']}; in {file}", flush=True)
+
+
+def trunk_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
+    """Train what whole images may start from, and measure it in given boxes."""
+    run = asked.root / "trunk"
+    words = trunk_command(asked.root, run, asked.start, extra)
+    found = {**train(words, run), "command": said(words, asked.root)}
+    found["figures"] = evaluated(run, ["--data", coco("val")])
+    print(f"{found['figures']}; in {write('scenes_trunk', {'methods': {'topdown-dark': found}})}", flush=True)
+
+
+def said(words: list[str], folder: Path) -> str:
+    """The command as a result file has it: without the places of this machine."""
+    return " ".join(["posekit", *words]).replace(str(root()), "$POSEKIT_DATA").replace(str(folder), "runs/scenes")
 
 
 def network(recipe: Recipe) -> Callable[[], Any]:
@@ -149,7 +188,7 @@ def timed(asked: argparse.Namespace) -> None:
 def main() -> None:
     """Train or time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "latency"))
+    parser.add_argument("what", choices=("trunk", "train", "latency"))
     parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--start", type=Path, help="a trained run whose trunk is gone on with")
@@ -158,7 +197,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     asked, extra = parser.parse_known_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if asked.what == "train":
+    if asked.what == "trunk":
+        trunk_trained(asked, tuple(extra))
+    elif asked.what == "train":
         trained(asked, tuple(extra))
     else:
         timed(asked)

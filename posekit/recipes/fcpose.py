@@ -12,18 +12,19 @@ from posekit.recipes.onestage import Form, Parts
 
 
 def fcpose(skeleton: Skeleton, form: Form) -> Parts:
-    """Filters for each instance over features that all share; the light form has thinner towers and fewer features."""
+    """Filters for each instance over features that all share.
+
+    The light form has thinner towers and fewer features, and leaves out the hills that are learnt beside: their fine
+    ones take a third of a light network's training step.
+    """
     neck = pyramid(form)
     light = FCPoseHead(channels=64, convs=2, width=64, features=16, hidden=16)
+    beside = {"fine": Side(of=f"side_{FINEST // 4}", weight=0.2), "coarse": Side(of=f"side_{FINEST}", weight=0.2)}
     return Parts(
-        codec=FCPose(points=len(skeleton.points), size=form.size, strides=strides_of(neck)),
+        codec=FCPose(points=len(skeleton.points), size=form.size, strides=strides_of(neck), sides=not form.tiny),
         model=OneStage(size=form.size, backbone=form.backbone, neck=neck, head=light if form.tiny else FCPoseHead()),
         losses=detection_losses()
-        | {
-            "joint_maps": JointMaps(weight=2.5),
-            "refine": Refine(weight=9.0),
-            "fine": Side(of=f"side_{FINEST // 4}", weight=0.2),
-            "coarse": Side(of=f"side_{FINEST}", weight=0.2),
-        },
+        | {"joint_maps": JointMaps(weight=2.5), "refine": Refine(weight=9.0)}
+        | ({} if form.tiny else beside),
         choose=suppressed(),
     )
