@@ -66,7 +66,7 @@ STUDIES = {
     "mtfl5_together": Study(
         "mtfl5",
         "ladder_mtfl5",
-        ("aid", "frelu", "dynamic", "guided", "okdhp"),
+        ("aid", "frelu", "condconv", "guided", "okdhp"),
         (0, 1, 2),
         parts=("--no-single",),
     ),

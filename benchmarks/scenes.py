@@ -9,8 +9,9 @@ process of its own and on one thread, resumed where it was stopped; 600 images a
 EfficientNet-Lite0 with ImageNet's weights, or, with `--start`, as another run left it, its first stages frozen. `trunk`
 makes such a run: heatmaps on crops of 128x128, of the people of LSP extended and, thrice an epoch, of COCO's; its
 figures are those of poses in given boxes. `train` writes ``scenes.json`` after every run, and does not repeat what it
-holds; with `--zooms 1 2` it measures each run once more, images shown in these sizes. `latency` writes ``scenes_latency.json``. Further words
-of `train` are handed on to `posekit train`.
+holds; with `--zooms 1 2` it measures each run once more, images shown in these sizes. `trunk` writes
+``scenes_trunk.json``, `latency` ``scenes_latency.json``. Further words of both trainings are handed on to `posekit
+train`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None) -> 
     """Put another activation in the place of every one that runs on maps.
 
     Those inside gates, which run on one vector an image (squeeze-excite), stay as they are, and so do those that never
-    run. A layer that ran in place is replaced by one in place where that is sound.
+    run. A layer that ran in place is replaced by one in place where that is sound. An FReLU starts as a plain ReLU.
 
     Args:
         net: changed; a trunk of ours, of timm, or any network that takes (B, 3, H, W).
@@ -74,6 +74,9 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None) -> 
 
 def _activation(name: str, channels: int, old: nn.Module) -> nn.Module:
     new = ACTIVATIONS[name](channels)
+    if isinstance(new, FReLU):
+        # It starts as a plain ReLU, so that a trunk keeps what it has learnt with one.
+        nn.init.zeros_(new.norm.weight)
     if isinstance(new, IN_PLACE):
         new.inplace = bool(getattr(old, "inplace", False))
     return new

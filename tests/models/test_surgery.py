@@ -63,6 +63,17 @@ def test_every_trunk_can_have_an_activation_with_places(name):
     assert not {nn.ReLU6, nn.Hardswish} & kinds
 
 
+def test_an_frelu_starts_as_a_plain_relu_and_can_leave_it():
+    plain, placed = SMALL["resnet"].build(), SMALL["resnet"].build()
+    placed.load_state_dict(plain.state_dict())
+    swap_activations(placed, "frelu")
+    for ours, theirs in zip(outputs(placed), outputs(plain), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    sum((x - 1).square().sum() for x in placed.train()(IMAGE)).backward()
+    gains = [layer.norm.weight.grad.abs().max() for layer in placed.modules() if type(layer).__name__ == "FReLU"]
+    assert all(gain > 0 for gain in gains)
+
+
 @pytest.mark.slow
 def test_hrnet_gives_each_of_its_places_an_activation_of_its_own():
     trunk = HRNet(32, multi_scale=True).build()
