@@ -147,6 +147,8 @@ def systems() -> Iterator[str]:
         )
     for name, values in next(iter(trained.values()), {}).get("baselines", {}).items():
         yield row(f"*{name}*", *_cells(values, figures), *("" for _ in heads))
+    for name, run in (read_result("scenes_trunk") or {"methods": {}})["methods"].items():
+        yield row(f"*`{name}-tiny` in given boxes*", *_cells(run["figures"], figures), *("" for _ in heads))
     yield ""
     if trained:
         seen = ", ".join(sorted({f"{run['images_seen']:,}" for run in trained.values()}))
