@@ -73,7 +73,7 @@ STUDIES = {
     "lspe": Study(
         "lspe",
         "ladder_lspe_imagenet",
-        ("guided", "frelu", "aid", f"teacher:{root() / 'lspe' / 'teacher_movenet_thunder.json'}"),
+        ("condconv", "frelu", "guided", f"teacher:{root() / 'lspe' / 'teacher_movenet_thunder.json'}"),
         (0,),
         IMAGENET,
         ("--no-single",),
