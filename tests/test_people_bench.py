@@ -63,7 +63,7 @@ def test_an_agreeing_teacher_brings_all_its_sure_points(made):
 
 
 def test_a_teacher_that_contradicts_most_is_not_believed_and_no_teacher_leaves_the_labels(made):
-    found = made([TRUE, TRUE], [(TRUE[::-1] + (0, 40), np.full(17, 0.9))])
+    found = made([TRUE, TRUE], [(TRUE[::-1] + np.array((0, 40)), np.full(17, 0.9))])
     for n in (0, 1):
         assert set(np.flatnonzero(found.visibility[n])) == set(JOINTS)
         np.testing.assert_allclose(found.xy[n][JOINTS], TRUE[JOINTS] + 0.5, atol=1e-5)
