@@ -9,6 +9,7 @@ from typing import Any
 
 from posekit.data.coco_structure import number
 from posekit.data.errors import DataError, plain
+from posekit.data.namesake import namesake
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
 Entry = Mapping[str, Any]
@@ -57,7 +58,12 @@ def read_skeleton(file: Path, category: Entry) -> tuple[Skeleton, tuple[str, ...
         if category.get("flip_pairs") is not None:
             mirror = _pairs(category["flip_pairs"], points, first=0, what="flip_pairs")
         skeleton, said = infer_skeleton(
-            str(category.get("name", "object")), points, mirror=mirror, bones=bones, sigmas=_sigmas(category, points)
+            str(category.get("name", "object")),
+            points,
+            mirror=mirror,
+            bones=bones,
+            sigmas=_sigmas(category, points),
+            namesake=namesake(points),
         )
         if category.get("symmetry") is not None:
             skeleton = dataclasses.replace(skeleton, symmetry=category["symmetry"])

@@ -10,6 +10,7 @@ import yaml
 
 from posekit.data.coco_structure import number
 from posekit.data.errors import DataError, plain, read_text
+from posekit.data.namesake import namesake
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
 EXPECTED = "a YOLO data.yaml with kpt_shape, names and train or val"
@@ -72,7 +73,11 @@ def read_skeleton(file: Path, content: dict[str, Any], number_: int, name: str) 
         raise DataError(f"{file}: expected 'kpt_oks_sigmas' to be {k} numbers above 0, got {sigmas}")
     try:
         skeleton, more = infer_skeleton(
-            name, points, mirror=mirror, sigmas=dict(zip(points, sigmas, strict=True)) if sigmas else None
+            name,
+            points,
+            mirror=mirror,
+            sigmas=dict(zip(points, sigmas, strict=True)) if sigmas else None,
+            namesake=namesake(points),
         )
     except ValueError as error:
         raise DataError(f"{file}: {plain(error)}") from None

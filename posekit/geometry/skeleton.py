@@ -161,6 +161,7 @@ def infer_skeleton(
     mirror: Sequence[tuple[str, str]] | None = None,
     bones: Sequence[tuple[str, str]] = (),
     sigmas: Mapping[str, float] | None = None,
+    namesake: Skeleton | None = None,
 ) -> tuple[Skeleton, tuple[str, ...]]:
     """Make the best skeleton that names alone allow, and say what was guessed.
 
@@ -170,6 +171,7 @@ def infer_skeleton(
         mirror: pairs when the data says them; ``None`` infers them from the names.
         bones: pairs of names, when the data says them.
         sigmas: OKS sigmas by name, when the data says them.
+        namesake: a known skeleton of the same names, whose bones and sigmas hold where the data says none.
 
     Returns:
         The skeleton, and one sentence for each thing that was inferred.
@@ -188,7 +190,17 @@ def infer_skeleton(
             )
     else:
         said.append("mirror pairs, from the file: " + (", ".join(f"{a}/{b}" for a, b in mirror) or "none"))
-    said.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones) if bones else "bones: none given")
+    known = None if namesake is None else f"from {namesake.name}, whose names these are"
+    if bones:
+        said.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones))
+    elif namesake is not None and namesake.bones:
+        bones = namesake.bones
+        said.append(f"bones: {known}")
+    else:
+        said.append("bones: none given")
+    source = "from the file"
+    if not sigmas and namesake is not None and namesake.sigmas:
+        sigmas, source = namesake.sigmas, str(known)
     skeleton = Skeleton(
         name=name,
         points=tuple(points),
@@ -202,5 +214,5 @@ def infer_skeleton(
         who = "all points" if len(unknown) == len(points) else ", ".join(unknown)
         said.append(f"OKS sigmas: {DEFAULT_SIGMA} (the declared default) for {who}")
     else:
-        said.append("OKS sigmas, from the file: " + ", ".join(f"{s:g}" for s in skeleton.oks_sigmas))
+        said.append(f"OKS sigmas, {source}: " + ", ".join(f"{s:g}" for s in skeleton.oks_sigmas))
     return skeleton, tuple(said)
