@@ -202,7 +202,9 @@ class Recipe:
         Args:
             weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
         """
-        net = self.kit.apply(self.model.build(self.codec.shapes, weights=weights))
+        trunk = self.model.backbone
+        trained = weights and (trunk.weights is not None or getattr(trunk, "pretrained", False))
+        net = self.kit.apply(self.model.build(self.codec.shapes, weights=weights), trained=trained)
         return self.quantise.apply(thin(net, self.thinned))
 
 

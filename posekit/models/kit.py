@@ -44,12 +44,13 @@ class Kit:
     noise: float = Field(default=0.1, ge=0)
     """How far the kernels start from the trunk's own, in its standard deviations; about 1 for a fresh trunk."""
 
-    def apply(self, net: nn.Module, image: Tensor | None = None) -> nn.Module:
+    def apply(self, net: nn.Module, image: Tensor | None = None, *, trained: bool = False) -> nn.Module:
         """The same network, changed; to be called once, when its weights are there and nothing else knows it yet.
 
         Args:
             net: a trunk, or a whole network whose ``backbone`` alone is changed.
             image: (B, 3, H, W) on which the trunk is run once to see what it does; see `survey`.
+            trained: the trunk has published weights; see `swap_activations`.
 
         Raises:
             ValueError: the trunk cannot be changed so; see `swap_convs` and `swap_activations`.
@@ -58,7 +59,7 @@ class Kit:
         if self.convolution != "static":
             swap_convs(trunk, self.convolution, self.kernels, self.temperature, noise=self.noise, image=image)
         if self.activation is not None:
-            swap_activations(trunk, self.activation, image)
+            swap_activations(trunk, self.activation, image, trained=trained)
         return net
 
     def advance(self, net: nn.Module, done: float) -> None:

@@ -34,16 +34,17 @@ def activates(layer: nn.Module) -> bool:
     return isinstance(layer, REPLACEABLE) or type(layer).__name__ in OTHERS
 
 
-def swap_activations(net: nn.Module, name: str, image: Tensor | None = None) -> int:
+def swap_activations(net: nn.Module, name: str, image: Tensor | None = None, *, trained: bool = False) -> int:
     """Put another activation in the place of every one that runs on maps.
 
     Those inside gates, which run on one vector an image (squeeze-excite), stay as they are, and so do those that never
-    run. A layer that ran in place is replaced by one in place where that is sound. An FReLU starts as a plain ReLU.
+    run. A layer that ran in place is replaced by one in place where that is sound.
 
     Args:
         net: changed; a trunk of ours, of timm, or any network that takes (B, 3, H, W).
         name: of `ACTIVATIONS`.
         image: (B, 3, H, W) on which the network is run once to see what it does; see `survey`.
+        trained: the network has weights that go with its activations: an FReLU starts as a plain ReLU then.
 
     Returns:
         How many layers were replaced.
@@ -68,14 +69,14 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None) -> 
         raise ValueError(f"no activation layer runs on maps in this {type(net).__name__}: there is nothing to replace")
     asks = name in BY_CHANNEL
     channels = {layer: _channels(path, layer, seen, name) if asks else 0 for path, layer in chosen.items()}
-    _replace(net, {layer: _activation(name, count, layer) for layer, count in channels.items()})
+    _replace(net, {layer: _activation(name, count, layer, trained) for layer, count in channels.items()})
     return len(channels)
 
 
-def _activation(name: str, channels: int, old: nn.Module) -> nn.Module:
+def _activation(name: str, channels: int, old: nn.Module, trained: bool) -> nn.Module:
     new = ACTIVATIONS[name](channels)
-    if isinstance(new, FReLU):
-        # It starts as a plain ReLU, so that a trunk keeps what it has learnt with one.
+    if trained and isinstance(new, FReLU):
+        # Drawn as published it would bury what the trunk has learnt.
         nn.init.zeros_(new.norm.weight)
     if isinstance(new, IN_PLACE):
         new.inplace = bool(getattr(old, "inplace", False))

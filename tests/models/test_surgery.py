@@ -63,10 +63,10 @@ def test_every_trunk_can_have_an_activation_with_places(name):
     assert not {nn.ReLU6, nn.Hardswish} & kinds
 
 
-def test_an_frelu_starts_as_a_plain_relu_and_can_leave_it():
+def test_an_frelu_in_a_trained_trunk_starts_as_a_plain_relu_and_can_leave_it():
     plain, placed = SMALL["resnet"].build(), SMALL["resnet"].build()
     placed.load_state_dict(plain.state_dict())
-    swap_activations(placed, "frelu")
+    swap_activations(placed, "frelu", trained=True)
     for ours, theirs in zip(outputs(placed), outputs(plain), strict=True):
         torch.testing.assert_close(ours, theirs)
     sum((x - 1).square().sum() for x in placed.train()(IMAGE)).backward()
