@@ -12,6 +12,7 @@ file holds that very run. Further words are handed on to `posekit ablate`.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -23,6 +24,7 @@ from typing import Any
 from benchmarks.ladder import SETUPS, held, root, training_files
 from benchmarks.ladder import command as ladder_command
 from benchmarks.record import RESULTS, write
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.studies.ablate import BASELINE
 
 METHOD = "topdown-dark"
@@ -140,9 +142,24 @@ def main() -> None:
         .replace(str(root()), "$POSEKIT_DATA")
         .replace(str(out), f"runs/light/{study.data}")
     )
+    for variant, row in result["variants"].items():
+        kept = [out / f"{variant}-seed{seed}" for seed in seeds[: len(row["values"])]]
+        row["best_epochs"] = [best_epoch(run, result["metric"]) for run in kept]
     name = f"light_{asked.study}"
     found = joined(name, {"asked": [said], "taken": taken, **result})
     print(f"in {write(name, found, data=study.data, size=SETUPS[study.data].size)}")
+
+
+def best_epoch(run: Path, metric: str) -> int | None:
+    """The epoch that a run's figures are of: an idea that starts later has no part in them. ``None``: not known."""
+    file = run / "metrics.csv"
+    if not file.exists():
+        return None
+    with file.open(encoding="utf-8") as rows:
+        values = {
+            int(row["epoch"]): float(row[f"val/{metric}"]) for row in csv.DictReader(rows) if row[f"val/{metric}"]
+        }
+    return (max if PROTOCOLS[metric].higher else min)(values, key=values.__getitem__)
 
 
 def joined(name: str, result: dict[str, Any]) -> dict[str, Any]:

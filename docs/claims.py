@@ -132,8 +132,8 @@ def ideas() -> Iterator[str]:
         metric, least = result["metric"], 2 * spreads()["topdown-dark"] * 2**0.5
         better = PROTOCOLS[metric].higher
         yield f"**{result['data']}, {metric}, {result['images_seen']:,} images seen each** (`{name}.json`):\n"
-        yield row("", metric, "here", "reported", "parameters", "MACs", "time in use", "time of a step")
-        yield row(*("---" for _ in range(8)))
+        yield row("", metric, "here", "best epoch", "reported", "parameters", "MACs", "time in use", "time of a step")
+        yield row(*("---" for _ in range(9)))
         base = result["variants"]["baseline"]
         for variant, found in result["variants"].items():
             spread = "" if found["spread"] is None else f" +- {found['spread']:.4f}"
@@ -143,6 +143,7 @@ def ideas() -> Iterator[str]:
                 variant,
                 f"{found['mean']:.4f}{spread}",
                 "" if variant == "baseline" else _said(gain, least),
+                ", ".join(str(epoch) for epoch in found.get("best_epochs", []) if epoch is not None),
                 "" if known is None else known.claim,
                 f"{found['parameters'] / 1e6:.2f} M",
                 f"{found['macs'] / 1e6:.1f} M",

@@ -83,3 +83,17 @@ def test_the_recipe_alone_is_taken_from_the_ladder_by_its_command(name, tmp_path
     assert light.lay_down(study, (0, 1), tmp_path) == {"baseline-seed0": f"{study.ladder}.json, commit abc"}
     assert json.loads((tmp_path / "baseline-seed0" / "summary.json").read_text())["figures"] == {"nme": 0.1}
     assert not (tmp_path / "baseline-seed1").exists()
+
+
+def test_the_epoch_that_figures_are_of(tmp_path):
+    assert light.best_epoch(tmp_path, "nme_interocular") is None
+    rows = [
+        "epoch,images,val/nme_interocular,val/pck_torso@0.2",
+        "1,10,0.3,0.1",
+        "2,20,,",
+        "3,30,0.1,0.4",
+        "4,40,0.2,0.5",
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(rows))
+    assert light.best_epoch(tmp_path, "nme_interocular") == 3
+    assert light.best_epoch(tmp_path, "pck_torso@0.2") == 4
