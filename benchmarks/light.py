@@ -75,7 +75,11 @@ STUDIES = {
     "lspe": Study(
         "lspe",
         "ladder_lspe_imagenet",
-        ("condconv", "frelu", "guided", f"teacher:{root() / 'lspe' / 'teacher_movenet_thunder.json'}"),
+        (
+            "guided",
+            "half_body",
+            *(f"{idea}:{root() / 'lspe' / 'teacher_movenet_thunder.json'}" for idea in ("teacher", "clean")),
+        ),
         (0,),
         IMAGENET,
         ("--no-single",),

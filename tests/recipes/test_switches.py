@@ -76,3 +76,11 @@ def test_all_that_fit_go_together():
 def test_what_does_not_fit_is_said(name, words, said):
     with pytest.raises(RecipeError, match=said):
         switched(recipe(name), *words)
+
+
+@pytest.mark.parametrize("words", [("teacher:a.json", "clean:a.json"), ("clean:a.json", "teacher:a.json")])
+def test_one_file_teaches_and_cleans(words):
+    lesson = switched(recipe(), *words).lesson
+    assert (lesson.points, lesson.outliers) == (1.0, 0.0)
+    with pytest.raises(RecipeError, match="takes one lesson"):
+        switched(recipe(), words[0], words[1].replace("a.json", "b.json"))
