@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -41,8 +41,9 @@ class Kit:
     """Of dynamic convolutions at the start."""
     anneal: float = Field(default=0.1, ge=0, le=1)
     """Share of the run in which the temperature falls to 1."""
-    noise: float = Field(default=0.1, ge=0)
-    """How far the kernels start from the trunk's own, in its standard deviations; about 1 for a fresh trunk."""
+    noise: Annotated[float, Field(ge=0)] | None = None
+    """How far the kernels start from the trunk's own, in its standard deviations; unset: 0.1, but 0.01 where it has
+    published weights, which 0.1 would bury."""
 
     def apply(self, net: nn.Module, image: Tensor | None = None, *, trained: bool = False) -> nn.Module:
         """The same network, changed; to be called once, when its weights are there and nothing else knows it yet.
@@ -57,7 +58,8 @@ class Kit:
         """
         trunk = getattr(net, "backbone", net)
         if self.convolution != "static":
-            swap_convs(trunk, self.convolution, self.kernels, self.temperature, noise=self.noise, image=image)
+            noise = self.noise if self.noise is not None else 0.01 if trained else 0.1
+            swap_convs(trunk, self.convolution, self.kernels, self.temperature, noise=noise, image=image)
         if self.activation is not None:
             swap_activations(trunk, self.activation, image, trained=trained)
         return net

@@ -102,6 +102,17 @@ def test_noise_parts_the_kernels_and_keeps_their_middle():
     assert not torch.equal(net[1].weight[0], net[1].weight[1])
 
 
+@pytest.mark.parametrize(
+    ("noise", "trained", "spread"), [(None, False, 0.1), (None, True, 0.01), (0.3, False, 0.3), (0.3, True, 0.3)]
+)
+def test_a_kit_parts_the_kernels_of_a_trained_trunk_less(noise, trained, spread):
+    torch.manual_seed(0)
+    trunk = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 128, 3))
+    own = trunk[1].weight.detach().clone()
+    Kit(convolution="dynamic", noise=noise).apply(trunk, trained=trained)
+    assert (trunk[1].weight - own).std().item() == pytest.approx(spread * own.std().item(), rel=0.02)
+
+
 @pytest.mark.parametrize("first", ["activation", "convolution"])
 def test_both_in_either_order(first):
     trunk = TRUNKS["mobilenet_v2"].build()
