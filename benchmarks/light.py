@@ -1,12 +1,13 @@
 """Which ideas for small networks help on real data: `posekit ablate` on the sets and budgets of the ladders.
 
-    python -m benchmarks.light mtfl5|mtfl5_together|lspe [--with IDEA...] [--seeds N...] [--root DIR]
+    python -m benchmarks.light mtfl5|mtfl5_together|mtfl5_best|lspe [--with IDEA...] [--seeds N...] [--root DIR]
 
 `mtfl5` trains the recipe alone under three seeds, and with each idea once; `mtfl5_together` with one idea of each kind
-at once, under three seeds; `lspe` the recipe alone, from ImageNet's weights, and with four together. Finished runs are
-kept under the root, and a study is made in several goes, each with some of the ideas: ``light_STUDY.json`` keeps those
-of earlier goes as long as the recipe alone gave the same. The recipe alone is not trained again where a ladder's result
-file holds that very run. Further words are handed on to `posekit ablate`.
+at once, under three seeds; `mtfl5_best` with those of them that do not lose alone, once; `lspe` the recipe alone, from
+ImageNet's weights, and with four together. Finished runs are kept under the root, and a study is made in several goes,
+each with some of the ideas: ``light_STUDY.json`` keeps those of earlier goes as long as the recipe alone gave the same.
+The recipe alone is not trained again where a ladder's result file holds that very run. Further words are handed on to
+`posekit ablate`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,13 @@ STUDIES = {
         (0, 1, 2),
         parts=("--no-single",),
     ),
+    "mtfl5_best": Study(
+        "mtfl5",
+        "ladder_mtfl5",
+        ("frelu", "condconv", "guided", "okdhp"),
+        (0,),
+        parts=("--no-single",),
+    ),
     "lspe": Study(
         "lspe",
         "ladder_lspe_imagenet",
@@ -133,7 +141,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("runs/light"))
     asked, extra = parser.parse_known_args()
     study = STUDIES[asked.study]
-    out = asked.root / study.data
+    out = asked.root / asked.study
     out.mkdir(parents=True, exist_ok=True)
     seeds = tuple(asked.seeds or study.seeds)
     taken = lay_down(study, seeds, out)
@@ -144,7 +152,7 @@ def main() -> None:
     said = (
         " ".join(["posekit", *words])
         .replace(str(root()), "$POSEKIT_DATA")
-        .replace(str(out), f"runs/light/{study.data}")
+        .replace(str(out), f"runs/light/{asked.study}")
     )
     for variant, row in result["variants"].items():
         kept = [out / f"{variant}-seed{seed}" for seed in seeds[: len(row["values"])]]

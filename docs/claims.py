@@ -14,6 +14,7 @@ from posekit.metrics.protocols import PROTOCOLS
 from posekit.recipes import RECIPES
 from posekit.recipes.switches import SWITCHES
 from posekit.skeletons import SKELETONS
+from posekit.studies.ablate import TOGETHER
 
 SETS = {
     "MTFL, NME": ("mtfl5",),
@@ -125,7 +126,7 @@ def _verdict(gains: list[float], least: float) -> str:
 
 def ideas() -> Iterator[str]:
     """The claims about ideas for small networks."""
-    for name in ("light_mtfl5", "light_mtfl5_together", "light_lspe"):
+    for name in ("light_mtfl5", "light_mtfl5_together", "light_mtfl5_best", "light_lspe"):
         result = read_result(name)
         if result is None:
             continue
@@ -151,6 +152,15 @@ def ideas() -> Iterator[str]:
                 f"x{found['step_ms_ratio']:.2f}",
             )
         yield ""
+        if TOGETHER in result["variants"]:
+            yield f"Together: {_asked(result)}.\n"
+
+
+def _asked(result: dict[str, Any]) -> str:
+    """The ideas of the last go of a study, without the files that some of them take."""
+    words = result["asked"][-1].split()
+    ideas = words[words.index("--with") + 1 : words.index("--seeds")]
+    return ", ".join(f"`{idea.partition(':')[0]}`" for idea in ideas)
 
 
 def _said(gain: float, least: float) -> str:
