@@ -176,20 +176,8 @@ def infer_skeleton(
     Returns:
         The skeleton, and one sentence for each thing that was inferred.
     """
-    said = [f"{len(points)} points: {', '.join(points)}"]
-    symmetry: Symmetry = "anatomical"
-    if mirror is None:
-        mirror = infer_mirror(points)
-        if mirror:
-            said.append("mirror pairs, from the names: " + ", ".join(f"{a}/{b}" for a, b in mirror))
-        else:
-            symmetry = "none"
-            said.append(
-                "mirror pairs: the names tell none, so images are not flipped in training; say `flip_pairs: []` in the "
-                "category where flipping needs no swap, or name points left_.../right_..."
-            )
-    else:
-        said.append("mirror pairs, from the file: " + (", ".join(f"{a}/{b}" for a, b in mirror) or "none"))
+    mirror, symmetry, about_mirror = _mirror_of(points, mirror)
+    said = [f"{len(points)} points: {', '.join(points)}", about_mirror]
     known = None if namesake is None else f"from {namesake.name}, whose names these are"
     if bones:
         said.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones))
@@ -216,3 +204,23 @@ def infer_skeleton(
     else:
         said.append(f"OKS sigmas, {source}: " + ", ".join(f"{s:g}" for s in skeleton.oks_sigmas))
     return skeleton, tuple(said)
+
+
+def _mirror_of(
+    points: Sequence[str], mirror: Sequence[tuple[str, str]] | None
+) -> tuple[Sequence[tuple[str, str]], Symmetry, str]:
+    """Mirror pairs, given or told by the names, what a mirror image means with them, and a sentence about them."""
+    if mirror is not None:
+        return (
+            mirror,
+            "anatomical",
+            "mirror pairs, from the file: " + (", ".join(f"{a}/{b}" for a, b in mirror) or "none"),
+        )
+    if mirror := infer_mirror(points):
+        return mirror, "anatomical", "mirror pairs, from the names: " + ", ".join(f"{a}/{b}" for a, b in mirror)
+    return (
+        (),
+        "none",
+        "mirror pairs: the names tell none, so images are not flipped in training; say `flip_pairs: []` in the "
+        "category where flipping needs no swap, or name points left_.../right_...",
+    )
