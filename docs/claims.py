@@ -143,7 +143,7 @@ def ideas() -> Iterator[str]:
             yield row(
                 variant,
                 f"{found['mean']:.4f}{spread}",
-                "" if variant == "baseline" else _said(gain, least),
+                "" if variant == "baseline" else _said(gain, least) if begun(result, found, variant) else LATE,
                 ", ".join(str(epoch) for epoch in found.get("best_epochs", []) if epoch is not None),
                 "" if known is None else known.claim,
                 f"{found['parameters'] / 1e6:.2f} M",
@@ -154,6 +154,20 @@ def ideas() -> Iterator[str]:
         yield ""
         if TOGETHER in result["variants"]:
             yield f"Together: {_asked(result)}.\n"
+
+
+LATE = "best before it begins"
+
+
+def begun(result: dict[str, Any], found: dict[str, Any], variant: str) -> bool:
+    """Whether an idea had begun in an epoch that its figures are of; dropping begins late in a run."""
+    if variant not in SWITCHES or not (best := [epoch for epoch in found.get("best_epochs", []) if epoch is not None]):
+        return True
+    plain = RECIPES["topdown-dark-tiny"](SKELETONS["coco17"], size=(64, 64))
+    drop = SWITCHES[variant].change(plain, "").augment.drop
+    words = result["asked"][-1].split()
+    epochs = int(words[words.index("--train.epochs") + 1])
+    return not drop.probability or any((epoch - 1) / epochs >= drop.start for epoch in best)
 
 
 def _asked(result: dict[str, Any]) -> str:

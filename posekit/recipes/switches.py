@@ -63,21 +63,21 @@ def _okdhp(recipe: Recipe, _: str) -> Recipe:
 
 
 def _teacher(recipe: Recipe, source: str) -> Recipe:
-    return replace(recipe, lesson=_of_one(recipe, source, "points") or _alone(recipe, Teacher(source)))
+    return replace(recipe, lesson=replace(_lesson_of(recipe, source), points=1.0))
 
 
 def _clean(recipe: Recipe, source: str) -> Recipe:
     """Labels that predictions contradict do not count; alone, nothing else is learnt from them."""
-    only = Teacher(source, points=0.0, outliers=0.0)
-    return replace(recipe, lesson=_of_one(recipe, source, "outliers") or _alone(recipe, only))
+    return replace(recipe, lesson=replace(_lesson_of(recipe, source), outliers=0.0))
 
 
-def _of_one(recipe: Recipe, source: str, field: str) -> Teacher | None:
-    """The lesson that is there from the same file, with its ``field`` as a teacher or as a cleaner has it."""
+def _lesson_of(recipe: Recipe, source: str) -> Teacher:
+    """The lesson that is there from the same source, or one that does nothing yet."""
     lesson = recipe.lesson
-    if not isinstance(lesson, Teacher) or lesson.source != source:
-        return None
-    return replace(lesson, points=1.0) if field == "points" else replace(lesson, outliers=0.0)
+    if isinstance(lesson, Teacher) and lesson.source == source:
+        return lesson
+    nothing: Teacher = _alone(recipe, Teacher(source, points=0.0))
+    return nothing
 
 
 def _alone(recipe: Recipe, lesson: Any) -> Any:
