@@ -22,11 +22,12 @@ from posekit.models.necks.concat import Concat
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp
 from posekit.models.necks.fpn import FPN
+from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 from posekit.models.topdown import AnyBackbone, check_size, without_weights
 
-AnySceneNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN | Concat, Field(discriminator="kind")]
+AnySceneNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN | Concat | MoveNetFPN, Field(discriminator="kind")]
 AnySceneHead = Annotated[
     Branches | FCOS | DirectPoseHead | FCPoseHead | DekrHead | DekrFirstHead, Field(discriminator="kind")
 ]

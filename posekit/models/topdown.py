@@ -17,6 +17,7 @@ from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.mobilenet_v4 import MobileNetV4
+from posekit.models.backbones.movenet import MoveNet
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.backbones.timm import Timm
@@ -27,14 +28,25 @@ from posekit.models.heads.simcc import SimCC
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp
 from posekit.models.necks.guided import Guided
+from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
 AnyBackbone = Annotated[
-    ResNet | MobileNetV2 | MobileNetV3 | MobileNetV4 | ShuffleNetV2 | HRNet | LiteHRNet | EfficientNetLite | DLA | Timm,
+    ResNet
+    | MobileNetV2
+    | MobileNetV3
+    | MobileNetV4
+    | ShuffleNetV2
+    | HRNet
+    | LiteHRNet
+    | EfficientNetLite
+    | DLA
+    | MoveNet
+    | Timm,
     Field(discriminator="kind"),
 ]
-AnyNeck = Annotated[Plain | Deconv | Upsample | DLAUp | Guided, Field(discriminator="kind")]
+AnyNeck = Annotated[Plain | Deconv | Upsample | DLAUp | Guided | MoveNetFPN, Field(discriminator="kind")]
 AnyHead = Annotated[Maps | Pooled | SimCC, Field(discriminator="kind")]
 
 

@@ -68,9 +68,11 @@ class SameConv2d(nn.Conv2d):
     Differs from TensorFlow where a map of odd size meets stride 2: images are multiples of 32 here, so none does.
     """
 
-    def __init__(self, before: int, after: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+    def __init__(
+        self, before: int, after: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
+    ) -> None:
         even = stride == 1
-        super().__init__(before, after, kernel, stride, kernel // 2 if even else 0, groups=groups, bias=False)
+        super().__init__(before, after, kernel, stride, kernel // 2 if even else 0, groups=groups, bias=bias)
         first = (kernel - stride) // 2
         last = kernel - stride - first
         self.margin = () if even else (first, last, first, last)

@@ -3,7 +3,8 @@
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp
 from posekit.models.necks.guided import Guided
+from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
-NECKS = {"none": Plain, "deconv": Deconv, "upsample": Upsample, "dla_up": DLAUp, "guided": Guided}
+NECKS = {"none": Plain, "deconv": Deconv, "upsample": Upsample, "dla_up": DLAUp, "guided": Guided, "movenet_fpn": MoveNetFPN}
