@@ -30,7 +30,7 @@ from benchmarks.ladder import evaluated, held, root, train
 from benchmarks.people import people
 from benchmarks.record import write
 from posekit.data.synthetic import Synthetic
-from posekit.models.count import measure
+from posekit.models.compress.count import measure
 from posekit.pipelines.decoding import read_out
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES, SYSTEMS

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from posekit.codecs.regression import Regression
 from posekit.losses import LOSSES
-from posekit.models.kit import Kit
+from posekit.models.rewrite.overrides import Kit
 from posekit.models.layers.frelu import FReLU
 from posekit.models.topdown import TopDown
 from posekit.recipe import RecipeError, Train, decoding, dump, load, parse, save

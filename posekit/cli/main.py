@@ -79,7 +79,7 @@ def _run(name: str, words: list[str], debug: bool) -> int:
 def _line(error: Exception) -> str:
     """An error on one line; pydantic's without its types and addresses."""
     if type(error).__name__ == "ValidationError":
-        from posekit.recipe import explain
+        from posekit.validation import explain
 
         return explain(error)  # type: ignore[arg-type]
     return " ".join(str(error).split()) or type(error).__name__

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 
 from posekit.data.batch import Batch
 from posekit.data.dataset import Dataset
-from posekit.pipelines.weights import save_weights
+from posekit.engines.torch import TorchEngine
+from posekit.evaluation.measure import Measured, measure
+from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
 from posekit.training import checkpoint
 from posekit.training.averaging import averaged
 from posekit.training.engine import TrainingError, engine_for, optimizer_for, set_rate
-from posekit.training.evaluate import Measured, measure
 from posekit.training.loader import shown, steps_per_epoch, training_loader
 from posekit.training.progress import Progress
 from posekit.training.schedule import rate
@@ -33,6 +34,7 @@ from posekit.training.start import begun
 from posekit.training.task import Task
 from posekit.training.watch import Watch
 from posekit.training.wrapped import wrapped
+from posekit.zoo.weights import save_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +241,7 @@ class Loop:
         row: dict[str, float | int] = {}
         verdict = torch.zeros(2, dtype=torch.float64, device="cpu")
         if engine.is_main_process:
-            measured = self.measured = measure(net, self.recipe, self.val, engine.device)
+            measured = self.measured = measure(self.predictor(net), self.val)
             row = {f"val/{name}": value for name, value in measured.figures.items()}
             # A first figure may be NaN; the next one that is not replaces it.
             first = progress.best is None or math.isnan(progress.best) or self._sparser()
@@ -254,6 +256,15 @@ class Loop:
             progress.waited += 1
             progress.stopped = 0 < self.options.patience <= progress.waited
         return row
+
+    def predictor(self, net: nn.Module | None = None) -> Predictor:
+        """A network of this run, ready to be called with images and measured.
+
+        Args:
+            net: ``None``: the one that trains.
+        """
+        engine = TorchEngine(net or self.net, self.recipe.codec, self.recipe.spec(), self.engine.device)
+        return Predictor(engine, max(self.options.batch, 32))
 
     def _sparser(self) -> bool:
         """Whether weights were pruned since the last measurement: a denser network's figure is no rival then."""

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from posekit.data.dataset import Dataset
+from posekit.evaluation.measure import measure
 from posekit.recipe import Recipe
-from posekit.training.evaluate import measure
 from posekit.training.loop import Loop
 from posekit.transforms.compose import Augment
 
@@ -48,9 +48,9 @@ def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: 
         say(f"only {len(dataset)} samples there; learning all of them")
     few = dataset.subset(np.arange(min(count, len(dataset))))
     loop = Loop(by_heart(recipe, len(few)), folder, few, few, device=device, repeat=STEPS, say=say)
-    before = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
+    before = measure(loop.predictor(), few).median_crop_error
     loop.train()
-    after = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
+    after = measure(loop.predictor(), few).median_crop_error
     longer = max(recipe.size)
     said = (
         f"median error {before:.2f} -> {after:.2f} px in {longer} px crops, {len(few)} samples, {ROUNDS * STEPS} steps"

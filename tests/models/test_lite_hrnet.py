@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from posekit.models.backbones.lite_hrnet import Exchange, LiteHRNet
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.layers.weighting import AcrossResolutions, ConditionalWeighting, OverSpace
 from posekit.models.necks.plain import Plain
 from posekit.models.topdown import TopDown

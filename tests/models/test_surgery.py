@@ -12,10 +12,10 @@ from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.layers.activations import ACTIVATIONS, BY_CHANNEL
 from posekit.models.layers.squeeze import SqueezeExcite
-from posekit.models.surgery import swap_activations
+from posekit.models.rewrite.replacement import swap_activations
 
 SMALL = {
     "mobilenet_v2": MobileNetV2(0.5),

@@ -14,8 +14,8 @@ from posekit.models import thinning
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.count import count_macs, count_parameters
-from posekit.models.thinning import channels, remove_channels, table_of, thin
+from posekit.models.compress.count import count_macs, count_parameters
+from posekit.models.compress.structured import channels, remove_channels, table_of, thin
 from posekit.recipes import RECIPES
 
 SIZE = (64, 96)

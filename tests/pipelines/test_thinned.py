@@ -6,8 +6,8 @@ import pytest
 import torch
 from figures import FOUR
 
-from posekit.models.count import count_macs
-from posekit.models.kit import Kit
+from posekit.models.compress.count import count_macs
+from posekit.models.rewrite.overrides import Kit
 from posekit.pipelines.thinned import thinned
 from posekit.pipelines.weights import load_weights, save_weights
 from posekit.recipes import RECIPES

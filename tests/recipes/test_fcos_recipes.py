@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS

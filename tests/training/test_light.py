@@ -10,9 +10,9 @@ from figures import FOUR
 from posekit.data.synthetic import Synthetic
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
-from posekit.models.netaug import NetAug
-from posekit.models.pruning import Prune, sparsity
-from posekit.models.quantise import FakeQuant, steps
+from posekit.models.rewrite.netaug import NetAug
+from posekit.models.compress.pruning import Prune, sparsity
+from posekit.models.compress.quantise import FakeQuant, steps
 from posekit.pipelines.weights import load_weights
 from posekit.recipes import RECIPES
 from posekit.training import loop as looping

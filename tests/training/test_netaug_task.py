@@ -14,7 +14,7 @@ from posekit.losses.weighting import AutoWeight
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.netaug import NetAug
+from posekit.models.rewrite.netaug import NetAug
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
 from posekit.training.averaging import averaged
