@@ -67,8 +67,11 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(importlib.import_module(_NAMES[name]), name)
     except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in ("torch", "accelerate"):
-            raise ImportError(f"posekit.{name} needs {error.name}: pip install 'posekit[train]'") from error
+        from posekit.extras import EXTRAS, how_to_install
+
+        missing = (error.name or "").split(".")[0]
+        if missing in EXTRAS:
+            raise ImportError(f"posekit.{name} needs {missing}: {how_to_install(missing)}") from error
         raise
     globals()[name] = value
     return value

@@ -93,9 +93,10 @@ assert np.allclose(grid.pixels(grid.cells(xy)), xy)
 
 
 def test_what_needs_torch_says_how_to_install_it():
-    done = run("import posekit\nposekit.load")
-    assert done.returncode != 0
-    assert "pip install 'posekit[train]'" in done.stderr
+    for words in ("posekit.train", "posekit.Recipe"):
+        done = run(f"import posekit\n{words}")
+        assert done.returncode != 0
+        assert "pip install 'posekit[train]'" in done.stderr
 
 
 def test_data_is_checked_and_packed_without_torch(tmp_path):

@@ -35,6 +35,7 @@ FLOORS = {
     "visualize": 2,
     "geometry": 1,
     "models": 1,
+    "extras": 1,
     "validation": 1,
     "words": 1,
 }
@@ -48,7 +49,7 @@ NEIGHBOURS = {
 
 TORCH_FREE = (
     *("geometry", "skeletons", "metrics", "postprocess", "visualize", "transforms", "data"),
-    *("engines", "pipelines", "evaluation", "zoo", "validation", "words"),
+    *("engines", "pipelines", "evaluation", "zoo", "extras", "validation", "words"),
 )
 """Rooms that work without torch."""
 

@@ -91,11 +91,18 @@ def predict(
     else:
         predictor = model
     if boxes is not None and not predictor.needs_boxes:
-        raise ValueError(f"{predictor!r} finds instances by itself: leave out the boxes")
+        raise ValueError(f"{predictor.name} finds instances by itself: leave out the boxes (--boxes)")
     jobs = _jobs(files, boxes, out if pictures else None)
     work = _Work(predictor.skeleton, drawing or Drawing(), not predictor.needs_boxes)
     images = tuple(work.run(predictor, jobs, lambda done: seen(done, len(files))))
-    result = Predictions(str(model), predictor.skeleton, images, tuple(work.faults), work.unread)
+    result = Predictions(
+        str(model) if isinstance(model, str | Path) else predictor.name,
+        predictor.skeleton,
+        images,
+        tuple(work.faults),
+        tuple(work.notes),
+        work.unread,
+    )
     if out is not None:
         result.write_json(out / "results.json")
     return result
@@ -125,6 +132,7 @@ class _Job:
     image_id: int
     boxes: NDArray[np.float64] | None
     faults: tuple[str, ...]
+    notes: tuple[str, ...]
     target: Path | None
     image: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
 
@@ -133,14 +141,16 @@ def _jobs(files: Sequence[Path], boxes: Path | None, drawings: Path | None) -> l
     """What is to be done, settled before the first image is read."""
     targets: Sequence[Path | None] = [None] * len(files) if drawings is None else output_names(files, drawings, ".jpg")
     if boxes is None:
-        return [_Job(file, n, None, (), target) for n, (file, target) in enumerate(zip(files, targets, strict=True), 1)]
+        return [
+            _Job(file, n, None, (), (), target) for n, (file, target) in enumerate(zip(files, targets, strict=True), 1)
+        ]
     jobs, unknown = [], 0
     for file, found, target in zip(files, read_boxes(boxes, files), targets, strict=True):
-        faults = found.faults
+        notes: tuple[str, ...] = ()
         if found.image_id is None:
             unknown += 1
-            faults = (f"{file}: not in {boxes}; no boxes, nothing predicted",)
-        jobs.append(_Job(file, found.image_id or 0, found.boxes, faults, target))
+            notes = (f"{file}: not in {boxes}; no boxes, nothing predicted",)
+        jobs.append(_Job(file, found.image_id or 0, found.boxes, found.faults, notes, target))
     if unknown == len(files):
         raise DataError(f"{boxes} names none of the {len(files)} images: are its file_names those of other images?")
     return jobs
@@ -158,6 +168,7 @@ class _Work:
     def __init__(self, skeleton: Skeleton, drawing: Drawing, finds: bool) -> None:
         self.skeleton, self.drawing, self.finds = skeleton, drawing, finds
         self.faults: list[str] = []
+        self.notes: list[str] = []
         self.unread = 0
 
     def run(
@@ -169,6 +180,7 @@ class _Work:
         def images() -> Iterator[NDArray[np.uint8]]:
             for job in jobs:
                 self.faults += job.faults
+                self.notes += job.notes
                 try:
                     job.image = read_image(job.file)
                 except DataError as error:

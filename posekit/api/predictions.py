@@ -48,7 +48,8 @@ class Predictions:
         model: as the user named it.
         skeleton: of the points.
         images: that could be read, in order.
-        faults: what was left out, in words: images that could not be read, boxes without extent.
+        faults: what had to be left out, in words: images that could not be read, boxes without extent.
+        notes: what else is to be said, such as images that the box file does not have.
         unread: how many images could not be read.
     """
 
@@ -56,6 +57,7 @@ class Predictions:
     skeleton: Skeleton
     images: tuple[PredictedImage, ...]
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     unread: int = 0
 
     def __len__(self) -> int:

@@ -89,8 +89,8 @@ def _model(options: Options) -> str | PosePredictor:
 
 def _print(found: Predictions, options: Options) -> None:
     """What was done, and what was left out."""
-    for fault in found.faults:
-        print(f"posekit predict: {fault}", file=sys.stderr)
+    for sentence in (*found.notes, *found.faults):
+        print(f"posekit predict: {sentence}", file=sys.stderr)
     table = f"; table in {options.csv}" if options.csv else ""
     pictures = f"; pictures in {options.out}" if options.pictures else ""
     print(

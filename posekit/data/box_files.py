@@ -23,7 +23,7 @@ class ImageBoxes:
     Args:
         image_id: of the image in the file; ``None``: the file does not have the image.
         boxes: (N, 4) x0 y0 x1 y1.
-        faults: what was left out, in words, with file and annotation.
+        faults: boxes that were left out, in words, with file and annotation.
     """
 
     image_id: int | None

@@ -88,6 +88,9 @@ class TorchMaps:
         self.device = torch.device(device)
         self.net = net.to(self.device).eval()
 
+    def __repr__(self) -> str:
+        return f"TorchMaps({type(self.net).__name__}, {self.device})"
+
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.floating]) -> dict[str, NDArray[np.float32]]:
         """Maps by name of images (B, H, W, 3), RGB in 0..255; NumPy."""

@@ -51,8 +51,8 @@ def predictions_of(predictor: PosePredictor, dataset: Dataset) -> Predictions:
         DataError: model and set share too few names, or the model is not shown boxes.
     """
     if not predictor.needs_boxes:
-        raise DataError(f"{predictor!r}: labels are reviewed by a model that is shown a box for each instance")
-    order = shared_points(predictor.skeleton, dataset.skeleton, repr(predictor))
+        raise DataError(f"{predictor.name}: labels are reviewed by a model that is shown a box for each instance")
+    order = shared_points(predictor.skeleton, dataset.skeleton, predictor.name)
     poses = predicted(predictor, dataset, progress=True)
     there = order >= 0
     return Predictions(to_files(dataset, poses.xy[:, order]) * there[:, None], poses.score[:, order] * there)

@@ -36,9 +36,14 @@ class Chain:
     def __init__(self, finder: PosePredictor, pose: PosePredictor, holding: int = 16) -> None:
         if finder.needs_boxes or not pose.needs_boxes:
             raise ValueError(
-                f"a chain is a model that finds instances, then one that is shown boxes; got {finder!r}, then {pose!r}"
+                f"a chain is a model that finds instances, then one that is shown boxes; got {finder.name}, then {pose.name}"
             )
         self.finder, self.pose, self.holding = finder, pose, holding
+
+    @property
+    def name(self) -> str:
+        """Of both models."""
+        return f"{self.finder.name}+{self.pose.name}"
 
     @property
     def skeleton(self) -> Skeleton:

@@ -31,6 +31,11 @@ class PosePredictor(Protocol):
     """What finds poses in images: a `Predictor`, a `Chain` of two, or a cascade."""
 
     @property
+    def name(self) -> str:
+        """For messages and files."""
+        ...
+
+    @property
     def skeleton(self) -> Skeleton:
         """Of the points that it finds."""
         ...
@@ -82,6 +87,11 @@ class Predictor:
     def spec(self) -> InferenceSpec:
         """What the model says of itself."""
         return self.engine.spec
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.spec.name
 
     @property
     def skeleton(self) -> Skeleton:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from posekit.engines.spec import Engine, InferenceSpec
+from posekit.extras import require
 from posekit.geometry.framing import Letterbox
 from posekit.pipelines.predictor import PosePredictor, Predictor
 from posekit.zoo.cascade import is_cascade
@@ -69,6 +70,7 @@ def _torch_engine(
     tiles: bool,
 ) -> Engine:
     find_model(model)  # What is not there is said before torch is imported, which takes seconds.
+    require("torch", f"{model}")
     from posekit.engines.torch import TorchEngine
     from posekit.zoo.weights import load_weights
 

@@ -10,20 +10,20 @@ import pytest
 from figures import FOUR, labelled_files
 from rich.console import Console
 
+from posekit.data.source import Data
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.measure import compared
+from posekit.evaluation.report import write_run_report
+from posekit.evaluation.sets import Sets, read_sets
+from posekit.evaluation.tables import figures_table, points_table
 from posekit.geometry.skeleton import Skeleton
-from posekit.pipelines.load import load
-from posekit.recipe import Data
 from posekit.training import overfit as overfitting
 from posekit.training.distributed import main_process, world
-from posekit.training.evaluate import compared
 from posekit.training.overfit import by_heart, overfit
 from posekit.training.progress import Progress
-from posekit.training.report import write_run_report
 from posekit.training.run import train
-from posekit.training.sets import Sets, read_sets
-from posekit.training.tables import figures_table, points_table
 from posekit.training.watch import Watch
+from posekit.zoo.load import load
 
 
 def shown(table):
@@ -39,7 +39,7 @@ def sets(drawn):
 
 def measured_off(recipe, dataset, pixels):
     rows = dataset.rows
-    return compared(dataset.xy[rows] + np.array([pixels, 0.0]), np.ones((len(rows), 4)), recipe, dataset)
+    return compared(dataset.xy[rows] + np.array([pixels, 0.0]), np.ones((len(rows), 4)), dataset, spec=recipe.spec())
 
 
 def test_a_run_writes_its_folder(small, tmp_path):
@@ -80,7 +80,9 @@ def test_the_report_is_one_file_that_fetches_nothing(small, sets, tmp_path):
     progress.close_epoch({"epoch": 1, "images": 24, "lr": 0.1, "loss/l1": 2.0, "val/epe": 5.0})
     progress.close_epoch({"epoch": 2, "images": 48, "lr": 0.1, "loss/l1": 1.0, "val/epe": 4.0})
     measured = measured_off(recipe, sets.val, 2.0)
-    path = write_run_report(tmp_path, recipe, progress, sets, measured, {"mean pose": measured.figures})
+    path = write_run_report(
+        tmp_path, recipe.spec(), sets, measured, {"mean pose": measured.figures}, progress.rows, {"network": "resnet"}
+    )
     page = path.read_text(encoding="utf-8")
     for words in (*FOUR.points, *sets.said, "mean pose", "topdown-regression-tiny", "Worst predictions", "48"):
         assert words in page
@@ -96,7 +98,7 @@ def test_the_worst_prediction_is_told_by_its_error(small, sets, tmp_path):
     error = np.linspace(0.5, 0.1, 8)
     error[3] = np.nan
     measured = replace(measured, instance_error=error)
-    page = write_run_report(tmp_path, recipe, Progress(), sets, measured, {}).read_text(encoding="utf-8")
+    page = write_run_report(tmp_path, recipe.spec(), sets, measured, {}, [], {}).read_text(encoding="utf-8")
     best, worst = (page.index(f"{part} predictions") for part in ("Best", "Worst"))
     assert page.index("drawn_1_000007.png: 0.100") - best < page.index("drawn_1_000000.png: 0.500") - best
     assert "drawn_1_000000.png: 0.500" in page[worst : worst + page[worst:].index("drawn_1_000007.png")]

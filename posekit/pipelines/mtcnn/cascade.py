@@ -99,6 +99,11 @@ class MTCNN:
         self.engines, self.config = engines, config or Cascade()
 
     @property
+    def name(self) -> str:
+        """Of the method."""
+        return "mtcnn"
+
+    @property
     def skeleton(self) -> Skeleton:
         """Five points of a face."""
         return FACE5
@@ -192,9 +197,9 @@ def proposals(face: Float, box: Float, scale: float, threshold: float) -> Window
     """
     score = _softmax(face)[:, 1]
     image, row, column = (score >= threshold).nonzero()
-    start = (STRIDE * np.stack([column, row], 1)).astype(np.float32)
-    low = np.floor((start + 1) / np.float32(scale)) - 1
-    high = np.floor((start + SIDES["proposal"]) / np.float32(scale))
+    start = (STRIDE * np.stack([column, row], 1)).astype(score.dtype)
+    low = np.floor((start + 1) / score.dtype.type(scale)) - 1
+    high = np.floor((start + SIDES["proposal"]) / score.dtype.type(scale))
     moves = box[image, :, row, column]
     return Windows(
         np.concatenate([low, high], 1),
@@ -208,7 +213,7 @@ def proposals(face: Float, box: Float, scale: float, threshold: float) -> Window
 def _softmax(logits: Float) -> Float:
     """Over axis 1, which has two classes."""
     shifted = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(1, keepdims=True), np.float32)
+    return np.asarray(shifted / shifted.sum(1, keepdims=True))
 
 
 def _poses(faces: Windows) -> Poses:

@@ -81,7 +81,7 @@ def moved(boxes: Float, moves: Float, shorter: float = 0.0) -> Float:
         moves: (N, 4) of each side, as a fraction of width or height.
         shorter: pixels that are taken off width and height before.
     """
-    sides = boxes[:, 2:] - boxes[:, :2] - np.float32(shorter)
+    sides = boxes[:, 2:] - boxes[:, :2] - boxes.dtype.type(shorter)
     return boxes + moves * np.concatenate([sides, sides], 1)
 
 

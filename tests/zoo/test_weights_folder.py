@@ -10,9 +10,13 @@ from figures import FOUR
 from safetensors.torch import load_file, save_file
 
 import posekit
-from posekit.pipelines.weights import WeightsError, find_weights, known, load_weights, save_weights
+from posekit.engines.spec import known
+from posekit.engines.torch import TorchEngine
+from posekit.pipelines.predictor import Predictor
 from posekit.recipe import save
 from posekit.recipes import RECIPES
+from posekit.zoo.folder import WeightsError, find_model, read_spec
+from posekit.zoo.weights import load_weights, save_weights
 
 FIGURES = {"pck@0.2": 0.75, "epe": 2.5, "epoch": 3}
 
@@ -41,7 +45,8 @@ def test_the_network_comes_back_bit_by_bit(folder, net, recipe):
         assert torch.equal(weights.net(image)["heatmap"], net(image)["heatmap"])
     assert not weights.net.training
     assert weights.recipe == recipe
-    assert weights.metrics == FIGURES
+    assert weights.spec == recipe.spec(FIGURES)
+    assert read_spec(folder) == weights.spec
     assert weights.path == folder
 
 
@@ -57,14 +62,14 @@ def test_the_card_says_what_it_is(folder):
     assert card.startswith("---\nlibrary_name: posekit\n")
     for words in ("topdown-dark-tiny", "tip, left_grip", "64x96", "codec `heatmap`", "| pck@0.2 | 0.75 |", "unknown"):
         assert words in card
-    assert json.loads((folder / "config.json").read_text())["licenses"]["code"] == "Apache-2.0"
+    assert json.loads((folder / "config.json").read_text())["spec"]["licences"]["code"] == "Apache-2.0"
 
 
 def test_a_run_folder_means_its_best(tmp_path, net, recipe, folder):
     run = tmp_path / "run"
     save_weights(run / "best", net, recipe, FIGURES)
-    assert find_weights(run) == run / "best"
-    assert find_weights(str(folder)) == folder
+    assert find_model(run) == run / "best"
+    assert find_model(str(folder)) == folder
 
 
 def test_a_folder_without_a_model_is_told(tmp_path, recipe):
@@ -80,10 +85,12 @@ def test_a_folder_without_a_model_is_told(tmp_path, recipe):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"format": 1, "reci', r"config\.json: not a posekit config \(JSONDecodeError"),
-        ('{"format": 1}', r"not a posekit config \(KeyError: 'recipe'"),
-        ("[1, 2]", r"not a posekit config \(TypeError"),
-        ('{"recipe": {"name": "x"}}', r"config\.json: recipe: skeleton: Field required"),
+        ('{"format": 2, "reci', r"config\.json: not a posekit config \(JSONDecodeError"),
+        ('{"format": 2}', r"config\.json: not a posekit config: it has no \"library\""),
+        ("[1, 2]", r"config\.json: not a posekit config"),
+        ('{"library": "posekit", "format": 1}', r"config\.json: format 1, this posekit reads 2"),
+        ('{"library": "posekit", "format": 2}', r"config\.json: it has no spec"),
+        ('{"library": "posekit", "format": 2, "spec": {"name": "x"}}', r"spec: skeleton: Field required; size: Field"),
     ],
 )
 def test_a_damaged_config_is_told(folder, text, message):
@@ -125,7 +132,7 @@ def test_the_hub_is_asked_and_its_answer_told(monkeypatch, folder):
     from huggingface_hub.errors import HFValidationError
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, allow_patterns: str(folder))
-    assert find_weights("somebody/tool-points") == folder
+    assert find_model("somebody/tool-points") == folder
 
     def refuse(error):
         def answer(*_, **__):
@@ -138,16 +145,36 @@ def test_the_hub_is_asked_and_its_answer_told(monkeypatch, folder):
         with pytest.raises(
             WeightsError, match=r"somebody/tool-points: no such folder, and the hub .*: no route to host"
         ):
-            find_weights("somebody/tool-points")
+            find_model("somebody/tool-points")
+
+
+def test_a_config_of_two_models_is_told(folder):
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    config["spec"]["size"] = [32, 32]
+    file.write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match="spec and recipe are of different models"):
+        load_weights(folder)
+    del config["recipe"]
+    file.write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match="it has no recipe"):
+        load_weights(folder)
 
 
 def test_load_gives_something_to_call(folder, net, recipe):
-    from posekit.pipelines.topdown import TopDownPipeline
-
     images = [np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)]
     loaded = posekit.load(folder, batch=3, flip_test=True)
-    assert (loaded.batch, loaded.flip) == (3, FOUR.flip)
-    np.testing.assert_array_equal(loaded(images)[0].xy, TopDownPipeline(net, recipe, flip_test=True)(images)[0].xy)
+    assert (loaded.batch, loaded.spec.flip) == (3, FOUR.flip)
+    plain = Predictor(TorchEngine(net, recipe.codec, replace(recipe.spec(), flip_test=True)))
+    # Its batch norms are folded.
+    np.testing.assert_allclose(loaded(images)[0].xy, plain(images)[0].xy, atol=1e-3)
+
+
+def test_what_a_model_cannot_do_is_refused(folder):
+    with pytest.raises(ValueError, match="is shown one box at a time: scales and tiles"):
+        posekit.load(folder, tiles=True)
+    with pytest.raises(ValueError, match="no runtime 'tensorrt'"):
+        posekit.load(folder, runtime="tensorrt")
 
 
 def test_what_could_not_be_measured_is_null_in_json():

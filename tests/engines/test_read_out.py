@@ -1,10 +1,12 @@
 """From images to poses by codecs of both kinds."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from figures import FOUR
 
-from posekit.pipelines.decoding import read_out
+from posekit.engines.torch import TorchEngine, read_out
 from posekit.recipes import RECIPES
 
 SIZE = (64, 96)
@@ -41,6 +43,7 @@ def test_codecs_of_instances_run_the_network_again_in_the_cells_they_choose():
 
 
 def test_instances_have_nothing_to_average_with_a_mirror():
-    net, codec, image = made("fcpose-tiny")
+    net, codec, _ = made("fcpose-tiny")
+    spec = replace(RECIPES["fcpose-tiny"](FOUR, size=SIZE).spec(), flip_test=True)
     with pytest.raises(ValueError, match=r"codec 'fcpose' runs a network for each instance.*leave the flip test out"):
-        read_out(net, codec, image, FOUR.flip)
+        TorchEngine(net, codec, spec)

@@ -10,10 +10,10 @@ import torch
 from figures import FOUR
 from torch import nn
 
-from posekit.models import thinning
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
+from posekit.models.compress import structured
 from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.compress.structured import channels, remove_channels, table_of, thin
 from posekit.recipes import RECIPES
@@ -117,7 +117,7 @@ def exported(net, expected, file):
 
 @pytest.mark.usefixtures("torch_pruning")
 def test_channels_that_matter_least_go(monkeypatch):
-    monkeypatch.setattr(thinning, "STEPS", 1000)
+    monkeypatch.setattr(structured, "STEPS", 1000)
     net = net_of(recipe_of(TRUNKS["resnet"]))
     block = net.backbone.layer1[0]
     with torch.no_grad():
@@ -136,8 +136,8 @@ def test_channels_that_matter_least_go(monkeypatch):
 
 @pytest.mark.usefixtures("torch_pruning")
 def test_what_cannot_be_is_told(monkeypatch):
-    monkeypatch.setattr(thinning, "STEPS", 4)
-    monkeypatch.setattr(thinning, "MOST", 0.1)
+    monkeypatch.setattr(structured, "STEPS", 4)
+    monkeypatch.setattr(structured, "MOST", 0.1)
     with pytest.raises(ValueError, match=r"of the multiply-accumulates are left when every layer has lost"):
         remove_channels(net_of(recipe_of(TRUNKS["resnet"])), SIZE, 1e-4)
     with pytest.raises(ValueError, match=r"channels of this ShuffleNetV2Backbone cannot be followed .* another trunk"):

@@ -9,11 +9,10 @@ import torch
 
 import posekit
 from posekit.models.mtcnn import Nets
-from posekit.pipelines.cascade import Cascade, CascadePipeline
-from posekit.pipelines.cascade_folder import STAGES, file_of, is_cascade, read_cascade, save_config, save_stage
-from posekit.pipelines.mtcnn_weights import load_mtcnn, read_mtcnn
-from posekit.pipelines.views import Views
-from posekit.pipelines.weights import WeightsError
+from posekit.pipelines.mtcnn.cascade import MTCNN, Cascade
+from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config, save_cascade_config
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.mtcnn import engines_of, load_mtcnn, read_mtcnn, read_nets, save_stage
 
 CASCADE = Cascade(smallest=24, scores=(0.3, 0.3, 0.3))
 
@@ -26,7 +25,7 @@ def nets():
 
 @pytest.fixture
 def folder(nets, tmp_path):
-    save_config(tmp_path, CASCADE, {"metrics": {"recall": 0.5}})
+    save_cascade_config(tmp_path, CASCADE, {"metrics": {"recall": 0.5}})
     for stage in STAGES:
         save_stage(tmp_path, stage, getattr(nets, stage))
     return tmp_path
@@ -41,9 +40,9 @@ def same(a, b):
 
 
 def test_what_is_written_is_read(folder, nets, monkeypatch):
-    read, cascade = read_cascade(folder)
+    read = read_nets(folder)
     assert same(read, nets)
-    assert cascade == CASCADE
+    assert read_cascade_config(folder)[0] == CASCADE
     assert not read.output.training
     assert same(read_mtcnn(folder), nets)
     monkeypatch.setenv("POSEKIT_MTCNN", str(folder))
@@ -54,15 +53,14 @@ def test_what_is_written_is_read(folder, nets, monkeypatch):
     ]
     config = json.loads((folder / "config.json").read_text())
     assert (config["kind"], config["metrics"]) == ("mtcnn", {"recall": 0.5})
-    assert "training_data" in config["licenses"]
 
 
 @pytest.mark.parametrize("load", [load_mtcnn, posekit.load])
 def test_loaded_it_finds_what_it_found_before(folder, nets, load):
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    (before,) = CascadePipeline(nets, CASCADE)([image])
-    finder = load(folder, batch=3)
-    assert (finder.config, finder.batch) == (CASCADE, 3)
+    (before,) = MTCNN(engines_of(nets), CASCADE)([image])
+    finder = load(folder)
+    assert finder.config == CASCADE
     (after,) = finder([image])
     assert len(after) > 0
     np.testing.assert_array_equal(after.xy, before.xy)
@@ -70,8 +68,8 @@ def test_loaded_it_finds_what_it_found_before(folder, nets, load):
     assert load_mtcnn(folder, other).config == other
 
 
-def test_a_cascade_has_no_views_and_no_flip_test(folder):
-    for options in ({"views": Views()}, {"flip_test": True}):
+def test_a_cascade_has_no_scales_and_no_flip_test(folder):
+    for options in ({"scales": (1.0, 2.0)}, {"tiles": True}, {"flip_test": True}):
         with pytest.raises(ValueError, match="a cascade, which looks at the image in all sizes"):
             posekit.load(folder, **options)
 
@@ -105,7 +103,7 @@ def test_damaged_and_foreign_files_are_refused_by_name(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format 2, this posekit reads 1"),
+        ({"format": 3}, "format 3, this posekit reads 2"),
         ({"cascade": {"smallest": -1}}, "cascade: smallest: .*greater than 0"),
         ({"cascade": 3}, "cascade"),
     ],
@@ -118,6 +116,6 @@ def test_a_config_that_cannot_be_is_refused(folder, change, message):
 
 
 def test_a_config_without_a_cascade_is_refused(folder):
-    (folder / "config.json").write_text('{"kind": "mtcnn", "format": 1}')
+    (folder / "config.json").write_text('{"library": "posekit", "kind": "mtcnn", "format": 2}')
     with pytest.raises(WeightsError, match=r"config\.json: not a cascade's config \(KeyError: 'cascade'\)"):
         load_mtcnn(folder)

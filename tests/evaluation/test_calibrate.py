@@ -7,8 +7,8 @@ import pytest
 from figures import FOUR
 
 from posekit.data.synthetic import Synthetic
-from posekit.training.calibrate import calibrate, first_half
-from posekit.training.evaluate import compared
+from posekit.evaluation.calibrate import calibrate, first_half
+from posekit.evaluation.measure import compared
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def guessed(recipe, dataset, power=2.0):
     truth = dataset.xy[dataset.rows]
     score = rng.uniform(0.1, 0.9, truth.shape[:2])
     wrong = rng.random(score.shape) > score**power
-    return compared(truth + np.where(wrong, 40.0, 0.0)[..., None], score, recipe, dataset)
+    return compared(truth + np.where(wrong, 40.0, 0.0)[..., None], score, dataset, spec=recipe.spec())
 
 
 def test_the_half_it_was_not_fitted_on_agrees_better(small, many):

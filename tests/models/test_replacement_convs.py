@@ -16,12 +16,12 @@ from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.heads.maps import Maps
-from posekit.models.rewrite.overrides import Kit
 from posekit.models.layers.activations import ACTIVATIONS
 from posekit.models.layers.dynamic import Attention, CondConv2d, DynamicConv2d, MixedConv2d
 from posekit.models.layers.squeeze import SqueezeExcite
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.guided import Guided
+from posekit.models.rewrite.overrides import Kit
 from posekit.models.rewrite.replacement import CONVOLUTIONS, anneal, swap_activations, swap_convs
 from posekit.models.topdown import TopDown
 

@@ -8,9 +8,9 @@ from figures import FOUR
 
 from posekit.models.compress.count import count_macs
 from posekit.models.rewrite.overrides import Kit
-from posekit.pipelines.thinned import thinned
-from posekit.pipelines.weights import load_weights, save_weights
 from posekit.recipes import RECIPES
+from posekit.zoo.structured import thinned
+from posekit.zoo.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("torch_pruning", reason="torch-pruning is not installed: pip install 'posekit[prune]'")
@@ -29,7 +29,7 @@ def saved(folder, name, **fields):
 def test_models_of_every_kind(name, tmp_path):
     before = saved(tmp_path / "before", f"{name}-tiny")
     made = thinned(before, 0.6)
-    save_weights(tmp_path / "after", made.net, made.recipe, made.metrics)
+    save_weights(tmp_path / "after", made.net, made.recipe, made.spec.figures)
     loaded, whole = load_weights(tmp_path / "after"), load_weights(before)
     assert 0.54 <= count_macs(loaded.net, SIZE) / count_macs(whole.net, SIZE) <= 0.6
     image = torch.rand(2, 3, *SIZE) * 255

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posekit.geometry.keypoints import Poses
-from posekit.postprocess.choose import Choose, merging
+from posekit.postprocess.suppress import NMS, across_views
 
 SIGMAS = (0.05,) * 4
 SQUARE = np.array([(0, 0), (60, 0), (60, 60), (0, 60)], np.float32)
@@ -19,25 +19,25 @@ def poses(shifts, scores):
 
 
 def test_the_best_come_first_and_the_weak_go():
-    kept = Choose(least=0.2, most=2)(poses((0, 10, 20, 30), (0.3, 0.9, 0.1, 0.5)), SIGMAS)
+    kept = NMS(score_threshold=0.2, max_instances=2)(poses((0, 10, 20, 30), (0.3, 0.9, 0.1, 0.5)), SIGMAS)
     np.testing.assert_allclose(kept.instance_score, (0.9, 0.5))
     np.testing.assert_allclose(kept.boxes[:, 0], (10, 30))
 
 
 @pytest.mark.parametrize("by", ["box", "oks"])
 def test_of_two_alike_the_better_stays(by):
-    kept = Choose(by=by, threshold=0.5)(poses((0, 1, 200), (0.6, 0.8, 0.4)), SIGMAS)
+    kept = NMS(method=by, threshold=0.5)(poses((0, 1, 200), (0.6, 0.8, 0.4)), SIGMAS)
     np.testing.assert_allclose(kept.instance_score, (0.8, 0.4))
 
 
 def test_none_keeps_both():
-    assert len(Choose()(poses((0, 1), (0.6, 0.8)), SIGMAS)) == 2
-    assert merging(Choose()).by == "oks"
-    assert merging(Choose(by="box")).by == "box"
+    assert len(NMS()(poses((0, 1), (0.6, 0.8)), SIGMAS)) == 2
+    assert across_views(NMS()).method == "oks"
+    assert across_views(NMS(method="box")).method == "box"
 
 
 def test_soft_lowers_the_score_of_the_lesser():
-    kept = Choose(by="soft_oks", threshold=0.9)(poses((0, 1, 200), (0.6, 0.8, 0.4)), SIGMAS)
+    kept = NMS(method="soft_oks", threshold=0.9)(poses((0, 1, 200), (0.6, 0.8, 0.4)), SIGMAS)
     np.testing.assert_allclose(kept.instance_score[:2], (0.8, 0.4), atol=1e-6)
     assert 0.01 < kept.instance_score[2] < 0.3
 
@@ -45,6 +45,6 @@ def test_soft_lowers_the_score_of_the_lesser():
 def test_nobody_stays_nobody():
     none = poses((0,), (0.5,)).each(lambda array: array[:0])
     for by in ("none", "box", "oks", "soft_oks"):
-        kept = Choose(by=by)(none, SIGMAS)
+        kept = NMS(method=by)(none, SIGMAS)
         assert kept.xy.shape == (0, 4, 2)
         assert kept.boxes.shape == (0, 4)

@@ -7,13 +7,12 @@ import torch
 from posekit.data.synthetic import Synthetic
 from posekit.geometry.keypoints import Instances, Keypoints, Poses
 from posekit.metrics.similarity import oks
-from posekit.pipelines.pose_ranking import judge_of
-from posekit.postprocess.ranking import Shape, rank_poses
+from posekit.postprocess.rescorer import PoseShape, rescore_by_shape
 from posekit.skeletons import SKELETONS
-from posekit.training.rank_poses import teach_ranking, teach_scorer, true_oks
+from posekit.training.pose_scorer import rescorer_of, train_rescorer, train_scorer, true_oks
 
 COCO = SKELETONS["coco17"]
-SHAPE = Shape.published("coco")
+SHAPE = PoseShape.published("coco")
 STANDING = np.array(
     [
         *((50, 10), (53, 7), (47, 7), (57, 9), (43, 9), (63, 25), (37, 25), (68, 43), (32, 43)),
@@ -53,11 +52,11 @@ def test_a_hundred_steps_teach_that_limbs_are_not_to_be_shuffled():
     rng = np.random.default_rng(0)
     found, worth = synthetic(1024, rng)
     score = np.full((1024, 17), 0.8)
-    net = teach_scorer(SHAPE.features(found, score), worth, epochs=25, batch=256)
+    net = train_scorer(SHAPE.features(found, score), worth, epochs=25, batch=256)
     true = people(200, rng)
     both = np.stack((true, shuffled(true, rng)), 1)
     poses = Poses(xy=both, score=np.full((200, 2, 17), 0.8), instance_score=np.ones((200, 2)))
-    ranked = rank_poses(poses, SHAPE, judge_of(net)).instance_score
+    ranked = rescore_by_shape(poses, SHAPE, rescorer_of(net, SHAPE).score).instance_score
     assert (ranked[:, 0] > ranked[:, 1]).mean() > 0.98
     assert np.median(ranked[:, 0]) > 3 * np.median(ranked[:, 1])
 
@@ -67,12 +66,12 @@ def test_teaching_is_the_same_every_time_and_touches_no_global_draw():
     found, worth = synthetic(40, rng)
     features = SHAPE.features(found, np.ones((40, 17)))
     torch.manual_seed(5)
-    one = teach_scorer(features, worth, epochs=2, batch=16, hidden=8)
+    one = train_scorer(features, worth, epochs=2, batch=16, hidden=8)
     after = torch.rand(3)
     torch.manual_seed(5)
     assert torch.equal(torch.rand(3), after)
-    two = teach_scorer(features, worth, epochs=2, batch=16, hidden=8)
-    other = teach_scorer(features, worth, epochs=2, batch=16, hidden=8, seed=1)
+    two = train_scorer(features, worth, epochs=2, batch=16, hidden=8)
+    other = train_scorer(features, worth, epochs=2, batch=16, hidden=8, seed=1)
     states = [net.state_dict() for net in (one, two, other)]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert not torch.equal(states[0]["l1.weight"], states[2]["l1.weight"])
@@ -83,13 +82,13 @@ def test_poses_of_unknown_worth_are_left_out():
     found, worth = synthetic(40, rng)
     features = SHAPE.features(found, np.ones((40, 17)))
     some = np.where(np.arange(40) < 20, worth, np.nan)
-    one = teach_scorer(features, some, epochs=1, hidden=8).state_dict()
-    two = teach_scorer(features[:20], worth[:20], epochs=1, hidden=8).state_dict()
+    one = train_scorer(features, some, epochs=1, hidden=8).state_dict()
+    two = train_scorer(features[:20], worth[:20], epochs=1, hidden=8).state_dict()
     assert all(torch.equal(value, two[name]) for name, value in one.items())
     with pytest.raises(ValueError, match="none of 40 poses has a known OKS"):
-        teach_scorer(features, np.full(40, np.nan))
+        train_scorer(features, np.full(40, np.nan))
     with pytest.raises(ValueError, match=r"expected features \(N, F\) and truth \(N,\); got \(40, 74\) and \(39,\)"):
-        teach_scorer(features, worth[1:])
+        train_scorer(features, worth[1:])
 
 
 def test_the_worth_of_a_pose_is_its_oks_with_whom_it_fits_best():
@@ -128,13 +127,13 @@ def test_a_ranking_puts_true_people_first_in_images_it_was_not_taught_on():
         # Wrong ones are surer of themselves.
         sure = np.repeat([0.9, 0.8], len(true))
         everyone.append(Poses(both, np.repeat(sure[:, None], 17, 1), sure))
-    made = teach_ranking(everyone, dataset, epochs=200)
+    made = train_rescorer(everyone, dataset, epochs=200)
     assert made.after["AP"] > made.before["AP"] + 0.15
-    assert made.taught == sum(len(poses) for poses in everyone[::2])
+    assert made.poses == sum(len(poses) for poses in everyone[::2])
 
 
 def test_a_ranking_needs_people_in_both_halves():
     dataset = Synthetic(COCO, 2, (96, 96), seed=4).dataset()
     nobody = Poses(np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros(0))
     with pytest.raises(ValueError, match="0 and 0 images with poses and labelled instances; give more images"):
-        teach_ranking([nobody, nobody], dataset)
+        train_rescorer([nobody, nobody], dataset)

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 
 from posekit.cli.main import main
 from posekit.models.mtcnn import Nets
-from posekit.pipelines.cascade import Cascade
-from posekit.pipelines.mtcnn_weights import FILES, NAMES, load_mtcnn, read_mtcnn
-from posekit.pipelines.weights import WeightsError
+from posekit.pipelines.mtcnn.cascade import Cascade
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.mtcnn import FILES, NAMES, load_mtcnn, read_mtcnn
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +91,8 @@ def test_the_other_layers_are_copied_as_they_are(folder):
 
 
 def test_loaded_ready_to_use(folder):
-    pipeline = load_mtcnn(folder, Cascade(smallest=30), batch=3)
-    assert (pipeline.config.smallest, pipeline.batch, pipeline.skeleton.name) == (30, 3, "face5")
+    pipeline = load_mtcnn(folder, Cascade(smallest=30))
+    assert (pipeline.config.smallest, pipeline.skeleton.name) == (30, "face5")
     (poses,) = pipeline([np.zeros((40, 50, 3), np.uint8)])
     assert poses.xy.shape[1:] == (5, 2)
 
@@ -168,7 +168,7 @@ def test_predict_finds_faces_itself(folder, tmp_path, capsys):
     results = json.loads((out / "results.json").read_text())
     (poses,) = load_mtcnn(folder)([cv2.imread(str(image))[:, :, ::-1].copy()])
     assert [r["score"] for r in results] == pytest.approx(poses.instance_score.tolist())
-    assert (out / "photo.png").is_file()
+    assert (out / "photo.jpg").is_file()
     capsys.readouterr()
     assert main(words) == 1
     assert "give --weights" in capsys.readouterr().err
@@ -180,6 +180,6 @@ def test_predict_refuses_options_that_do_not_go_together(folder, tmp_path, capsy
     boxes.write_text('{"images": [], "annotations": []}')
     words = ["predict", str(image), "--out", str(tmp_path / "out"), "--weights", str(folder)]
     assert main([*words, "--model", "mtcnn", "--boxes", str(boxes)]) == 1
-    assert "mtcnn finds instances by itself: leave out --boxes" in capsys.readouterr().err
+    assert "mtcnn finds instances by itself: leave out the boxes" in capsys.readouterr().err
     assert main([*words, "--model", "runs/mine"]) == 1
     assert "--weights are of --model mtcnn" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
-from posekit.postprocess.ranking import COCO_BONES, CROWDPOSE_BONES, Shape, rank_poses
+from posekit.postprocess.rescorer import COCO_BONES, CROWDPOSE_BONES, PoseShape, rescore_by_shape
 from posekit.skeletons import SKELETONS
 
 COCO, CROWD = SKELETONS["coco17"], SKELETONS["crowdpose14"]
@@ -22,11 +22,11 @@ def drawn(points, seed=0, size=200.0):
 @pytest.mark.parametrize(
     ("shape", "size"),
     [
-        (Shape.published("coco"), 74),
-        (Shape.published("crowdpose"), 59),
-        (Shape.of(COCO), 74),
-        (Shape.of(CROWD), 59),
-        (Shape.of(FOUR), 13),
+        (PoseShape.published("coco"), 74),
+        (PoseShape.published("crowdpose"), 59),
+        (PoseShape.of(COCO), 74),
+        (PoseShape.of(CROWD), 59),
+        (PoseShape.of(FOUR), 13),
     ],
 )
 def test_sizes(shape, size):
@@ -43,11 +43,11 @@ def test_published_bones_are_those_of_the_skeletons():
 @pytest.mark.parametrize(
     ("shape", "bones"),
     [
-        (Shape.published("coco"), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
-        (Shape.published("crowdpose"), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
-        (Shape.published("crowdpose", compat=True), {("left_hip", "left_knee"), ("left_knee", "left_ankle")}),
-        (Shape.of(COCO), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
-        (Shape.of(CROWD), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
+        (PoseShape.published("coco"), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
+        (PoseShape.published("crowdpose"), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
+        (PoseShape.published("crowdpose", compat=True), {("left_hip", "left_knee"), ("left_knee", "left_ankle")}),
+        (PoseShape.of(COCO), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
+        (PoseShape.of(CROWD), {("left_shoulder", "left_hip"), ("right_shoulder", "right_hip")}),
     ],
 )
 def test_the_unit_is_the_torso(shape, bones):
@@ -56,10 +56,10 @@ def test_the_unit_is_the_torso(shape, bones):
 
 
 def test_a_skeleton_without_a_torso_takes_all_bones():
-    assert Shape.of(FOUR).unit == (0, 1, 2)
+    assert PoseShape.of(FOUR).unit == (0, 1, 2)
 
 
-@pytest.mark.parametrize("shape", [Shape.published("coco"), Shape.of(FOUR)], ids=["coco", "four"])
+@pytest.mark.parametrize("shape", [PoseShape.published("coco"), PoseShape.of(FOUR)], ids=["coco", "four"])
 @given(st.floats(0.5, 20), st.floats(-500, 500), st.floats(-500, 500), st.integers(0, 99))
 @settings(max_examples=25, deadline=None)
 def test_neither_place_nor_size_matters(shape, scale, x, y, seed):
@@ -71,7 +71,7 @@ def test_neither_place_nor_size_matters(shape, scale, x, y, seed):
 def test_features_by_hand():
     """Bones tip-left grip, tip-right grip, left grip-end of lengths 5, 10 and 3; the unit is 6."""
     xy = np.array([(0.0, 0.0), (3.0, 4.0), (-8.0, 6.0), (3.0, 1.0)])
-    found = Shape.of(FOUR).features(xy, np.array([0.1, 0.2, 0.3, 0.4]))
+    found = PoseShape.of(FOUR).features(xy, np.array([0.1, 0.2, 0.3, 0.4]))
     along = [-3, -4, 8, -6, 0, 3]
     np.testing.assert_allclose(found, [*(v / 6 for v in (*along, 5, 10, 3)), 0.1, 0.2, 0.3, 0.4], rtol=1e-6)
     assert found.dtype == np.float32
@@ -79,15 +79,15 @@ def test_features_by_hand():
 
 def test_the_unit_is_at_least_a_pixel():
     xy, score = drawn(4, size=1e-3)
-    np.testing.assert_allclose(Shape.of(FOUR).features(xy, score)[:, :2], xy[:, 0] - xy[:, 1], rtol=1e-5)
-    assert np.isfinite(Shape.of(FOUR).features(np.zeros((4, 2)), np.zeros(4))).all()
+    np.testing.assert_allclose(PoseShape.of(FOUR).features(xy, score)[:, :2], xy[:, 0] - xy[:, 1], rtol=1e-5)
+    assert np.isfinite(PoseShape.of(FOUR).features(np.zeros((4, 2)), np.zeros(4))).all()
 
 
 def test_scores_are_multiplied_by_what_the_network_says():
     xy, score = drawn(4)
     poses = Poses(xy=xy, score=score, instance_score=np.ones(3))
     told = np.array([0.5, np.nan, 1.5])
-    ranked = rank_poses(poses, Shape.of(FOUR), lambda features: told[: len(features)])
+    ranked = rescore_by_shape(poses, PoseShape.of(FOUR), lambda features: told[: len(features)])
     np.testing.assert_allclose(ranked.instance_score, score.mean(1) * [0.5, 0, 1])
     assert ranked.xy is poses.xy
 
@@ -95,7 +95,7 @@ def test_scores_are_multiplied_by_what_the_network_says():
 def test_images_of_a_batch_are_judged_together():
     xy, score = (np.stack([array, array[::-1]]) for array in drawn(4))
     poses = Poses(xy=xy, score=score, instance_score=np.ones((2, 3)))
-    ranked = rank_poses(poses, Shape.of(FOUR), lambda features: features[:, 0].clip(0, 1))
+    ranked = rescore_by_shape(poses, PoseShape.of(FOUR), lambda features: features[:, 0].clip(0, 1))
     np.testing.assert_allclose(ranked.instance_score[0], ranked.instance_score[1, ::-1])
     assert (ranked.instance_score > 0).any()
 
@@ -103,8 +103,8 @@ def test_images_of_a_batch_are_judged_together():
 def test_what_does_not_fit_is_refused():
     xy, score = drawn(5)
     with pytest.raises(ValueError, match=r"expected xy \(..., 4, 2\) and score \(..., 4\); got \(3, 5, 2\)"):
-        Shape.of(FOUR).features(xy, score)
+        PoseShape.of(FOUR).features(xy, score)
     with pytest.raises(ValueError, match="skeleton 'bare' has no bones"):
-        Shape.of(Skeleton(name="bare", points=("a", "b")))
+        PoseShape.of(Skeleton(name="bare", points=("a", "b")))
     with pytest.raises(ValueError, match=r"some of the 1 bones; got \(1,\)"):
-        Shape(2, ((0, 1),), (1,))
+        PoseShape(2, ((0, 1),), (1,))

@@ -1,6 +1,7 @@
 """A calibration in the weights folder reaches the scores of predictions, and nothing else."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from figures import FOUR
 
 import posekit
 from posekit.metrics.calibration import Calibration
-from posekit.pipelines.weights import WeightsError, load_weights, save_calibration, save_weights
 from posekit.recipes import RECIPES
+from posekit.zoo.folder import WeightsError, read_spec, write_spec
+from posekit.zoo.weights import load_weights, save_weights
 
 MADE = Calibration(temperature=2.0, shift=-0.5, meaning="error below 0.1 of the box's longer side")
 
@@ -31,12 +33,17 @@ def images():
 
 def rewritten(folder, value):
     file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"calibration": value}))
+    config = json.loads(file.read_text())
+    config["spec"]["calibration"] = value
+    file.write_text(json.dumps(config))
+
+
+def keep(folder, calibration):
+    write_spec(folder, replace(read_spec(folder), calibration=calibration))
 
 
 def test_a_folder_without_one_gives_the_codecs_scores(folder, images):
-    assert "calibration" not in json.loads((folder / "config.json").read_text())
-    assert load_weights(folder).calibration is None
+    assert json.loads((folder / "config.json").read_text())["spec"]["calibration"] is None
     before = posekit.load(folder)(images)
     rewritten(folder, None)
     after = posekit.load(folder)(images)
@@ -47,9 +54,9 @@ def test_a_folder_without_one_gives_the_codecs_scores(folder, images):
 
 def test_scores_are_calibrated_and_places_are_not(folder, images):
     before = posekit.load(folder)(images)
-    save_calibration(folder, MADE)
+    keep(folder, MADE)
     loaded = posekit.load(folder)
-    assert loaded.calibration == MADE
+    assert loaded.spec.calibration == MADE
     boxes = [np.array([[0.0, 0, 50, 40], [5, 5, 30, 30]]), np.zeros((0, 4))]
     for old, new in zip(before, loaded(images), strict=True):
         assert old.xy.tobytes() == new.xy.tobytes()
@@ -64,23 +71,25 @@ def test_scores_are_calibrated_and_places_are_not(folder, images):
 def test_writing_one_changes_nothing_else(folder):
     names = sorted(p.name for p in folder.iterdir())
     kept = {name: (folder / name).read_bytes() for name in names if name != "config.json"}
-    before, text = load_weights(folder), (folder / "config.json").read_text()
-    save_calibration(folder, Calibration(3.0))
-    save_calibration(folder, MADE)
+    before = load_weights(folder)
+    keep(folder, Calibration(3.0))
+    keep(folder, MADE)
     assert sorted(p.name for p in folder.iterdir()) == names
     assert {name: (folder / name).read_bytes() for name in kept} == kept
     after = load_weights(folder)
-    assert (after.recipe, after.metrics, after.calibration) == (before.recipe, before.metrics, MADE)
-    assert (folder / "config.json").read_text().startswith(text.removesuffix("\n}\n"))
+    assert (after.recipe, after.spec) == (before.recipe, replace(before.spec, calibration=MADE))
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"temperature": -1}, "calibration: temperature: Input should be greater than 0; mend it, or make it anew"),
-        ({"temperature": 0, "shift": float("nan")}, "temperature: .*greater than 0; shift: .*finite number"),
+        ({"temperature": -1}, "calibration.temperature: Input should be greater than 0"),
+        (
+            {"temperature": 0, "shift": float("nan")},
+            r"temperature: .*greater than 0; calibration\.shift: .*finite number",
+        ),
         ({"temperatur": 1.0}, "temperatur: Unexpected keyword argument"),
-        ([2.0, 0.1], "calibration: Input should be a dictionary"),
+        ([2.0, 0.1], "calibration: Input should be"),
     ],
 )
 def test_a_calibration_that_is_none_is_told_in_one_line(folder, value, message):

@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from posekit.data.synthetic import Synthetic
-from posekit.pipelines.onestage import OneStagePipeline
-from posekit.pipelines.views import Views
+from posekit.engines.torch import TorchEngine
+from posekit.evaluation.matching import matched, precision
+from posekit.evaluation.measure import found
+from posekit.geometry.framing import Letterbox
+from posekit.pipelines.predictor import Predictor
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
-from posekit.training.scenes import found, matched, precision
 
 SKELETON = SKELETONS["lsp14"]
 
@@ -60,6 +62,10 @@ def recipe():
     return replace(made, codec=replace(made.codec, joints=False, unit=None))
 
 
+def finder(net, recipe, **spec):
+    return Predictor(TorchEngine(net, recipe.codec, replace(recipe.spec(), **spec)), batch=8)
+
+
 def painted(height, width, start, end, size=5):
     """A picture with a red and a blue square, whose middles are the ends."""
     image = np.zeros((height, width, 3), np.uint8)
@@ -69,7 +75,7 @@ def painted(height, width, start, end, size=5):
 
 
 def test_points_come_back_in_pixels_of_each_image(recipe):
-    pipeline = OneStagePipeline(Knowing(recipe.codec), recipe)
+    pipeline = finder(Knowing(recipe.codec), recipe)
     images = [
         painted(64, 96, (20, 20), (60, 40)),
         painted(200, 150, (40, 60), (100, 150)),
@@ -84,7 +90,7 @@ def test_points_come_back_in_pixels_of_each_image(recipe):
 
 
 def test_tiles_find_what_is_small_and_nobody_twice(recipe):
-    pipeline = OneStagePipeline(Knowing(recipe.codec), recipe, views=Views(tiles=True))
+    pipeline = finder(Knowing(recipe.codec), recipe, framing=Letterbox(tiles=True))
     image = painted(256, 384, (300, 200), (340, 220), size=3)
     (poses,) = pipeline([image])
     sure = poses.above(0.5)
@@ -93,7 +99,7 @@ def test_tiles_find_what_is_small_and_nobody_twice(recipe):
 
 
 def test_boxes_are_refused(recipe):
-    pipeline = OneStagePipeline(Knowing(recipe.codec), recipe)
+    pipeline = finder(Knowing(recipe.codec), recipe)
     with pytest.raises(ValueError, match="leave out the boxes"):
         pipeline([np.zeros((8, 8, 3), np.uint8)], [np.zeros((1, 4))])
     with pytest.raises(ValueError, match="image 0: expected RGB uint8"):
@@ -129,9 +135,8 @@ def test_an_untrained_network_is_measured_in_the_images_own_pixels(recipe):
     torch.manual_seed(0)
     dataset = Synthetic(SKELETON, count=3, size=(80, 60), seed=4, figures=2).dataset()
     net = recipe.build().eval()
-    loose = replace(recipe, choose=replace(recipe.choose, least=0.0))
-    everyone = found(net, loose, dataset, "cpu")
-    pipeline = OneStagePipeline(net, loose)
+    pipeline = finder(net, recipe, nms=replace(recipe.nms, score_threshold=0.0))
+    everyone = found(pipeline, dataset)
     direct = pipeline([record.read() for record in dataset.images])
     for measured, predicted in zip(everyone, direct, strict=True):
         np.testing.assert_allclose(measured.xy, predicted.xy, atol=2e-2)

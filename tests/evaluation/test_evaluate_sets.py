@@ -10,22 +10,30 @@ from stand_ins import Small, Told
 
 from posekit.data.errors import DataError
 from posekit.data.pack import pack, read_pack
+from posekit.data.source import Data
 from posekit.data.synthetic import Synthetic
+from posekit.engines.torch import TorchEngine
+from posekit.evaluation.measure import compared, mean_pose, measure
+from posekit.evaluation.sets import read_set, read_sets
 from posekit.geometry.skeleton import Skeleton
-from posekit.recipe import Data, RecipeError
-from posekit.training.evaluate import baselines, compared, mean_pose, measure
-from posekit.training.loader import still_loader
-from posekit.training.sets import read_set, read_sets
+from posekit.pipelines.predictor import Predictor
+from posekit.training.run import baselines
+from posekit.transforms.geometric import still_crop
 
 
-def knowing(recipe, dataset):
-    """A network that says the truth."""
-    xy = torch.cat([batch.instances.keypoints.xy[:, 0] for batch in still_loader(dataset, recipe)])
-    return Told((xy / torch.tensor([recipe.size[1], recipe.size[0]]) - 0.5).float())
+def of_net(net, recipe):
+    return Predictor(TorchEngine(net, recipe.codec, recipe.spec()))
+
+
+def knowing(recipe, dataset, off=(0.0, 0.0)):
+    """A predictor that says the truth, or lies so many crop pixels beside it."""
+    crops = [still_crop(dataset.instance(i), recipe.size) for i in range(len(dataset))]
+    xy = torch.from_numpy(np.concatenate([crop.instances.keypoints.xy for crop in crops])) + torch.tensor(off)
+    return of_net(Told((xy / torch.tensor([recipe.size[1], recipe.size[0]]) - 0.5).float()), recipe)
 
 
 def test_true_predictions_are_perfect(small, drawn):
-    measured = measure(knowing(small(), drawn), small(), drawn, "cpu")
+    measured = measure(knowing(small(), drawn), drawn)
     assert measured.figures["pck@0.05"] == 1.0
     assert measured.figures["epe"] == pytest.approx(0, abs=1e-4)
     assert measured.median_crop_error == pytest.approx(0, abs=1e-4)
@@ -36,9 +44,7 @@ def test_true_predictions_are_perfect(small, drawn):
 def test_a_pack_is_measured_in_its_own_pixels(small, tmp_path):
     large = Synthetic(FOUR, count=5, size=(96, 80), seed=2).dataset()
     packed = read_pack(pack(large, tmp_path / "set.zip", 32))
-    net = knowing(small(), packed)
-    net.coords = net.coords + 3 / 64 * torch.tensor([0.0, 1.0])
-    measured = measure(net, small(), packed, "cpu")
+    measured = measure(knowing(small(), packed, (0.0, 3.0)), packed)
     boxes = packed.boxes[packed.rows]
     # Three crop pixels down; a crop pixel is max(w / 48, h / 64) * 1.25 pixels of the pack.
     side = np.maximum((boxes[:, 2] - boxes[:, 0]) / 48, (boxes[:, 3] - boxes[:, 1]) / 64) * 1.25
@@ -50,14 +56,14 @@ def test_a_pack_is_measured_in_its_own_pixels(small, tmp_path):
 
 def test_measuring_leaves_the_mode_of_the_network(small, drawn):
     net = Small(4).train()
-    measure(net, small(), drawn, "cpu")
+    measure(of_net(net, small()), drawn)
     assert net.training
 
 
 def test_better_follows_the_direction_of_the_figure(small, drawn):
     truth = drawn.xy[drawn.rows]
-    up = compared(truth, np.ones((8, 4)), replace(small(), metric="pck@0.2"), drawn)
-    down = compared(truth + 5.0, np.ones((8, 4)), replace(small(), metric="epe"), drawn)
+    up = compared(truth, np.ones((8, 4)), drawn, "pck@0.2")
+    down = compared(truth + 5.0, np.ones((8, 4)), drawn, "epe")
     assert up.main == "pck@0.2"
     assert up.value == 1.0
     assert up.better_than(0.5) and not up.better_than(1.0)
@@ -120,11 +126,11 @@ def test_a_validation_file_is_taken_as_it_is(tmp_path):
 def test_sets_that_do_not_fit_are_refused(tmp_path):
     ours = labelled_files(tmp_path / "a", count=4)
     other = labelled_files(tmp_path / "b", count=4, skeleton=Skeleton(name="two", points=("tip", "end"), bones=()))
-    with pytest.raises(RecipeError, match=r"training data has points \['tip', .*validation data \['tip', 'end'\]"):
+    with pytest.raises(DataError, match=r"training data has points \['tip', .*validation data \['tip', 'end'\]"):
         read_sets(Data(train=(ours,), val=(other,)))
-    with pytest.raises(RecipeError, match=r"no training data: give --data\.train FILE"):
+    with pytest.raises(DataError, match=r"no training data: give --data\.train FILE"):
         read_sets(Data())
-    with pytest.raises(RecipeError, match="the training data has no instance with a labelled point"):
+    with pytest.raises(DataError, match="the training data has no instance with a labelled point"):
         read_sets(Data(train=(labelled_files(tmp_path / "c", count=1),)))
 
 
