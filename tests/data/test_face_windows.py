@@ -56,7 +56,7 @@ def test_what_should_be_said_leads_the_first_network_to_the_truth(longer):
     named = fw.named_by_first(windows, ProposalNet.side)
     moves = fw.moves_to(truth, named, BETWEEN_CENTRES)
     face, box = np.full((1, 2, 7, 5), -9.0), np.zeros((1, 4, 7, 5))
-    face[:, 1, row, column], box[0, :, row, column] = 9.0, moves.T
+    face[:, 1, row, column], box[0, :, row, column] = 9.0, moves
     found = proposals(face, box, 1 / longer, 0.5)
     order = [found.boxes.tolist().index(one) for one in named.tolist()]
     reached = moved(found.boxes, found.moves, shorter=BETWEEN_CENTRES)[order]

@@ -72,4 +72,4 @@ def test_halves_go_by_the_parity_of_the_images_numbers(many):
 def test_one_image_is_not_enough(small, many):
     one = many.subset([0])
     with pytest.raises(ValueError, match=r"they have 4 and 0 labelled points .* give more images"):
-        calibrate(compared(one.xy[one.rows], np.full((1, 4), 0.5), small(), one), one)
+        calibrate(compared(one.xy[one.rows], np.full((1, 4), 0.5), one), one)

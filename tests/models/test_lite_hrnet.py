@@ -60,7 +60,7 @@ def test_drawn_weights_give_the_authors_maps(name, goldens):
         finest = trunk(drawn_image())[0]
     expected = torch.from_numpy(goldens[f"{name}_finest"])
     difference = (finest[:, ::5, ::4, ::4] - expected).abs().max()
-    assert difference < 1e-5 * expected.abs().max()
+    assert difference < 1e-4 * expected.abs().max()
 
 
 def test_the_plain_exchange_is_another_network(goldens):

@@ -154,7 +154,7 @@ def told(monkeypatch, small, drawn, tmp_path):
 
 
 def kept_epoch(made):
-    return json.loads((made.run / "best" / "config.json").read_text())["metrics"]["epoch"]
+    return json.loads((made.run / "best" / "config.json").read_text())["spec"]["figures"]["epoch"]
 
 
 @pytest.mark.parametrize(
