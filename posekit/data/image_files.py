@@ -17,7 +17,8 @@ def image_files(sources: Sequence[str | Path], skip: Path | None = None) -> list
 
     Args:
         sources: at least one.
-        skip: a folder whose images are left out where a folder or a glob leads into it: that of results.
+        skip: a folder whose images are left out where a folder or a glob leads into it: that of results. Folders that
+            earlier predictions were written to, with their ``results.json``, are left out in any case.
 
     Raises:
         DataError: a source means no image.
@@ -36,17 +37,34 @@ def image_files(sources: Sequence[str | Path], skip: Path | None = None) -> list
 
 def _files(source: str, hidden: Path | None) -> Iterator[Path]:
     path = Path(source)
-    if path.is_dir():
-        yield from (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not _inside(p, hidden))
-    elif path.exists():
+    if path.is_file():
         yield path
-    else:
-        names = glob.glob(source, recursive=True)  # noqa: PTH207
-        yield from (p for p in map(Path, names) if p.suffix.lower() in SUFFIXES and not _inside(p, hidden))
+        return
+    named = path.resolve() if path.is_dir() else None
+    names = path.rglob("*") if named else map(Path, glob.glob(source, recursive=True))  # noqa: PTH207
+    known: dict[Path, bool] = {}
+    for file in names:
+        if file.suffix.lower() not in SUFFIXES or not file.is_file():
+            continue
+        parents = file.resolve().parents
+        # A folder of drawings that is named itself is meant.
+        below = [p for p in parents if named is None or (p != named and p.is_relative_to(named))]
+        if hidden not in parents and not any(_holds_predictions(p, known) for p in below):
+            yield file
 
 
-def _inside(file: Path, folder: Path | None) -> bool:
-    return folder is not None and folder in file.resolve().parents
+def _holds_predictions(folder: Path, known: dict[Path, bool]) -> bool:
+    """Whether `posekit predict` wrote its drawings here."""
+    if folder not in known:
+        file = folder / "results.json"
+        known[folder] = file.is_file() and _written_by_predict(file)
+    return known[folder]
+
+
+def _written_by_predict(file: Path) -> bool:
+    with file.open("rb") as opened:
+        start = opened.read(1 << 16)
+    return start.strip() == b"[]" or b'"point_names"' in start
 
 
 def output_names(files: Sequence[Path], folder: Path, suffix: str) -> list[Path]:

@@ -17,7 +17,7 @@ Runtime = Literal["auto", "torch"]
 
 
 def load(
-    model: str | Path,
+    model: str | Path | Engine,
     *,
     runtime: Runtime = "auto",
     device: str = "cpu",
@@ -30,7 +30,8 @@ def load(
     """Load a trained model, ready to be called with images.
 
     Args:
-        model: a run folder, a weights folder, or a hub id ``owner/name``; or a folder that a cascade was trained to.
+        model: a run folder, a weights folder, or a hub id ``owner/name``; or a folder that a cascade was trained to; or
+            an `Engine` of your own: anything with a ``spec`` that turns images of its size into `Poses`.
         runtime: what runs the network; ``auto`` chooses by what the model is.
         device: "cpu", "cuda", "mps", ...
         batch: crops, or views of full images, at once.
@@ -48,6 +49,8 @@ def load(
         WeightsError: no model there, or a damaged one.
         ValueError: ``scales`` or ``tiles`` for a model that is shown boxes, or these or ``flip_test`` for a cascade.
     """
+    if not isinstance(model, str | Path):
+        return Predictor(model, batch)
     if is_cascade(Path(model)):
         if scales is not None or tiles or flip_test:
             raise ValueError(
