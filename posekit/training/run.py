@@ -52,22 +52,23 @@ def train(
     if not loop.engine.is_main_process:
         return None
     weights = load_weights(folder)
-    spec = weights.spec
-    best = measure(Predictor(TorchEngine(weights.net, recipe.codec, spec, loop.engine.device)), sets.val)
-    report = write_run_report(
-        folder,
-        spec,
-        sets,
-        best,
-        baselines(recipe, sets, loop.engine.device),
-        outcome.progress.rows,
-        {"network": recipe.model.backbone.kind, "codec": recipe.codec.kind},
+    # What was measured in this process needs no second look.
+    best = outcome.best or measure(
+        Predictor(TorchEngine(weights.net, recipe.codec, weights.spec, loop.engine.device)), sets.val
     )
-    say(
-        f"best {best.main} {best.value:.4g}; model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, "
-        f"report in {report}"
-    )
+    beside = baselines(recipe, sets, loop.engine.device)
+    facts = {"network": recipe.model.backbone.kind, "codec": recipe.codec.kind}
+    report = write_run_report(folder, weights.spec, sets, best, beside, outcome.progress.rows, facts)
+    say(compared_line(best, beside))
+    say(f"model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, report in {report}")
+    say(f"next: posekit predict PHOTO --model {folder}; posekit eval --model {folder} --data LABELS")
     return best
+
+
+def compared_line(best: Measured, beside: Mapping[str, Mapping[str, float]]) -> str:
+    """The model's figure beside those that it must beat."""
+    others = ", ".join(f"{name} {figures[best.main]:.4g}" for name, figures in beside.items() if best.main in figures)
+    return f"best {best.main} {best.value:.4g} ({'higher' if best.higher else 'lower'} is better; {others})"
 
 
 def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[str, Mapping[str, float]]:

@@ -138,7 +138,9 @@ def test_names_that_could_be_two_images_are_refused(corners, tmp_path):
     for camera in ("cam1", "cam2"):
         picture(tmp_path / "in" / camera / "0001.png")
     file = boxes_of(tmp_path / "boxes.json", {"0001.png": 7}, [(7, 1, 2, 10, 10)])
-    with pytest.raises(DataError, match=r"'0001\.png' could be any of .*cam1/0001\.png, .*cam2/0001\.png; write the fol"):
+    with pytest.raises(
+        DataError, match=r"'0001\.png' could be any of .*cam1/0001\.png, .*cam2/0001\.png; write the fol"
+    ):
         predict(tmp_path / "in", corners, boxes=file)
     file = boxes_of(tmp_path / "boxes.json", {"cam1/0001.png": 7, "in/cam1/0001.png": 8}, [(7, 1, 2, 10, 10)])
     with pytest.raises(DataError, match=r"'cam1/0001\.png' and 'in/cam1/0001\.png' are both"):

@@ -80,7 +80,9 @@ def test_a_box_without_extent_is_dropped():
 def test_boxes_and_wrong_pairs_are_refused():
     with pytest.raises(ValueError, match="a chain finds instances by itself: leave out the boxes"):
         chain()(np.zeros((8, 8, 3), np.uint8), [[0, 0, 4, 4]])
-    with pytest.raises(ValueError, match="a model that finds instances, then one that is shown boxes; got middle, then"):
+    with pytest.raises(
+        ValueError, match="a model that finds instances, then one that is shown boxes; got middle, then"
+    ):
         Chain(Predictor(Middle()), Predictor(Finder()))
     assert chain().name == "finder+middle"
     assert chain().skeleton is FOUR and not chain().needs_boxes
