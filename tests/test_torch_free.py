@@ -145,7 +145,8 @@ class Grid:
         x, y = np.meshgrid(np.linspace(10, 38, 7), np.linspace(10, 38, 3))
         xy = np.stack([x.ravel(), y.ravel()], -1).astype(np.float32)
         ones = np.ones((B, 1, 21), np.float32)
-        return Poses(np.tile(xy, (B, 1, 1, 1)), ones, ones[..., 0], boxes=np.tile([[8.0, 8, 40, 40]], (B, 1, 1)), depth=ones)
+        boxes = np.tile([[8.0, 8, 40, 40]], (B, 1, 1))
+        return Poses(np.tile(xy, (B, 1, 1, 1)), ones, ones[..., 0], boxes=boxes, depth=ones)
 
 file = Synthetic(hand, count=3, size=(48, 48)).to_files(folder / "data")
 dataset = posekit.read(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,10 +47,21 @@ def run_folder(
         tell(f"  {sentence}")
     try:
         yield folder, tell
+    except KeyboardInterrupt:
+        if (folder / "last").exists():
+            tell(f"stopped; go on with: {resume_command(recipe, folder)}")
+        raise
     except BaseException:
         if made and main_process() and not _begun(folder):
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def resume_command(recipe: Recipe, folder: Path) -> str:
+    """The words that go on with a run."""
+    if recipe.data.train:
+        return f"posekit train {shlex.quote(str(folder / 'recipe.json'))} --out {shlex.quote(str(folder))} --resume"
+    return f"posekit.train(recipe, data, out={str(folder)!r}, resume=True)"
 
 
 def _begun(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from posekit.api.run_folder import run_folder
+from posekit.api.suited import suited
 from posekit.data.source import Data
 from posekit.evaluation.measure import Measured, measure
 from posekit.evaluation.sets import Sets, read_set, read_sets
@@ -98,6 +99,9 @@ def train(
     source = _data(recipe, data, val, people, images, category, skeleton)
     sets = read_sets(source)
     made = with_data(recipe_for(recipe, sets.train.skeleton, **asked), source)
+    if isinstance(recipe, str) and not recipe.endswith(".json"):
+        made, sentences = suited(made, sets)
+        sets = replace(sets, said=(*sets.said, *sentences))
     made = changed(made, options or {})
     return train_recipe(made, sets, None if out is None else Path(out), device=device, resume=resume, say=say)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from posekit.api.suited import suited
 from posekit.api.train import recipe_for, train_recipe, with_data
 from posekit.cli.arguments import First, first_pass, second_pass
 from posekit.geometry.skeleton import Skeleton
@@ -87,6 +89,9 @@ def _train(asked: First, rest: list[str]) -> int:
         data = load(Path(asked.recipe)).data
     sets = read_sets(data)
     recipe = with_data(_recipe(asked, sets.train.skeleton), data)
+    if not asked.recipe.endswith(".json"):
+        recipe, sentences = suited(recipe, sets)
+        sets = replace(sets, said=(*sets.said, *sentences))
     recipe = second_pass(recipe, rest, f"posekit train {asked.recipe}", "Fields of the recipe.")
     if asked.overfit:
         from posekit.api.run_folder import run_folder

@@ -36,7 +36,8 @@ class Chain:
     def __init__(self, finder: PosePredictor, pose: PosePredictor, holding: int = 16) -> None:
         if finder.needs_boxes or not pose.needs_boxes:
             raise ValueError(
-                f"a chain is a model that finds instances, then one that is shown boxes; got {finder.name}, then {pose.name}"
+                "a chain is a model that finds instances, then one that is shown boxes; got "
+                f"{finder.name}, then {pose.name}"
             )
         self.finder, self.pose, self.holding = finder, pose, holding
 

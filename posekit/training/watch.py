@@ -87,7 +87,8 @@ class Watch:
         return (
             f"epoch {progress.epoch + 1}/{self.options.epochs}  step {progress.step}/{self._per_epoch}  "
             f"loss {sum(values):.4g}  {self.rate:.0f} images/s  "
-            f"{duration(each * left_of_epoch)} to the end of the epoch, {duration(each * (self.total - done))} of the run"
+            f"{duration(each * left_of_epoch)} to the end of the epoch, "
+            f"{duration(each * (self.total - done))} of the run"
         )
 
     def epoch_closed(self, row: Mapping[str, float | int]) -> None:

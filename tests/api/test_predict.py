@@ -1,4 +1,4 @@
-"""Files of images to poses: nothing is overwritten, nobody gets another's box, and what is broken is left out and said."""
+"""Files of images to poses: nothing is overwritten, boxes go by path, and what is broken is left out and said."""
 
 import csv
 import hashlib

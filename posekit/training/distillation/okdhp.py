@@ -107,7 +107,8 @@ def with_peers(task: Task, recipe: Recipe, config: Okdhp, steps: int) -> OkdhpTa
     if recipe.one_stage or not isinstance(net, PoseNet):
         raise RecipeError(
             f"okdhp shares the trunk of a network for crops between necks and heads, and this is a "
-            f"{type(net).__name__} for {'full images' if recipe.one_stage else 'crops'}: use a model of the kind 'topdown'"
+            f"{type(net).__name__} for {'full images' if recipe.one_stage else 'crops'}: use a model of the kind "
+            "'topdown'"
         )
     # Each is built whole, and its trunk dropped: necks and heads must be drawn apart to have something to teach.
     built = [recipe.build(weights=False) for _ in range(config.branches - 1)]
