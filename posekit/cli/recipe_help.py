@@ -142,10 +142,16 @@ def _values(hint: Any) -> str:
 
 @cache
 def _docs(config: type) -> dict[str, str]:
-    """The line below each field of a class, or its entry under "Args:"."""
+    """The line below each field of a class and of those it is made from, or its entry under "Args:"."""
+    docs = {
+        name: about
+        for base in config.__bases__
+        if dataclasses.is_dataclass(base)
+        for name, about in _docs(base).items()
+    }
     tree = ast.parse(textwrap.dedent(inspect.getsource(config)))
     body = tree.body[0].body  # type: ignore[attr-defined]
-    docs = _arguments(inspect.getdoc(config) or "")
+    docs |= _arguments(inspect.getdoc(config) or "")
     for statement, after in pairwise(body):
         if (
             isinstance(statement, ast.AnnAssign)
