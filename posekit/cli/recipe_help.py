@@ -60,11 +60,19 @@ class Option:
         """As it is typed."""
         return f"--{self.name.replace('_', '-')}"
 
+    @property
+    def words(self) -> str:
+        """The option with what may be given; a switch has a second form that turns it off."""
+        if not isinstance(self.default, bool):
+            return f"{self.flag} {self.values}"
+        top, _, last = self.flag.rpartition(".")
+        return f"{self.flag}, {top}.no-{last}"
+
     def lines(self, width: int) -> list[str]:
         """The option and, indented below it, what it is."""
         about = " ".join(f"{self.about} (default: {_plain(self.default)})".split())
         return [
-            f"  {self.flag} {self.values}",
+            f"  {self.words}",
             *textwrap.wrap(about, width, initial_indent=" " * 8, subsequent_indent=" " * 8),
         ]
 
@@ -135,8 +143,6 @@ def _values(hint: Any) -> str:
         return "SOURCE"
     if arguments and type(None) in arguments:
         return " or ".join("none" if a is type(None) else _values(a) for a in arguments)
-    if hint is bool:
-        return "{True,False}"
     return {int: "N", float: "X", str: "NAME"}.get(hint, getattr(hint, "__name__", str(hint)).upper())
 
 

@@ -177,7 +177,9 @@ def test_every_option_of_the_help_is_taken(tmp_path, capsys):
     recipe = RECIPES["topdown-dark-tiny"](FOUR)
     words = []
     for option in options_of(recipe):
-        if isinstance(option.default, bool | int | float | str) and option.default != "":
+        if isinstance(option.default, bool):
+            words.append(option.words.split(", ")[not option.default])
+        elif isinstance(option.default, int | float | str) and option.default != "":
             words += [option.flag, str(option.default)]
     asked = ["train", "topdown-dark-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *words]
     assert main([*asked, "--train.freeze", "nothing"]) == 1
