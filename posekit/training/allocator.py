@@ -13,8 +13,8 @@ LARGE = 2**30
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator to keep what is freed, for the rest of the process.
 
-    By default it gives large blocks back at once, and every step of a training on a CPU pays for new pages: 6 to 13 % of
-    the processor time of a small network's step. The process holds on to its peak instead.
+    By default it gives large blocks back at once, and every step of a training on a CPU pays for new pages: 6 to 13 %
+    of the processor time of a small network's step. The process holds on to its peak instead.
 
     Returns:
         Whether the allocator took it; there is nothing to be done on systems without glibc.
