@@ -28,7 +28,7 @@
 | `spread`         | (B, N, K, 2)   | standard deviation in image pixels                                      | means  |
 
 A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but the sigmas, `spread` and
-`refine`, which have no truth of their own, is in the target too. ``read`` may return more (the raw maps of `dsnt`,
+`refine`, which have no truth of their own, is in the target too. ``activate`` may return more (the raw maps of `dsnt`,
 which no loss should touch).
 """
 
@@ -91,13 +91,13 @@ class Codec(Protocol):
 
     @property
     def gives(self) -> frozenset[str]:
-        """Names that `read` returns and a loss may ask for."""
+        """Names that `activate` returns and a loss may ask for."""
 
     def encode(self, instances: Instances) -> Target:
         """Targets of a batch, on its device."""
 
-    def read(self, maps: Maps) -> Maps:
-        """The raw maps and what can be told from them differentiably."""
+    def activate(self, maps: Maps) -> Maps:
+        """Raw maps to activated ones, as losses compare them, with a differentiable "xy" where the method has one."""
 
     def decode(self, maps: Maps) -> Poses:
         """Final points of raw maps: no NaN, scores in [0, 1], no control flow on data, so it can be exported."""
@@ -110,8 +110,8 @@ class Codec(Protocol):
 class PerInstance(Protocol):
     """What a `Codec` has besides, whose network runs once more for each of some instances.
 
-    The instances are known by numbers of cells; ``net.at(maps, cells)`` gives maps of each of them, which `read` and
-    `decode` then find among the others.
+    The instances are known by numbers of cells; ``net.at(maps, cells)`` gives maps of each of them, which `activate`
+    and `decode` then find among the others.
     """
 
     def select(self, maps: Maps) -> Tensor:

@@ -10,7 +10,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, mirrored, nearest, outer, peak, picked
-from posekit.codecs.heatmap import map_names, map_target, read_map
+from posekit.codecs.heatmap import activated_map, map_names, map_target
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
 from posekit.codecs.on_grid import OneMap, OnGrid
 from posekit.codecs.refine import refined
@@ -79,9 +79,9 @@ class CenterNet(OnGrid):
         weight = flat.scatter(2, both, 1.0)
         return tuple(value[..., :-1].reshape(-1, 2, H, W) for value in (steps, weight))  # type: ignore[return-value]
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The maps as logits and as their sigmoid, and the raw ``offset``."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
 
     def decode(self, maps: Maps) -> Poses:
         """Highest cells, moved by the step in them.
@@ -92,7 +92,7 @@ class CenterNet(OnGrid):
         Returns:
             Poses (B, 1, K): image pixels; the score is the sigmoid of the highest cell.
         """
-        cell, value = peak(self.read(maps)["heatmap"])
+        cell, value = peak(self.activate(maps)["heatmap"])
         offset = torch.nan_to_num(maps["offset"].to(value.dtype), 0.0, 0.0, 0.0).clamp(-2.0, 2.0)
         number = cell[..., 1] * self.grid.width + cell[..., 0]
         step = picked(offset, number[:, None].expand(-1, 2, -1)).transpose(1, 2)
@@ -147,13 +147,13 @@ class Ttfnet(OneMap):
         heatmap = hills(cell, radius[:, None], known, self.grid.shape)
         return map_target(heatmap, known.to(xy.dtype), xy, self.gives)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The map, and its logits where it has some."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells; see `Heatmap.decode`."""
-        heatmap = self.read(maps)["heatmap"]
+        heatmap = self.activate(maps)["heatmap"]
         cell, value = peak(heatmap)
         width = 2 * max(0, round((self.blur / self.grid.scale[0] - 1) / 2)) + 1
         return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)

@@ -66,7 +66,7 @@ class Dsnt(OneMap):
         """(..., 2) cells to -1..1 over the map."""
         return (2 * cells + 1) / cells.new_tensor((self.grid.width, self.grid.height)) - 1
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps and all that `gives` names, in the shapes of the target; ``spread`` (B, 1, K, 2)."""
         probability = softmax_cells(maps["heatmap"])
         mean, variance = moments(probability)

@@ -11,7 +11,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import peak
-from posekit.codecs.heatmap import map_names, map_target, read_map
+from posekit.codecs.heatmap import activated_map, map_names, map_target
 from posekit.codecs.kernels import NARROWEST, oriented
 from posekit.codecs.on_grid import OneMap
 from posekit.codecs.refine import refined
@@ -120,13 +120,13 @@ class Ellipse(OneMap):
         along, across = bone.new_tensor((self.along, self.across)).unbind()
         return torch.where(there, along, across), torch.atan2(safe[..., 1], safe[..., 0])
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The map, and its logits where it has some."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells; see `Heatmap.decode`."""
-        heatmap = self.read(maps)["heatmap"]
+        heatmap = self.activate(maps)["heatmap"]
         cell, value = peak(heatmap)
         width = 2 * max(0, math.floor(self.blur / self.grid.scale[0] / 2)) + 1
         return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)

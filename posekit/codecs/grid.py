@@ -10,7 +10,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import at_cell, mirrored, nearest, peak
-from posekit.codecs.heatmap import map_target, read_map
+from posekit.codecs.heatmap import activated_map, map_target
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -81,10 +81,10 @@ class GridRegression(OnGrid):
             return step / self.variance
         return (step + 0.5).clamp(EDGE, 1 - EDGE)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The cells as logits and as their sigmoid, and the offsets as the target has them."""
         offset = maps["offset"].sigmoid() if self.style == "yolo" else maps["offset"]
-        return {**read_map(maps, self.gives), "offset": offset}
+        return {**activated_map(maps, self.gives), "offset": offset}
 
     def decode(self, maps: Maps) -> Poses:
         """The offset of the cell that is most certain.
@@ -95,9 +95,9 @@ class GridRegression(OnGrid):
         Returns:
             Poses (B, 1, K): image pixels; the score is the sigmoid of the chosen cell.
         """
-        read = self.read(maps)
-        cell, value = peak(read["heatmap"])
-        said = at_cell(read["offset"].to(value.dtype), cell)
+        activated = self.activate(maps)
+        cell, value = peak(activated["heatmap"])
+        said = at_cell(activated["offset"].to(value.dtype), cell)
         step = said - 0.5 if self.style == "yolo" else said * self.variance
         step = torch.nan_to_num(step, 0.0, 0.0, 0.0)
         return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)

@@ -78,9 +78,9 @@ class Heatmap(OneMap):
         weight = known.to(xy.dtype)
         return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The map, and its logits where it has some: a highest cell has no gradient."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells.
@@ -92,7 +92,7 @@ class Heatmap(OneMap):
             Poses (B, 1, K): image pixels; the score is the map's value at its highest cell, clamped to [0, 1], so a map
             without a positive cell has score 0 and the place of its first highest cell.
         """
-        heatmap = self.read(maps)["heatmap"]
+        heatmap = self.activate(maps)["heatmap"]
         cell, value = peak(heatmap)
         place = refined(heatmap, cell, self.refine, self.window, guarded=self.compat == "reference")
         return one_pose(self.grid.pixels(place.to(value.dtype)), value)
@@ -133,7 +133,7 @@ def map_target(heatmap: Tensor, weight: Tensor, xy: Tensor, names: frozenset[str
     )
 
 
-def read_map(maps: Maps, names: frozenset[str]) -> dict[str, Tensor]:
+def activated_map(maps: Maps, names: frozenset[str]) -> dict[str, Tensor]:
     """The raw ``heatmap`` as what ``names`` has: itself, or its logits and their sigmoid."""
     if "logits" not in names:
         return dict(maps)

@@ -76,7 +76,7 @@ class Integral(OneMap):
         """(B, K, H, W) raw maps to distributions."""
         return peaked_cells(heatmap, self.beta, self.bias == "corrected", self.radius)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw ``heatmap``, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
         mean, variance = moments(self.probability(maps["heatmap"]))
         spread = spread_pixels(variance, self.grid)

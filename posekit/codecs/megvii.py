@@ -96,7 +96,7 @@ class Megvii(OnGrid):
             lines.append(taps[at.clamp(0, width - 1).long()] * ((at >= 0) & (at < width)))
         return outer(lines[1] * weight[..., None], lines[0])
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
 

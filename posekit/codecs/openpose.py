@@ -151,7 +151,7 @@ class OpenPose(OnGrid):
             on = on & (down >= low[..., 1, None, None]) & (down <= high[..., 1, None, None])
         return unit, on & (length >= SHORTEST)[..., None]
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
 

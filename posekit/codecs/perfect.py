@@ -22,8 +22,8 @@ UNTAUGHT = {"sigma": -9.0, "depth_sigma": -9.0}
 def perfect_maps(codec: Codec, target: Target) -> Maps:
     """Raw maps that say exactly what a target says.
 
-    A target under a map's own name is that map. Where `Codec.read` sends the raw map through a sigmoid, it is undone.
-    Soft arg-maxes, whose target is a place, get the logarithm of a Gaussian around it.
+    A target under a map's own name is that map. Where `Codec.activate` sends the raw map through a sigmoid, it is
+    undone. Soft arg-maxes, whose target is a place, get the logarithm of a Gaussian around it.
 
     Args:
         codec: that made the target.
@@ -57,9 +57,9 @@ def _raw(codec: Codec, name: str, maps: Maps) -> Tensor:
 
 
 def _before_sigmoid(codec: Codec, name: str, wanted: Tensor) -> Tensor:
-    """The raw map that `read` turns into ``wanted``: as it is, or what a sigmoid and its shift are undone to."""
+    """The raw map that `activate` turns into ``wanted``: as it is, or what a sigmoid and its shift are undone to."""
     zeros = {key: wanted.new_zeros(1, *shape) for key, shape in codec.shapes.items()}
-    at_zero = codec.read(zeros)[name]
+    at_zero = codec.activate(zeros)[name]
     if not at_zero.any():
         return wanted
     edge = torch.finfo(wanted.dtype).eps

@@ -82,7 +82,7 @@ class Regression:
         factor, start = self._frame
         return to_pixels((coords - start) / factor, self.size, self.compat == "ratio")
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps and ``xy`` (B, 1, K, 2) in image pixels."""
         return {**maps, "xy": self._pixels(maps["coords"])[:, None]}
 

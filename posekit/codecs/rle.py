@@ -80,7 +80,7 @@ class Rle:
         height, width = self.size
         return sigma * sigma.new_tensor((width, height))
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
         xy = to_pixels(maps["coords"], self.size, self.compat == "ratio")
         return {**maps, "xy": xy[:, None], "spread": self._spread(maps["sigma"].sigmoid())[:, None]}

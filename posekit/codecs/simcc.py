@@ -121,7 +121,7 @@ class SimCC:
         rest = self.smoothing / max(bins - 1, 1)
         return torch.where(hit, 1 - self.smoothing, rest).to(center.dtype), hit.any(-1)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest bin has no gradient."""
         return dict(maps)
 

@@ -57,7 +57,7 @@ class Udp(OneMap):
         weight = known.to(xy.dtype)
         return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
 
@@ -136,7 +136,7 @@ class UdpCombined(OnGrid):
             },
         )
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
 

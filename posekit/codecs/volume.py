@@ -81,7 +81,7 @@ class Heatmap3d(OnGrid):
             },
         )
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw ``volume`` and ``heatmap`` (B, K, H, W), its highest value over the depths."""
         return {**maps, "heatmap": deepened(maps["volume"], self.points).amax(2)}
 
@@ -181,7 +181,7 @@ class Integral3d(OnGrid):
         level, _ = line_moments(weight.sum((3, 4)))
         return mean, variance, (level[..., 0] + 0.5) / self.bins - 0.5
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw ``volume``, ``xy`` and ``spread`` (B, 1, K, 2) in image pixels, and ``depth`` (B, K, 1)."""
         mean, variance, depth = self._moments(maps["volume"])
         return {

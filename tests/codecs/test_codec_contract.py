@@ -89,18 +89,18 @@ def test_a_codec_is_its_own_config(case):
 def test_names_and_shapes_agree(case):
     codec = CASES[case]
     target = codec.encode(instances(scattered()))
-    read = codec.read(random_maps(codec))
-    assert codec.gives <= set(read)
+    activated = codec.activate(random_maps(codec))
+    assert codec.gives <= set(activated)
     assert codec.gives - {"sigma", "depth_sigma", "spread"} <= set(target.maps)
-    assert set(codec.shapes) <= set(read)
+    assert set(codec.shapes) <= set(activated)
     for name, value in target.maps.items():
         assert torch.broadcast_shapes(value.shape, target.weight[name].shape) == value.shape, name
-        if name in read:
-            assert read[name].shape == value.shape, name
+        if name in activated:
+            assert activated[name].shape == value.shape, name
     assert target.maps["xy"].shape == (B, 1, K, 2)
     assert target.weight["xy"].shape == (B, 1, K, 1)
     if "spread" in codec.gives:
-        assert read["spread"].shape == (B, 1, K, 2)
+        assert activated["spread"].shape == (B, 1, K, 2)
 
 
 @each
@@ -256,7 +256,7 @@ def test_everything_stays_on_the_device_of_what_is_given(case):
     target = codec.encode(instances(scattered()).each(lambda array: array.to(far)))
     maps = {name: value.to(far) for name, value in random_maps(codec).items()}
     poses = codec.decode(maps)
-    made = [*target.maps.values(), *target.weight.values(), *codec.read(maps).values(), poses.xy, poses.score]
+    made = [*target.maps.values(), *target.weight.values(), *codec.activate(maps).values(), poses.xy, poses.score]
     assert {value.device for value in (*made, *codec.flip(maps, FIVE.flip).values())} == {far}
 
 
@@ -268,7 +268,7 @@ def test_nothing_given_is_changed_and_twice_is_the_same(case):
     once, again = codec.encode(labels), codec.encode(labels)
     assert all(torch.equal(once.maps[name], again.maps[name]) for name in once.maps)
     first, second = codec.decode(maps), codec.decode(maps)
-    codec.read(maps), codec.flip(maps, FIVE.flip)
+    codec.activate(maps), codec.flip(maps, FIVE.flip)
     assert torch.equal(first.xy, second.xy)
     assert torch.equal(first.score, second.score)
     assert torch.equal(labels.keypoints.xy, before[0])
@@ -288,8 +288,8 @@ def test_an_image_is_decoded_the_same_alone_and_in_a_batch(case):
 def test_read_has_gradients(case):
     codec = CASES[case]
     maps = {name: value.requires_grad_() for name, value in random_maps(codec).items()}
-    read = codec.read(maps)
-    total = sum(read[name].square().sum() for name in codec.gives)
+    activated = codec.activate(maps)
+    total = sum(activated[name].square().sum() for name in codec.gives)
     total.backward()
     assert all(value.grad is not None and value.grad.isfinite().all() for value in maps.values())
     assert all((value.grad != 0).any() for value in maps.values())

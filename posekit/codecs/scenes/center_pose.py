@@ -134,7 +134,7 @@ class CenterPose(OnGrid):
             (place - cell).flatten(1, 2), cell.flatten(1, 2), drawn.flatten(1), self.grid.shape
         )
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """All but ``centre`` and ``peaks``, which are logits, in cells."""
         if self.unit is None:
             return maps
@@ -155,7 +155,7 @@ class CenterPose(OnGrid):
         heat = maps["centre"].float().sigmoid()
         score, cell = summits(heat, self.most)
         score, cell = score[:, 0], cell[:, 0]
-        told = self.read(maps)
+        told = self.activate(maps)
         step, size, way = (at_cells(_finite(told[name]), cell) for name in ("step", "size", "joints"))
         middle = cell.to(step.dtype) + step
         half = size.clamp_min(0.0) / 2

@@ -123,7 +123,7 @@ class Dekr(OnGrid):
         diagonal = diagonal_of(crowd, self.compat == "dekr")
         return diagonal.clamp_min(max(math.sqrt(self.least_area), x)) / math.sqrt(x * y)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps."""
         return maps
 

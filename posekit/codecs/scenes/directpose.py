@@ -69,7 +69,7 @@ class DirectPose(Detector):
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """Rows of all levels: ``class`` and ``centreness`` logits, ``points`` in cells; ``peaks`` as it is, logits."""
         rows = self.rows(maps) | {"points": self.levels.row(maps, "points")}
         return rows | {name: maps[name] for name in ("peaks",) if name in maps}
@@ -80,7 +80,7 @@ class DirectPose(Detector):
         Returns:
             Poses (B, N, K), the best first, image pixels; a point's score is its instance's.
         """
-        rows = self.read(maps)
+        rows = self.activate(maps)
         found = self.found(rows)
         xy = self.points_of(rows, found)
         boxes = self.boxes_of(rows, found) if self.boxes else torch.cat((xy.amin(2), xy.amax(2)), -1)

@@ -51,7 +51,7 @@ class Fcos(Detector):
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """Rows of all levels: ``class`` and ``centreness`` logits, ``box`` in pixels, ``points`` in cells."""
         rows = self.rows(maps)
         if self.keypoints:
@@ -65,7 +65,7 @@ class Fcos(Detector):
             Poses (B, N, K), the best first, image pixels; a point's score is its instance's. Without points: all in
             the middle of the box, with score 0.
         """
-        rows = self.read(maps)
+        rows = self.activate(maps)
         found = self.found(rows)
         boxes = self.boxes_of(rows, found)
         if self.keypoints:

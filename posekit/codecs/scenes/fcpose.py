@@ -115,7 +115,7 @@ class FCPose(Detector):
         """(B, P) cells with the highest scores; see `PerInstance`."""
         return self.found(self.rows(maps)).cell
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """Rows of all levels as in `Fcos`; ``refine`` as places in cells; maps of instances and hills as they are."""
         rows = self.rows(maps)
         way = maps["refine"].unflatten(1, (-1, 2))
@@ -134,7 +134,7 @@ class FCPose(Detector):
         Returns:
             Poses (B, N, K), the best first, image pixels; a point's score is the sigmoid of its map's highest logit.
         """
-        rows = self.read(maps)
+        rows = self.activate(maps)
         found = self.found_at(rows, maps["cell"].long())
         value, number = sane(maps["joint_maps"]).flatten(3).max(-1)
         refined = torch.nan_to_num(rows["refine"].float(), 0.0, 0.0, 0.0).flatten(2).unflatten(1, (-1, 2))

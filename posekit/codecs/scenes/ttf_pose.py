@@ -129,7 +129,7 @@ class TtfPose(OnGrid):
         way = (own(crowd.xy).unflatten(-1, (-1, 2)) - place[:, None]) / boxes.new_tensor(self.grid.scale)
         return tuple(t.transpose(1, 2).unflatten(-1, shape) for t in (box, way.flatten(2) * known, known))
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
         ways = maps["joints"].unflatten(1, (-1, 2))
         cells = ways * (self.unit / ways.new_tensor(self.grid.scale))[:, None, None]
@@ -146,7 +146,7 @@ class TtfPose(OnGrid):
         """
         score, cell = summits(maps["centre"].float().sigmoid(), self.most)
         score, cell = score[:, 0], cell[:, 0]
-        box, way = (torch.nan_to_num(at_cells(self.read(maps)[name].float(), cell)) for name in ("box", "joints"))
+        box, way = (torch.nan_to_num(at_cells(self.activate(maps)[name].float(), cell)) for name in ("box", "joints"))
         place = cell.to(box.dtype)
         here = self.grid.pixels(place)
         xy = self.grid.pixels(place[:, :, None] + way.unflatten(-1, (-1, 2)))
