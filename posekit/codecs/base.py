@@ -99,6 +99,15 @@ class Codec(Protocol):
     def activate(self, maps: Maps) -> Maps:
         """Raw maps to activated ones, as losses compare them, with a differentiable "xy" where the method has one."""
 
+    def perfect(self, target: Target) -> Maps:
+        """Raw maps of a network that makes no mistake, the inverse of `activate`: finite, all that `shapes` names.
+
+        What they decode to is what the representation itself costs, without any network.
+
+        Raises:
+            ValueError: the target was made by another codec and lacks a map.
+        """
+
     def decode(self, maps: Maps) -> Poses:
         """Final points of raw maps: no NaN, scores in [0, 1], no control flow on data, so it can be exported."""
 

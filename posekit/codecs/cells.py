@@ -1,4 +1,4 @@
-"""What the codecs with one map a point share: Gaussians, peaks and mirrored maps."""
+"""What the codecs with maps share: Gaussians, cells read and written, mirrored maps."""
 
 from __future__ import annotations
 
@@ -53,53 +53,15 @@ def nearest(cells: Tensor) -> Tensor:
     return (cells + 0.5).floor()
 
 
+def within(cells: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(...) bool: places (..., 2) in cells, x before y, lie between the outermost centres of a map (height, width)."""
+    height, width = shape
+    return ((cells >= 0) & (cells <= cells.new_tensor((width - 1, height - 1)))).all(-1)
+
+
 def outer(rows: Tensor, columns: Tensor) -> Tensor:
     """(..., H) and (..., W) to (..., H, W)."""
     return rows[..., :, None] * columns[..., None, :]
-
-
-def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Highest cell of each map; of equal ones the first in reading order.
-
-    Args:
-        maps: (B, K, H, W); NaN cells are never chosen while there are others.
-
-    Returns:
-        (B, K, 2) integer cell, x before y, and (B, K) its value, as `sane` has it.
-    """
-    # In two steps, because a plain maximum over a long row is many times faster than an arg-max: first of bands of
-    # rows, then of the one band that holds it.
-    B, K, H, W = maps.shape
-    count = bands_of(H)
-    size = H * W // count
-    bands = maps.reshape(-1, size)
-    value, which = highest(bands, count).reshape(B, K, count).max(-1)
-    row = torch.arange(B * K, device=maps.device) * count + which.flatten()
-    band = sane(bands.index_select(0, row)).reshape(B, K, size)
-    numbers = torch.arange(size, dtype=torch.int32, device=maps.device)
-    first = torch.where(band == value[..., None], numbers, size).amin(-1)
-    cell = which * size + first
-    return torch.stack((cell % W, cell // W), dim=-1), value
-
-
-def bands_of(height: int, most: int = 32) -> int:
-    """Divisor of the height: into how many bands of rows it is best parted."""
-    return max(n for n in range(1, min(height, most) + 1) if height % n == 0)
-
-
-def highest(bands: Tensor, count: int) -> Tensor:
-    """Highest value of each band as `sane` has it.
-
-    Args:
-        bands: (n, size).
-        count: divisor of n.
-
-    Returns:
-        (n,).
-    """
-    # A few parts of the memory after one another: what `sane` writes then stays in the cache and is never a second map.
-    parts = bands.reshape(bands_of(count, 8), -1, bands.shape[-1]).unbind(0)
-    return torch.cat([sane(part).amax(-1) for part in parts])
 
 
 def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:
@@ -121,10 +83,37 @@ def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:
     return maps.flatten().index_select(0, at.flatten()).reshape(at.shape)
 
 
+def value_at(maps: Tensor, cell: Tensor) -> Tensor:
+    """What each point's own map says in its cell: (B, K, H, W) and (B, K, 2) integer, x before y, to (B, K)."""
+    return picked(maps, cell[..., 1:] * maps.shape[-1] + cell[..., :1])[..., 0]
+
+
 def at_cell(pairs: Tensor, cell: Tensor) -> Tensor:
     """Two channels a point, read at its cell: (B, 2K, H, W) and (B, K, 2) integer to (B, K, 2)."""
     number = cell[..., 1:] * pairs.shape[-1] + cell[..., :1]
     return picked(pairs, number.repeat_interleave(2, 1)).reshape(cell.shape)
+
+
+def bilinear(maps: Tensor, place: Tensor) -> Tensor:
+    """Read maps linearly between their cells; beyond the outermost centres of cells as on them.
+
+    Args:
+        maps: (B, C, H, W).
+        place: (B, C, n, 2) in cells, x before y, finite.
+
+    Returns:
+        (B, C, n).
+    """
+    H, W = maps.shape[-2:]
+    x, y = place[..., 0].clamp(0.0, W - 1.0), place[..., 1].clamp(0.0, H - 1.0)
+    left, upper = x.floor(), y.floor()
+    column, row = left.long(), upper.long()
+    right, lower = (column + 1).clamp_max(W - 1), (row + 1).clamp_max(H - 1) * W
+    row = row * W
+    across, down = (x - left).to(maps.dtype), (y - upper).to(maps.dtype)
+    above = torch.lerp(picked(maps, row + column), picked(maps, row + right), across)
+    below = torch.lerp(picked(maps, lower + column), picked(maps, lower + right), across)
+    return torch.lerp(above, below, down)
 
 
 def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
@@ -140,3 +129,14 @@ def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
     """
     flipped = maps[:, list(order)].flip(-1)
     return torch.cat((flipped[..., :1], flipped[..., :-1]), dim=-1) if isinstance(grid, RatioGrid) else flipped
+
+
+def pairs_of(order: tuple[int, ...]) -> tuple[int, ...]:
+    """Channels of pairs of x and y whose points stand in another order."""
+    return tuple(2 * k + axis for k in order for axis in (0, 1))
+
+
+def mirrored_pairs(pairs: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
+    """`mirrored` for maps (B, 2 K, H, W) of x and y of each point in turn, vectors whose x changes its sign."""
+    x, y = mirrored(pairs, pairs_of(order), grid).unflatten(1, (-1, 2)).unbind(2)
+    return torch.stack((-x, y), 2).flatten(1, 2)

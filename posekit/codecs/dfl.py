@@ -11,6 +11,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import sane
 from posekit.codecs.expectation import line_moments
+from posekit.codecs.inverse import log_of, target_map
 from posekit.codecs.regression import Size
 from posekit.codecs.single import inside_image, one_depth, one_labelled, one_pose
 from posekit.geometry.keypoints import Instances, Poses
@@ -89,6 +90,10 @@ class Dfl:
         step = mean.new_tensor((self.size[1] / self.bins, self.size[0] / self.bins))
         spread = variance.clamp_min(1e-12).sqrt() * step
         return {**maps, "xy": (mean * step)[:, None], "spread": spread[:, None]}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logarithms of the shares."""
+        return {name: log_of(target_map(target, name, self.kind)) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Means; the score is what the less certain axis gives the two places beside its mean.

@@ -10,6 +10,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.expectation import inside_cells, moments, softmax_cells, softmax_summary, spread_pixels
 from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.inverse import log_of, target_map
 from posekit.codecs.on_grid import OneMap
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -78,6 +79,10 @@ class Dsnt(OneMap):
             "xy": self.grid.pixels(mean)[:, None],
             "spread": spread_pixels(variance, self.grid)[:, None],
         }
+
+    def perfect(self, target: Target) -> Maps:
+        """Logarithms of the distributions."""
+        return {"heatmap": log_of(target_map(target, "probability", self.kind))}
 
     def decode(self, maps: Maps) -> Poses:
         """Means of the softmax; the score is 1 - entropy / log(cells).

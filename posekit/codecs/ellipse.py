@@ -10,12 +10,10 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import peak
-from posekit.codecs.heatmap import activated_map, map_names, map_target
+from posekit.codecs.heatmap import activated_map, decoded_map, map_names, map_target, raw_map
 from posekit.codecs.kernels import NARROWEST, oriented
 from posekit.codecs.on_grid import OneMap
-from posekit.codecs.refine import refined
-from posekit.codecs.single import inside_image, one_box, one_labelled, one_pose
+from posekit.codecs.single import inside_image, one_box, one_labelled
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -124,9 +122,11 @@ class Ellipse(OneMap):
         """The map, and its logits where it has some."""
         return activated_map(maps, self.gives)
 
+    def perfect(self, target: Target) -> Maps:
+        """The map, or its logits where the network gives those."""
+        return {"heatmap": raw_map(target, self.kind, self.gives)}
+
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells; see `Heatmap.decode`."""
-        heatmap = self.activate(maps)["heatmap"]
-        cell, value = peak(heatmap)
         width = 2 * max(0, math.floor(self.blur / self.grid.scale[0] / 2)) + 1
-        return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)
+        return decoded_map(maps, self.gives, self.grid, self.refine, width)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from posekit.codecs.cells import LOWEST, bands_of, highest, peak, sane
+from posekit.codecs.cells import LOWEST, sane, within
+from posekit.codecs.ranking import bands_of, highest, peak
 from posekit.geometry.grid import Grid
 
 
@@ -124,6 +125,4 @@ def _most(height: int, width: int) -> float:
 
 def inside_cells(xy: Tensor, grid: Grid) -> Tensor:
     """(B, K) bool: the point lies within the centres of the outermost cells, where a mean of cells can be."""
-    cells = grid.cells(xy)
-    within: Tensor = ((cells >= 0) & (cells <= cells.new_tensor((grid.width - 1, grid.height - 1)))).all(-1)
-    return within
+    return within(grid.cells(xy), grid.shape)

@@ -9,10 +9,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, nearest, outer, peak
-from posekit.codecs.centers import within
+from posekit.codecs.cells import mirrored, nearest, outer, within
 from posekit.codecs.heatmap import map_target
+from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OnGrid
+from posekit.codecs.ranking import peak
 from posekit.codecs.refine import refined, window
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -99,6 +100,10 @@ class Megvii(OnGrid):
     def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells of the finest maps; see `Heatmap.decode`."""

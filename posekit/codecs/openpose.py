@@ -10,9 +10,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, outer, peak
+from posekit.codecs.cells import mirrored, outer
 from posekit.codecs.heatmap import gaussian_lines
+from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OnGrid
+from posekit.codecs.ranking import peak
 from posekit.codecs.refine import refine_parabola, refine_quarter
 from posekit.codecs.single import one_pose
 from posekit.geometry.grid import AnyGrid
@@ -154,6 +156,10 @@ class OpenPose(OnGrid):
     def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells, for crops with one person.

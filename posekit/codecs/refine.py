@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from posekit.codecs.cells import LOWEST, peak, picked, sane
+from posekit.codecs.cells import LOWEST, picked, sane
+from posekit.codecs.ranking import peak
 
 FLOOR = 1e-10
 """Smallest value whose logarithm is taken."""
@@ -20,6 +21,11 @@ FLOOR = 1e-10
 def window_width(sigma: float) -> int:
     """Odd width in cells of the window with which DARK smooths maps made with ``sigma`` cells: 11 for 2, 17 for 3."""
     return 2 * math.ceil(2.5 * sigma - 1e-9) + 1
+
+
+def odd(width: float) -> int:
+    """The odd number of cells nearest to ``width``, at least 1."""
+    return 2 * max(0, round((width - 1) / 2)) + 1
 
 
 def window(width: int) -> list[float]:
@@ -44,16 +50,16 @@ def _five_rows(width: int, like: Tensor) -> Tensor:
 
 
 def _neighbours(maps: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Left and right, upper and lower neighbours of each cell as (B, K, 2) each; those outside are the cell itself."""
+    """Left and right, upper and lower neighbours of each cell, the shape of ``cell``; the cell itself at the border."""
     H, W = maps.shape[-2:]
     x, y = cell[..., 0], cell[..., 1]
     before = torch.stack((y * W + (x - 1).clamp(min=0), (y - 1).clamp(min=0) * W + x), dim=-1)
     after = torch.stack((y * W + (x + 1).clamp(max=W - 1), (y + 1).clamp(max=H - 1) * W + x), dim=-1)
-    return sane(picked(maps, before)), sane(picked(maps, after))
+    return tuple(sane(picked(maps, at.flatten(2))).reshape(cell.shape) for at in (before, after))  # type: ignore[return-value]
 
 
 def _ring(cell: Tensor, size: tuple[int, int], width: int) -> Tensor:
-    """(B, K, 2) bool: that axis has ``width`` cells on both sides."""
+    """(..., 2) bool: that axis has ``width`` cells on both sides."""
     H, W = size
     x, y = cell[..., 0], cell[..., 1]
     return torch.stack(((x >= width) & (x < W - width), (y >= width) & (y < H - width)), dim=-1)
@@ -138,17 +144,35 @@ def refine_parabola(maps: Tensor, cell: Tensor) -> Tensor:
 
     Args:
         maps: (B, K, H, W); NaN is lower than any number.
-        cell: (B, K, 2) integer peak.
+        cell: (B, K, 2) integer peak, or (B, K, n, 2) several of them.
 
     Returns:
-        (B, K, 2) cells, within half a cell of ``cell``.
+        Cells in the shape of ``cell``, at least float32, within half a cell of it.
     """
-    middle = sane(picked(maps, cell[..., 1:] * maps.shape[-1] + cell[..., :1])).clamp_min(FLOOR).log()
-    before, after = (value.clamp_min(FLOOR).log() for value in _neighbours(maps, cell))
-    bend = before - 2 * middle + after
-    curved = (bend < -1e-6) & _ring(cell, (maps.shape[-2], maps.shape[-1]), 1)
-    step = 0.5 * (before - after) / torch.where(curved, bend, -1.0)
-    return cell.to(step.dtype) + torch.where(curved, step, 0.0).clamp(-0.5, 0.5)
+    number = cell[..., 1:] * maps.shape[-1] + cell[..., :1]
+    here = sane(picked(maps, number.flatten(2))).reshape(number.shape)
+    before, after = _neighbours(maps, cell)
+    step = parabola_step(before, here, after, _ring(cell, (maps.shape[-2], maps.shape[-1]), 1))
+    return cell.to(step.dtype) + step
+
+
+def parabola_step(before: Tensor, here: Tensor, after: Tensor, inner: Tensor) -> Tensor:
+    """From a cell to the top of the parabola through the logarithms of three neighbouring values.
+
+    Args:
+        before: (...) value of the cell before it.
+        here: broadcasts to them.
+        after: (...).
+        inner: (...) bool: there are neighbours on both sides.
+
+    Returns:
+        (...) cells, -0.5 to 0.5; 0 where there are not, or where the three do not bend down.
+    """
+    low, middle, high = (value.clamp_min(FLOOR).log() for value in (before, here, after))
+    bend = low - 2 * middle + high
+    curved = (bend < -1e-6) & inner
+    step = 0.5 * (low - high) / torch.where(curved, bend, -1.0)
+    return torch.where(curved, step, 0.0).clamp(-0.5, 0.5)
 
 
 def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:

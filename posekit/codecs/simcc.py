@@ -11,6 +11,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, sane
+from posekit.codecs.inverse import log_of, target_map
 from posekit.codecs.refine import refine_line
 from posekit.codecs.regression import Size
 from posekit.codecs.single import inside_image, levels, one_depth, one_labelled, one_pose
@@ -124,6 +125,10 @@ class SimCC:
     def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest bin has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """Logarithms of the distributions; a Gaussian that ends at the border is made to sum to 1 by the softmax."""
+        return {name: log_of(target_map(target, name, self.kind)) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """The bins of each axis, refined.

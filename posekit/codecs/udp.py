@@ -10,10 +10,12 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import at_cell, mirrored, outer, peak, picked, sane
+from posekit.codecs.cells import at_cell, mirrored, mirrored_pairs, outer, picked, sane
 from posekit.codecs.heatmap import gaussian_lines, map_target
+from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OneMap, OnGrid
-from posekit.codecs.refine import refine_dark_udp, window, window_width
+from posekit.codecs.ranking import peak
+from posekit.codecs.refine import odd, refine_dark_udp, window, window_width
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
@@ -60,6 +62,10 @@ class Udp(OneMap):
     def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells; see `Heatmap.decode`."""
@@ -140,6 +146,10 @@ class UdpCombined(OnGrid):
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
 
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
+
     def decode(self, maps: Maps) -> Poses:
         """Where the offsets lead.
 
@@ -190,15 +200,8 @@ class UdpCombined(OnGrid):
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror the maps and negate the ways along x; exact on an `AlignedGrid`."""
-        both = [i for k in order for i in (2 * k, 2 * k + 1)]
-        offset = mirrored(maps["offset"], tuple(both), self.grid)
-        sign = offset.new_tensor((-1.0, 1.0)).repeat(self.points)[:, None, None]
-        return {"disc": mirrored(maps["disc"], order, self.grid), "offset": offset * sign}
-
-
-def odd(width: float) -> int:
-    """The odd number of cells nearest to ``width``, at least 1."""
-    return 2 * max(0, round((width - 1) / 2)) + 1
+        offset = mirrored_pairs(maps["offset"], order, self.grid)
+        return {"disc": mirrored(maps["disc"], order, self.grid), "offset": offset}
 
 
 def blurred(maps: Tensor, width: int) -> Tensor:

@@ -9,11 +9,13 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, outer, peak, picked, sane
+from posekit.codecs.cells import bell, mirrored, outer, picked, sane
 from posekit.codecs.expectation import inside_cells, line_moments, spread_pixels
 from posekit.codecs.heatmap import gaussian_lines
+from posekit.codecs.inverse import soft_argmax_volumes, target_map
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.refine import FLOOR, refined, window_width
+from posekit.codecs.ranking import peak
+from posekit.codecs.refine import parabola_step, refined, window_width
 from posekit.codecs.regression import depth_fractions
 from posekit.codecs.single import levels, one_depth, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -85,6 +87,10 @@ class Heatmap3d(OnGrid):
         """The raw ``volume`` and ``heatmap`` (B, K, H, W), its highest value over the depths."""
         return {**maps, "heatmap": deepened(maps["volume"], self.points).amax(2)}
 
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
+
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells.
 
@@ -113,11 +119,8 @@ class Heatmap3d(OnGrid):
         number = (cell[..., 1] * self.grid.width + cell[..., 0])[..., None]
         around = (level[..., None] + torch.arange(-1, 2, device=level.device)).clamp(0, self.bins - 1)
         size = self.grid.height * self.grid.width
-        below, here, above = picked(volume.flatten(2, 3), around * size + number).clamp_min(FLOOR).log().unbind(-1)
-        bend = below - 2 * here + above
-        curved = (bend < -1e-6) & (level > 0) & (level < self.bins - 1)
-        step = 0.5 * (below - above) / torch.where(curved, bend, -1.0)
-        between: Tensor = level + torch.where(curved, step, 0.0).clamp(-0.5, 0.5)
+        below, here, above = picked(volume.flatten(2, 3), around * size + number).unbind(-1)
+        between: Tensor = level + parabola_step(below, here, above, (level > 0) & (level < self.bins - 1))
         return between
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
@@ -190,6 +193,12 @@ class Integral3d(OnGrid):
             "spread": spread_pixels(variance, self.grid)[:, None],
             "depth": depth[..., None],
         }
+
+    def perfect(self, target: Target) -> Maps:
+        """A Gaussian of one cell around each place, whose mean it is; at the root's depth where none is known."""
+        xy, depth = (target_map(target, name, self.kind) for name in ("xy", "depth"))
+        level = (depth + 0.5) * self.bins - 0.5
+        return {"volume": soft_argmax_volumes(xy[:, 0], self.grid, self.beta, level, self.bins)}
 
     def decode(self, maps: Maps) -> Poses:
         """Means, with depths; the score falls from 1 with the spread: 1 / (1 + spread in cells)."""

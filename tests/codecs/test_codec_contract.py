@@ -11,7 +11,6 @@ from sizes import B, K, N
 from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
 from posekit.codecs.base import Target
-from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.keypoints import Instances
 
 HEIGHT, WIDTH = IMAGE
@@ -108,7 +107,7 @@ def test_names_and_shapes_agree(case):
 @given(seed=st.integers(0, 10_000))
 def test_round_trip(case, seed):
     codec, xy = CASES[case], scattered(margin=33, seed=seed)
-    poses = codec.decode(perfect_maps(codec, codec.encode(instances(xy))))
+    poses = codec.decode(codec.perfect(codec.encode(instances(xy))))
     assert (poses.xy - xy).abs().max() <= BOUNDS[case] + 1e-9
     if codec.kind not in ("integral", "integral3d", "dsnt"):
         assert poses.score.min() > 0.6
@@ -139,8 +138,8 @@ def test_flipping_maps_is_flipping_points(case):
     labels = instances(scattered())
     mirror = Instances(labels.keypoints.flipped(WIDTH, FIVE), labels.boxes, labels.area, labels.category, labels.role)
     target = codec.encode(labels)
-    there = perfect_maps(codec, target)
-    back = codec.flip(perfect_maps(codec, codec.encode(mirror)), FIVE.flip)
+    there = codec.perfect(target)
+    back = codec.flip(codec.perfect(codec.encode(mirror)), FIVE.flip)
     assert set(back) == set(there)
     for name, value in there.items():
         # What counts for nothing may differ: where no point is, an offset leads anywhere.
@@ -204,7 +203,7 @@ def test_points_on_the_border(case, at):
     codec, xy = CASES[case], scattered()
     xy[:, 0, 0] = torch.tensor(at, dtype=xy.dtype)
     target = codec.encode(instances(xy))
-    poses = codec.decode(perfect_maps(codec, target))
+    poses = codec.decode(codec.perfect(target))
     assert poses.xy.isfinite().all()
     if target.weight["xy"][0, 0, 0, 0] > 0:
         assert (poses.xy[:, 0, 0] - xy[:, 0, 0]).abs().max() <= 4.0
@@ -324,5 +323,5 @@ def test_a_map_that_no_target_tells_is_refused_with_the_place_to_say_it():
     codec = CASES["heatmap"]
     target = codec.encode(instances(scattered()))
     poorer = Target(maps={"xy": target.maps["xy"]}, weight={"xy": target.weight["xy"]})
-    with pytest.raises(ValueError, match=r"'heatmap' holds \['xy'\] and not 'heatmap': say in posekit/codecs/perfect"):
-        perfect_maps(codec, poorer)
+    with pytest.raises(ValueError, match=r"holds \['xy'\] and not 'heatmap', .* codec 'heatmap'"):
+        codec.perfect(poorer)

@@ -13,7 +13,6 @@ from sizes import B, K, N
 from torch import nn
 
 from posekit.codecs.openpose import OpenPose, mirrored_bones
-from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.grid import Grid, RatioGrid
 from posekit.geometry.keypoints import Instances
 from posekit.losses.heatmaps import Mse, Ohkm, Paf
@@ -323,7 +322,7 @@ def test_losses_of_maps_train_it(codec, loss):
     maps = {key: value.double().requires_grad_() for key, value in random_maps(codec).items()}
     sum(module(codec.activate(maps), target).values()).backward()
     assert (maps[name].grad != 0).any()
-    assert sum(module(perfect_maps(codec, target), target).values()) == 0
+    assert sum(module(codec.perfect(target), target).values()) == 0
 
 
 class Decode(nn.Module):

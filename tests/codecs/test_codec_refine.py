@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import B, K
 
-from posekit.codecs.cells import bell, outer, peak
+from posekit.codecs.cells import bell, outer
+from posekit.codecs.ranking import peak
 from posekit.codecs.refine import refine_dark, refine_line, refine_parabola, refine_quarter, window, window_width
 
 ROWS = [

@@ -8,9 +8,9 @@ from codec_cases import instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posekit.codecs.cells import bell, outer, peak
+from posekit.codecs.cells import bell, outer
 from posekit.codecs.heatmap import Heatmap
-from posekit.codecs.perfect import perfect_maps
+from posekit.codecs.ranking import peak
 from posekit.codecs.refine import refine_dark_udp
 from posekit.codecs.udp import Udp, UdpCombined, blurred, most_votes, votes
 from posekit.geometry.grid import AlignedGrid, Grid
@@ -147,7 +147,7 @@ def test_votes_of_perfect_maps():
 def test_votes_are_exact(x, y, radius):
     codec = UdpCombined(points=1, grid=ALIGNED, radius=radius, merge="votes")
     xy = double(x, y).reshape(1, 1, 1, 2)
-    poses = codec.decode(perfect_maps(codec, codec.encode(instances(xy))))
+    poses = codec.decode(codec.perfect(codec.encode(instances(xy))))
     assert torch.allclose(poses.xy, xy, atol=1e-6)
 
 

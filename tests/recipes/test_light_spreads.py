@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from posekit.codecs.perfect import perfect_maps
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
 from posekit.recipes import RECIPES
@@ -35,7 +34,7 @@ def found(recipe, dataset):
     """AP of maps that say exactly what the targets say."""
     views = StillScenes(dataset, recipe)
     target = recipe.codec.encode(collate([views[i] for i in range(SCENES)]).instances)
-    maps = {name: value.float() for name, value in perfect_maps(recipe.codec, target).items()}
+    maps = {name: value.float() for name, value in recipe.codec.perfect(target).items()}
     return measure(Said(maps), recipe, dataset, torch.device("cpu")).figures["AP"]
 
 

@@ -3,6 +3,7 @@
 Zhou et al. 2019, arXiv:1904.07850.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest
+from posekit.codecs.cells import LOWEST, bell, mirrored, mirrored_pairs, nearest, sane, within
+from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.kernels import corner_radius, radius_sigma
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, highest_hills, judged, summits, within, written
+from posekit.codecs.ranking import first_highest
+from posekit.codecs.scenes.crowd import Crowd, at_cells, clipped, crowd_of, highest_hills, judged, summits, written
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -77,7 +80,7 @@ class CenterPose(OnGrid):
         """
         crowd = crowd_of(instances, self.points)
         scale = crowd.xy.new_tensor(self.grid.scale)
-        boxes = self._clipped(crowd.boxes)
+        boxes = clipped(crowd.boxes, self.image)
         size = (boxes[..., 2:] - boxes[..., :2]) / scale
         place = self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2)
         cell = nearest(place)
@@ -102,10 +105,6 @@ class CenterPose(OnGrid):
         self._add_joints(crowd, size, joints & kept[..., None], everywhere, maps, weights)
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
-
-    def _clipped(self, boxes: Tensor) -> Tensor:
-        height, width = self.image
-        return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
 
     def _hills(self, cell: Tensor, size: Tensor, drawn: Tensor) -> Tensor:
         """(B, C, H, W) hills around whole cells (B, N, C, 2), as wide as boxes (B, N, 2) in cells tolerate."""
@@ -136,11 +135,21 @@ class CenterPose(OnGrid):
 
     def activate(self, maps: Maps) -> Maps:
         """All but ``centre`` and ``peaks``, which are logits, in cells."""
+        return {**maps, **self._scaled(maps, lambda value, cells: value * cells)}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits of the hills, and the numbers of the target in the network's unit."""
+        maps = {name: target_map(target, name, self.kind) for name in self.shapes}
+        logits = {name: logits_of(maps[name]) for name in ("centre", "peaks")}
+        return {**maps, **logits, **self._scaled(maps, lambda value, cells: value / cells)}
+
+    def _scaled(self, maps: Maps, change: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Tensor]:
+        """``size`` and ``joints`` changed by the cells of a unit (2, 1, 1); nothing where a unit is a cell."""
         if self.unit is None:
-            return maps
+            return {}
         cells = maps["size"].new_tensor([self.unit / scale for scale in self.grid.scale])[:, None, None]
-        ways = maps["joints"].unflatten(1, (-1, 2)) * cells
-        return {**maps, "size": maps["size"] * cells, "joints": ways.flatten(1, 2)}
+        ways = change(maps["joints"].unflatten(1, (-1, 2)), cells)
+        return {"size": change(maps["size"], cells), "joints": ways.flatten(1, 2)}
 
     def decode(self, maps: Maps) -> Poses:
         """The best middles, their boxes and joints.
@@ -152,9 +161,8 @@ class CenterPose(OnGrid):
             Poses (B, N, K), the best first: image pixels; an instance's score is its middle's; that of a joint its
             hill's where it was taken from one, else the middle's times what its map says there.
         """
-        heat = maps["centre"].float().sigmoid()
-        score, cell = summits(heat, self.most)
-        score, cell = score[:, 0], cell[:, 0]
+        logit, cell = summits(maps["centre"], self.most, floor=LOWEST)
+        score, cell = logit[:, 0].sigmoid(), cell[:, 0]
         told = self.activate(maps)
         step, size, way = (at_cells(_finite(told[name]), cell) for name in ("step", "size", "joints"))
         middle = cell.to(step.dtype) + step
@@ -171,40 +179,39 @@ class CenterPose(OnGrid):
 
     def _snapped(self, maps: Maps, place: Tensor, own: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Joints (B, N, K, 2) in cells moved to the nearest hill of their kind that fits the box, and their scores."""
-        heat = maps["peaks"].float().sigmoid()
-        value, cell = summits(heat, self.candidates)
+        logit, cell = summits(maps["peaks"], self.candidates, floor=LOWEST)
+        value = logit.sigmoid()
         K, n = value.shape[1:]
         step = at_cells(_finite(maps["offset"]), cell.flatten(1, 2)).clamp(-2.0, 2.0).unflatten(1, (K, n))
         there = cell.to(step.dtype) + step
         away = torch.cdist(place.transpose(1, 2), there)
         away = torch.where((value > self.least)[:, :, None], away, torch.inf)
-        far, which = (t.transpose(1, 2) for t in away.min(-1))
+        near, which = (t.transpose(1, 2) for t in first_highest(-away))
         at = torch.arange(K, device=which.device) * n + which
         flat = at.flatten(1)
         candidate = there.flatten(1, 2).gather(1, flat[..., None].expand(-1, -1, 2)).unflatten(1, which.shape[1:])
         worth = value.flatten(1).gather(1, flat).unflatten(1, which.shape[1:])
         longest = (high - low).amax(-1)[..., None]
         inside = ((candidate >= low[:, :, None]) & (candidate <= high[:, :, None])).all(-1)
-        good = inside & (far <= self.reach * longest)
-        return torch.where(good[..., None], candidate, place), torch.where(good, worth, own * self._read(heat, place))
+        good = inside & (-near <= self.reach * longest)
+        score = torch.where(good, worth, own * self._read(maps["peaks"], place))
+        return torch.where(good[..., None], candidate, place), score
 
-    def _read(self, heat: Tensor, place: Tensor) -> Tensor:
-        """(B, N, K) what each joint's own map says in the cell where it lies; 0 off the map."""
+    def _read(self, logits: Tensor, place: Tensor) -> Tensor:
+        """(B, N, K) sigmoid of what each joint's own map says in the cell where it lies; 0 off the map."""
         cell = nearest(place)
         inside = within(cell, self.grid.shape)
         cell = torch.where(inside[..., None], cell, 0.0).long()
         number = (cell[..., 1] * self.grid.width + cell[..., 0]).transpose(1, 2)
-        return torch.where(inside, heat.flatten(2).gather(2, number).transpose(1, 2), 0.0)
+        value = sane(logits.flatten(2).gather(2, number).transpose(1, 2)).sigmoid()
+        return torch.where(inside, value, 0.0)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror maps, ways and steps; exact but on a `RatioGrid`."""
         back = {name: mirrored(maps[name], tuple(range(maps[name].shape[1])), self.grid) for name in ("centre", "size")}
         back["peaks"] = mirrored(maps["peaks"], order, self.grid)
-        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
-        for name, channels in (("step", (0, 1)), ("offset", (0, 1)), ("joints", pairs)):
-            turned = mirrored(maps[name], channels, self.grid).unflatten(1, (-1, 2))
-            back[name] = (turned * turned.new_tensor((-1.0, 1.0))[:, None, None]).flatten(1, 2)
-        return back
+        vectors = {"step": (0,), "offset": (0,), "joints": order}
+        return back | {name: mirrored_pairs(maps[name], whose, self.grid) for name, whose in vectors.items()}
 
 
 def _finite(maps: Tensor) -> Tensor:

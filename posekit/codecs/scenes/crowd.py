@@ -9,8 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from posekit.codecs.cells import outer, sane
+from posekit.codecs.ranking import top
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import IGNORE, INSTANCE, Instances
+
+SIDES = (2, 1, 0, 3)
+"""Left, upper, right and lower side, mirrored."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +87,12 @@ def judged(instances: Instances, grid: Grid) -> Tensor:
     return (covered == 0).to(boxes.dtype)[:, None]
 
 
+def clipped(boxes: Tensor, image: tuple[int, int]) -> Tensor:
+    """(..., 4) what of boxes lies in an image (height, width), all in image pixels."""
+    height, width = image
+    return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
+
+
 def highest_hills(rows: Tensor, columns: Tensor, drawn: Tensor) -> Tensor:
     """The highest of all instances' hills in each cell.
 
@@ -97,27 +107,24 @@ def highest_hills(rows: Tensor, columns: Tensor, drawn: Tensor) -> Tensor:
     return outer(rows * drawn[..., None].to(rows.dtype), columns).amax(1)
 
 
-def within(cell: Tensor, shape: tuple[int, int]) -> Tensor:
-    """(...) whether a cell (..., 2), x before y, lies on the map (height, width)."""
-    return (cell >= 0).all(-1) & (cell[..., 0] < shape[1]) & (cell[..., 1] < shape[0])
-
-
-def summits(maps: Tensor, count: int, window: int = 3) -> tuple[Tensor, Tensor]:
+def summits(maps: Tensor, count: int, window: int = 3, floor: float = 0.0) -> tuple[Tensor, Tensor]:
     """The highest cells that no cell around them exceeds.
 
     Args:
-        maps: (B, C, H, W), at least 0; NaN counts as nothing.
+        maps: (B, C, H, W); NaN, and what is lower than ``floor``, counts as that.
         count: how many; maps of fewer cells are asked for all theirs.
-        window: side of the square of cells in which a summit must be highest, odd.
+        window: side of the square of cells in which a local maximum must be highest, odd.
+        floor: 0 for maps from 0 to 1, `LOWEST` for logits.
 
     Returns:
-        value (B, C, n), falling, and cell (B, C, n, 2) integer, x before y. Where there are fewer summits the rest has
-        value 0.
+        value (B, C, n), falling, and cell (B, C, n, 2) integer, x before y; equal ones in reading order. Where there
+        are fewer local maxima the first of the other cells follow, with the value ``floor``.
     """
-    value = sane(maps).clamp_min(0.0)
-    top = F.max_pool2d(value, window, stride=1, padding=window // 2)
-    value = torch.where(value == top, value, 0.0).flatten(2)
-    best, at = value.topk(min(count, value.shape[-1]), dim=-1)
+    value = sane(maps).clamp_min(floor)
+    # Along one axis and then the other: many times faster than over the square at once.
+    line = F.max_pool2d(value, (1, window), stride=1, padding=(0, window // 2))
+    highest = F.max_pool2d(line, (window, 1), stride=1, padding=(window // 2, 0))
+    best, at = top(torch.where(value == highest, value, floor).flatten(2), count)
     return best, torch.stack((at % maps.shape[-1], at // maps.shape[-1]), dim=-1)
 
 

@@ -13,7 +13,9 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.scenes.detector import SIDES, Detector
+from posekit.codecs.inverse import target_map
+from posekit.codecs.scenes.crowd import SIDES
+from posekit.codecs.scenes.detector import Detector
 from posekit.geometry.keypoints import Instances, Poses
 
 
@@ -57,6 +59,11 @@ class Fcos(Detector):
         if self.keypoints:
             rows["points"] = self.levels.row(maps, "points")
         return rows
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits, distances and ways of the target, laid into maps of all levels."""
+        maps = self.raw(target, self.kind)
+        return maps | (self.levels.maps(target_map(target, "points", self.kind), "points") if self.keypoints else {})
 
     def decode(self, maps: Maps) -> Poses:
         """The cells with the highest scores, their boxes and points.

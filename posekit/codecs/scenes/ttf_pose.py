@@ -12,15 +12,13 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest, outer
+from posekit.codecs.cells import LOWEST, bell, mirrored, mirrored_pairs, nearest, outer, within
+from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.kernels import ellipse_radius, radius_sigma
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, judged, summits, within
+from posekit.codecs.scenes.crowd import SIDES, Crowd, at_cells, clipped, crowd_of, judged, summits
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
-
-SIDES = (2, 1, 0, 3)
-"""Left, upper, right and lower side, mirrored."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -67,7 +65,7 @@ class TtfPose(OnGrid):
             ValueError: another number of points.
         """
         crowd = crowd_of(instances, self.points)
-        boxes = self._clipped(crowd.boxes)
+        boxes = clipped(crowd.boxes, self.image)
         cell = nearest(self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2))
         size = boxes[..., 2:] - boxes[..., :2]
         present = crowd.present & within(cell, self.grid.shape) & (size > 0).all(-1)
@@ -84,10 +82,6 @@ class TtfPose(OnGrid):
                 "xy": crowd.known[..., None].to(crowd.xy.dtype),
             },
         )
-
-    def _clipped(self, boxes: Tensor) -> Tensor:
-        height, width = self.image
-        return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
 
     def _hills(self, cell: Tensor, size: Tensor, share: float) -> Tensor:
         """(B, N, H, W) hills around whole cells (B, N, 2) with the proportions of boxes (B, N, 2) in pixels."""
@@ -131,9 +125,21 @@ class TtfPose(OnGrid):
 
     def activate(self, maps: Maps) -> Maps:
         """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
-        ways = maps["joints"].unflatten(1, (-1, 2))
-        cells = ways * (self.unit / ways.new_tensor(self.grid.scale))[:, None, None]
-        return {**maps, "box": maps["box"].relu() * self.unit, "joints": cells.flatten(1, 2)}
+        ways = maps["joints"].unflatten(1, (-1, 2)) * self._cells(maps["joints"])
+        return {**maps, "box": maps["box"].relu() * self.unit, "joints": ways.flatten(1, 2)}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits of the hills, and the numbers of the target in the network's unit.
+
+        A cell that says how far the sides of a box are lies in it, so none of them is below 0.
+        """
+        centre, box, joints = (target_map(target, name, self.kind) for name in ("centre", "box", "joints"))
+        ways = joints.unflatten(1, (-1, 2)) / self._cells(joints)
+        return {"centre": logits_of(centre), "box": box / self.unit, "joints": ways.flatten(1, 2)}
+
+    def _cells(self, like: Tensor) -> Tensor:
+        """(2, 1, 1) cells of a unit, x before y."""
+        return (self.unit / like.new_tensor(self.grid.scale))[:, None, None]
 
     def decode(self, maps: Maps) -> Poses:
         """The best middles and what their cells say.
@@ -144,8 +150,8 @@ class TtfPose(OnGrid):
         Returns:
             Poses (B, N, K), the best first: image pixels; scores are those of the middles.
         """
-        score, cell = summits(maps["centre"].float().sigmoid(), self.most)
-        score, cell = score[:, 0], cell[:, 0]
+        logit, cell = summits(maps["centre"], self.most, floor=LOWEST)
+        score, cell = logit[:, 0].sigmoid(), cell[:, 0]
         box, way = (torch.nan_to_num(at_cells(self.activate(maps)[name].float(), cell)) for name in ("box", "joints"))
         place = cell.to(box.dtype)
         here = self.grid.pixels(place)
@@ -159,10 +165,8 @@ class TtfPose(OnGrid):
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror maps, sides and ways; exact but on a `RatioGrid`."""
-        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
-        ways = mirrored(maps["joints"], pairs, self.grid).unflatten(1, (-1, 2))
         return {
             "centre": mirrored(maps["centre"], (0,), self.grid),
             "box": mirrored(maps["box"], SIDES, self.grid),
-            "joints": (ways * ways.new_tensor((-1.0, 1.0))[:, None, None]).flatten(1, 2),
+            "joints": mirrored_pairs(maps["joints"], order, self.grid),
         }
