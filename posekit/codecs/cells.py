@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ LOWEST = -1e30
 """Stands for a cell that says nothing; finite, so that differences of two of them stay finite."""
 SMALLEST = 1e-17
 """Factors of a Gaussian below that are 0, because products of two would be denormal numbers, which are slow."""
+BAND = 1 << 19
+"""Numbers that are made at a time where maps are drawn band after band: 2 MiB."""
 
 
 def sane(maps: Tensor) -> Tensor:
@@ -59,9 +62,39 @@ def within(cells: Tensor, shape: tuple[int, int]) -> Tensor:
     return ((cells >= 0) & (cells <= cells.new_tensor((width - 1, height - 1)))).all(-1)
 
 
+def inner(cell: Tensor, shape: tuple[int, int], width: int) -> Tensor:
+    """(..., 2) bool: a cell (..., 2), x before y, has ``width`` others on both sides of that axis of the map."""
+    H, W = shape
+    x, y = cell[..., 0], cell[..., 1]
+    return torch.stack(((x >= width) & (x < W - width), (y >= width) & (y < H - width)), dim=-1)
+
+
 def outer(rows: Tensor, columns: Tensor) -> Tensor:
     """(..., H) and (..., W) to (..., H, W)."""
     return rows[..., :, None] * columns[..., None, :]
+
+
+def in_bands(draw: Callable[[slice], Tensor], height: int, row: int) -> Tensor:
+    """Maps drawn a band of rows after another, so that what is made on the way is small and stays in the cache.
+
+    Args:
+        draw: what gives those rows of the maps, (..., rows, W); not differentiated.
+        height: H.
+        row: numbers that are made on the way for one row of all maps.
+
+    Returns:
+        (..., H, W).
+    """
+    size = max(1, BAND // row)
+    first = draw(slice(0, size))
+    if size >= height:
+        return first
+    maps = first.new_empty(*first.shape[:-2], height, first.shape[-1])
+    maps[..., :size, :] = first
+    for start in range(size, height, size):
+        rows = slice(start, start + size)
+        maps[..., rows, :] = draw(rows)
+    return maps
 
 
 def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:

@@ -14,8 +14,8 @@ from posekit.codecs.heatmap import activated_map, decoded_map, highest_cell, map
 from posekit.codecs.inverse import target_map
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
 from posekit.codecs.on_grid import OneMap, OnGrid
-from posekit.codecs.refine import odd
 from posekit.codecs.single import one_box, one_labelled, one_pose
+from posekit.codecs.smoothing import odd
 from posekit.geometry.grid import AnyGrid, RatioGrid
 from posekit.geometry.keypoints import Instances, Poses
 

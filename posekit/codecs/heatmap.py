@@ -14,8 +14,9 @@ from posekit.codecs.cells import bell, nearest, outer
 from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.on_grid import OneMap
 from posekit.codecs.ranking import peak
-from posekit.codecs.refine import odd, refined, window_width
+from posekit.codecs.refine import refined
 from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.codecs.smoothing import odd, window_width
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 

@@ -11,8 +11,8 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, sane
+from posekit.codecs.dark import refine_line
 from posekit.codecs.inverse import log_of, target_map
-from posekit.codecs.refine import refine_line
 from posekit.codecs.regression import Size
 from posekit.codecs.single import inside_image, levels, one_depth, one_labelled, one_pose
 from posekit.geometry.grid import Grid, RatioGrid

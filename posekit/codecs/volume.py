@@ -15,9 +15,10 @@ from posekit.codecs.heatmap import gaussian_lines
 from posekit.codecs.inverse import soft_argmax_volumes, target_map
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.ranking import peak
-from posekit.codecs.refine import parabola_step, refined, window_width
+from posekit.codecs.refine import parabola_step, refined
 from posekit.codecs.regression import depth_fractions
 from posekit.codecs.single import levels, one_depth, one_labelled, one_pose
+from posekit.codecs.smoothing import window_width
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -100,7 +101,7 @@ class Heatmap3d(OnGrid):
         Returns:
             Poses (B, 1, K) with depths: image pixels and the data's unit; the score is the value of the highest cell.
         """
-        volume = deepened(sane(maps["volume"]), self.points)
+        volume = deepened(maps["volume"], self.points)
         # The depths of a point as one tall map: its highest cell is the highest of the volume.
         tall, value = peak(volume.flatten(2, 3))
         level, row = tall[..., 1] // self.grid.height, tall[..., 1] % self.grid.height
@@ -115,11 +116,11 @@ class Heatmap3d(OnGrid):
     def _between(self, volume: Tensor, cell: Tensor, level: Tensor) -> Tensor:
         """(B, K) layers, whole or between: the top of the parabola through three logarithms."""
         if self.refine == "none":
-            return level.to(volume.dtype)
+            return level.to(torch.promote_types(volume.dtype, torch.float32))
         number = (cell[..., 1] * self.grid.width + cell[..., 0])[..., None]
         around = (level[..., None] + torch.arange(-1, 2, device=level.device)).clamp(0, self.bins - 1)
         size = self.grid.height * self.grid.width
-        below, here, above = picked(volume.flatten(2, 3), around * size + number).unbind(-1)
+        below, here, above = sane(picked(volume.flatten(2, 3), around * size + number)).unbind(-1)
         between: Tensor = level + parabola_step(below, here, above, (level > 0) & (level < self.bins - 1))
         return between
 

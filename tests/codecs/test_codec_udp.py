@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posekit.codecs.cells import bell, outer
+from posekit.codecs.dark import refine_dark_udp
 from posekit.codecs.heatmap import Heatmap
 from posekit.codecs.ranking import peak
-from posekit.codecs.refine import refine_dark_udp
-from posekit.codecs.udp import Udp, UdpCombined, blurred, most_votes, votes
+from posekit.codecs.smoothing import blurred
+from posekit.codecs.udp import Udp, UdpCombined, most_votes, votes
 from posekit.geometry.grid import AlignedGrid, Grid
 
 ALIGNED = AlignedGrid.of((256, 192), 4)
