@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from math import prod
 from typing import Any
 
 import torch
@@ -81,10 +80,10 @@ def calls(row: Row) -> dict[str, Callable[[], Any]]:
 
 
 def output_bytes(row: Row) -> int:
-    """What the target's own maps and weights hold, a tensor under several names counted once."""
+    """What the target's maps and weights hold, memory that several share counted once."""
     target = row[0].encode(row[1])
-    made = {value.untyped_storage().data_ptr(): value for value in (*target.maps.values(), *target.weight.values())}
-    return sum(prod(value.shape) * value.element_size() for value in made.values())
+    storages = [value.untyped_storage() for value in (*target.maps.values(), *target.weight.values())]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def main() -> None:

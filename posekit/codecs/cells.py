@@ -24,6 +24,11 @@ def sane(maps: Tensor) -> Tensor:
     return torch.nan_to_num(wide, nan=LOWEST, posinf=-LOWEST, neginf=LOWEST)
 
 
+def finite(maps: Tensor) -> Tensor:
+    """The maps, with 0 for what is not finite."""
+    return torch.nan_to_num(maps, 0.0, 0.0, 0.0)
+
+
 def bell(
     center: Tensor, size: int, sigma: float | Tensor, radius: float | Tensor | None = None, about: Tensor | None = None
 ) -> Tensor:
@@ -101,16 +106,17 @@ def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:
     """Cells of each map by their number in reading order.
 
     Args:
-        maps: (B, K, H, W).
-        at: (B, K, n) integer.
+        maps: (B, C, H, W).
+        at: (B, K, n) integer, with K at most C: of the first K maps.
         around: (m,) integer, added to ``at`` of n = 1; the sum lies within the map.
 
     Returns:
         (B, K, n) or (B, K, m).
     """
-    B, K, H, W = maps.shape
+    B, C, H, W = maps.shape
     # Counted through all maps: a selection along one axis is several times faster than a gather.
-    at = at + torch.arange(B * K, device=maps.device).reshape(B, K, 1) * (H * W)
+    first = torch.arange(B, device=maps.device)[:, None] * C + torch.arange(at.shape[1], device=maps.device)
+    at = at + first[..., None] * (H * W)
     # Half as many bytes of numbers; maps of 2^31 cells together would be 8 GB.
     at = at.int() if around is None else at.int() + around.int()
     return maps.flatten().index_select(0, at.flatten()).reshape(at.shape)
@@ -127,15 +133,16 @@ def at_cell(pairs: Tensor, cell: Tensor) -> Tensor:
     return picked(pairs, number.repeat_interleave(2, 1)).reshape(cell.shape)
 
 
-def bilinear(maps: Tensor, place: Tensor) -> Tensor:
+def bilinear(maps: Tensor, place: Tensor, clean: Callable[[Tensor], Tensor] = sane) -> Tensor:
     """Read maps linearly between their cells; beyond the outermost centres of cells as on them.
 
     Args:
         maps: (B, C, H, W).
-        place: (B, C, n, 2) in cells, x before y, finite.
+        place: (B, K, n, 2) in cells, x before y, finite, with K at most C: in the first K maps.
+        clean: what the values of cells go through first.
 
     Returns:
-        (B, C, n).
+        (B, K, n), at least float32.
     """
     H, W = maps.shape[-2:]
     x, y = place[..., 0].clamp(0.0, W - 1.0), place[..., 1].clamp(0.0, H - 1.0)
@@ -143,9 +150,11 @@ def bilinear(maps: Tensor, place: Tensor) -> Tensor:
     column, row = left.long(), upper.long()
     right, lower = (column + 1).clamp_max(W - 1), (row + 1).clamp_max(H - 1) * W
     row = row * W
-    across, down = (x - left).to(maps.dtype), (y - upper).to(maps.dtype)
-    above = torch.lerp(picked(maps, row + column), picked(maps, row + right), across)
-    below = torch.lerp(picked(maps, lower + column), picked(maps, lower + right), across)
+    corners = (row + column, row + right, lower + column, lower + right)
+    wide = torch.promote_types(maps.dtype, torch.float32)
+    before, after, before_below, after_below = (clean(picked(maps, at).to(wide)) for at in corners)
+    across, down = (x - left).to(wide), (y - upper).to(wide)
+    above, below = torch.lerp(before, after, across), torch.lerp(before_below, after_below, across)
     return torch.lerp(above, below, down)
 
 

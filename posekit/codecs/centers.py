@@ -9,7 +9,7 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, mirrored_pairs, nearest, outer, picked, within
+from posekit.codecs.cells import bell, finite, mirrored, mirrored_pairs, nearest, outer, picked, within
 from posekit.codecs.heatmap import activated_map, decoded_map, highest_cell, map_names, map_target, raw_map
 from posekit.codecs.inverse import target_map
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
@@ -99,9 +99,9 @@ class CenterNet(OnGrid):
             Poses (B, 1, K): image pixels; the score is the sigmoid of the highest cell.
         """
         cell, value = highest_cell(maps, self.gives)
-        offset = torch.nan_to_num(maps["offset"].to(value.dtype), 0.0, 0.0, 0.0).clamp(-2.0, 2.0)
         number = cell[..., 1] * self.grid.width + cell[..., 0]
-        step = picked(offset, number[:, None].expand(-1, 2, -1)).transpose(1, 2)
+        step = finite(picked(maps["offset"], number[:, None].expand(-1, 2, -1)).to(value.dtype)).transpose(1, 2)
+        step = step.clamp(-2.0, 2.0)
         return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:

@@ -8,8 +8,9 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import outer
 from posekit.codecs.expectation import inside_cells, moments, softmax_cells, softmax_summary, spread_pixels
-from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.heatmap import gaussian_lines
 from posekit.codecs.inverse import log_of, target_map
 from posekit.codecs.on_grid import OneMap
 from posekit.codecs.single import one_labelled, one_pose
@@ -53,8 +54,10 @@ class Dsnt(OneMap):
         if self.outside == "strict":
             known = known & inside_cells(xy, self.grid)
         weight = known.to(xy.dtype)[..., None]
-        bells = gaussian_maps(xy, self.grid, self.sigma, weight[..., 0])
-        probability = bells / bells.sum((-2, -1), keepdim=True).clamp_min(1e-30)
+        rows, columns, _ = gaussian_lines(xy, self.grid, self.sigma)
+        # A product of lines sums to the product of their sums.
+        total = rows.sum(-1, keepdim=True) * columns.sum(-1, keepdim=True)
+        probability = outer(rows * (weight / total.clamp_min(1e-30)), columns)
         sx, sy = self.grid.scale
         variance = xy.new_tensor(((self.sigma / sx) ** 2, (self.sigma / sy) ** 2)).expand_as(xy)
         coords = self._normalised(self.grid.cells(xy))

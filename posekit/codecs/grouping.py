@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
-from posekit.codecs.cells import LOWEST, bilinear, sane
-from posekit.codecs.ranking import top
+from posekit.codecs.cells import LOWEST, bilinear, finite, sane
+from posekit.codecs.ranking import highest_of_three, top
 from posekit.codecs.refine import refine_parabola
 
 
@@ -39,7 +38,7 @@ def candidates(heatmap: Tensor, most: int = 20, threshold: float = 0.1) -> tuple
 
 def _peaks(maps: Tensor) -> Tensor:
     """(B, K, H, W) bool: higher than all neighbours before, and not lower than any after, in reading order."""
-    rows = max_pool2d(maps, (1, 3), stride=1, padding=(0, 1))
+    rows = highest_of_three(maps, -1)
     # Shifted by joining, because the ONNX exporter warns about the constants of a pad.
     edge_row, edge_column = torch.full_like(maps[..., :1, :], LOWEST), torch.full_like(maps[..., :1], LOWEST)
     above, below = torch.cat((edge_row, rows[..., :-1, :]), -2), torch.cat((rows[..., 1:, :], edge_row), -2)
@@ -83,8 +82,7 @@ def affinities(
     place = start[..., None, :] + way[..., None, :] * parts[:, None]
     # (B, 2 bones, M * M * samples): both numbers of a bone are read at the same places.
     place = place.reshape(B, L, 1, M * M * samples, 2).expand(B, L, 2, M * M * samples, 2).flatten(1, 2)
-    clean = torch.nan_to_num(paf.to(cells.dtype), 0.0, 0.0, 0.0)
-    field = bilinear(clean, place).reshape(B, L, 2, M, M, samples)
+    field = bilinear(paf, place, finite).to(cells.dtype).reshape(B, L, 2, M, M, samples)
     way = way * way.new_tensor(scale)
     unit = way / way.norm(dim=-1, keepdim=True).clamp_min(1e-7)
     along = field[:, :, 0] * unit[..., :1] + field[:, :, 1] * unit[..., 1:]

@@ -192,9 +192,8 @@ class OpenPose(OnGrid):
         Returns:
             Poses (B, 1, K): image pixels; the score is the map's value at its highest cell, clamped to [0, 1].
         """
-        heatmap = maps["heatmap"][:, : self.points]
-        cell, value = peak(heatmap)
-        return one_pose(self.grid.pixels(self._refined(heatmap, cell).to(value.dtype)), value)
+        cell, value = (found[:, : self.points] for found in peak(maps["heatmap"]))
+        return one_pose(self.grid.pixels(self._refined(maps["heatmap"], cell).to(value.dtype)), value)
 
     def _refined(self, heatmap: Tensor, cell: Tensor) -> Tensor:
         if self.refine == "parabola":

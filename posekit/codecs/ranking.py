@@ -16,6 +16,9 @@ from torch import Tensor
 
 from posekit.codecs.cells import sane
 
+LARGE = 1 << 17
+"""Cells of an image's maps together from which on they are looked at in more parts."""
+
 
 def first_highest(values: Tensor) -> tuple[Tensor, Tensor]:
     """The highest of each row; of equal ones the first.
@@ -74,7 +77,8 @@ def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
     count = bands_of(H)
     size = H * W // count
     bands = maps.reshape(-1, size)
-    value, which = first_highest(highest(bands, count).reshape(-1, K, count))
+    parts = 8 if K * H * W < LARGE else 32
+    value, which = first_highest(highest(bands, count, parts).reshape(-1, K, count))
     # Counted by a sum over what is given, because an exporter may believe to know the number of maps.
     flat = which.flatten()
     row = ((flat >= 0).long().cumsum(0) - 1) * count + flat
@@ -83,21 +87,49 @@ def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack((cell % W, cell // W), dim=-1), value
 
 
+def highest_around(maps: Tensor, window: int) -> Tensor:
+    """The highest cell of the square around each cell.
+
+    Args:
+        maps: (B, C, H, W) without NaN.
+        window: side of the square in cells, odd.
+
+    Returns:
+        (B, C, H, W).
+    """
+    # A larger square is the square of three cells, several times. On a CPU many times faster than `max_pool2d`.
+    for _ in range(window // 2):
+        maps = highest_of_three(highest_of_three(maps, -1), -2)
+    return maps
+
+
+def highest_of_three(maps: Tensor, axis: int) -> Tensor:
+    """For each cell the highest of itself and its two neighbours along an axis."""
+    size = maps.shape[axis]
+    if size < 2:
+        return maps
+    pairs = torch.maximum(maps.narrow(axis, 0, size - 1), maps.narrow(axis, 1, size - 1))
+    first, last = pairs.narrow(axis, 0, 1), pairs.narrow(axis, size - 2, 1)
+    between = torch.maximum(pairs.narrow(axis, 0, size - 2), pairs.narrow(axis, 1, size - 2))
+    return torch.cat((first, between, last), axis)
+
+
 def bands_of(height: int, most: int = 32) -> int:
     """Divisor of the height: into how many bands of rows it is best parted."""
     return max(n for n in range(1, min(height, most) + 1) if height % n == 0)
 
 
-def highest(bands: Tensor, count: int) -> Tensor:
+def highest(bands: Tensor, count: int, most: int = 8) -> Tensor:
     """Highest value of each band as `sane` has it.
 
     Args:
         bands: (n, size).
         count: divisor of n.
+        most: parts of the memory that are looked at one after another, at most.
 
     Returns:
         (n,).
     """
     # A few parts of the memory after one another: what `sane` writes then stays in the cache and is never a second map.
-    parts = bands.reshape(bands_of(count, 8), -1, bands.shape[-1]).unbind(0)
+    parts = bands.reshape(bands_of(count, most), -1, bands.shape[-1]).unbind(0)
     return torch.cat([sane(part).amax(-1) for part in parts])

@@ -85,10 +85,8 @@ def refine_second(maps: Tensor, cell: Tensor) -> Tensor:
 
     Source: CPN, arXiv:1711.07319 (its code).
     """
-    others = sane(maps).flatten(2)
     number = cell[..., 1:] * maps.shape[-1] + cell[..., :1]
-    others = others.scatter(2, number, LOWEST).reshape(maps.shape)
-    second, value = peak(others)
+    second, value = peak(maps.flatten(2).scatter(2, number, -torch.inf).reshape(maps.shape))
     away = (second - cell).to(value.dtype)
     length = torch.linalg.vector_norm(away, dim=-1, keepdim=True)
     step = 0.25 * away / length.clamp_min(1.0) * (value > 0.1 * LOWEST)[..., None]

@@ -11,7 +11,7 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, mirrored_pairs, outer, picked, within
+from posekit.codecs.cells import finite, mirrored, mirrored_pairs, outer, picked, within
 from posekit.codecs.dark import refine_dark_udp
 from posekit.codecs.heatmap import gaussian_lines, map_target
 from posekit.codecs.inverse import target_map
@@ -168,7 +168,7 @@ class UdpCombined(OnGrid):
         disc = maps["disc"].to(torch.promote_types(maps["disc"].dtype, torch.float32))
         disc = torch.where((disc > 0) & (disc <= MOST), disc, 0.0)
         if self.merge == "votes":
-            return self._voted(disc, _finite(maps["offset"].to(disc.dtype)))
+            return self._voted(disc, finite(maps["offset"].to(disc.dtype)))
         cells = self.grid.scale[0]
         smoothing = odd(self.blur / cells)
         cell, value = peak(blurred(disc, smoothing))
@@ -188,7 +188,7 @@ class UdpCombined(OnGrid):
         inside = within(at, self.grid.shape)
         near = torch.where(inside[..., None], at, cell[:, :, None])
         number = (near[..., 1] * self.grid.width + near[..., 0]).long()
-        ways = _finite(picked(offset, number.repeat_interleave(2, 1)).to(disc.dtype)).unflatten(1, (-1, 2))
+        ways = finite(picked(offset, number.repeat_interleave(2, 1)).to(disc.dtype)).unflatten(1, (-1, 2))
         share = taps * inside
         if self.merge == "peak":
             mean: Tensor = (ways * share[:, :, None]).sum(-1)
@@ -221,10 +221,6 @@ def disc_left(radius: float, width: int) -> float:
     reach = width // 2
     taps = list(zip(range(-reach, reach + 1), window(width), strict=True))
     return sum(a * b for i, a in taps for j, b in taps if i * i + j * j <= radius * radius)
-
-
-def _finite(maps: Tensor) -> Tensor:
-    return torch.nan_to_num(maps, 0.0, 0.0, 0.0)
 
 
 def votes(weight: Tensor, way: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, outer, picked, sane
-from posekit.codecs.expectation import inside_cells, line_moments, spread_pixels
+from posekit.codecs.cells import LOWEST, bell, mirrored, outer, picked, sane
+from posekit.codecs.expectation import inside_cells, line_moments, softmax_lines, spread_pixels
 from posekit.codecs.heatmap import gaussian_lines
 from posekit.codecs.inverse import soft_argmax_volumes, target_map
 from posekit.codecs.on_grid import OnGrid
@@ -180,7 +180,9 @@ class Integral3d(OnGrid):
     def _moments(self, volume: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, K, 2) mean and variance in cells, and (B, K) mean depth from -0.5 to 0.5."""
         deep = deepened(sane(volume), self.points)
-        weight = (self.beta * deep.flatten(2)).softmax(-1).reshape(deep.shape)
+        if self.beta != 1:
+            deep = deep * self.beta
+        weight = deep.flatten(2).softmax(-1).reshape(deep.shape)
         mean, variance = line_moments(weight.sum((2, 3)), weight.sum((2, 4)))
         level, _ = line_moments(weight.sum((3, 4)))
         return mean, variance, (level[..., 0] + 0.5) / self.bins - 0.5
@@ -203,8 +205,13 @@ class Integral3d(OnGrid):
 
     def decode(self, maps: Maps) -> Poses:
         """Means, with depths; the score falls from 1 with the spread: 1 / (1 + spread in cells)."""
-        mean, variance, depth = self._moments(maps["volume"])
-        said = (maps["volume"] == maps["volume"]).flatten(2).any(-1).reshape(-1, self.points, self.bins).any(-1)
+        # The depths of a point as one tall map, whose rows are those of all depths after one another.
+        tall = deepened(maps["volume"], self.points).flatten(2, 3)
+        columns, rows, _, top = softmax_lines(tall, self.beta)
+        deep = rows.reshape(*rows.shape[:2], self.bins, self.grid.height)
+        mean, variance = line_moments(columns, deep.sum(2))
+        depth = (line_moments(deep.sum(3))[0][..., 0] + 0.5) / self.bins - 0.5
+        said = top > 0.1 * LOWEST
         score = said / (1 + variance.sum(-1).clamp_min(0).sqrt())
         spread = spread_pixels(variance, self.grid)
         return one_pose(self.grid.pixels(mean), score, spread, depth * self.depth)

@@ -13,12 +13,22 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import LOWEST, bell, mirrored, mirrored_pairs, nearest, sane, within
+from posekit.codecs.cells import LOWEST, bell, finite, mirrored, mirrored_pairs, nearest, sane, within
 from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.kernels import corner_radius, radius_sigma
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.ranking import first_highest
-from posekit.codecs.scenes.crowd import Crowd, at_cells, clipped, crowd_of, highest_hills, judged, summits, written
+from posekit.codecs.scenes.crowd import (
+    Crowd,
+    at_cells,
+    clipped,
+    crowd_of,
+    highest_hills,
+    judged,
+    judged_and_peaks,
+    summits,
+    written,
+)
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -100,7 +110,7 @@ class CenterPose(OnGrid):
         everywhere = judged(instances, self.grid)
         maps["centre"], weights["centre"] = (
             torch.maximum(centre, spared),
-            torch.maximum(everywhere, (centre == 1) * 1.0),
+            judged_and_peaks(everywhere, centre),
         )
         self._add_joints(crowd, size, joints & kept[..., None], everywhere, maps, weights)
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
@@ -128,7 +138,7 @@ class CenterPose(OnGrid):
         place = self.grid.cells(crowd.xy)
         cell = nearest(place)
         maps["peaks"] = self._hills(cell, size, drawn)
-        weights["peaks"] = torch.maximum(everywhere, (maps["peaks"] == 1) * 1.0)
+        weights["peaks"] = judged_and_peaks(everywhere, maps["peaks"])
         maps["offset"], weights["offset"] = written(
             (place - cell).flatten(1, 2), cell.flatten(1, 2), drawn.flatten(1), self.grid.shape
         )
@@ -163,8 +173,10 @@ class CenterPose(OnGrid):
         """
         logit, cell = summits(maps["centre"], self.most, floor=LOWEST)
         score, cell = logit[:, 0].sigmoid(), cell[:, 0]
-        told = self.activate(maps)
-        step, size, way = (at_cells(_finite(told[name]), cell) for name in ("step", "size", "joints"))
+        there = {name: at_cells(maps[name], cell).float().transpose(1, 2)[..., None] for name in ("size", "joints")}
+        activated = self.activate({**maps, **there})
+        size, way = (finite(activated[name][..., 0].transpose(1, 2)) for name in ("size", "joints"))
+        step = finite(at_cells(maps["step"], cell).float())
         middle = cell.to(step.dtype) + step
         half = size.clamp_min(0.0) / 2
         place = cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
@@ -182,7 +194,7 @@ class CenterPose(OnGrid):
         logit, cell = summits(maps["peaks"], self.candidates, floor=LOWEST)
         value = logit.sigmoid()
         K, n = value.shape[1:]
-        step = at_cells(_finite(maps["offset"]), cell.flatten(1, 2)).clamp(-2.0, 2.0).unflatten(1, (K, n))
+        step = finite(at_cells(maps["offset"], cell.flatten(1, 2)).float()).clamp(-2.0, 2.0).unflatten(1, (K, n))
         there = cell.to(step.dtype) + step
         away = torch.cdist(place.transpose(1, 2), there)
         away = torch.where((value > self.least)[:, :, None], away, torch.inf)
@@ -212,7 +224,3 @@ class CenterPose(OnGrid):
         back["peaks"] = mirrored(maps["peaks"], order, self.grid)
         vectors = {"step": (0,), "offset": (0,), "joints": order}
         return back | {name: mirrored_pairs(maps[name], whose, self.grid) for name, whose in vectors.items()}
-
-
-def _finite(maps: Tensor) -> Tensor:
-    return torch.nan_to_num(maps.float(), 0.0, 0.0, 0.0)

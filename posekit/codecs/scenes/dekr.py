@@ -14,7 +14,7 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, mirrored_pairs, nearest, sane, within
+from posekit.codecs.cells import bell, finite, mirrored, mirrored_pairs, nearest, within
 from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.ranking import top
@@ -145,16 +145,15 @@ class Dekr(OnGrid):
             Where there are fewer middles the rest has score 0 and lies where the first cell says.
             One and the same person may be found several times: see `posekit.postprocess.pose_nms`.
         """
-        heat = sane(maps["heatmap"])
-        centre, place = self._regressed(heat, maps)
-        return self._poses(centre, place, read_places(heat[:, :-1], place))
+        centre, place = self._regressed(maps)
+        return self._poses(centre, place, read_places(maps["heatmap"], place))
 
-    def _regressed(self, heat: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
+    def _regressed(self, maps: Maps) -> tuple[Tensor, Tensor]:
         """(B, N) heights of the middles and (B, N, K, 2) places in cells."""
-        value, cell = (found[:, 0] for found in summits(heat[:, -1:], self.most, self._window()))
+        value, cell = (found[:, 0] for found in summits(maps["heatmap"][:, -1:], self.most, self._window()))
         # Where there are fewer middles, all that fill up the places say the same.
         cell = torch.where(value[..., None] > 0, cell, 0)
-        way = at_cells(torch.nan_to_num(maps["way"].float(), 0.0, 0.0, 0.0), cell)
+        way = finite(at_cells(maps["way"], cell).float())
         return value, cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:

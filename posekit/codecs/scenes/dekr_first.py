@@ -12,7 +12,6 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps
-from posekit.codecs.cells import sane
 from posekit.codecs.ranking import first_highest
 from posekit.codecs.refine import refine_parabola
 from posekit.codecs.scenes.crowd import summits
@@ -58,11 +57,10 @@ class DekrFirst(Dekr):
         Returns:
             Poses as `Dekr.decode` gives them; the score of a joint that was moved is the middle's times the hill's.
         """
-        heat = sane(maps["heatmap"])
-        centre, place = self._regressed(heat, maps)
-        value = read_places(heat[:, :-1], place)
+        centre, place = self._regressed(maps)
+        value = read_places(maps["heatmap"], place)
         if self.absorb:
-            place, value = self._absorbed(heat[:, :-1], place, value)
+            place, value = self._absorbed(maps["heatmap"][:, :-1], place, value)
         return self._poses(centre, place, value)
 
     def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

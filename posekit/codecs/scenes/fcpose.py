@@ -15,7 +15,7 @@ from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, mirrored, mirrored_pairs, nearest, within
 from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.ranking import peak, top
-from posekit.codecs.scenes.crowd import SIDES, Crowd, highest_hills, judged
+from posekit.codecs.scenes.crowd import SIDES, Crowd, highest_hills, judged, judged_and_peaks
 from posekit.codecs.scenes.detector import Answers, Detector
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import Instances, Poses
@@ -83,7 +83,7 @@ class FCPose(Detector):
         maps["cell"], weights["cell"], maps["joint_maps"], weights["joint_maps"] = self._chosen(answers)
         for name, (grid, sigma) in self._sides.items():
             maps[name] = _hills(crowd, grid, sigma)
-            weights[name] = torch.maximum(judged(instances, grid), (maps[name] == 1).to(crowd.xy.dtype))
+            weights[name] = judged_and_peaks(judged(instances, grid), maps[name])
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
 

@@ -155,8 +155,10 @@ def owners(levels: Levels, boxes: Tensor, present: Tensor, region: float, reach:
 
 def of_owner(values: Tensor, owner: Tensor) -> Tensor:
     """(B, L, C) what each cell's instance says, of (B, N, C); that of some instance where the cell has none."""
-    at = owner.clamp_max(values.shape[1] - 1)
-    return values.gather(1, at[..., None].expand(-1, -1, values.shape[-1]))
+    count = values.shape[1]
+    # Counted through all images: a selection along one axis is several times faster than a gather.
+    at = owner.clamp_max(count - 1) + count * torch.arange(len(owner), device=owner.device)[:, None]
+    return values.flatten(0, 1).index_select(0, at.flatten()).reshape(*owner.shape, -1)
 
 
 def centreness(distances: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ def read_places(maps: Tensor, place: Tensor) -> Tensor:
     """What each point's own map says where it lies, linearly between the cells.
 
     Args:
-        maps: (B, K, H, W).
+        maps: (B, C, H, W), with C at least K: the first K are read.
         place: (B, N, K, 2) in cells, x before y, finite.
 
     Returns:

@@ -12,11 +12,22 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import LOWEST, bell, mirrored, mirrored_pairs, nearest, outer, within
+from posekit.codecs.cells import LOWEST, bell, in_bands, mirrored, mirrored_pairs, nearest, outer, within
 from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.kernels import ellipse_radius, radius_sigma
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.scenes.crowd import SIDES, Crowd, at_cells, clipped, crowd_of, judged, summits
+from posekit.codecs.scenes.crowd import (
+    SIDES,
+    Crowd,
+    at_cells,
+    clipped,
+    crowd_of,
+    highest_hills,
+    judged,
+    judged_and_peaks,
+    summits,
+)
+from posekit.codecs.scenes.levels import of_owner
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -69,59 +80,73 @@ class TtfPose(OnGrid):
         cell = nearest(self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2))
         size = boxes[..., 2:] - boxes[..., :2]
         present = crowd.present & within(cell, self.grid.shape) & (size > 0).all(-1)
-        centre = torch.where(present[..., None, None], self._hills(cell, size, self.alpha), 0.0).amax(1, keepdim=True)
-        owner, share = self._owners(cell, size, present)
-        everywhere = torch.maximum(judged(instances, self.grid), (centre == 1).to(centre.dtype))
-        box, way, known = self._said(crowd, boxes, owner)
+        centre = self._hills(cell, size, present)
+        box, joints, share, known = self._said(crowd, boxes, cell, present)
         return Target(
-            maps={"centre": centre, "box": box * (share > 0), "joints": way * (share > 0), "xy": crowd.xy},
+            maps={"centre": centre, "box": box, "joints": joints, "xy": crowd.xy},
             weight={
-                "centre": everywhere,
+                "centre": judged_and_peaks(judged(instances, self.grid), centre),
                 "box": share,
-                "joints": share * known,
+                "joints": known,
                 "xy": crowd.known[..., None].to(crowd.xy.dtype),
             },
         )
 
-    def _hills(self, cell: Tensor, size: Tensor, share: float) -> Tensor:
-        """(B, N, H, W) hills around whole cells (B, N, 2) with the proportions of boxes (B, N, 2) in pixels."""
+    def _hills(self, cell: Tensor, size: Tensor, present: Tensor) -> Tensor:
+        """(B, 1, H, W) the highest of all present instances' hills."""
+        rows, columns = self._lines(cell, size, self.alpha)
+        return highest_hills(rows[:, :, None], columns[:, :, None], present[..., None])
+
+    def _lines(self, cell: Tensor, size: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """(B, N, H) and (B, N, W): factors of Gaussians around whole cells, for boxes of a size in pixels (B, N, 2)."""
         whole, sigma = radius_sigma(ellipse_radius(size / size.new_tensor(self.grid.scale), share))
         columns, rows = (
             bell(cell[..., axis], count, sigma[..., axis], whole[..., axis])
             for axis, count in ((0, self.grid.width), (1, self.grid.height))
         )
-        return outer(rows, columns)
+        return rows, columns
 
-    def _owners(self, cell: Tensor, size: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H W) whose a cell is, and (B, 1, H, W) its weight, 0 where no one claims it.
+    def _said(
+        self, crowd: Crowd, boxes: Tensor, cell: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What each cell's owner asks of it, 0 where no one claims it.
 
         Of several the smallest has it, unless it is the middle of another: decoding asks middles.
+
+        Returns:
+            (B, 4, H, W) pixels to the sides, (B, 2 K, H, W) cells to the points, and weights (B, 1, H, W) of the first
+            and (B, 2 K, H, W) of the second.
         """
-        hills = self._hills(cell, size, self.beta) * present[..., None, None]
+        size = boxes[..., 2:] - boxes[..., :2]
+        rows, columns = self._lines(cell, size, self.beta)
+        rows = rows * present[..., None]
         area = size.prod(-1)
-        claim = torch.where(hills == 1, 0.0, area[..., None, None])
-        least, owner = torch.where(hills > 0, claim, torch.inf).min(1, keepdim=True)
-        total = hills.sum((-1, -2)).clamp_min(1e-9)
         # Boxes of a pixel or less would weigh nothing, or less than that.
-        worth = area.clamp_min(torch.e).log() / total
-        share = (hills * worth[..., None, None]).gather(1, owner) * least.isfinite()
-        return owner.flatten(1), share
-
-    def _said(self, crowd: Crowd, boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What each cell's owner asks of it: (B, 4, H, W) pixels, (B, 2 K, H, W) cells, (B, 2 K, H, W) known."""
-        shape = self.grid.shape
+        worth = area.clamp_min(torch.e).log() / (rows.sum(-1) * columns.sum(-1)).clamp_min(1e-9)
+        known = crowd.known.to(boxes.dtype).repeat_interleave(2, -1)
+        asked = torch.cat((boxes, self.grid.cells(crowd.xy).flatten(2), known), -1)
         x, y = self.grid.axes(boxes)
-        place = torch.stack((x.expand(shape), y[:, None].expand(shape)), -1).flatten(0, 1)
+        i, j = (torch.arange(count, dtype=x.dtype, device=x.device) for count in (len(x), len(y)))
 
-        def own(values: Tensor) -> Tensor:
-            flat = values.flatten(2)
-            return flat.gather(1, owner[..., None].expand(-1, -1, flat.shape[2]))
+        def draw(band: slice) -> Tensor:
+            hills = outer(rows[..., band], columns)
+            claim = torch.where(hills == 1, 0.0, area[..., None, None])
+            least, owner = torch.where(hills > 0, claim, torch.inf).min(1, keepdim=True)
+            share = (hills * worth[..., None, None]).gather(1, owner) * least.isfinite()
+            own = of_owner(asked, owner.flatten(1)).transpose(1, 2).unflatten(2, owner.shape[2:])
+            sides, points, told = own.split((4, 2 * self.points, 2 * self.points), 1)
+            here = torch.stack((x.expand(owner.shape[2:]), y[band, None].expand(owner.shape[2:])))
+            box = torch.cat((here - sides[:, :2], sides[:, 2:] - here), 1) * (share > 0)
+            cells = torch.stack((i.expand(owner.shape[2:]), j[band, None].expand(owner.shape[2:])))
+            told = told * share
+            way = (points - cells.repeat(self.points, 1, 1)) * (told > 0)
+            return torch.cat((box, way, share, told), 1)
 
-        sides = own(boxes)
-        box = torch.cat((place - sides[..., :2], sides[..., 2:] - place), -1)
-        known = own(crowd.known.to(boxes.dtype)).repeat_interleave(2, -1)
-        way = (own(crowd.xy).unflatten(-1, (-1, 2)) - place[:, None]) / boxes.new_tensor(self.grid.scale)
-        return tuple(t.transpose(1, 2).unflatten(-1, shape) for t in (box, way.flatten(2) * known, known))
+        each = asked.shape[0] * asked.shape[2] * self.grid.width
+        box, way, share, told = in_bands(draw, self.grid.height, each).split(
+            (4, 2 * self.points, 1, 2 * self.points), 1
+        )
+        return box, way, share, told
 
     def activate(self, maps: Maps) -> Maps:
         """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
@@ -131,7 +156,7 @@ class TtfPose(OnGrid):
     def perfect(self, target: Target) -> Maps:
         """Logits of the hills, and the numbers of the target in the network's unit.
 
-        A cell that says how far the sides of a box are lies in it, so none of them is below 0.
+        A side that lies before a cell's centre, as it may where a box is smaller than a cell, becomes 0.
         """
         centre, box, joints = (target_map(target, name, self.kind) for name in ("centre", "box", "joints"))
         ways = joints.unflatten(1, (-1, 2)) / self._cells(joints)
@@ -152,7 +177,9 @@ class TtfPose(OnGrid):
         """
         logit, cell = summits(maps["centre"], self.most, floor=LOWEST)
         score, cell = logit[:, 0].sigmoid(), cell[:, 0]
-        box, way = (torch.nan_to_num(at_cells(self.activate(maps)[name].float(), cell)) for name in ("box", "joints"))
+        there = {name: at_cells(maps[name], cell).float().transpose(1, 2)[..., None] for name in ("box", "joints")}
+        activated = self.activate(there)
+        box, way = (torch.nan_to_num(activated[name][..., 0].transpose(1, 2)) for name in ("box", "joints"))
         place = cell.to(box.dtype)
         here = self.grid.pixels(place)
         xy = self.grid.pixels(place[:, :, None] + way.unflatten(-1, (-1, 2)))
