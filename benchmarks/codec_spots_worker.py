@@ -1,13 +1,17 @@
 """One checkout's encodes and decodes, on demand: one line in, one line out. `benchmarks.codec_spots` asks.
 
-A line is ``time ROW`` or ``memory ROW``; the answer is the process CPU time in milliseconds of one batch, or the most
-bytes that tensors made inside the call hold at once.
+A row is a codec and ``encode`` or ``decode``. A line is ``time ROW``, ``memory ROW``, ``output ROW`` or
+``results ROW``; the answer is the process CPU time in milliseconds of one batch, the most bytes that tensors made
+inside the call hold at once, the bytes of what it returns, or the file that this was saved to. Files lie in the folder
+that is the only argument.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +30,7 @@ from posekit.studies.timing import cpu_ms
 
 B, SIZE, STRIDE, MANY = 32, (256, 192), 4, 133
 FULL_B, FULL_SIZE, PEOPLE = 8, (512, 512), 8
+SCORES = ("centre", "peaks", "class")
 Row = tuple[Codec, Instances]
 
 
@@ -60,9 +65,12 @@ def people() -> Instances:
 
 
 def raw_maps(codec: Any, labels: Instances) -> dict[str, torch.Tensor]:
-    """Noise, and on it what the target says of the maps that it names."""
+    """Noise, and on it what the target says of the maps that it names; scores so far apart that none are equal."""
     draw = torch.Generator().manual_seed(1)
-    maps = {name: 0.02 * torch.rand(len(labels.boxes), *shape, generator=draw) for name, shape in codec.shapes.items()}
+    maps = {}
+    for name, shape in codec.shapes.items():
+        noise = torch.rand(len(labels.boxes), *shape, generator=draw)
+        maps[name] = noise.logit(eps=1e-6) if name.startswith(SCORES) else 0.02 * noise
     told = codec.encode(labels).maps
     maps = {name: value + told[name] if name in told else value for name, value in maps.items()}
     if hasattr(codec, "select"):
@@ -79,31 +87,46 @@ def calls(row: Row) -> dict[str, Callable[[], Any]]:
     return {"encode": lambda: codec.encode(labels), "decode": lambda: codec.decode(maps)}
 
 
-def output_bytes(row: Row) -> int:
-    """What the target's maps and weights hold, memory that several share counted once."""
-    target = row[0].encode(row[1])
-    storages = [value.untyped_storage() for value in (*target.maps.values(), *target.weight.values())]
+def tensors(result: Any) -> dict[str, torch.Tensor]:
+    """What a target or poses hold, by name."""
+    if hasattr(result, "maps"):
+        parts = {"map": result.maps, "weight": result.weight}
+        return {f"{what} {name}": value for what, named in parts.items() for name, value in named.items()}
+    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def held_bytes(result: Any) -> int:
+    """Memory of a result; what several of its tensors share counts once."""
+    storages = [value.untyped_storage() for value in tensors(result).values()]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def answer(what: str, call: Callable[[], Any], file: Path) -> object:
+    """One number, or the file that a result was saved to."""
+    if what == "time":
+        return cpu_ms(call)
+    if what == "memory":
+        return peak_bytes(call)
+    result = call()
+    if what == "output":
+        return held_bytes(result)
+    torch.save({name: value.contiguous() for name, value in tensors(result).items()}, file)
+    return file
 
 
 def main() -> None:
     """Answer until the input ends."""
     torch.set_num_threads(1)
-    known = dict(rows())
-    made: dict[str, dict[str, Callable[[], Any]]] = {}
+    known, folder = dict(rows()), Path(sys.argv[1])
+    made: tuple[str, dict[str, Callable[[], Any]]] = ("", {})
     print(", ".join(known), flush=True)
     for line in sys.stdin:
-        what, _, where = line.strip().partition(" ")
-        name, _, call = where.rpartition(" ")
-        if name not in made:
-            made.clear()
-            made[name] = calls(known[name])
-        if what == "output":
-            print(output_bytes(known[name]), flush=True)
-        elif what == "memory":
-            print(peak_bytes(made[name][call]), flush=True)
-        else:
-            print(cpu_ms(made[name][call]), flush=True)
+        what, _, row = line.strip().partition(" ")
+        name, _, call = row.rpartition(" ")
+        if name != made[0]:
+            made = name, calls(known[name])
+        print(answer(what, made[1][call], folder / f"{row}.pt"), flush=True)
 
 
 if __name__ == "__main__":

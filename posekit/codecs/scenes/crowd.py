@@ -125,7 +125,7 @@ def summits(maps: Tensor, count: int, window: int = 3, floor: float = 0.0) -> tu
         value (B, C, n), falling, and cell (B, C, n, 2) integer, x before y; equal ones in reading order. Where there
         are fewer local maxima the first of the other cells follow, with the value ``floor``.
     """
-    value = sane(maps).clamp_min(floor)
+    value = sane(maps).clamp_min_(floor)
     best, at = top(torch.where(value == highest_around(value, window), value, floor).flatten(2), count)
     return best, torch.stack((at % maps.shape[-1], at // maps.shape[-1]), dim=-1)
 

@@ -27,7 +27,6 @@ from posekit.codecs.scenes.crowd import (
     judged_and_peaks,
     summits,
 )
-from posekit.codecs.scenes.levels import of_owner
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -123,26 +122,28 @@ class TtfPose(OnGrid):
         area = size.prod(-1)
         # Boxes of a pixel or less would weigh nothing, or less than that.
         worth = area.clamp_min(torch.e).log() / (rows.sum(-1) * columns.sum(-1)).clamp_min(1e-9)
-        known = crowd.known.to(boxes.dtype).repeat_interleave(2, -1)
-        asked = torch.cat((boxes, self.grid.cells(crowd.xy).flatten(2), known), -1)
+        asked = torch.cat((boxes, self.grid.cells(crowd.xy).flatten(2), crowd.known.to(boxes.dtype)), -1).transpose(
+            1, 2
+        )
         x, y = self.grid.axes(boxes)
         i, j = (torch.arange(count, dtype=x.dtype, device=x.device) for count in (len(x), len(y)))
+        counts = (4, 2 * self.points, self.points)
 
         def draw(band: slice) -> Tensor:
             hills = outer(rows[..., band], columns)
             claim = torch.where(hills == 1, 0.0, area[..., None, None])
             least, owner = torch.where(hills > 0, claim, torch.inf).min(1, keepdim=True)
             share = (hills * worth[..., None, None]).gather(1, owner) * least.isfinite()
-            own = of_owner(asked, owner.flatten(1)).transpose(1, 2).unflatten(2, owner.shape[2:])
-            sides, points, told = own.split((4, 2 * self.points, 2 * self.points), 1)
-            here = torch.stack((x.expand(owner.shape[2:]), y[band, None].expand(owner.shape[2:])))
-            box = torch.cat((here - sides[:, :2], sides[:, 2:] - here), 1) * (share > 0)
-            cells = torch.stack((i.expand(owner.shape[2:]), j[band, None].expand(owner.shape[2:])))
-            told = told * share
-            way = (points - cells.repeat(self.points, 1, 1)) * (told > 0)
-            return torch.cat((box, way, share, told), 1)
+            shape = owner.shape[2:]
+            own = asked.gather(2, owner.flatten(2).expand(-1, sum(counts), -1)).unflatten(2, shape)
+            sides, points, known = own.split(counts, 1)
+            here = torch.stack((x.expand(shape), y[band, None].expand(shape)))
+            box = torch.cat((here - sides[:, :2], sides[:, 2:] - here), 1).mul_(share > 0)
+            told = (known * share).repeat_interleave(2, 1)
+            cells = torch.stack((i.expand(shape), j[band, None].expand(shape))).repeat(self.points, 1, 1)
+            return torch.cat((box, (points - cells).mul_(told > 0), share, told), 1)
 
-        each = asked.shape[0] * asked.shape[2] * self.grid.width
+        each = len(boxes) * 2 * sum(counts) * self.grid.width
         box, way, share, told = in_bands(draw, self.grid.height, each).split(
             (4, 2 * self.points, 1, 2 * self.points), 1
         )
