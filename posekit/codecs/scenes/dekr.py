@@ -48,7 +48,7 @@ class Dekr(OnGrid):
     radius: float = Field(default=16.0, gt=0)
     "how far from a middle, along each axis, cells tell the way to the joints; image pixels"
     least_area: float = Field(default=1024.0, ge=0)
-    "instances of less area, square pixels, have no middle and no ways"
+    "instances of less area, square pixels of the image as the network sees it, have no centre and no offsets"
     compat: Literal["none", "dekr"] = "none"
     "dekr takes the size that its code takes, which grows with the way from the corner of the image"
     most: int = Field(default=30, ge=1)
