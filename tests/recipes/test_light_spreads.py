@@ -46,3 +46,11 @@ def test_narrower_hills_keep_people_apart(name):
     narrow, wide = (found(replace(recipe, codec=replace(recipe.codec, **f)), dataset) for f in ({}, PUBLISHED))
     assert narrow >= 0.9
     assert narrow > wide + 0.05
+
+
+@pytest.mark.parametrize("name", ["dekr", "dekr-first"])
+@pytest.mark.parametrize(("form", "size", "area"), [("", (512, 512), 655.36), ("-tiny", (256, 256), 163.84)])
+def test_the_least_area_is_that_of_a_file_of_640_pixels(name, form, size, area):
+    """32 pixels of a file are 32 * 512 / 640 of a view of 512 that it is fitted into."""
+    recipe = RECIPES[f"{name}{form}"](SKELETONS["face5"], size=size)
+    assert recipe.codec.least_area == pytest.approx(area)
