@@ -109,7 +109,10 @@ class Codec(Protocol):
         """
 
     def decode(self, maps: Maps) -> Poses:
-        """Final points of raw maps: no NaN, scores in [0, 1], no control flow on data, so it can be exported."""
+        """Final points of raw maps: no NaN, scores in [0, 1], no control flow on data, so it can be exported.
+
+        Of equal values the one of the lowest index comes first, whoever runs it: see `posekit.codecs.ranking`.
+        """
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Raw maps of the mirrored image as raw maps of the image; ``order`` is the skeleton's flip."""

@@ -122,11 +122,6 @@ def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:
     return maps.flatten().index_select(0, at.flatten()).reshape(at.shape)
 
 
-def value_at(maps: Tensor, cell: Tensor) -> Tensor:
-    """What each point's own map says in its cell: (B, K, H, W) and (B, K, 2) integer, x before y, to (B, K)."""
-    return picked(maps, cell[..., 1:] * maps.shape[-1] + cell[..., :1])[..., 0]
-
-
 def at_cell(pairs: Tensor, cell: Tensor) -> Tensor:
     """Two channels a point, read at its cell: (B, 2K, H, W) and (B, K, 2) integer to (B, K, 2)."""
     number = cell[..., 1:] * pairs.shape[-1] + cell[..., :1]

@@ -100,7 +100,7 @@ def softmax_lines(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Tens
         (B, K, W) and (B, K, H), which sum to 1, (B, K) the entropy, and (B, K) the highest cell as `sane` has it.
     """
     B, K, H, W = maps.shape
-    count = bands_of(H, 16 if K * H * W < LARGE else 64)
+    count = bands_of(H, 16 if K * H * W < LARGE else 32)
     bands = maps.reshape(-1, H // count, W)
     top = highest(bands.flatten(1), count, count).reshape(B, K, count).amax(-1, keepdim=True)
     tops = top.repeat(1, 1, count).flatten().reshape(count, -1, 1, 1)
