@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ def rows() -> Iterator[tuple[str, Row]]:
         codec = Ellipse(points=MANY, grid=grid, parents=parents, sigmas=(0.05,) * MANY, shape=shape)
         yield f"ellipse {shape} of {MANY}", (codec, inner_points(codec, B))
     for name in SYSTEMS:
-        yield name if name not in REPRESENTATIONS else f"{name} full", (RECIPES[name](COCO17).codec, people())
+        codec = RECIPES[name](COCO17).codec
+        # Of DEKR's recipes this follows other rules from one commit to another; codecs are compared, not recipes.
+        codec = replace(codec, least_area=1024.0) if hasattr(codec, "least_area") else codec
+        yield name if name not in REPRESENTATIONS else f"{name} full", (codec, people())
 
 
 def people() -> Instances:
@@ -54,9 +58,9 @@ def people() -> Instances:
     height = 40 + 260 * torch.rand(FULL_B, PEOPLE, 1, generator=draw)
     size = torch.cat((0.4 * height, height), -1)
     corner = torch.rand(FULL_B, PEOPLE, 2, generator=draw) * (torch.tensor(FULL_SIZE[::-1]) - size)
-    chance = torch.rand(FULL_B, PEOPLE, len(COCO17.points), 2, generator=draw)
+    share = torch.rand(FULL_B, PEOPLE, len(COCO17.points), 2, generator=draw)
     return Instances(
-        keypoints=Keypoints(corner[:, :, None] + chance * size[:, :, None], torch.full(chance.shape[:-1], 2)),
+        keypoints=Keypoints(corner[:, :, None] + share * size[:, :, None], torch.full(share.shape[:-1], 2)),
         boxes=torch.cat((corner, corner + size), -1),
         area=size.prod(-1),
         category=torch.zeros(FULL_B, PEOPLE, dtype=torch.long),
@@ -71,8 +75,8 @@ def raw_maps(codec: Any, labels: Instances) -> dict[str, torch.Tensor]:
     for name, shape in codec.shapes.items():
         noise = torch.rand(len(labels.boxes), *shape, generator=draw)
         maps[name] = noise.logit(eps=1e-6) if name.startswith(SCORES) else 0.02 * noise
-    told = codec.encode(labels).maps
-    maps = {name: value + told[name] if name in told else value for name, value in maps.items()}
+    known = codec.encode(labels).maps
+    maps = {name: value + known[name] if name in known else value for name, value in maps.items()}
     if hasattr(codec, "select"):
         maps["cell"] = codec.select(maps)
         shape = (*maps["cell"].shape, codec.points, *codec.shapes["refine"][1:])

@@ -80,17 +80,17 @@ def outer(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def in_bands(draw: Callable[[slice], Tensor], height: int, row: int) -> Tensor:
-    """Maps drawn a band of rows after another, so that what is made on the way is small and stays in the cache.
+    """Maps drawn a band of rows after another, so that temporaries are small and stay in the cache.
 
     Args:
         draw: what gives those rows of the maps, (..., rows, W); not differentiated.
         height: H.
-        row: numbers that are made on the way for one row of all maps.
+        row: numbers in the temporaries of one row of all maps.
 
     Returns:
         (..., H, W).
     """
-    size = max(1, BAND // row)
+    size = max(1, BAND // max(row, 1))
     first = draw(slice(0, size))
     if size >= height:
         return first

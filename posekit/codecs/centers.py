@@ -85,7 +85,7 @@ class CenterNet(OnGrid):
         return activated_map(maps, self.gives)
 
     def perfect(self, target: Target) -> Maps:
-        """Logits of the hills, and the steps."""
+        """Logits of the Gaussian peaks, and the offsets."""
         offset = target_map(target, "offset", self.kind)
         return {"heatmap": raw_map(target, self.kind, self.gives), "offset": offset}
 

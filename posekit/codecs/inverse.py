@@ -68,7 +68,7 @@ def soft_argmax_volumes(xy: Tensor, grid: Grid, beta: float, level: Tensor, bins
         xy: (B, K, 2) image pixels.
         grid: of the maps.
         beta: sharpness of the soft arg-max.
-        level: (B, K, 1) layer, whole numbers in the middle of one.
+        level: (B, K, 1) layer, whole numbers at the centre of one.
         bins: D.
 
     Returns:

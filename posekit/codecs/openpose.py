@@ -153,7 +153,7 @@ class OpenPose(OnGrid):
     def _on_bones(self, start: Tensor, end: Tensor, reach: Tensor, rows: slice) -> Tensor:
         """(B, N, bones, rows, W) bool: the cell lies on a bone from ``start`` to ``end`` (B, N, bones, 2).
 
-        Whatever is said of a cell is a sum or a product of what is said of its column and its row.
+        Everything about a cell is a sum or a product of a number of its column and one of its row.
         """
         x, y = self.grid.axes(start)
         way = end - start

@@ -89,9 +89,9 @@ class Rle:
 
     def perfect(self, target: Target) -> Maps:
         """The places of the target, and the spread of a network that is sure, since a target has none."""
-        told = {name: target_map(target, name, self.kind) for name in self.shapes if "sigma" not in name}
+        maps = {name: target_map(target, name, self.kind) for name in self.shapes if "sigma" not in name}
         pairs = (("coords", "sigma"), ("depth", "depth_sigma"))
-        return told | {sigma: torch.full_like(told[place], SURE) for place, sigma in pairs if place in told}
+        return maps | {sigma: torch.full_like(maps[place], SURE) for place, sigma in pairs if place in maps}
 
     def decode(self, maps: Maps) -> Poses:
         """Image pixels with their spread; the score is ``1 - sigmoid(sigma)``, the mean of both axes.

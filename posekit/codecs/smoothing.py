@@ -62,7 +62,7 @@ def bands(size: int, width: int) -> Array:
 
 @lru_cache
 def window_cells(width: int) -> tuple[Array, Array]:
-    """(n, 2) steps from the middle of a window to its cells, row by row, x before y, and (n,) its taps."""
+    """(n, 2) steps from the centre of a window to its cells, row by row, x before y, and (n,) its taps."""
     reach = np.arange(width) - width // 2
     taps = np.array(window(width))
     steps = np.stack(np.broadcast_arrays(reach, reach[:, None]), -1).reshape(-1, 2)

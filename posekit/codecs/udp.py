@@ -188,17 +188,17 @@ class UdpCombined(OnGrid):
         inside = within(at, self.grid.shape)
         near = torch.where(inside[..., None], at, cell[:, :, None])
         number = (near[..., 1] * self.grid.width + near[..., 0]).long()
-        ways = finite(picked(offset, number.repeat_interleave(2, 1)).to(disc.dtype)).unflatten(1, (-1, 2))
+        offsets = finite(picked(offset, number.repeat_interleave(2, 1)).to(disc.dtype)).unflatten(1, (-1, 2))
         share = taps * inside
         if self.merge == "peak":
-            mean: Tensor = (ways * share[:, :, None]).sum(-1)
+            mean: Tensor = (offsets * share[:, :, None]).sum(-1)
             return mean
         share = share * picked(disc, number)
         total = share.sum(-1)
         reach = steps * (steps.new_tensor(self.grid.scale) / self.radius)
-        mean = ((ways + reach.T) * share[:, :, None]).sum(-1) / total.clamp_min(1e-9)[..., None]
+        mean = ((offsets + reach.T) * share[:, :, None]).sum(-1) / total.clamp_min(1e-9)[..., None]
         # Where nothing around is part of a disc, the cell's own offset is all there is.
-        own = ways[..., len(taps) // 2]
+        own = offsets[..., len(taps) // 2]
         return torch.where(total[..., None] > 1e-6, mean, own)
 
     def _voted(self, disc: Tensor, offset: Tensor) -> Poses:

@@ -211,8 +211,8 @@ class Integral3d(OnGrid):
         deep = rows.reshape(*rows.shape[:2], self.bins, self.grid.height)
         mean, variance = line_moments(columns, deep.sum(2))
         depth = (line_moments(deep.sum(3))[0][..., 0] + 0.5) / self.bins - 0.5
-        said = top > 0.1 * LOWEST
-        score = said / (1 + variance.sum(-1).clamp_min(0).sqrt())
+        known = top > 0.1 * LOWEST
+        score = known / (1 + variance.sum(-1).clamp_min(0).sqrt())
         spread = spread_pixels(variance, self.grid)
         return one_pose(self.grid.pixels(mean), score, spread, depth * self.depth)
 

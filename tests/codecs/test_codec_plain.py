@@ -100,11 +100,11 @@ def test_openpose_person_by_person(form, grid, band):
     dx, dy = away(xy, grid)
     gaussians = torch.exp(-(dx**2 + dy**2) / (2 * codec.gaussian**2))
     if form == "paper":
-        hills = gaussians.amax(1)
+        drawn = gaussians.amax(1)
     else:
-        hills = torch.where(gaussians >= CUT, gaussians, 0.0).sum(1).clamp(max=1)
-    torch.testing.assert_close(maps["heatmap"][:, :K], hills, atol=1e-9, rtol=0)
-    torch.testing.assert_close(maps["heatmap"][:, K], 1 - hills.amax(1), atol=1e-9, rtol=0)
+        drawn = torch.where(gaussians >= CUT, gaussians, 0.0).sum(1).clamp(max=1)
+    torch.testing.assert_close(maps["heatmap"][:, :K], drawn, atol=1e-9, rtol=0)
+    torch.testing.assert_close(maps["heatmap"][:, K], 1 - drawn.amax(1), atol=1e-9, rtol=0)
     for number, (first, last) in enumerate(FIVE.edges):
         bone = xy[:, :, last] - xy[:, :, first]
         length = bone.norm(dim=-1)[..., None, None]

@@ -148,7 +148,7 @@ class CenterPose(OnGrid):
         return {**maps, **self._scaled(maps, lambda value, cells: value * cells)}
 
     def perfect(self, target: Target) -> Maps:
-        """Logits of the hills, and the numbers of the target in the network's unit."""
+        """Logits of the Gaussian peaks, and the numbers of the target in the network's unit."""
         maps = {name: target_map(target, name, self.kind) for name in self.shapes}
         logits = {name: logits_of(maps[name]) for name in ("centre", "peaks")}
         return {**maps, **logits, **self._scaled(maps, lambda value, cells: value / cells)}
@@ -158,8 +158,8 @@ class CenterPose(OnGrid):
         if self.unit is None:
             return {}
         cells = maps["size"].new_tensor([self.unit / scale for scale in self.grid.scale])[:, None, None]
-        ways = change(maps["joints"].unflatten(1, (-1, 2)), cells)
-        return {"size": change(maps["size"], cells), "joints": ways.flatten(1, 2)}
+        offsets = change(maps["joints"].unflatten(1, (-1, 2)), cells)
+        return {"size": change(maps["size"], cells), "joints": offsets.flatten(1, 2)}
 
     def decode(self, maps: Maps) -> Poses:
         """The best middles, their boxes and joints.

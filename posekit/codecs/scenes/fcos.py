@@ -61,7 +61,7 @@ class Fcos(Detector):
         return rows
 
     def perfect(self, target: Target) -> Maps:
-        """Logits, distances and ways of the target, laid into maps of all levels."""
+        """Logits, distances and offsets of the target, as maps of all levels."""
         maps = self.raw(target, self.kind)
         return maps | (self.levels.maps(target_map(target, "points", self.kind), "points") if self.keypoints else {})
 

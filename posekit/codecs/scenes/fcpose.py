@@ -130,7 +130,7 @@ class FCPose(Detector):
     def perfect(self, target: Target) -> Maps:
         """Logits and distances of the target, and maps of the instances learnt from, highest in their points' cells.
 
-        Each cell says the way to the nearest labelled point of its kind. ``joint_maps`` (B, P, K, H, W) and ``cell``
+        ``refine`` is the offset to the nearest labelled point of its kind. ``joint_maps`` (B, P, K, H, W) and ``cell``
         (B, P) are what the network gives for `sampled` instances, so `decode` finds these: no more than ``learnt``.
         """
         maps = self.raw(target, self.kind)
@@ -155,9 +155,9 @@ class FCPose(Detector):
         )
         away = rows.square()[..., None] + columns.square()[..., None, :]
         far, which = torch.where(known[..., None, None], away, torch.inf).min(1, keepdim=True)
-        ways = (columns[..., None, :].expand(away.shape), rows[..., None].expand(away.shape))
-        way = torch.stack([axis.gather(1, which)[:, 0] for axis in ways], 2)
-        return torch.where(far.isfinite()[:, 0, :, None], way, 0.0).flatten(1, 2)
+        axes = (columns[..., None, :].expand(away.shape), rows[..., None].expand(away.shape))
+        offset = torch.stack([axis.gather(1, which)[:, 0] for axis in axes], 2)
+        return torch.where(far.isfinite()[:, 0, :, None], offset, 0.0).flatten(1, 2)
 
     def decode(self, maps: Maps) -> Poses:
         """The chosen cells, their boxes and the points of their maps.

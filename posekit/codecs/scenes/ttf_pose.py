@@ -92,7 +92,7 @@ class TtfPose(OnGrid):
         )
 
     def _hills(self, cell: Tensor, size: Tensor, present: Tensor) -> Tensor:
-        """(B, 1, H, W) the highest of all present instances' hills."""
+        """(B, 1, H, W) the highest of all present instances' Gaussian peaks."""
         rows, columns = self._lines(cell, size, self.alpha)
         return highest_hills(rows[:, :, None], columns[:, :, None], present[..., None])
 
@@ -122,32 +122,30 @@ class TtfPose(OnGrid):
         area = size.prod(-1)
         # Boxes of a pixel or less would weigh nothing, or less than that.
         worth = area.clamp_min(torch.e).log() / (rows.sum(-1) * columns.sum(-1)).clamp_min(1e-9)
-        asked = torch.cat((boxes, self.grid.cells(crowd.xy).flatten(2), crowd.known.to(boxes.dtype)), -1).transpose(
-            1, 2
-        )
+        numbers = (boxes, self.grid.cells(crowd.xy).flatten(2), crowd.known.to(boxes.dtype))
+        numbers_of = torch.cat(numbers, -1).transpose(1, 2)
         x, y = self.grid.axes(boxes)
         i, j = (torch.arange(count, dtype=x.dtype, device=x.device) for count in (len(x), len(y)))
         counts = (4, 2 * self.points, self.points)
 
         def draw(band: slice) -> Tensor:
-            hills = outer(rows[..., band], columns)
-            claim = torch.where(hills == 1, 0.0, area[..., None, None])
-            least, owner = torch.where(hills > 0, claim, torch.inf).min(1, keepdim=True)
-            share = (hills * worth[..., None, None]).gather(1, owner) * least.isfinite()
+            gaussians = outer(rows[..., band], columns)
+            claim = torch.where(gaussians == 1, 0.0, area[..., None, None])
+            least, owner = torch.where(gaussians > 0, claim, torch.inf).min(1, keepdim=True)
+            share = (gaussians * worth[..., None, None]).gather(1, owner) * least.isfinite()
             shape = owner.shape[2:]
-            own = asked.gather(2, owner.flatten(2).expand(-1, sum(counts), -1)).unflatten(2, shape)
+            own = numbers_of.gather(2, owner.flatten(2).expand(-1, sum(counts), -1)).unflatten(2, shape)
             sides, points, known = own.split(counts, 1)
             here = torch.stack((x.expand(shape), y[band, None].expand(shape)))
             box = torch.cat((here - sides[:, :2], sides[:, 2:] - here), 1).mul_(share > 0)
-            told = (known * share).repeat_interleave(2, 1)
+            weight = (known * share).repeat_interleave(2, 1)
             cells = torch.stack((i.expand(shape), j[band, None].expand(shape))).repeat(self.points, 1, 1)
-            return torch.cat((box, (points - cells).mul_(told > 0), share, told), 1)
+            return torch.cat((box, (points - cells).mul_(weight > 0), share, weight), 1)
 
         each = len(boxes) * 2 * sum(counts) * self.grid.width
-        box, way, share, told = in_bands(draw, self.grid.height, each).split(
-            (4, 2 * self.points, 1, 2 * self.points), 1
-        )
-        return box, way, share, told
+        maps = in_bands(draw, self.grid.height, each)
+        box, offset, share, weight = maps.split((4, 2 * self.points, 1, 2 * self.points), 1)
+        return box, offset, share, weight
 
     def activate(self, maps: Maps) -> Maps:
         """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
@@ -155,13 +153,13 @@ class TtfPose(OnGrid):
         return {**maps, "box": maps["box"].relu() * self.unit, "joints": ways.flatten(1, 2)}
 
     def perfect(self, target: Target) -> Maps:
-        """Logits of the hills, and the numbers of the target in the network's unit.
+        """Logits of the Gaussian peaks, and the numbers of the target in the network's unit.
 
         A side that lies before a cell's centre, as it may where a box is smaller than a cell, becomes 0.
         """
         centre, box, joints = (target_map(target, name, self.kind) for name in ("centre", "box", "joints"))
-        ways = joints.unflatten(1, (-1, 2)) / self._cells(joints)
-        return {"centre": logits_of(centre), "box": box / self.unit, "joints": ways.flatten(1, 2)}
+        offsets = joints.unflatten(1, (-1, 2)) / self._cells(joints)
+        return {"centre": logits_of(centre), "box": box / self.unit, "joints": offsets.flatten(1, 2)}
 
     def _cells(self, like: Tensor) -> Tensor:
         """(2, 1, 1) cells of a unit, x before y."""

@@ -76,17 +76,17 @@ def ways_around(
     whose = torch.where(mine, slots.flatten(1), slots.shape[1])
     won = mine & (whose == first.scatter_reduce(1, number, whose, "amin").gather(1, number))
     known = kept[:, :, None].expand(*member.shape, -1)
-    way = torch.where(known[..., None], place[:, :, None] - cell[..., None, :], 0.0).flatten(3)
+    offset = torch.where(known[..., None], place[:, :, None] - cell[..., None, :], 0.0).flatten(3)
     weight = known / size[..., None, None]
-    ways, weights = (laid(value.flatten(1, 2), number, won, shape) for value in (way, weight))
-    return ways, weights
+    offsets, weights = (laid(value.flatten(1, 2), number, won, shape) for value in (offset, weight))
+    return offsets, weights
 
 
-def cells_around(middle: Tensor, reach: tuple[float, float], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def cells_around(center: Tensor, reach: tuple[float, float], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The cells of a map near places.
 
     Args:
-        middle: (B, N, 2) in cells.
+        center: (B, N, 2) in cells.
         reach: how far away they may lie, along x and along y, in cells.
         shape: (height, width) of the map.
 
@@ -96,10 +96,10 @@ def cells_around(middle: Tensor, reach: tuple[float, float], shape: tuple[int, i
     """
     counts = [math.floor(2 * far) + 3 for far in reach]
     columns, rows = (
-        (middle[..., axis, None] - far).floor() + torch.arange(count, dtype=middle.dtype, device=middle.device)
+        (center[..., axis, None] - far).floor() + torch.arange(count, dtype=center.dtype, device=center.device)
         for axis, (far, count) in enumerate(zip(reach, counts, strict=True))
     )
-    size = (*middle.shape[:2], counts[1], counts[0])
+    size = (*center.shape[:2], counts[1], counts[0])
     cell = torch.stack((columns[..., None, :].expand(size), rows[..., None].expand(size)), -1).flatten(2, 3)
-    near = ((cell - middle[:, :, None]).abs() <= middle.new_tensor(reach)).all(-1)
+    near = ((cell - center[:, :, None]).abs() <= center.new_tensor(reach)).all(-1)
     return cell, near & within(cell, shape)

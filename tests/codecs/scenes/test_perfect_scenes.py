@@ -51,9 +51,9 @@ def test_they_activate_to_the_target(case):
     codec = CODECS[case]
     target = codec.encode(SCENE)
     activated = codec.activate(codec.perfect(target))
-    told = codec.gives & set(target.maps) - {"joint_maps"}
-    assert told == codec.gives - {"joint_maps", "refine"}
-    for name in told:
+    known = codec.gives & set(target.maps) - {"joint_maps"}
+    assert known == codec.gives - {"joint_maps", "refine"}
+    for name in known:
         value = activated[name].sigmoid() if name in LOGITS else activated[name]
         torch.testing.assert_close(value, target.maps[name], atol=1e-6, rtol=1e-6, msg=name)
 
