@@ -70,6 +70,7 @@ def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: 
     diverged = not np.isfinite(after) or after > before / 2
     advice = "a lower --train.lr" if diverged else "more steps or a higher --train.lr"
     say(
-        f"{result}: this set-up does NOT learn these samples; look at the labels (posekit data check), then try {advice}"
+        f"{result}: this set-up does NOT learn these samples; look at the labels (posekit data check), "
+        f"then try {advice}"
     )
     return 1

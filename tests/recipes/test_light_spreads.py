@@ -6,7 +6,6 @@ import pytest
 from stand_ins import predictor_of
 from torch import nn
 
-from posekit.codecs.perfect import perfect_maps
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
 from posekit.evaluation.measure import measure
@@ -34,7 +33,7 @@ def found(recipe, dataset):
     """AP of maps that say exactly what the targets say."""
     views = [recipe.augment.still_scene(dataset.scene(i), size=recipe.size) for i in range(SCENES)]
     target = recipe.codec.encode(collate(views).instances)
-    maps = {name: value.float() for name, value in perfect_maps(recipe.codec, target).items()}
+    maps = {name: value.float() for name, value in recipe.codec.perfect(target).items()}
     return measure(predictor_of(Said(maps), recipe), dataset).figures["AP"]
 
 
@@ -46,3 +45,11 @@ def test_narrower_hills_keep_people_apart(name):
     narrow, wide = (found(replace(recipe, codec=replace(recipe.codec, **f)), dataset) for f in ({}, PUBLISHED))
     assert narrow >= 0.9
     assert narrow > wide + 0.05
+
+
+@pytest.mark.parametrize("name", ["dekr", "dekr-first"])
+@pytest.mark.parametrize(("form", "size", "area"), [("", (512, 512), 655.36), ("-tiny", (256, 256), 163.84)])
+def test_the_least_area_is_that_of_a_file_of_640_pixels(name, form, size, area):
+    """32 pixels of a file are 32 * 512 / 640 of a view of 512 that it is fitted into."""
+    recipe = RECIPES[f"{name}{form}"](SKELETONS["face5"], size=size)
+    assert recipe.codec.least_area == pytest.approx(area)
