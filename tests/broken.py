@@ -39,12 +39,13 @@ def turned(content: bytes, orientation: int) -> bytes:
 
 def coco_content() -> dict[str, Any]:
     """A sound COCO file: three annotations in two images of 30 x 20."""
-    points = [4, 5, 2, 20, 6, 2, 9, 15, 1]
+    points, other = [4, 5, 2, 20, 6, 2, 9, 15, 1], [6, 6, 2, 23, 8, 2, 12, 17, 1]
     return {
         "images": [{"id": i, "file_name": f"{i}.jpg", "width": 30, "height": 20} for i in (7, 9)],
         "annotations": [
-            {"id": i, "image_id": image, "category_id": 1, "bbox": [2, 3, 20, 14], "area": 150, "keypoints": points[:]}
-            for i, image in ((1, 7), (2, 9), (3, 9))
+            {"id": 1, "image_id": 7, "category_id": 1, "bbox": [2, 3, 20, 14], "area": 150, "keypoints": points[:]},
+            {"id": 2, "image_id": 9, "category_id": 1, "bbox": [2, 3, 20, 14], "area": 150, "keypoints": points[:]},
+            {"id": 3, "image_id": 9, "category_id": 1, "bbox": [4, 4, 21, 15], "area": 150, "keypoints": other},
         ],
         "categories": [{"id": 1, "name": "mouse", "keypoints": POINTS[:], "skeleton": [[1, 2], [1, 3]]}],
     }

@@ -69,7 +69,7 @@ def from_content(
     nothing = [0] * (3 * points)
     flat = np.array([a.get("keypoints") or nothing for a in annotations], np.float64).reshape(-1, points, 3)
     ids = [a.get("id", i) for i, a in enumerate(annotations, 1)]
-    check_values(file, ids, flat)
+    check_values(file, annotations, ids, flat)
     xy, visibility = flat[..., :2] + HALF_PIXEL, flat[..., 2].astype(np.int8)
     boxes, area, guessed = _boxes(annotations, xy, visibility > 0)
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
@@ -86,7 +86,7 @@ def from_content(
         category=np.zeros(len(annotations), np.int64),
         role=np.where(crowd | ~(visibility > 0).any(1), IGNORE, INSTANCE).astype(np.int8),
         image=np.array([position[a["image_id"]] for a in annotations], np.int64),
-        annotation_id=_numbers(file, ids),
+        annotation_id=_numbers(file, annotations, ids),
         inferred=(*said, *guessed, where),
         crowd=crowd,
         depth=depth,
@@ -101,10 +101,11 @@ def _record(entry: Entry, path: str) -> ImageRecord:
     return ImageRecord(path=path, width=int(width), height=int(height), id=entry["id"])
 
 
-def _numbers(file: Path, ids: Sequence[Any]) -> np.ndarray:
+def _numbers(file: Path, annotations: Sequence[Entry], ids: Sequence[Any]) -> np.ndarray:
     bad = [i for i in ids if not isinstance(i, int)]
     if bad:
-        raise DataError(f"{file}: {len(bad)} annotations have an 'id' that is no whole number, such as {bad[0]!r}")
+        error = DataError(f"{file}: {len(bad)} annotations have an 'id' that is no whole number, such as {bad[0]!r}")
+        raise error.about((a for a, i in zip(annotations, ids, strict=True) if not isinstance(i, int)), "id")
     return np.array(ids, np.int64)
 
 

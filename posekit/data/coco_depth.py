@@ -35,7 +35,7 @@ def read_depths(
         raise DataError(
             f"{file}: {KEY!r} wants {points} numbers, one for each point, or null where unknown; "
             f"annotations {listed(bad)} have something else"
-        )
+        ).about((a for a, row in zip(annotations, rows, strict=True) if not _is_row(row, points)), KEY)
     depth = np.array([[0.0 if value is None else value for value in row] for row in rows], np.float64)
     known = np.array([[value is not None for value in row] for row in rows], bool)
     return depth.astype(np.float32), known

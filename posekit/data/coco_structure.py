@@ -54,13 +54,14 @@ def number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def refuse(file: Path, entries: Sequence[Entry], bad: Callable[[Entry], Any], what: str, fix: str) -> None:
+def refuse(file: Path, entries: Sequence[Entry], bad: Callable[[Entry], Any], key: str, what: str, fix: str) -> None:
     """Raise one error for all the entries that are bad.
 
     Args:
         file: that holds them.
         entries: annotations or images.
         bad: whether an entry is, or the offending value.
+        key: of the entry that is bad.
         what: is expected; the ids come before it.
         fix: what to do.
     """
@@ -70,7 +71,8 @@ def refuse(file: Path, entries: Sequence[Entry], bad: Callable[[Entry], Any], wh
     who = listed([entry.get("id", f"number {i} of the list") for i, entry in wrong])
     got = bad(wrong[0][1])
     came = "" if got is True else f"; the first has {got}"
-    raise DataError(f"{file}: {len(wrong)} of {len(entries)} {what}: ids {who}{came}; {fix}")
+    error = DataError(f"{file}: {len(wrong)} of {len(entries)} {what}: ids {who}{came}; {fix}")
+    raise error.about((entry for _, entry in wrong), key)
 
 
 def check_images(file: Path, images: Sequence[Entry]) -> None:
@@ -81,21 +83,23 @@ def check_images(file: Path, images: Sequence[Entry]) -> None:
     """
     if not images:
         raise DataError(f"{file}: 'images' is empty; expected at least one image")
-    refuse(file, images, lambda e: not isinstance(e.get("id"), int), "images lack a whole number as 'id'", "give one")
-    refuse(
-        file, images, lambda e: not isinstance(e.get("file_name"), str), "images lack a 'file_name'", "name the file"
-    )
+    no_id, no_name = "images lack a whole number as 'id'", "images lack a 'file_name'"
+    refuse(file, images, lambda e: not isinstance(e.get("id"), int), "id", no_id, "give one")
+    refuse(file, images, lambda e: not isinstance(e.get("file_name"), str), "file_name", no_name, "name the file")
     refuse(
         file,
         images,
         lambda e: any(e.get(k) is not None and not (number(e[k]) and e[k] > 0) for k in ("width", "height")),
+        "width",
         "images have a width or height that is no positive number",
         "give pixels, or leave both out",
     )
     seen: set[int] = set()
-    twice = [i for e in images if (i := e["id"]) in seen or seen.add(i)]  # type: ignore[func-returns-value]
+    twice = [e for e in images if e["id"] in seen or seen.add(e["id"])]  # type: ignore[func-returns-value]
     if twice:
-        raise DataError(f"{file}: {len(twice)} image ids are used twice: {listed(twice)}; give every image its own id")
+        ids = listed([e["id"] for e in twice])
+        error = DataError(f"{file}: {len(twice)} image ids are used twice: {ids}; give every image its own id")
+        raise error.about(twice, "id")
 
 
 def check_annotations(file: Path, annotations: Sequence[Entry], images: Mapping[int, int], points: int) -> None:
@@ -129,6 +133,7 @@ def check_annotations(file: Path, annotations: Sequence[Entry], images: Mapping[
         file,
         annotations,
         lambda e: None if _hashable(e.get("image_id")) in images else f"image_id {e.get('image_id')}",
+        "image_id",
         "annotations belong to no image in 'images'",
         "add the images, or remove the annotations",
     )
@@ -136,6 +141,7 @@ def check_annotations(file: Path, annotations: Sequence[Entry], images: Mapping[
         file,
         annotations,
         unlike,
+        "keypoints",
         f"annotations do not have 3 x {points} = {3 * points} numbers in 'keypoints' (x, y, visibility a point)",
         f"the category names {points} points",
     )
@@ -143,16 +149,17 @@ def check_annotations(file: Path, annotations: Sequence[Entry], images: Mapping[
         file,
         annotations,
         lambda e: next((f"keypoints[{i}] = {v!r}" for i, v in enumerate(flat(e)) if not number(v)), None),
+        "keypoints",
         "annotations have 'keypoints' that are no numbers",
         "write 0, 0, 0 for a point without a label",
     )
-    refuse(
-        file, annotations, not_four, "annotations have no four finite numbers in 'bbox'", "write [x, y, width, height]"
-    )
+    four = "annotations have no four finite numbers in 'bbox'"
+    refuse(file, annotations, not_four, "bbox", four, "write [x, y, width, height]")
     refuse(
         file,
         annotations,
         lambda e: None if e.get("area") is None or (number(e["area"]) and e["area"] >= 0) else f"area {e['area']!r}",
+        "area",
         "annotations have an 'area' that is no number from 0 up",
         "give square pixels, or leave it out",
     )
@@ -162,12 +169,13 @@ def _hashable(value: Any) -> Any:
     return value if isinstance(value, int | str) else None
 
 
-def check_values(file: Path, ids: Sequence[Any], points: np.ndarray) -> None:
+def check_values(file: Path, annotations: Sequence[Entry], ids: Sequence[Any], points: np.ndarray) -> None:
     """Refuse points that are not finite, and visibilities other than 0, 1, 2.
 
     Args:
         file: that holds them.
-        ids: of the M annotations.
+        annotations: M of one category.
+        ids: theirs.
         points: (M, K, 3) x, y, visibility as in the file.
 
     Raises:
@@ -181,7 +189,7 @@ def check_values(file: Path, ids: Sequence[Any], points: np.ndarray) -> None:
         raise DataError(
             f"{file}: {len(rows)} annotations have points that are NaN or infinite: ids {who}; "
             "write 0, 0, 0 for a point without a label"
-        )
+        ).about((annotations[r] for r in rows), "keypoints")
     odd = labelled & ~np.isin(points[..., 2], (1, 2))
     rows = np.flatnonzero(odd.any(1))
     if len(rows):
@@ -189,4 +197,4 @@ def check_values(file: Path, ids: Sequence[Any], points: np.ndarray) -> None:
         raise DataError(
             f"{file}: {len(rows)} annotations have a visibility other than 0 (no label), 1 (hidden), 2 (seen): "
             f"ids {who}; the first has {value:g}; are these predictions? their third number is a score"
-        )
+        ).about((annotations[r] for r in rows), "keypoints")

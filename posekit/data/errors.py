@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 TOLD = 5
 """So many faults of a kind are listed; the rest are counted."""
 
 
 class DataError(ValueError):
-    """Labelled data is not what it should be: the message names the file, what was expected, what came and the fix."""
+    """Labelled data is not what it should be: the message names the file, what was expected, what came and the fix.
+
+    Where single entries of a file are at fault, the error knows them, so that all faults can be told in one run: see
+    `posekit.data.all_faults`.
+    """
+
+    entries: tuple[Any, ...] = ()
+    "objects of the file that are at fault"
+    key: str = ""
+    "what is wrong in each of them"
+
+    def about(self, entries: Iterable[Any], key: str) -> Self:
+        """This error, knowing the entries at fault and which of their keys is wrong."""
+        self.entries, self.key = tuple(entries), key
+        return self
 
 
 def listed(items: Sequence[Any]) -> str:
