@@ -123,7 +123,13 @@ def inspect(
     found = [_refused(fault) for fault in faults]
     if dataset is not None:
         found += _found(dataset, pixels)
+    if any(fault.key in _OF_SIDES for fault in faults):
+        found = [finding for finding in found if finding.code != "sides"]
     return Report(_sorted(found), dataset)
+
+
+_OF_SIDES = ("flip_pairs", "flip_idx", "kpt_names")
+"""What sides are known from: where it is at fault, that they are unknown is no news."""
 
 
 def _sorted(findings: list[Finding]) -> list[Finding]:

@@ -6,7 +6,7 @@ Their coordinates are fractions of the image's width and height, so they are our
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -39,11 +39,25 @@ def read_yolo(path: Path | str, split: str = "train", category: str | None = Non
         DataError: the set is not what it should be.
     """
     file = Path(path)
-    content = load_yaml(file)
+    return from_yaml(load_yaml(file), file, split, category)
+
+
+def from_yaml(
+    content: dict[str, Any],
+    file: Path,
+    split: str = "train",
+    category: str | None = None,
+    leave_out: Collection[Path] = (),
+) -> Dataset:
+    """`read_yolo` of a data.yaml that is already parsed, without some of its images.
+
+    Raises:
+        DataError: the set is not what it should be.
+    """
     k, dims = content["kpt_shape"]
     names = class_names(file, content)
-    paths = split_images(file, content, split)
-    tables = [_rows(label_path(p), 5 + k * dims) for p in paths]
+    paths = [p for p in split_images(file, content, split) if p not in leave_out]
+    tables = [label_rows(label_path(p), 5 + k * dims) for p in paths]
     image = np.repeat(np.arange(len(paths)), [len(t) for t in tables])
     rows = np.concatenate([*tables, np.zeros((0, 5 + k * dims))])
     chosen = _choose(file, names, rows[:, 0], category)
@@ -55,7 +69,7 @@ def read_yolo(path: Path | str, split: str = "train", category: str | None = Non
     records = tuple(_record(p, i) for i, p in enumerate(paths, 1))
     sizes = np.array([(r.width, r.height) for r in records], np.float64)[image]
     points = rows[:, 5:].reshape(len(rows), k, dims)
-    visibility = _visibility(file, points)
+    visibility = visibility_of(file, points)
     if dims == 2:
         said += ("visibility: the labels have none; points at (0, 0) or below are unlabelled, all others seen",)
     corner, extent = rows[:, 1:3] - rows[:, 3:5] / 2, rows[:, 3:5]
@@ -92,34 +106,53 @@ def label_path(image: Path) -> Path:
     return Path(*parts)
 
 
-def _rows(file: Path, width: int) -> np.ndarray:
-    """(rows, width) numbers of one label file.
+def label_rows(file: Path, width: int) -> np.ndarray:
+    """(rows, width) numbers of one label file; none where there is no such file, or nothing in it.
 
     Raises:
         DataError: a line has another count of numbers, or something that is none.
     """
     if not file.exists() or not file.stat().st_size:
         return np.zeros((0, width))
-    lines = [line.split() for line in read_text(file, "YOLO-pose labels").splitlines()]
-    wrong = [(i, len(line)) for i, line in enumerate(lines, 1) if line and len(line) != width]
+    return parse_rows(file, read_text(file, "YOLO-pose labels").splitlines(), width)
+
+
+def parse_rows(file: Path, lines: Sequence[str], width: int) -> np.ndarray:
+    """`label_rows` of lines; ``file`` is for the message.
+
+    Raises:
+        DataError: as `label_rows`.
+    """
+    words = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    wrong = [(number, len(line)) for number, line in words if len(line) != width]
     if wrong:
         raise DataError(
             f"{file}: {len(wrong)} lines do not have {width} numbers (class, box, points as kpt_shape says): "
             f"lines {listed([i for i, _ in wrong])}; the first has {wrong[0][1]}; correct kpt_shape or the labels"
         )
     try:
-        rows = np.array([line for line in lines if line], np.float64).reshape(-1, width)
+        rows = np.array([line for _, line in words], np.float64).reshape(-1, width)
     except ValueError as error:
         raise DataError(f"{file}: expected numbers only; {error}") from None
-    endless = np.flatnonzero(~np.isfinite(rows).all(1)) + 1
+    numbers = np.array([number for number, _ in words], np.int64)
+    endless = numbers[~np.isfinite(rows).all(1)]
     if len(endless):
-        raise DataError(f"{file}: rows {listed(endless.tolist())} have NaN or infinite numbers; write 0 0 0 instead")
-    if (rows[:, 3:5] < 0).any() or (np.abs(rows[:, 1:5]) > 2).any():
-        raise DataError(f"{file}: a box is not in fractions of the image (0 to 1); divide by width and height")
+        raise DataError(f"{file}: lines {listed(endless.tolist())} have NaN or infinite numbers; write 0 0 0 instead")
+    odd = numbers[(rows[:, 3:5] < 0).any(1) | (np.abs(rows[:, 1:5]) > 2).any(1)]
+    if len(odd):
+        raise DataError(
+            f"{file}: lines {listed(odd.tolist())}: a box is not in fractions of the image (0 to 1); "
+            "divide by width and height"
+        )
     return rows
 
 
-def _visibility(file: Path, points: np.ndarray) -> np.ndarray:
+def visibility_of(file: Path, points: np.ndarray) -> np.ndarray:
+    """(rows, K) int8 visibility of points (rows, K, 2 or 3) as a file has them.
+
+    Raises:
+        DataError: one is neither 0, 1 nor 2.
+    """
     if points.shape[2] == 3:
         odd = ~np.isin(points[..., 2], (0, 1, 2))
         if odd.any():
