@@ -56,9 +56,8 @@ def _mend_category(file: Path, content: dict[str, Any], category: str | None, fa
             read_skeleton(file, plain | {key: chosen[key]})
         except DataError as error:
             faults.append(error.about((), key))
-            for entry in content["categories"]:
-                if entry is chosen:
-                    del entry[key]
+            own = content["categories"][[id(entry) for entry in content["categories"]].index(id(chosen))]
+            del own[key]
 
 
 class _Aside:
@@ -106,6 +105,9 @@ class _Aside:
             # In any image its other faults show as well.
             entry["image_id"] = self._content["images"][0]["id"]
         if key == "id":
-            del entry["id"]
+            entry["id"] = self._free_id()
         if key in ("image_id", "keypoints"):
             self._lost.add(id(entry))
+
+    def _free_id(self) -> int:
+        return 1 + max((i for e in self._content["annotations"] if isinstance(i := e.get("id"), int)), default=0)

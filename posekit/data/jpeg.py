@@ -183,19 +183,24 @@ def ends_in_fill(content: bytes) -> bool:
     whole = _decoded(content) if frame(content)[0] in _SEQUENTIAL else None
     if whole is None:
         return False
-    pixels = _grey_end(whole == _FILL)
-    if pixels < 512:
+    height, width = _grey_end((whole == _FILL).all(-1))
+    if height * width < 512:
         return False
     # A block of meant grey takes two bits or more; a small area can spare two bytes, not more.
-    shorter = _decoded(content[: _data_end(content) - (8 if pixels >= 4096 else 2)] + END)
-    return shorter is not None and bool(((whole != shorter) & (whole != _FILL)).any())
+    shorter = _decoded(content[: _data_end(content) - (8 if height * width >= 4096 else 2)] + END)
+    if shorter is None:
+        return False
+    # Colours are coded coarsely and spread over the edge of the area by a pixel.
+    differ = (whole != shorter).any(-1)
+    differ[max(0, len(differ) - height - 2) :, max(0, differ.shape[1] - width - 2) :] = False
+    return bool(differ.any())
 
 
-def _grey_end(grey: NDArray[np.bool_]) -> int:
-    """How many pixels of a grey area end in the last pixel: whole rows, or else the end of the last one."""
+def _grey_end(grey: NDArray[np.bool_]) -> tuple[int, int]:
+    """Height and width of a grey area that ends in the last pixel: whole rows, or else the end of the last ones."""
     rows = _run(np.all(grey, 1))
     columns = grey.shape[1] if rows else _run(grey[-1])
-    return columns * (rows or _run(np.all(grey[:, grey.shape[1] - columns :], 1)))
+    return rows or _run(np.all(grey[:, grey.shape[1] - columns :], 1)), columns
 
 
 def _run(values: NDArray[np.bool_]) -> int:
@@ -213,7 +218,7 @@ def _data_end(content: bytes) -> int:
 
 
 def _decoded(content: bytes) -> NDArray[np.uint8] | None:
-    """(H, W) brightness as stored."""
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    """(H, W, 3) as stored."""
+    flags = cv2.IMREAD_COLOR_BGR | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if image is None else np.asarray(image, np.uint8)

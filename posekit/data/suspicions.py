@@ -118,6 +118,11 @@ def _areas(dataset: Dataset) -> Iterator[Suspicion]:
         "OKS and AP depend on areas; correct 'area' (square pixels of the instance), or leave it out: it is then "
         "estimated from the box"
     )
+    smallest = boxes[boxes > 0].min(initial=np.inf)
+    if len(rows) > 4 and given[0] > 1 and np.ptp(given) == 0 and boxes.max() > 4 * smallest:
+        what = f"all {len(rows)} areas are {given[0]:g}, though the boxes differ by more than four times"
+        yield Suspicion("area", "warning", what, fix, rows)
+        return
     if nothing.any():
         bad = rows[nothing]
         what = f"{len(bad)} areas are 0 or 1 square pixel beside larger boxes: ids {listed_rows(dataset, bad)}"
@@ -130,14 +135,6 @@ def _areas(dataset: Dataset) -> Iterator[Suspicion]:
             f"ids {listed_rows(dataset, bad)}"
         )
         yield Suspicion("area", "warning", what, fix, bad)
-    elif (
-        len(rows) > 4
-        and not nothing.any()
-        and np.ptp(given) == 0
-        and boxes.max() > 4 * boxes[boxes > 0].min(initial=np.inf)
-    ):
-        what = f"all {len(rows)} areas are {given[0]:g}, though the boxes differ by more than four times"
-        yield Suspicion("area", "warning", what, fix, rows)
 
 
 def _twice(dataset: Dataset) -> Iterator[Suspicion]:
