@@ -56,6 +56,7 @@ _SIGNS: dict[str, tuple[Side, str]] = {
 # Left and right are marks wherever they stand, even within a word (`leftear`), but not in these words.
 _NO_SIDES = re.compile("leftover|cleft|bright|upright|fright|wright|outright|copyright", re.IGNORECASE)
 _ENGLISH = re.compile("left|right", re.IGNORECASE)
+_NUMBER = re.compile("[0-9]+")
 _RUN = re.compile(r"[^\W\d_]+|\d+")
 _PLACE = "fbhmaput"
 """Letters of a code beside the side's: front, back, hind, middle, anterior, posterior, upper, top."""
@@ -164,13 +165,26 @@ def _mirror_mark(language: str, mark: str, side: Side) -> str:
 
 
 def letters_that_count(points: Sequence[str]) -> frozenset[str]:
-    """Names with a gap in the place of a single letter, where many letters stand: of corner_a, corner_b, and so on."""
+    """Names with a gap in the place of a single letter that tells no side there.
+
+    That is where many letters stand, as in corner_a, corner_b and so on, and where a number follows but only one of L
+    and R is there: L1 is then a vertebra.
+    """
     letters: dict[str, set[str]] = defaultdict(set)
+    numbered: dict[str, set[str]] = defaultdict(set)
     for name in points:
         for token in _tokens(name):
             if len(token.text) == 1 and token.text.isalpha():
-                letters[_gap(name, token)].add(token.text.lower())
-    return frozenset(gap for gap, found in letters.items() if len(found) > _COUNTING)
+                gap = _gap(name, token)
+                letters[gap].add(token.text.lower())
+                if name[token.end : token.end + 1].isdigit():
+                    numbered[_NUMBER.sub("#", gap)].add(token.text.lower())
+    counting = {gap for gap, found in letters.items() if len(found) > _COUNTING}
+    for gap in letters:
+        found = numbered.get(_NUMBER.sub("#", gap))
+        if found is not None and not found >= {"l", "r"}:
+            counting.add(gap)
+    return frozenset(counting)
 
 
 def _gap(name: str, token: _Token) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ _ORDINARY = frozenset(
     "rib ribs rip rim rear roof root rump ring ridge rod rail ramp rest rotor round row rower radius ramus reg rein "
     "retina rung runner rudder rubber roll rock rope reel rack rash rid range reach roller rider router "
     "nail tail heel skull pedal petal medial distal proximal dorsal ventral metacarpal tarsal pectoral pawl earl kneel "
-    "finger shoulder center corner upper outer inner antler flipper whisker udder skewer layer femur radar".split()
+    "finger shoulder center corner upper outer inner antler flipper whisker udder skewer layer femur radar "
+    "rhino rhinarium rhombus llama".split()
 )
 """Words that begin or end in l or r by themselves."""
 
@@ -121,12 +121,8 @@ class Search:
         return any(self._tells(reading, *mark) for mark in enumerate(reading.languages))
 
     def _tells(self, reading: Reading, at: int, language: str) -> bool:
-        """Whether a word or a single letter is a side for certain, or the other side stands in another name."""
-        if language == "letter" and re.search("\0letter[^\0]*\0[0-9]", reading.stem):
-            # L1 may be a vertebra: only where there is an R with a number as well, is it a side.
-            wanted = re.sub("[0-9]+", "#", reading.stem)
-            return any(r.sides == reading.mirrored and re.sub("[0-9]+", "#", r.stem) == wanted for r in self._all)
-        if language != "letter" and reading.marks[at].lower() in UNSURE:
+        """Whether a mark is a side for certain, or the other side stands in another name."""
+        if reading.marks[at].lower() in UNSURE:
             side = reading.mirrored[at]
             return any((language, side) in zip(r.languages, r.sides, strict=True) for r in self._all)
         return True

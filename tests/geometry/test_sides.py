@@ -41,6 +41,7 @@ SCHEMES = {
     "written in two ways": ("left_ear right_ear left_hip RHip", "left_ear left_hip"),
     "right before left": ("right_eye left_eye", "left_eye"),
     "chambers of a heart": ("LV RV LA RA", "LV LA"),
+    "corners of vertebrae": ("L1_tl L1_tr T12_tl T12_tr", "L1_tl T12_tl"),
     "vertebrae beside sides": ("left_L1 right_L1 left_L2 right_L2", "left_L1 left_L2"),
 }
 
