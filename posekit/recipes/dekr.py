@@ -17,7 +17,7 @@ from posekit.models.heads.scenes.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
-from posekit.postprocess.choose import Choose
+from posekit.postprocess.suppress import NMS
 from posekit.recipes.onestage import Form, Parts
 
 STRIDE = 4
@@ -30,7 +30,9 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
     """
     codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form))
     head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
-    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03), choose=Choose(by="near", most=30))
+    return Parts(
+        codec=codec, model=_model(form, head), losses=_losses(0.03), nms=NMS(method="pose_distance", max_instances=30)
+    )
 
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
@@ -43,7 +45,7 @@ def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
         codec=codec,
         model=_model(form, head),
         losses=_losses(0.03 if form.tiny else 0.01),
-        choose=Choose(by="near", most=30),
+        nms=NMS(method="pose_distance", max_instances=30),
     )
 
 

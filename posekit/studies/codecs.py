@@ -25,7 +25,7 @@ from posekit.geometry.keypoints import INSTANCE, Instances, Keypoints
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import fitting
 from posekit.models.base import Backbone
-from posekit.models.count import Cost, count_parameters, measure
+from posekit.models.compress.count import Cost, count_parameters, measure
 from posekit.models.topdown import TopDown
 from posekit.recipe import Recipe
 from posekit.recipes.representations import REPRESENTATIONS

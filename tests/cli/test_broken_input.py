@@ -78,7 +78,7 @@ def _later_format(folder):
 
 
 MODELS = {
-    "a later format": (_later_format, "format 99, this posekit reads 1"),
+    "a later format": (_later_format, "format 99, this posekit reads 2"),
     "no tensors": (_no_tensors, "missing"),
     "damaged tensors": (_damaged_tensors, "damaged or not safetensors"),
     "config cut short": (_cut_config, "not a posekit config"),

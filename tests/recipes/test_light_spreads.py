@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 import pytest
-import torch
+from stand_ins import predictor_of
 from torch import nn
 
 from posekit.codecs.perfect import perfect_maps
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.measure import measure
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
-from posekit.training.evaluate import measure
-from posekit.training.loader import StillScenes
 
 SIZE, SCENES = (96, 96), 24
 PUBLISHED = {"sigma": 8.0, "centre_sigma": 16.0, "radius": 16.0}
@@ -33,10 +32,10 @@ class Said(nn.Module):
 
 def found(recipe, dataset):
     """AP of maps that say exactly what the targets say."""
-    views = StillScenes(dataset, recipe)
-    target = recipe.codec.encode(collate([views[i] for i in range(SCENES)]).instances)
+    views = [recipe.augment.still_scene(dataset.scene(i), size=recipe.size) for i in range(SCENES)]
+    target = recipe.codec.encode(collate(views).instances)
     maps = {name: value.float() for name, value in perfect_maps(recipe.codec, target).items()}
-    return measure(Said(maps), recipe, dataset, torch.device("cpu")).figures["AP"]
+    return measure(predictor_of(Said(maps), recipe), dataset).figures["AP"]
 
 
 @pytest.mark.parametrize("name", ["dekr", "dekr-first"])

@@ -8,9 +8,9 @@ from onnx_files import session_of
 from torch import nn
 
 from posekit.data.synthetic import Synthetic
+from posekit.engines.torch import read_out
 from posekit.models.layers.adaptive import AdaptiveBlock
 from posekit.models.layers.spatial import SpatialBlock
-from posekit.pipelines.decoding import read_out
 from posekit.recipes import RECIPES, SYSTEMS
 
 SIZE = (128, 192)

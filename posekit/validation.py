@@ -1,0 +1,31 @@
+"""What is wrong with a config that was not accepted, in the words in which the user wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+
+def explain(error: ValidationError, document: object = None) -> str:
+    """All faults of a validation in one line, with dotted field names as the user writes them.
+
+    Args:
+        error: of pydantic.
+        document: what was validated, where it was JSON; tells fields from the kinds that pydantic puts between them.
+    """
+    lines = []
+    for fault in error.errors():
+        where = ".".join(_fields(fault["loc"], document))
+        what = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {what}" if where else what)
+    return "; ".join(lines)
+
+
+def _fields(path: tuple[int | str, ...], document: object) -> Iterator[str]:
+    for part in path:
+        inside = document if isinstance(document, dict) else {}
+        if part not in inside and (part == inside.get("kind") or str(part).startswith(("function-", "tagged-union"))):
+            continue
+        document = inside.get(part)
+        yield str(part)
