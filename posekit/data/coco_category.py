@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from posekit.data.coco_structure import number
 from posekit.data.errors import DataError, plain
+from posekit.data.json_values import is_number as number
 from posekit.data.namesake import namesake
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from posekit.data.coco import from_content, to_content
+from posekit.data.coco import to_content
+from posekit.data.coco_dataset import from_document
+from posekit.data.coco_structure import parse_document
 from posekit.data.dataset import Dataset, ImageRecord
 from posekit.data.errors import DataError
 from posekit.data.image import decode_image
@@ -185,22 +187,22 @@ def read_pack(path: Path | str, category: str | None = None) -> Dataset:
     file = Path(path)
     try:
         with zipfile.ZipFile(file) as archive:
-            content = json.loads(archive.read(LABELS))
+            document = parse_document(archive.read(LABELS), file)
             encoded = {name: archive.read(name) for name in archive.namelist() if name != LABELS}
     except FileNotFoundError:
         raise DataError(f"{file}: no such file; expected a pack (posekit data pack)") from None
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise DataError(f"{file}: not a whole pack ({error}); write it anew with `posekit data pack`") from None
     try:
-        dataset = from_content(content, file, category=category, look=False)
+        dataset = from_document(document, file, category=category, look=False)
         records = tuple(
             replace(
                 record,
                 path=f"{file}:{record.path}",
                 load=partial(decode_image, encoded[record.path], f"{file}:{record.path}"),
-                to_source=np.array(entry["to_source"], np.float64).reshape(3, 3),
+                to_source=np.array(entry.to_source, np.float64).reshape(3, 3),
             )
-            for record, entry in zip(dataset.images, content["images"], strict=True)
+            for record, entry in zip(dataset.images, document.images, strict=True)
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{file}: not a pack ({error} is missing in its labels); write it anew") from None

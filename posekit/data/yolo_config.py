@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from posekit.data.coco_structure import number
 from posekit.data.errors import DataError, plain, read_text
+from posekit.data.json_values import is_number as number
 from posekit.data.namesake import namesake
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
