@@ -250,7 +250,7 @@ BROKEN: dict[str, Maker] = {
         "1 lines do not have 14 numbers.*lines 1; the first has 8", row="0 0.5 0.5 0.6 0.6 0.2 0.3 2"
     ),
     "line of words": yolo("expected numbers only", row=ROW.replace("0.2", "left")),
-    "yolo nan": yolo("rows 1 have NaN or infinite numbers", row=ROW.replace("0.2", "nan")),
+    "yolo nan": yolo("lines 1 have NaN or infinite numbers", row=ROW.replace("0.2", "nan")),
     "yolo pixels": yolo("a box is not in fractions of the image", row="0 50 50 60 60 0.2 0.3 2 0.7 0.3 2 0.3 0.8 1"),
     "yolo visibility": yolo("1 points have a visibility other than 0", row=ROW.replace(" 0.8 1", " 0.8 0.5")),
     "yolo class unknown": yolo(r"labels have classes \[4\]", row="4" + ROW[1:]),

@@ -57,7 +57,8 @@ def from_document(
     skeleton, said = read_skeleton(file, chosen)
     points = len(skeleton.points)
     pictures = read_images(file, document.images, faults)
-    annotations, notes = _of_category(file, document, int(chosen["id"]), faults)
+    number = whole(chosen["id"]) or 0
+    annotations, notes = _of_category(file, document, number, faults)
     table = _table(file, annotations, faults)
     image, lost = _image_of_each(table, annotations, pictures)
     flat, without = _points(table, annotations, points)
@@ -84,7 +85,7 @@ def from_document(
         crowd=crowd[kept],
         depth=None if depth is None else depth[kept],
         depth_known=None if depth_known is None else depth_known[kept],
-        category_id=int(chosen["id"]),
+        category_id=number,
         file=str(file),
     )
 
