@@ -14,7 +14,8 @@ from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError, listed, read_text
 from posekit.data.image import image_size
 from posekit.data.yolo import from_yaml, label_path, label_rows, parse_rows, visibility_of
-from posekit.data.yolo_config import class_names, load_yaml, read_skeleton, split_images
+from posekit.data.yolo_config import class_names, load_yaml, read_skeleton
+from posekit.data.yolo_images import split_images
 
 _OPTIONAL = ("kpt_names", "flip_idx", "kpt_oks_sigmas")
 """Keys of a data.yaml that are not needed to go on."""
