@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from broken import DOUBTFUL, coco_content, write, yolo_set
+from broken import coco_content, write, yolo_set
+from doubtful import DOUBTFUL
 
 from posekit.cli.data import own_options
 from posekit.cli.main import main
