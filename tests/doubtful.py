@@ -199,12 +199,12 @@ DOUBTFUL: dict[str, Maker] = {
     ),
     "a side alone": category("left_eye looks left or right but has no partner", keypoints=["nose", "left_eye", "tail"]),
     "pairs against names": category(
-        "mirror pairs are not those that the names tell: nose is paired with left_paw|left_paw is paired with nose",
+        "mirror pairs contradict the names of the points: nose is paired with left_paw|left_paw is paired with nose",
         flip_pairs=[["nose", "left_paw"]],
     ),
     "no pairs against names": category("left_paw and right_paw are not paired", flip_pairs=[]),
     "flip_idx against names": yolo(
-        "mirror pairs are not those that the names tell.*correct flip_pairs", flip_idx=[0, 1, 2]
+        "mirror pairs contradict the names of the points.*correct flip_pairs", flip_idx=[0, 1, 2]
     ),
     # images
     "twelve bits": lambda folder: (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 USAGE = """usage: posekit data check FILE... | posekit data review FILE --by RUN | posekit data pack FILE --size N
 
-  check   read everything, tell all faults with file, annotation and fix; draw samples beside their flipped selves
+  check   read everything, report all faults with file, annotation and fix; draw samples beside their flipped selves
   review  find labels that a model contradicts: left and right swapped, points that lie elsewhere; mend the swapped
   pack    crops at training size and their labels in one archive: small enough to carry, fast to train from
 """
@@ -29,7 +29,7 @@ USAGE = """usage: posekit data check FILE... | posekit data review FILE --by RUN
 
 @dataclass(frozen=True)
 class Check:
-    """Read labelled data, tell every fault, and draw samples beside their flipped selves.
+    """Read labelled data, report every fault, and draw samples beside their flipped selves.
 
     Ends with status 1 where there are errors; warnings leave it at 0.
     """
@@ -137,7 +137,7 @@ def _print_sound(console: Console, dataset: Dataset, options: Check, file: Path)
     from posekit.data.figures import figures
 
     for sentence in dataset.inferred:
-        if not sentence.startswith("warning: "):  # told among the findings
+        if not sentence.startswith("warning: "):  # is among the findings
             console.print(f"  {own_options(sentence)}", soft_wrap=True, markup=False)
     _print_figures(console, figures(dataset))
     if len(dataset):

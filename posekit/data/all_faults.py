@@ -24,7 +24,7 @@ def read_with_faults(
 
     Returns:
         What is sound of the data, or ``None`` where a fault leaves nothing to go on with; and the faults, one for each
-        kind. An entry with several is told in each.
+        kind. An entry with several is in each.
     """
     file = Path(path)
     if file.suffix.lower() == ".json":

@@ -24,7 +24,7 @@ WITHIN = 0.95
 """Share of the labelled points that lie within their boxes in the right form."""
 
 MANY = 8
-"""So many instances tell by the tightness of their boxes alone; of fewer, some must also reach beyond their image."""
+"""For so many instances the tightness of their boxes is enough; of fewer, some must also reach beyond their image."""
 
 ENOUGH = 2000
 """Of a large set so many instances are looked at, evenly spread."""
@@ -77,7 +77,7 @@ def misread(dataset: Dataset) -> Iterator[Found]:
     """The form that boxes or points of the trainable instances seem to have in truth, where it is another; at most one.
 
     Args:
-        dataset: the ending of its file tells which form was read: YOLO's centre and size, or COCO's corner and size.
+        dataset: the ending of its file shows which form was read: YOLO's centre and size, or COCO's corner and size.
     """
     rows = dataset.rows[extent(dataset.boxes[dataset.rows]).min(-1) > 0]
     if len(rows) < 2:

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with labelled data, told with its place and the fix."""
+"""Everything that can be wrong with labelled data, with its place and the fix."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _found(dataset: Dataset, pixels: bool) -> list[Finding]:
     return [*_labels(dataset), *_sides(dataset), *(_images(dataset) if pixels else ())]
 
 
-# Contradictions that make boxes or points lie outside their images: then only the cause is told.
+# Contradictions that make boxes or points lie outside their images: then only the cause is reported.
 _CAUSES = ("box_corners", "box_centres", "box_axes", "point_axes", "point_units", "point_origin", "fractions")
 
 

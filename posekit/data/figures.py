@@ -43,12 +43,12 @@ def figures(dataset: Dataset) -> Figures:
         return dict(zip(points, mask.sum(0).tolist(), strict=True))
 
     pick: Sequence[Callable[[NDArray[np.floating]], float]] = (np.min, np.median, np.max)
-    low, middle, high = (float(f(sides)) if len(sides) else 0.0 for f in pick)
+    low, median, high = (float(f(sides)) if len(sides) else 0.0 for f in pick)
     return Figures(
         images=dataset.scenes,
         instances=len(dataset),
         ignored=int((dataset.role != INSTANCE).sum()),
         labelled=per_point(visibility > 0),
         hidden=per_point(visibility == 1),
-        box_sides=(low, middle, high),
+        box_sides=(low, median, high),
     )

@@ -25,7 +25,7 @@ class ImageError(DataError):
 
 def _error(name: str, what: str, many: str, fix: str) -> ImageError:
     """The error of one image; ``{it}`` in the fix stands for it, or for several."""
-    # Made of one text alone, so that it survives the way from a worker process.
+    # Made of one text alone, so that it survives the transfer from a worker process.
     error = ImageError(f"{name}: {what}; {fix.format(it='it')}")
     error.many, error.fix = many, fix.format(it="them")
     return error

@@ -17,17 +17,17 @@ from posekit.data.jpeg import orientation
 
 T = TypeVar("T")
 Fault = tuple[Literal["error", "warning", "info"], str, str]
-"""Severity, what (said of several), and the fix."""
+"""Severity, what (of several images), and the fix."""
 
 AGAIN = "copy them again, or take them out of the label file"
 
 _COMPLAINT = re.compile(rb"^(?:Corrupt JPEG data: |Premature end of JPEG).*$", re.MULTILINE)
-_PADDING = 64
-"""So many bytes too many before a marker are what some cameras write, and no damage."""
+_PADDING = 4
+"""So few bytes too many before a marker are what some cameras write, and no damage."""
 
 
 def check_pixels(record: ImageRecord) -> Iterator[Fault]:
-    """Open an image and tell what is amiss."""
+    """Open an image and report what is amiss."""
     if record.load is not None:
         yield from _made(record)
         return
@@ -38,7 +38,11 @@ def check_pixels(record: ImageRecord) -> Iterator[Fault]:
         if path.is_file():
             yield "error", f"images cannot be read ({error.strerror})", AGAIN
         else:
-            yield "error", "images are missing", "give the folder of the images, or correct the names in the label file"
+            yield (
+                "error",
+                "images are missing",
+                "give the folder of the images (--images FOLDER), or correct the names in the label file",
+            )
         return
     yield from _decoded(record, content)
 

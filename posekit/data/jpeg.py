@@ -98,7 +98,7 @@ def cut_off(content: bytes) -> bool:
 
 
 def scan_fault(content: bytes) -> str:
-    """What is wrong with the bytes of the picture, as far as searching them tells; empty where nothing is.
+    """What is wrong with the bytes of the picture, as far as searching them shows; empty where nothing is.
 
     Found are a second header inside the picture, a hole (many bytes 0 or 255, where no code has them), and a
     progressive picture whose fine detail never comes. Costs a few hundredths of decoding, less for larger pictures.

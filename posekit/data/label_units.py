@@ -28,7 +28,7 @@ CHANCE = 1e-6
 def another_unit(dataset: Dataset) -> Iterator[Found]:
     """A sign of another unit in points or boxes of the trainable instances; at most one.
 
-    Nothing is said of YOLO sets: their fractions are multiplied on reading, and small values are small objects.
+    YOLO sets are left alone: their fractions are multiplied on reading, and small values are small objects.
     """
     if dataset.file.lower().endswith((".yaml", ".yml")):
         return
@@ -41,7 +41,7 @@ def another_unit(dataset: Dataset) -> Iterator[Found]:
 
 
 def _sizes(dataset: Dataset) -> Array:
-    """(len, 2) width and height of each instance's image; 0 where nobody said."""
+    """(len, 2) width and height of each instance's image; 0 where unknown."""
     sizes = np.array([(record.width, record.height) for record in dataset.images], np.float64).reshape(-1, 2)
     return np.asarray(sizes[dataset.image_of_instance()])
 

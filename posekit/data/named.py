@@ -37,7 +37,7 @@ def read_named(
 
 
 def named(dataset: Dataset, skeleton: str | None) -> Dataset:
-    """A data set under the names of a known skeleton; without one, what it may be is said among ``inferred``.
+    """A data set under the names of a known skeleton; without one, ``inferred`` gets a proposal.
 
     Args:
         dataset: as it was read.

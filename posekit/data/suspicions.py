@@ -62,7 +62,7 @@ class Suspicion:
 def suspicions(dataset: Dataset) -> tuple[Suspicion, ...]:
     """Hold points, boxes, areas and image sizes of the trainable instances against each other.
 
-    Where one mistake explains all (fractions, boxes in another form), its consequences are not told as well.
+    Where one mistake explains all (fractions, boxes in another form), its consequences are not reported as well.
 
     Args:
         dataset: as it was read.

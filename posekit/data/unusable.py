@@ -47,10 +47,10 @@ def listed_rows(dataset: Dataset, rows: NDArray[np.int64]) -> str:
     >>> listed_rows(dataset, np.array([17]))                                                       # doctest: +SKIP
     '18 (in 017.png)'
     """
-    told: dict[int, str] = {}
+    images: dict[int, str] = {}
     for row in rows[: 4 * TOLD].tolist():
         name = dataset.images[int(dataset.image[row])].path.replace("\\", "/").rsplit("/", 1)[-1]
-        told.setdefault(int(dataset.annotation_id[row]), name)
-    names = [f"{number} (in {name})" for number, name in list(told.items())[:TOLD]]
+        images.setdefault(int(dataset.annotation_id[row]), name)
+    names = [f"{number} (in {name})" for number, name in list(images.items())[:TOLD]]
     rest = len(np.unique(dataset.annotation_id[rows])) - len(names)
     return ", ".join(names) + (f" and {rest} more" if rest > 0 else "")

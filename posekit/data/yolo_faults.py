@@ -1,4 +1,4 @@
-"""Reading a YOLO-pose set past its faults: label files and images at fault are told and left out."""
+"""Reading a YOLO-pose set past its faults: label files and images at fault are reported and left out."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ _STYLED = frozenset(("english", "letter", "code", "first", "last"))
 """Marks that partners write alike, small or capital; words of other languages also change their endings."""
 _PLACEHOLDER = re.compile("\0[^\0]*\0")
 _COUNTING = 6
-"""More single letters than these in one place of a name count things, and tell no side."""
+"""More single letters than these in one place of a name count things, and are no sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _mirror_mark(language: str, mark: str, side: Side) -> str:
 
 
 def letters_that_count(points: Sequence[str]) -> frozenset[str]:
-    """Names with a gap in the place of a single letter that tells no side there.
+    """Names with a gap in the place of a single letter that is no side there.
 
     That is where many letters stand, as in corner_a, corner_b and so on, and where a number follows but only one of L
     and R is there: L1 is then a vertebra.

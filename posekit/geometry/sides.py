@@ -1,4 +1,4 @@
-"""Which points mirror each other, as far as their names tell: pairs, names left over, and pairs against the names."""
+"""Which points mirror each other, as far as their names say: pairs, names left over, and pairs against the names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What the names of points tell of left and right.
+    """What the names of points say about left and right.
 
     Args:
         pairs: (left, right) names, in the order of their left point.
@@ -44,7 +44,7 @@ class Sides:
 
 
 def find_sides(points: Sequence[str]) -> Sides:
-    """Pair the names that tell left and right, and find those that do but have no partner.
+    """Pair the names that say left and right, and find those that do but have no partner.
 
     Partners differ in their marks of a side and in nothing else: first those written alike, then those that are not
     (``left_hip`` and ``RHip``), where just one left and one right name remain. An l or r glued to a word counts where
@@ -78,7 +78,7 @@ def infer_mirror(points: Sequence[str]) -> tuple[Pair, ...]:
 
 
 def contradictions(points: Sequence[str], mirror: Iterable[Pair]) -> tuple[str, ...]:
-    """What given mirror pairs say against the names; empty where they agree, or the names tell nothing.
+    """What given mirror pairs say against the names; empty where they agree, or the names say nothing.
 
     Args:
         points: names of the points.
@@ -86,7 +86,7 @@ def contradictions(points: Sequence[str], mirror: Iterable[Pair]) -> tuple[str, 
 
     Returns:
         One clause each: for names paired with another than the one of the same name on the other side, for two of
-        one side, and for names that tell a side but are in no pair.
+        one side, and for names with a side that are in no pair.
 
     >>> contradictions(("left_eye", "right_eye", "nose"), [("left_eye", "nose")])
     ('left_eye is paired with nose, not with right_eye',)
@@ -113,8 +113,8 @@ def _both_ways(pairs: Iterable[Pair]) -> dict[str, str]:
 
 def _certain_side(name: str) -> Side | None:
     """The side that all the sure marks of a name say."""
-    said = {side for reading in readings(name, "marks") for side in reading.sides}
-    return said.pop() if len(said) == 1 else None
+    sides = {side for reading in readings(name, "marks") for side in reading.sides}
+    return sides.pop() if len(sides) == 1 else None
 
 
 @lru_cache(maxsize=64)

@@ -28,8 +28,11 @@ PARTNER_FIX = "correct the names, or give flip_pairs (COCO) or flip_idx (YOLO)"
 PAIRS_FIX = "correct flip_pairs (COCO) or flip_idx (YOLO), or leave it out where the names are right"
 """What to do about mirror pairs against the names."""
 
+_SINGLE = 12
+"""So many points in no pair are listed; the rest are counted."""
+
 _CLAUSES = 5
-"""So many contradictions are told; the rest are counted."""
+"""So many contradictions are listed; the rest are counted."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -141,14 +144,14 @@ def infer_skeleton(
         bones: pairs of names, when the data says them.
         sigmas: OKS sigmas by name, when the data says them.
         namesake: a known skeleton of the same names, whose bones and sigmas hold where the data says none.
-        symmetry: what a mirror image does, when the data says it; pairs that the names tell only in part are not
+        symmetry: what a mirror image does, when the data says it; pairs that the names give only in part are not
             made whole by it.
 
     Returns:
         The skeleton, and one sentence for each thing that was inferred, or is doubtful about left and right.
     """
     half_known = mirror is None and bool(find_sides(points).alone)
-    mirror, told, about_mirror = _mirror_of(points, mirror, symmetry)
+    mirror, inferred, about_mirror = _mirror_of(points, mirror, symmetry)
     said = [f"{len(points)} points: {', '.join(points)}", *about_mirror]
     known = None if namesake is None else f"from {namesake.name}, whose names these are"
     if bones:
@@ -167,7 +170,7 @@ def infer_skeleton(
         mirror=tuple(mirror),
         bones=tuple(bones),
         sigmas=dict(sigmas or {}),
-        symmetry=symmetry or told,
+        symmetry=symmetry or inferred,
     )
     if half_known:
         skeleton = replace(skeleton, symmetry="none")
@@ -184,23 +187,28 @@ def infer_skeleton(
 def _mirror_of(
     points: Sequence[str], mirror: Sequence[tuple[str, str]] | None, symmetry: Symmetry | None
 ) -> tuple[Sequence[tuple[str, str]], Symmetry, tuple[str, ...]]:
-    """Mirror pairs, given or told by the names, what a mirror image means with them, and sentences about both."""
+    """Mirror pairs, given or from the names, what a mirror image means with them, and sentences about both."""
     about = () if symmetry is None else (f"symmetry, from the file: {symmetry}",)
     if mirror is not None:
-        return mirror, "anatomical", (f"mirror pairs, from the file: {_listed(mirror)}", *about)
+        return mirror, "anatomical", (f"mirror pairs, from the file: {_listed(mirror, points)}", *about)
     sides = find_sides(points)
     if sides.alone:
-        about = (f"mirror pairs, from the names: {_listed(sides.pairs)}; {_unpaired(points)}",)
+        about = (f"mirror pairs, from the names: {_listed(sides.pairs, points)}; {_unpaired(points)}",)
         return sides.pairs, "none", about
     if sides.pairs:
-        return sides.pairs, "anatomical", (f"mirror pairs, from the names: {_listed(sides.pairs)}", *about)
+        return sides.pairs, "anatomical", (f"mirror pairs, from the names: {_listed(sides.pairs, points)}", *about)
     if symmetry is not None:
         return (), symmetry, ("mirror pairs: the names tell none", *about)
     return (), "none", (f"mirror pairs: the names tell none, so images are not flipped in training; {MIRROR_FIX}",)
 
 
-def _listed(pairs: Sequence[tuple[str, str]]) -> str:
-    return ", ".join(f"{a}/{b}" for a, b in pairs) or "none"
+def _listed(pairs: Sequence[tuple[str, str]], points: Sequence[str]) -> str:
+    """The pairs, and the points that stay themselves in a mirror image."""
+    paired = {name for pair in pairs for name in pair}
+    single = [name for name in points if name not in paired]
+    some = ", ".join(single[:_SINGLE]) + (f" and {len(single) - _SINGLE} more" if len(single) > _SINGLE else "")
+    listed = ", ".join(f"{a}/{b}" for a, b in pairs) or "none"
+    return f"{listed} (in no pair: {some})" if pairs and single else listed
 
 
 def _unpaired(points: Sequence[str]) -> str:
@@ -216,7 +224,7 @@ def side_faults(skeleton: Skeleton) -> tuple[str, ...]:
 
     >>> face = Skeleton(name="face", points=("left_eye", "right_eye"))
     >>> side_faults(face)[0][:65]
-    'mirror pairs are not those that the names tell: left_eye and righ'
+    'mirror pairs contradict the names of the points: left_eye and rig'
     """
     if not skeleton.flippable:
         return (_unpaired(skeleton.points),) if find_sides(skeleton.points).alone else ()
@@ -226,6 +234,6 @@ def side_faults(skeleton: Skeleton) -> tuple[str, ...]:
     rest = len(found) - _CLAUSES
     what = "; ".join(found[:_CLAUSES]) + (f"; and {rest} more" if rest > 0 else "")
     return (
-        f"mirror pairs are not those that the names tell: {what}: flipped images would teach left "
+        f"mirror pairs contradict the names of the points: {what}; flipped images would teach left "
         f"and right wrong; {PAIRS_FIX}",
     )

@@ -40,7 +40,7 @@ def test_warnings_stand_before_the_figures_and_are_told_once(tmp_path, capsys):
     status, out = run(capsys, write(tmp_path, content), "--out", tmp_path / "s.png")
     assert status == 0
     assert out.startswith("warning ")
-    assert out.count("not those that the names tell") == 1
+    assert out.count("contradict the names of the points") == 1
     assert "mirror pairs, from the file: nose/left_paw" in out
 
 
@@ -51,7 +51,7 @@ def test_names_of_which_only_some_pair_up_are_told_and_not_flipped(tmp_path, cap
     assert status == 0
     assert out.startswith("warning ")
     assert "left_hipp looks left or right but has no partner, so images are not flipped in training" in out
-    assert "mirror pairs, from the names: left_ear/right_ear; left_hipp looks" in out
+    assert "mirror pairs, from the names: left_ear/right_ear (in no pair: left_hipp); left_hipp looks" in out
 
 
 def test_hints_name_the_options_of_this_command(tmp_path, capsys):

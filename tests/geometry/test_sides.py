@@ -226,7 +226,7 @@ def test_given_pairs_are_kept_and_doubted():
     assert skeleton.flip == (0, 3, 4, 1, 2)
     (line,) = [s for s in said if s.startswith("warning")]
     assert (
-        "mirror pairs are not those that the names tell: left_eye is paired with left_ear, not with right_eye" in line
+        "mirror pairs contradict the names of the points: left_eye is paired with left_ear, not with right_eye" in line
     )
     assert "correct flip_pairs (COCO) or flip_idx (YOLO)" in line
 
