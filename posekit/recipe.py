@@ -76,6 +76,8 @@ class Train:
     "mixed precision; does not pay on most CPUs"
     channels_last: bool = True
     "memory layout; faster on CPU and with mixed precision"
+    keep_memory: bool = True
+    "on Linux CPUs: the process keeps freed memory, which spares 6 to 13 % of a step; a setting of the whole process"
     freeze: tuple[str, ...] = ()
     "parts of the network that stay as they are, norms included, such as backbone.blocks.0"
     accumulate: int = Field(default=1, ge=1)

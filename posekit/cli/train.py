@@ -42,29 +42,45 @@ recipes: {recipes}
 """
 
 
+USAGE_OF_RECIPE = """usage: posekit train {recipe} --data.train FILE... [--data.val FILE...] [--out DIR] [options]
+
+  --data.train FILE...   label files to learn from; --data.val FILE... to measure on
+  --size H W             height and width of what the network sees, pixels
+  --backbone NAME        another backbone;  --loss NAME... other losses
+  --out DIR, --resume    folder of the run; go on from its newest checkpoint
+  --overfit N            overfit N samples in about a minute: can this set-up learn at all?
+  --device NAME          auto, cpu, cuda, mps
+"""
+
+
 def run(argv: Sequence[str]) -> int:
     """Train a model; returns the exit status."""
     if not argv or argv[0] in ("-h", "--help"):
         plain = [name for name in RECIPES if not name.endswith("-tiny")]
         print(USAGE.format(recipes=", ".join(plain), skeletons=", ".join(SKELETONS), backbones=", ".join(BACKBONES)))
-        print("Fields of every recipe: posekit train RECIPE --help")
+        print("Options of a recipe: posekit train RECIPE --help, or --help-all for every field")
         return 0
     if argv[0] == "mtcnn":
         from posekit.cli.train_mtcnn import run as train_mtcnn
 
         return train_mtcnn(argv[1:])
     asked, rest = first_pass(argv)
-    if "-h" in rest or "--help" in rest:
-        return _help(asked)
+    if {"-h", "--help", "--help-all"} & set(rest):
+        return _help(asked, everything="--help-all" in rest)
     return _train(asked, rest)
 
 
-def _help(asked: First) -> int:
-    """Show the fields of a recipe, for a stand-in skeleton."""
+def _help(asked: First, everything: bool) -> int:
+    """Show the options of a recipe, for a stand-in skeleton."""
+    from posekit.cli.recipe_help import recipe_help
+
     skeleton = SKELETONS["coco17"]
     recipe = _recipe(asked, skeleton)
-    print(f"(shown for {skeleton.name}, a stand-in: your own points come from --data.train)\n")
-    second_pass(recipe, ["--help"], f"posekit train {asked.recipe}", "Fields of the recipe.")
+    print(USAGE_OF_RECIPE.format(recipe=asked.recipe))
+    print(recipe_help(recipe, everything))
+    if not everything:
+        print(f"\nEvery field of the recipe: posekit train {asked.recipe} --help-all")
+    print(f"(defaults are those for {skeleton.name}, a stand-in: your own points come from --data.train)")
     return 0
 
 

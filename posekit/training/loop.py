@@ -25,6 +25,7 @@ from posekit.evaluation.measure import Measured, measure
 from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
 from posekit.training import checkpoint
+from posekit.training.allocator import keep_freed_memory
 from posekit.training.averaging import averaged
 from posekit.training.engine import TrainingError, engine_for, optimizer_for, set_rate
 from posekit.training.loader import shown, steps_per_epoch, training_loader
@@ -119,6 +120,8 @@ class Loop:
     def train(self) -> Outcome:
         """Run to the end of the last epoch, or until patience is spent."""
         steps = self.options.epochs * self.per_epoch
+        if self.options.keep_memory and self.engine.device.type == "cpu":
+            keep_freed_memory()
         with _without_denormals(), Stop() as self.stop, self.watch.following(steps, self.progress):
             while self.progress.epoch < self.options.epochs and not self.progress.stopped:
                 self._epoch()

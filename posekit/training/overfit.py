@@ -62,13 +62,13 @@ def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: 
     outcome = loop.train()
     after = measure(loop.predictor(), few).median_crop_error
     steps = outcome.progress.updates
-    result = f"median error {before:.2f} -> {after:.2f} px in {longer} px crops, {len(few)} samples, {steps} steps"
+    moved = f"median error {before:.2f} -> {after:.2f} px in {longer} px crops"
+    result = f"{moved}, {len(few)} samples, {steps} steps"
     if after <= NEAR_ZERO * longer:
         say(f"{result}: this set-up can learn")
         return 0
-    advice = (
-        "a lower --train.lr" if not np.isfinite(after) or after > before / 2 else "more steps or a higher --train.lr"
-    )
+    diverged = not np.isfinite(after) or after > before / 2
+    advice = "a lower --train.lr" if diverged else "more steps or a higher --train.lr"
     say(
         f"{result}: this set-up does NOT learn these samples; look at the labels (posekit data check), then try {advice}"
     )
