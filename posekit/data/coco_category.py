@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posekit.data.errors import DataError, plain, shown
-from posekit.data.json_values import decimal, is_number, kind, whole
+from posekit.data.json_values import decimal, is_number, is_text, kind, whole
 from posekit.data.namesake import namesake
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
@@ -37,7 +37,7 @@ def choose_category(file: Path, categories: Sequence[Entry], wish: str | None) -
     if whole(category.get("id")) is None:
         raise DataError(f"{about} lacks a whole number as 'id'; it has {kind(category.get('id'))}")
     names = category["keypoints"]
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+    if not isinstance(names, list) or not all(map(is_text, names)):
         name = shown(category.get("name"))
         raise DataError(f"{file}: expected 'keypoints' of category {name} to be names, got {kind(names)}")
     return category
@@ -45,7 +45,7 @@ def choose_category(file: Path, categories: Sequence[Entry], wish: str | None) -
 
 def _name(category: Entry) -> str:
     name = category.get("name", "object")
-    return str(name) if isinstance(name, str | int | float) else shown(name)
+    return str(name) if is_text(name) or isinstance(name, int | float) else shown(name)
 
 
 def _count(names: Any) -> str:

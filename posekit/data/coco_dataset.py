@@ -15,7 +15,7 @@ from posekit.data.coco_depth import read_depths
 from posekit.data.coco_images import Images, read_images
 from posekit.data.coco_structure import AnnotationEntry, Document
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.errors import DataError, listed, shown
+from posekit.data.errors import DataError, listed, one_line, shown
 from posekit.data.folders import find_images
 from posekit.data.json_values import whole
 from posekit.geometry.boxes import around, extent, from_xywh
@@ -81,7 +81,7 @@ def from_document(
         role=np.where(crowd | ~(visibility > 0).any(1), IGNORE, INSTANCE).astype(np.int8)[kept],
         image=image[kept],
         annotation_id=annotation_id[kept],
-        inferred=(*said, *notes, *pictures.notes, *table.notes, where),
+        inferred=one_line((*said, *notes, *pictures.notes, *table.notes, where)),
         crowd=crowd[kept],
         depth=None if depth is None else depth[kept],
         depth_known=None if depth_known is None else depth_known[kept],

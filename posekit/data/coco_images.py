@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from posekit.data.coco_columns import Mask, Table, whole_numbers
 from posekit.data.coco_structure import ImageEntry
 from posekit.data.errors import DataError, listed, shown
-from posekit.data.json_values import decimal, kind
+from posekit.data.json_values import decimal, is_text, kind
 
 LARGEST = 10**7
 """No image is wider or higher, in pixels."""
@@ -93,7 +93,7 @@ def _named(table: Table, names: Sequence[Any]) -> Mask:
 
 def _possible(name: str) -> bool:
     """Whether a name has neither an end of text nor halves of characters in it."""
-    return "\0" not in name and (name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name))
+    return "\0" not in name and is_text(name)
 
 
 def _sizes(table: Table, images: Sequence[ImageEntry]) -> NDArray[np.int64]:

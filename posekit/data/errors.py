@@ -10,6 +10,9 @@ from typing import Any, Self
 TOLD = 5
 """So many faults of a kind are listed; the rest are counted."""
 
+LONGEST = 1500
+"""Characters of what other libraries say that a message repeats."""
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -68,13 +71,20 @@ def shown(value: Any) -> str:
     return " ".join(_SHORT.repr(value).split("\n"))
 
 
+def one_line(sentences: Iterable[str]) -> tuple[str, ...]:
+    """Sentences without the line breaks that names in them may have."""
+    return tuple(" ".join(sentence.splitlines()) for sentence in sentences)
+
+
 def plain(error: ValueError) -> str:
-    """The sentences inside an error of validation, on one line."""
+    """The sentences inside an error of validation, on one line, cut where they are very long."""
     errors = getattr(error, "errors", None)
     if errors is None:
-        return str(error)
-    told = [(e["loc"][0] if e["loc"] else "", e["msg"].removeprefix("Value error, ")) for e in errors()]
-    return "; ".join(f"{where}: {message}" if where else message for where, message in told)
+        told = [("", str(error))]
+    else:
+        told = [(e["loc"][0] if e["loc"] else "", e["msg"].removeprefix("Value error, ")) for e in errors()]
+    text = " ".join("; ".join(f"{where}: {message}" if where else message for where, message in told).splitlines())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def read_content(path: Path, what: str) -> bytes:

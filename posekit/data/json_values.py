@@ -66,6 +66,15 @@ def flag(value: Any) -> bool | None:
     return None
 
 
+def is_text(value: Any) -> bool:
+    """Whether a value is text that can be written: JSON can hold halves of characters.
+
+    >>> is_text("é"), is_text(chr(0xD800)), is_text(7)
+    (True, False, False)
+    """
+    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value))
+
+
 def kind(value: Any) -> str:
     """A value and what it is, for a message.
 

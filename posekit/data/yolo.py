@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posekit.data.coco_dataset import AREA_OF_BOX
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.errors import DataError, listed, shown
+from posekit.data.errors import DataError, listed, one_line, shown
 from posekit.data.folders import is_file
 from posekit.data.image import image_size
 from posekit.data.yolo_config import class_names, load_yaml, read_skeleton
@@ -83,7 +83,7 @@ def from_yaml(
         said += (f"{(~kept).sum()} labels of other classes are left out",)
     if dims == 2:
         said += ("visibility: the labels have none; points at (0, 0) or below are unlabelled, all others seen",)
-    records = tuple(_record(path, i) for i, path in enumerate(paths, 1))
+    records = tuple(_record(file, path, i) for i, path in enumerate(paths, 1))
     sizes = np.array([(r.width, r.height) for r in records], np.float64)[image]
     points = rows[:, 5:].reshape(len(rows), k, dims)[..., :2]
     # Labelled points are never so far out; where nothing is labelled, numbers mean nothing.
@@ -101,13 +101,15 @@ def from_yaml(
         role=np.where((visibility > 0).any(1), INSTANCE, IGNORE).astype(np.int8),
         image=image,
         annotation_id=np.arange(1, len(rows) + 1),
-        inferred=(*said, *bare, f"{len(rows)} areas: the format has none, {AREA_OF_BOX} of the box taken"),
+        inferred=one_line((*said, *bare, f"{len(rows)} areas: the format has none, {AREA_OF_BOX} of the box taken")),
         category_id=chosen,
         file=str(file),
     )
 
 
-def _record(path: Path, number: int) -> ImageRecord:
+def _record(file: Path, path: Path, number: int) -> ImageRecord:
+    if not is_file(path):
+        raise DataError(f"{file}: the image {shown(str(path))} is listed but not there; put it there, or take it out")
     height, width = image_size(path)
     return ImageRecord(path=str(path), width=width, height=height, id=number)
 
@@ -142,9 +144,9 @@ def _choose(file: Path, names: dict[int, str], classes: NDArray[np.float64], wis
     if wish is not None:
         found = [i for i, name in names.items() if name == wish]
         if not found:
-            raise DataError(f"{file}: no class {wish!r}; the file has: {', '.join(map(repr, names.values()))}")
+            raise DataError(f"{file}: no class {wish!r}; the file has: {listed(list(map(shown, names.values())))}")
         return found[0]
     if len(present) > 1:
-        said = ", ".join(repr(names[c]) for c in present)
+        said = listed([shown(names[c]) for c in present])
         raise DataError(f"{file}: several classes have labels: {said}; choose one (--data.category NAME)")
     return present[0] if present else next(iter(names))

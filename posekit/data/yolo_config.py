@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from posekit.data.errors import DataError, listed, plain, read_text, shown
-from posekit.data.json_values import decimal, is_number, kind, whole
+from posekit.data.json_values import decimal, is_number, is_text, kind, whole
 from posekit.data.namesake import namesake
 from posekit.data.yolo_images import split_images as split_images
 from posekit.geometry.sides import infer_mirror
@@ -81,7 +81,7 @@ def class_names(file: Path, content: dict[str, Any]) -> dict[int, str]:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str | int | float)
+    return is_text(value) or isinstance(value, int | float)
 
 
 def _without_names(file: Path, content: dict[str, Any]) -> list[str]:

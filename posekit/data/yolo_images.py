@@ -60,7 +60,7 @@ def find_split(file: Path, content: dict[str, Any], split: str) -> tuple[list[Pa
         elif place.suffix.lower() in SUFFIXES:
             found.append(place)
         else:
-            listed_, more = _listed_images(place, _roots(file, root))
+            listed_, more = _listed_images(file, place, _roots(file, root))
             found += listed_
             notes += more
     if not found:
@@ -93,7 +93,7 @@ def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, b
         for place in (start / other for start in roots):
             if _exists(place):
                 return place, False
-    tried = listed(list(dict.fromkeys(str(start / written)[:300] for start in roots)))
+    tried = listed(list(dict.fromkeys(shown(str(start / written))[1:-1] for start in roots)))
     fix = "'path'" if root else f"'{key}'"
     raise DataError(f"{file}: {shown(source)} was not found; tried {tried}: correct {fix}")
 
@@ -118,12 +118,12 @@ def _exists(place: Path) -> bool:
         return False
 
 
-def _listed_images(place: Path, roots: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+def _listed_images(file: Path, place: Path, roots: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
     """The images that a text file lists, one a line, and where they are if not where it says."""
     text = read_text(place, "a list of images, one a line")
     lines = [line.strip().replace("\\", "/") for line in text.splitlines() if line.strip()]
     if any("\0" in line for line in lines):
-        raise DataError(f"{place}: expected a list of images, one a line; it holds bytes that are no text")
+        raise DataError(f"{file}: expected a list of images, one a line, in {place}; it holds bytes that are no text")
     some = lines[:: max(1, len(lines) // TRIED)][:TRIED]
     best, chosen = 0, (place.parent, 0)
     for cut in range(max(len(PurePosixPath(line).parts) for line in some)):
@@ -135,8 +135,8 @@ def _listed_images(place: Path, roots: Sequence[Path]) -> tuple[list[Path], tupl
             break
     if not best:
         raise DataError(
-            f"{place}: none of the {len(lines)} images it lists is there, such as {shown(lines[0])}; put them there, "
-            "or export the set with its images"
+            f"{file}: none of the {len(lines)} images that {place} lists is there, such as {shown(lines[0])}; put them "
+            "there, or export the set with its images"
         )
     start, cut = chosen
     paths = [_without(start, line, cut) for line in lines]
