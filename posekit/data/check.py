@@ -283,7 +283,7 @@ def _images(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             severity=severity,
             file=dataset.file,
-            what=f"{len(concerned)} {what}: {listed(concerned)}",
+            what=f"{len(concerned)} {what}: {listed([' '.join(path.split()) for path in concerned])}",
             fix=fix,
             image=concerned[0],
             count=len(concerned),

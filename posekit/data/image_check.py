@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from posekit.data.bit_depth import declared_bits
 from posekit.data.dataset import ImageRecord
 from posekit.data.errors import DataError
+from posekit.data.folders import is_file
 from posekit.data.image import ImageError, channels, decode_with_bits
 from posekit.data.jpeg import orientation
 
@@ -20,6 +21,8 @@ Fault = tuple[Literal["error", "warning", "info"], str, str]
 """Severity, what (of several images), and the fix."""
 
 AGAIN = "copy them again, or take them out of the label file"
+
+FOLDER = "give the folder of the images (--images FOLDER), or correct the names in the label file"
 
 _COMPLAINT = re.compile(rb"^(?:Corrupt JPEG data: |Premature end of JPEG).*$", re.MULTILINE)
 _PADDING = 4
@@ -34,15 +37,11 @@ def check_pixels(record: ImageRecord) -> Iterator[Fault]:
     path = Path(record.path)
     try:
         content = path.read_bytes()
-    except OSError as error:
-        if path.is_file():
-            yield "error", f"images cannot be read ({error.strerror})", AGAIN
+    except (OSError, ValueError) as error:  # a ValueError where the name holds a NUL
+        if is_file(path):
+            yield "error", f"images cannot be read ({getattr(error, 'strerror', error)})", AGAIN
         else:
-            yield (
-                "error",
-                "images are missing",
-                "give the folder of the images (--images FOLDER), or correct the names in the label file",
-            )
+            yield "error", "images are missing", FOLDER
         return
     yield from _decoded(record, content)
 

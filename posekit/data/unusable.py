@@ -50,7 +50,7 @@ def listed_rows(dataset: Dataset, rows: NDArray[np.int64]) -> str:
     images: dict[int, str] = {}
     for row in rows[: 4 * TOLD].tolist():
         name = dataset.images[int(dataset.image[row])].path.replace("\\", "/").rsplit("/", 1)[-1]
-        images.setdefault(int(dataset.annotation_id[row]), name)
+        images.setdefault(int(dataset.annotation_id[row]), " ".join(name.split()))
     names = [f"{number} (in {name})" for number, name in list(images.items())[:TOLD]]
     rest = len(np.unique(dataset.annotation_id[rows])) - len(names)
     return ", ".join(names) + (f" and {rest} more" if rest > 0 else "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import cv2
 import pytest
 import yaml
 from broken import BROKEN, ROW, YOLO, coco_content, jpeg, write, yolo_set
+from mutations import as_json, changed
 
 from posekit.data import coco_faults
 from posekit.data.all_faults import read_with_faults
@@ -191,3 +194,25 @@ def test_all_findings_have_a_code(tmp_path):
         assert all(finding.code for finding in check(write(tmp_path / str(i), content)))
     assert all(finding.code for finding in check(spoilt_yolo(tmp_path / "yolo")))
     assert cv2.imread(str(tmp_path / "1" / "7.jpg")) is not None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_check_ends_with_findings_of_one_line_whatever_the_file(tmp_path, seed):
+    draw = random.Random(seed)
+    file, sheet = write(tmp_path / "coco", coco_content()), yolo_set(tmp_path / "yolo")
+    for _ in range(60):
+        file.write_bytes(as_json(changed(coco_content(), draw)))
+        sheet.write_bytes(as_json(changed(YOLO, draw)))
+        for path in (file, sheet):
+            report = inspect(path)
+            assert all("\n" not in str(finding) for finding in report.findings)
+            assert report.dataset is not None or report.errors
+
+
+def test_odd_names_of_images_are_missing_images(tmp_path):
+    for name in ("a\nb.jpg", "x" * 300, "a\0b.jpg"):
+        content = coco_content()
+        content["images"][1]["file_name"] = name
+        told = [str(f) for f in check(write(tmp_path, content))]
+        assert any("error" in line for line in told)
+        assert all("\n" not in line for line in told)
