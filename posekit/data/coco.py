@@ -8,33 +8,36 @@ nothing here uses (segmentation, licences, ...) are dropped.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from posekit.data.coco_category import choose_category, read_skeleton
-from posekit.data.coco_depth import depth_entries, read_depths
-from posekit.data.coco_structure import Entry, check_annotations, check_images, check_values, load_json
-from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.errors import DataError
-from posekit.data.folders import find_images
-from posekit.geometry.boxes import around, extent, from_xywh, to_xywh
-from posekit.geometry.keypoints import IGNORE, INSTANCE, Poses
+from posekit.data.coco_dataset import AREA_OF_BOX as AREA_OF_BOX
+from posekit.data.coco_dataset import HALF_PIXEL, from_document
+from posekit.data.coco_depth import depth_entries
+from posekit.data.coco_structure import load_document
+from posekit.data.dataset import Dataset
+from posekit.data.inputs import refuse_overwriting
+from posekit.geometry.boxes import to_xywh
+from posekit.geometry.keypoints import IGNORE, Poses
 from posekit.geometry.skeleton import Skeleton
 
-HALF_PIXEL = 0.5
-AREA_OF_BOX = 0.53
-"""Share of its box that a person's segment fills, where a file gives no area (the habit of CrowdPose)."""
+CHUNK = 8192
+"""So many annotations are objects at a time while they are written."""
 
 
 def read_coco(path: Path | str, images: Path | None = None, category: str | None = None) -> Dataset:
     """Read a COCO key-point file.
 
-    Annotations that are crowds, or have no labelled point, become regions to ignore. A missing ``bbox`` is put around
-    the points with a tenth to spare, a missing ``area`` is 0.53 of the box; both are said in ``inferred``. A list
-    ``depth`` beside ``keypoints`` gives depths about the root, see `posekit.data.coco_depth`.
+    Annotations that are crowds or marked ``ignore``, or have no labelled point, become regions to ignore. A missing
+    ``bbox`` is put around the points with a tenth to spare, a missing ``area`` is 0.53 of the box. A list ``depth``
+    beside ``keypoints`` gives depths about the root, see `posekit.data.coco_depth`. Whole numbers may be written as
+    text or as 7.0, flags as text, and points as lists of three. All that is made up or read in another way than it is
+    written is said in ``inferred``.
 
     Args:
         path: of the JSON.
@@ -45,85 +48,7 @@ def read_coco(path: Path | str, images: Path | None = None, category: str | None
         DataError: the file is not what it should be; all faults of a kind are told together.
     """
     file = Path(path)
-    return from_content(load_json(file), file, images, category)
-
-
-def from_content(
-    content: dict[str, Any],
-    file: Path,
-    images: Path | None = None,
-    category: str | None = None,
-    look: bool = True,
-) -> Dataset:
-    """`read_coco` of what is already parsed; ``file`` is where it came from, ``look`` whether images are looked for."""
-    chosen = choose_category(file, content["categories"], category)
-    skeleton, said = read_skeleton(file, chosen)
-    check_images(file, content["images"])
-    position = {entry["id"]: i for i, entry in enumerate(content["images"])}
-    annotations = [a for a in content["annotations"] if a.get("category_id", chosen["id"]) == chosen["id"]]
-    if len(annotations) < len(content["annotations"]):
-        left = len(content["annotations"]) - len(annotations)
-        said += (f"{left} annotations of other categories are left out",)
-    points = len(skeleton.points)
-    check_annotations(file, annotations, position, points)
-    nothing = [0] * (3 * points)
-    flat = np.array([a.get("keypoints") or nothing for a in annotations], np.float64).reshape(-1, points, 3)
-    ids = [a.get("id", i) for i, a in enumerate(annotations, 1)]
-    check_values(file, ids, flat)
-    xy, visibility = flat[..., :2] + HALF_PIXEL, flat[..., 2].astype(np.int8)
-    boxes, area, guessed = _boxes(annotations, xy, visibility > 0)
-    crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
-    depth, depth_known = read_depths(file, annotations, points)
-    names = [entry["file_name"] for entry in content["images"]]
-    paths, where = find_images(file, names, images) if look else (names, f"images: in {file}")
-    return Dataset(
-        skeleton=skeleton,
-        images=tuple(_record(entry, p) for entry, p in zip(content["images"], paths, strict=True)),
-        xy=xy,
-        visibility=visibility,
-        boxes=boxes,
-        area=area,
-        category=np.zeros(len(annotations), np.int64),
-        role=np.where(crowd | ~(visibility > 0).any(1), IGNORE, INSTANCE).astype(np.int8),
-        image=np.array([position[a["image_id"]] for a in annotations], np.int64),
-        annotation_id=_numbers(file, ids),
-        inferred=(*said, *guessed, where),
-        crowd=crowd,
-        depth=depth,
-        depth_known=depth_known,
-        category_id=chosen["id"],
-        file=str(file),
-    )
-
-
-def _record(entry: Entry, path: str) -> ImageRecord:
-    width, height = entry.get("width") or 0, entry.get("height") or 0
-    return ImageRecord(path=path, width=int(width), height=int(height), id=entry["id"])
-
-
-def _numbers(file: Path, ids: Sequence[Any]) -> np.ndarray:
-    bad = [i for i in ids if not isinstance(i, int)]
-    if bad:
-        raise DataError(f"{file}: {len(bad)} annotations have an 'id' that is no whole number, such as {bad[0]!r}")
-    return np.array(ids, np.int64)
-
-
-def _boxes(
-    annotations: Sequence[Entry], xy: np.ndarray, labelled: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """(M, 4) corners and (M,) areas, made up where the file has none, and what was made up."""
-    said: tuple[str, ...] = ()
-    given = np.array([a.get("bbox") is not None for a in annotations], bool)
-    xywh = np.array([a.get("bbox") or (0, 0, 0, 0) for a in annotations], np.float64).reshape(-1, 4)
-    boxes = np.where(given[:, None], from_xywh(xywh), around(xy, labelled, margin=0.1))
-    if not given.all():
-        said += (f"{(~given).sum()} boxes: none given, put around the points with a tenth to spare on each side",)
-    sized = np.array([a.get("area") is not None for a in annotations], bool)
-    area = np.array([a.get("area") or 0 for a in annotations], np.float64)
-    if not sized.all():
-        area = np.where(sized, area, AREA_OF_BOX * extent(boxes).prod(-1))
-        said += (f"{(~sized).sum()} areas: none given, {AREA_OF_BOX} of the box taken (OKS depends on it)",)
-    return boxes, area, said
+    return from_document(load_document(file), file, images, category)
 
 
 def write_coco(dataset: Dataset, path: Path | str) -> Path:
@@ -135,56 +60,89 @@ def write_coco(dataset: Dataset, path: Path | str) -> Path:
 
     Returns:
         The path written.
+
+    Raises:
+        DataError: the file is what the data set was read from.
     """
     file = Path(path)
+    refuse_overwriting(file, dataset)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(to_content(dataset, file.parent), ensure_ascii=False), encoding="utf-8")
+    with file.open("wb") as out:
+        out.write(b'{"images":' + msgspec.json.encode(_image_entries(dataset, file.parent)) + b',"annotations":[')
+        for start in range(0, len(dataset.role), CHUNK):
+            rows = slice(start, start + CHUNK)
+            out.write((b",\n" if start else b"\n") + _encoded(_annotation_entries(dataset, rows)))
+        out.write(b'\n],"categories":' + msgspec.json.encode(_category_entries(dataset)) + b"}\n")
     return file
+
+
+def _encoded(entries: list[dict[str, Any]]) -> bytes:
+    """Annotations as JSON without the brackets around them; whole numbers as such, since there is no text in them."""
+    text = msgspec.json.encode(entries)[1:-1]
+    return text.replace(b".0,", b",").replace(b".0]", b"]").replace(b".0}", b"}")
 
 
 def to_content(dataset: Dataset, folder: Path) -> dict[str, Any]:
     """What `write_coco` writes, as plain objects; names of images lead from ``folder`` to them."""
-    flat = np.concatenate([dataset.xy - HALF_PIXEL, dataset.visibility[..., None]], -1).round(6)
-    keypoints = flat.reshape(len(flat), 3 * dataset.visibility.shape[1]).tolist()
-    labelled = dataset.visibility > 0
-    ignored = (dataset.role == IGNORE) & labelled.any(1)
-    crowd = ignored if dataset.crowd is None else ignored | dataset.crowd
+    return {
+        "images": _image_entries(dataset, folder),
+        "annotations": _annotation_entries(dataset, slice(None)),
+        "categories": _category_entries(dataset),
+    }
+
+
+def _annotation_entries(dataset: Dataset, rows: slice) -> list[dict[str, Any]]:
+    visibility = dataset.visibility[rows]
+    flat = np.concatenate([dataset.xy[rows] - HALF_PIXEL, visibility[..., None]], -1).round(6)
+    keypoints = flat.reshape(len(flat), 3 * visibility.shape[1]).tolist()
+    labelled = visibility > 0
+    ignored = (dataset.role[rows] == IGNORE) & labelled.any(1)
+    crowd = ignored if dataset.crowd is None else ignored | dataset.crowd[rows]
     columns = zip(
-        dataset.annotation_id.tolist(),
-        [dataset.images[i].id for i in dataset.image],
+        dataset.annotation_id[rows].tolist(),
+        [dataset.images[i].id for i in dataset.image[rows].tolist()],
         keypoints,
         labelled.sum(1).tolist(),
-        to_xywh(dataset.boxes).round(6).tolist(),
-        dataset.area.round(6).tolist(),
+        to_xywh(dataset.boxes[rows]).round(6).tolist(),
+        dataset.area[rows].round(6).tolist(),
         crowd.astype(int).tolist(),
         strict=True,
     )
     keys = ("id", "image_id", "keypoints", "num_keypoints", "bbox", "area", "iscrowd")
     category = {"category_id": dataset.category_id}
-    return {
-        "images": [_image_entry(record, folder) for record in dataset.images],
-        "annotations": [
-            dict(zip(keys, row, strict=True)) | category | deep
-            for row, deep in zip(columns, depth_entries(dataset), strict=True)
-        ],
-        "categories": [_category_entry(dataset.skeleton, dataset.category_id)],
-    }
+    return [
+        dict(zip(keys, row, strict=True)) | category | deep
+        for row, deep in zip(columns, depth_entries(dataset, rows), strict=True)
+    ]
 
 
-def _image_entry(record: ImageRecord, folder: Path) -> dict[str, Any]:
-    entry: dict[str, Any] = {"id": record.id, "file_name": _name(record.path, folder)}
-    if record.width:
-        entry |= {"width": record.width, "height": record.height}
-    return entry
+def _image_entries(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
+    names = _names([record.path for record in dataset.images], folder)
+    return [
+        {"id": record.id, "file_name": name}
+        | ({"width": record.width, "height": record.height} if record.width else {})
+        for record, name in zip(dataset.images, names, strict=True)
+    ]
 
 
-def _name(path: str, folder: Path) -> str:
-    """The shortest name under which `read_coco` finds the image again."""
-    full = Path(path).absolute()
-    for root in (folder / "images", folder.parent / "images", folder):
-        if full.is_relative_to(root.absolute()):
-            return full.relative_to(root.absolute()).as_posix()
-    return full.as_posix()
+def _names(paths: Sequence[str], folder: Path) -> list[str]:
+    """The shortest names under which `read_coco` finds the images again."""
+    roots = [root.absolute() for root in (folder / "images", folder.parent / "images", folder)]
+    prefixes: dict[str, str] = {}
+    names = []
+    for path in paths:
+        parent, name = os.path.split(path)
+        if parent not in prefixes:
+            full = Path(parent).absolute()
+            root = next((root for root in roots if full.is_relative_to(root)), None)
+            inner = full.as_posix() if root is None else full.relative_to(root).as_posix()
+            prefixes[parent] = "" if inner == "." else inner.rstrip("/") + "/"
+        names.append(prefixes[parent] + name)
+    return names
+
+
+def _category_entries(dataset: Dataset) -> list[dict[str, Any]]:
+    return [_category_entry(dataset.skeleton, dataset.category_id)]
 
 
 def _category_entry(skeleton: Skeleton, number: int) -> dict[str, Any]:

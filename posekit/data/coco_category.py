@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from posekit.data.coco_structure import number
-from posekit.data.errors import DataError, plain
+from posekit.data.errors import DataError, plain, shown
+from posekit.data.json_values import decimal, is_number, is_text, kind, whole
 from posekit.data.namesake import namesake
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
@@ -22,9 +21,9 @@ def choose_category(file: Path, categories: Sequence[Entry], wish: str | None) -
         DataError: there is none, or there are several and nobody said which.
     """
     pointed = [c for c in categories if c.get("keypoints")]
-    said = ", ".join(f"{c.get('name')!r} ({len(c['keypoints'])} points)" for c in pointed) or "none"
+    said = ", ".join(f"{shown(c.get('name'))} ({_count(c['keypoints'])})" for c in pointed) or "none"
     if wish is not None:
-        pointed = [c for c in pointed if str(c.get("name")) == wish]
+        pointed = [c for c in pointed if isinstance(c.get("name"), str | int) and str(c["name"]) == wish]
         if not pointed:
             raise DataError(f"{file}: no category {wish!r} with points; the file has: {said}")
     if not pointed:
@@ -34,12 +33,23 @@ def choose_category(file: Path, categories: Sequence[Entry], wish: str | None) -
     if len(pointed) > 1:
         raise DataError(f"{file}: several categories have points: {said}; choose one (--data.category NAME)")
     category = pointed[0]
-    if not isinstance(category.get("id"), int):
-        raise DataError(f"{file}: category {category.get('name')!r} lacks a whole number as 'id'")
+    about = f"{file}: category {shown(category.get('name'))}"
+    if whole(category.get("id")) is None:
+        raise DataError(f"{about} lacks a whole number as 'id'; it has {kind(category.get('id'))}")
     names = category["keypoints"]
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-        raise DataError(f"{file}: expected 'keypoints' of category {category.get('name')!r} to be names, got {names}")
+    if not isinstance(names, list) or not all(map(is_text, names)):
+        name = shown(category.get("name"))
+        raise DataError(f"{file}: expected 'keypoints' of category {name} to be names, got {kind(names)}")
     return category
+
+
+def _name(category: Entry) -> str:
+    name = category.get("name", "object")
+    return str(name) if is_text(name) or isinstance(name, int | float) else shown(name)
+
+
+def _count(names: Any) -> str:
+    return f"{len(names)} points" if isinstance(names, list) else kind(names)
 
 
 def read_skeleton(file: Path, category: Entry) -> tuple[Skeleton, tuple[str, ...]]:
@@ -58,36 +68,39 @@ def read_skeleton(file: Path, category: Entry) -> tuple[Skeleton, tuple[str, ...
         if category.get("flip_pairs") is not None:
             mirror = _pairs(category["flip_pairs"], points, first=0, what="flip_pairs")
         skeleton, said = infer_skeleton(
-            str(category.get("name", "object")),
+            _name(category),
             points,
             mirror=mirror,
             bones=bones,
             sigmas=_sigmas(category, points),
             namesake=namesake(points),
+            symmetry=category.get("symmetry"),
         )
-        if category.get("symmetry") is not None:
-            skeleton = dataclasses.replace(skeleton, symmetry=category["symmetry"])
-            said += (f"symmetry, from the file: {skeleton.symmetry}",)
     except ValueError as error:
-        raise DataError(f"{file}: category {category.get('name')!r}: {plain(error)}") from None
+        raise DataError(f"{file}: category {shown(category.get('name'))}: {plain(error)}") from None
     return skeleton, said
 
 
 def _pairs(pairs: Any, points: Sequence[str], *, first: int, what: str) -> list[tuple[str, str]]:
     """Pairs of names, from names or from indices that count from ``first``."""
     if not isinstance(pairs, list) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
-        raise ValueError(f"expected '{what}' to be a list of pairs, got {pairs}")
-    flat = [end for pair in pairs for end in pair]
-    last = first + len(points) - 1
-    bad = [end for end in flat if not (end in points if isinstance(end, str) else _whole(end) and first <= end <= last)]
+        raise ValueError(f"expected '{what}' to be a list of pairs, got {kind(pairs)}")
+    known, last = set(points), first + len(points) - 1
+    named = [[_point(end, known, points, first) for end in pair] for pair in pairs]
+    bad = [
+        end for pair, names in zip(pairs, named, strict=True) for end, n in zip(pair, names, strict=True) if n is None
+    ]
     if bad:
-        raise ValueError(f"'{what}' has {bad}; expected names of points, or indices from {first} to {last}")
-    names = [end if isinstance(end, str) else points[end - first] for end in flat]
-    return list(zip(names[::2], names[1::2], strict=True))
+        raise ValueError(f"'{what}' has {shown(bad)}; expected names of points, or indices from {first} to {last}")
+    return [(str(a), str(b)) for a, b in named]
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _point(end: Any, known: set[str], points: Sequence[str], first: int) -> str | None:
+    """The point that one end of a pair means, ``None`` where it means none."""
+    if isinstance(end, str):
+        return end if end in known else None
+    index = whole(end)
+    return points[index - first] if index is not None and 0 <= index - first < len(points) else None
 
 
 def _sigmas(category: Entry, points: Sequence[str]) -> dict[str, float] | None:
@@ -95,7 +108,7 @@ def _sigmas(category: Entry, points: Sequence[str]) -> dict[str, float] | None:
         values = category.get(key)
         if values is None:
             continue
-        if not isinstance(values, list) or len(values) != len(points) or not all(map(number, values)):
-            raise ValueError(f"expected '{key}' to be {len(points)} numbers, one a point; got {values}")
-        return dict(zip(points, map(float, values), strict=True))
+        if not isinstance(values, list) or len(values) != len(points) or not all(map(is_number, values)):
+            raise ValueError(f"expected '{key}' to be {len(points)} numbers, one a point; got {kind(values)}")
+        return {name: float("nan") if v is None else v for name, v in zip(points, map(decimal, values), strict=True)}
     return None

@@ -5,58 +5,69 @@ COCO has no such field; this one keeps the file readable for everything else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from posekit.data.coco_columns import Mask, Table, plain_value
+from posekit.data.coco_structure import ABSENT
 from posekit.data.dataset import Dataset
-from posekit.data.errors import DataError, listed
+from posekit.data.errors import DataError, listed, shown
+from posekit.data.json_values import decimal, is_number
 
 KEY = "depth"
+DEEPEST = 1e9
+"""No depth is larger, whatever its unit."""
 
 
 def read_depths(
-    file: Path, annotations: Sequence[dict[str, Any]], points: int
-) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    table: Table, values: Sequence[Any], points: int
+) -> tuple[NDArray[np.float32], Mask] | tuple[None, None]:
     """Depths (M, K) float32, 0 where unknown, and (M, K) bool where known; ``None`` where no annotation has any.
+
+    Args:
+        table: of the annotations, for messages.
+        values: depths of each annotation, JSON text or already a list; none where there are none.
+        points: K.
 
     Raises:
         DataError: a list of another length, or with something that is neither a number nor null.
     """
-    if not any(a.get(KEY) is not None for a in annotations):
+    if all(value is ABSENT or value is None for value in values):
         return None, None
-    rows = [a.get(KEY) if a.get(KEY) is not None else [None] * points for a in annotations]
-    bad = [
-        a.get("id", i) for i, (a, row) in enumerate(zip(annotations, rows, strict=True), 1) if not _is_row(row, points)
-    ]
+    read = list(map(plain_value, values))
+    if all(row is None for row in read):
+        return None, None
+    rows = [[None] * points if row is None else _row(row, points) for row in read]
+    bad = [i for i, row in enumerate(rows) if row is None]
     if bad:
-        raise DataError(
-            f"{file}: {KEY!r} wants {points} numbers, one for each point, or null where unknown; "
-            f"annotations {listed(bad)} have something else"
+        who = listed([i + 1 if table.ids[i] is None else shown(table.ids[i]) for i in bad])
+        error = DataError(
+            f"{table.file}: {KEY!r} wants {points} numbers, one for each point, or null where unknown; "
+            f"annotations {who} have something else"
         )
-    depth = np.array([[0.0 if value is None else value for value in row] for row in rows], np.float64)
-    known = np.array([[value is not None for value in row] for row in rows], bool)
-    return depth.astype(np.float32), known
+        table.keep(error.about(({"id": table.ids[i], "image_id": None} for i in bad), KEY))
+    depth = np.array([row or [None] * points for row in rows], np.float64).reshape(-1, points)
+    known = ~np.isnan(depth)
+    return np.where(known, depth, 0).astype(np.float32), known
 
 
-def _is_row(row: Any, points: int) -> bool:
+def _row(row: Any, points: int) -> list[float | None] | None:
+    """Depths as numbers, or ``None`` where they are not what they should be."""
     if not isinstance(row, list) or len(row) != points:
-        return False
-    return all(
-        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value))
-        for value in row
-    )
+        return None
+    numbers = [None if value is None else decimal(value) if is_number(value) else math.nan for value in row]
+    return numbers if all(n is None or abs(n) <= DEEPEST for n in numbers) else None
 
 
-def depth_entries(dataset: Dataset) -> list[dict[str, Any]]:
-    """For each row what its annotation holds beside the rest: nothing, or its depths."""
+def depth_entries(dataset: Dataset, rows: slice) -> list[dict[str, Any]]:
+    """For each of some rows what its annotation holds beside the rest: nothing, or its depths."""
     if dataset.depth is None:
-        return [{} for _ in dataset.role]
-    known = np.ones(dataset.depth.shape, bool) if dataset.depth_known is None else dataset.depth_known
-    rows = zip(dataset.depth.astype(float).round(6).tolist(), known.tolist(), strict=True)
-    return [
-        {KEY: [value if told else None for value, told in zip(row, is_known, strict=True)]} if any(is_known) else {}
-        for row, is_known in rows
-    ]
+        return [{}] * len(dataset.role[rows])
+    depth: Any = dataset.depth[rows].astype(float).round(6).astype(object)
+    known: Any = np.ones(depth.shape, bool) if dataset.depth_known is None else dataset.depth_known[rows]
+    depth[~known] = None
+    return [{KEY: row} if some else {} for row, some in zip(depth.tolist(), known.any(1).tolist(), strict=True)]

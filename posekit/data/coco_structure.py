@@ -1,192 +1,136 @@
-"""What a COCO key-point file must look like; every fault of a kind is told at once, with annotation ids."""
+"""The structure of a COCO file: three lists of objects, of which only the fields that are needed are built.
+
+Segmentations and whatever else nothing here uses are skipped, and lists of numbers stay text until they are read all
+together. What the fast parser does not take (NaN, numbers beyond a float, text that is no Unicode) goes through
+Python's own, which also knows the line of a mistake.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import msgspec
 
-from posekit.data.errors import DataError, listed, read_text
+from posekit.data.errors import DataError, decoded, read_content, shown
 
 EXPECTED = "COCO JSON with images, annotations and categories"
 Entry = Mapping[str, Any]
 
+ABSENT = msgspec.Raw(b"null")
 
-def load_json(file: Path) -> dict[str, Any]:
-    """The content of a COCO file, with its three lists of objects in place.
+
+class ImageEntry(msgspec.Struct, gc=False):
+    """An image of a COCO file; fields are whatever the file has."""
+
+    id: Any = None
+    file_name: Any = None
+    width: Any = None
+    height: Any = None
+    to_source: Any = None
+    source: Any = None
+    source_id: Any = None
+
+
+class AnnotationEntry(msgspec.Struct, gc=False):
+    """An annotation of a COCO file; lists of numbers are JSON text, or already objects."""
+
+    id: Any = None
+    image_id: Any = None
+    category_id: Any = None
+    area: Any = None
+    iscrowd: Any = None
+    ignore: Any = None
+    keypoints: msgspec.Raw = ABSENT
+    bbox: msgspec.Raw = ABSENT
+    depth: msgspec.Raw = ABSENT
+
+
+class Document(msgspec.Struct):
+    """What is needed of a COCO file."""
+
+    images: list[ImageEntry]
+    annotations: list[AnnotationEntry]
+    categories: list[dict[str, Any]]
+
+
+_DECODER = msgspec.json.Decoder(Document)
+
+
+def load_document(file: Path) -> Document:
+    """What is needed of a COCO file.
 
     Raises:
-        DataError: the file is not that.
+        DataError: the file is not JSON, or lacks one of its three lists of objects.
     """
-    text = read_text(file, EXPECTED)
+    return parse_document(read_content(file, EXPECTED), file)
+
+
+def parse_document(content: bytes, file: Path) -> Document:
+    """`load_document` of bytes; ``file`` is where they came from.
+
+    Raises:
+        DataError: as `load_document`.
+    """
     try:
-        content = json.loads(text)
+        return _DECODER.decode(content)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return _carefully(load_json(content, file, EXPECTED), file)
+
+
+def load_json(content: bytes, file: Path, expected: str) -> Any:
+    """The value of a JSON file.
+
+    Args:
+        content: of the file.
+        file: where it came from, for the message.
+        expected: in it, for the message.
+
+    Raises:
+        DataError: it is empty, not UTF-8, or not JSON.
+    """
+    if not content.strip():
+        raise DataError(f"{file}: the file is empty; expected {expected}")
+    try:
+        return json.loads(decoded(content, file, expected))
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{file}: not JSON at line {error.lineno}, column {error.colno} ({error.msg}); expected {EXPECTED}"
+            f"{file}: not JSON at line {error.lineno}, column {error.colno} ({error.msg}); expected {expected}"
         ) from None
     except RecursionError:
-        raise DataError(f"{file}: the JSON is nested too deeply; expected {EXPECTED}") from None
+        raise DataError(f"{file}: the JSON is nested too deeply; expected {expected}") from None
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        # Python reads no whole number of more than 4300 digits.
+        raise DataError(f"{file}: a whole number has too many digits to be read; expected {expected}") from None
+
+
+def _carefully(content: Any, file: Path) -> Document:
+    """The document of a file that Python parsed, or what it lacks."""
     if isinstance(content, list):
         raise DataError(f"{file}: expected {EXPECTED}, got a list (a results file?); give the file of the ground truth")
     if not isinstance(content, dict):
         raise DataError(f"{file}: expected {EXPECTED}, got {type(content).__name__}")
     for key in ("images", "annotations", "categories"):
         if key not in content:
-            raise DataError(f"{file}: expected {EXPECTED}; '{key}' is missing, the file has {sorted(content)}")
+            raise DataError(f"{file}: expected {EXPECTED}; '{key}' is missing, the file has {shown(sorted(content))}")
         entries = content[key]
         if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
             raise DataError(f"{file}: expected '{key}' to be a list of objects, got {_kind(entries)}")
-    return content
+    return Document(
+        images=[ImageEntry(**_known(entry, ImageEntry)) for entry in content["images"]],
+        annotations=[AnnotationEntry(**_known(entry, AnnotationEntry)) for entry in content["annotations"]],
+        categories=content["categories"],
+    )
+
+
+def _known(entry: Entry, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {key: entry[key] for key in kind.__struct_fields__ if key in entry}
 
 
 def _kind(value: Any) -> str:
     inner = sorted({type(v).__name__ for v in value}) if isinstance(value, list) else []
     return f"{type(value).__name__} of {', '.join(inner)}" if inner else type(value).__name__
-
-
-def number(value: Any) -> bool:
-    """Whether a JSON value is a number."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def refuse(file: Path, entries: Sequence[Entry], bad: Callable[[Entry], Any], what: str, fix: str) -> None:
-    """Raise one error for all the entries that are bad.
-
-    Args:
-        file: that holds them.
-        entries: annotations or images.
-        bad: whether an entry is, or the offending value.
-        what: is expected; the ids come before it.
-        fix: what to do.
-    """
-    wrong = [(i, entry) for i, entry in enumerate(entries) if bad(entry)]
-    if not wrong:
-        return
-    who = listed([entry.get("id", f"number {i} of the list") for i, entry in wrong])
-    got = bad(wrong[0][1])
-    came = "" if got is True else f"; the first has {got}"
-    raise DataError(f"{file}: {len(wrong)} of {len(entries)} {what}: ids {who}{came}; {fix}")
-
-
-def check_images(file: Path, images: Sequence[Entry]) -> None:
-    """Refuse images without an id or a name, and ids used twice.
-
-    Raises:
-        DataError: there are such images, or no images at all.
-    """
-    if not images:
-        raise DataError(f"{file}: 'images' is empty; expected at least one image")
-    refuse(file, images, lambda e: not isinstance(e.get("id"), int), "images lack a whole number as 'id'", "give one")
-    refuse(
-        file, images, lambda e: not isinstance(e.get("file_name"), str), "images lack a 'file_name'", "name the file"
-    )
-    refuse(
-        file,
-        images,
-        lambda e: any(e.get(k) is not None and not (number(e[k]) and e[k] > 0) for k in ("width", "height")),
-        "images have a width or height that is no positive number",
-        "give pixels, or leave both out",
-    )
-    seen: set[int] = set()
-    twice = [i for e in images if (i := e["id"]) in seen or seen.add(i)]  # type: ignore[func-returns-value]
-    if twice:
-        raise DataError(f"{file}: {len(twice)} image ids are used twice: {listed(twice)}; give every image its own id")
-
-
-def check_annotations(file: Path, annotations: Sequence[Entry], images: Mapping[int, int], points: int) -> None:
-    """Refuse annotations of unknown images, with another number of points, or with values that are no numbers.
-
-    Args:
-        file: that holds them.
-        annotations: of one category.
-        images: image id to position.
-        points: K.
-
-    Raises:
-        DataError: there are such annotations.
-    """
-
-    def flat(entry: Entry) -> Any:
-        return entry.get("keypoints") or []
-
-    def unlike(entry: Entry) -> Any:
-        values = flat(entry)
-        if not isinstance(values, list):
-            return f"keypoints of type {type(values).__name__}"
-        return f"{len(values)} numbers" if values and len(values) != 3 * points else None
-
-    def not_four(entry: Entry) -> Any:
-        box = entry.get("bbox")
-        good = box is None or (isinstance(box, list) and len(box) == 4 and all(map(number, box)))
-        return None if good and (box is None or np.isfinite(box).all()) else f"bbox {box}"
-
-    refuse(
-        file,
-        annotations,
-        lambda e: None if _hashable(e.get("image_id")) in images else f"image_id {e.get('image_id')}",
-        "annotations belong to no image in 'images'",
-        "add the images, or remove the annotations",
-    )
-    refuse(
-        file,
-        annotations,
-        unlike,
-        f"annotations do not have 3 x {points} = {3 * points} numbers in 'keypoints' (x, y, visibility a point)",
-        f"the category names {points} points",
-    )
-    refuse(
-        file,
-        annotations,
-        lambda e: next((f"keypoints[{i}] = {v!r}" for i, v in enumerate(flat(e)) if not number(v)), None),
-        "annotations have 'keypoints' that are no numbers",
-        "write 0, 0, 0 for a point without a label",
-    )
-    refuse(
-        file, annotations, not_four, "annotations have no four finite numbers in 'bbox'", "write [x, y, width, height]"
-    )
-    refuse(
-        file,
-        annotations,
-        lambda e: None if e.get("area") is None or (number(e["area"]) and e["area"] >= 0) else f"area {e['area']!r}",
-        "annotations have an 'area' that is no number from 0 up",
-        "give square pixels, or leave it out",
-    )
-
-
-def _hashable(value: Any) -> Any:
-    return value if isinstance(value, int | str) else None
-
-
-def check_values(file: Path, ids: Sequence[Any], points: np.ndarray) -> None:
-    """Refuse points that are not finite, and visibilities other than 0, 1, 2.
-
-    Args:
-        file: that holds them.
-        ids: of the M annotations.
-        points: (M, K, 3) x, y, visibility as in the file.
-
-    Raises:
-        DataError: there are such annotations.
-    """
-    labelled = points[..., 2] != 0
-    endless = ~np.isfinite(points).all(-1)
-    rows = np.flatnonzero(endless.any(1))
-    if len(rows):
-        who = listed([ids[r] for r in rows])
-        raise DataError(
-            f"{file}: {len(rows)} annotations have points that are NaN or infinite: ids {who}; "
-            "write 0, 0, 0 for a point without a label"
-        )
-    odd = labelled & ~np.isin(points[..., 2], (1, 2))
-    rows = np.flatnonzero(odd.any(1))
-    if len(rows):
-        who, value = listed([ids[r] for r in rows]), points[..., 2][odd][0]
-        raise DataError(
-            f"{file}: {len(rows)} annotations have a visibility other than 0 (no label), 1 (hidden), 2 (seen): "
-            f"ids {who}; the first has {value:g}; are these predictions? their third number is a score"
-        )

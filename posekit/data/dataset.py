@@ -30,6 +30,8 @@ class ImageRecord:
         id: in its label file.
         load: gives the (H, W, 3) uint8 RGB image where it is not simply the file; must survive pickling.
         to_source: (3, 3) float64, pixels of this image to pixels of the file it was cut from; ``None``: it is the file.
+        source: name of the file it was cut from; empty: it is the file.
+        source_id: number that the image, or the file it was cut from, had where it came from; ``None``: ``id``.
     """
 
     path: str
@@ -38,6 +40,13 @@ class ImageRecord:
     id: int
     load: Callable[[], NDArray[np.uint8]] | None = None
     to_source: NDArray[np.float64] | None = None
+    source: str = ""
+    source_id: int | None = None
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """Name and number of the image, or of the file it was cut from, as they were where it came from."""
+        return self.source or self.path, self.id if self.source_id is None else self.source_id
 
     def read(self) -> NDArray[np.uint8]:
         """The image.
@@ -241,7 +250,7 @@ def merged(datasets: Sequence[Dataset]) -> Dataset:
     numbers = np.concatenate([d.annotation_id for d in datasets])
     inferred = tuple(dict.fromkeys(sentence for d in datasets for sentence in d.inferred))
     if len({record.id for record in images}) < len(images) or len(np.unique(numbers)) < len(numbers):
-        images = tuple(replace(record, id=i) for i, record in enumerate(images, 1))
+        images = tuple(replace(record, id=i, source_id=record.origin[1]) for i, record in enumerate(images, 1))
         numbers = np.arange(1, len(numbers) + 1)
         inferred += ("images and annotations are numbered anew, as their numbers in the files collide",)
     joined = {name: np.concatenate([getattr(d, name) for d in datasets]) for name in _COLUMNS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,8 @@ def find_images(file: Path, names: Sequence[str], images: Path | None = None) ->
     """Paths of images that a label file names.
 
     Tried are: ``images`` where it is given; else the folder of the label file, ``images/`` in it, ``../images``,
-    a folder called like the split in each of them, and ``..``; each with the names as they are and with their last
-    part alone.
+    a folder called like the split in each of them, and ``..``; each with the names as they are and, where these differ
+    from each other, with their last part alone.
 
     Args:
         file: the label file.
@@ -33,18 +34,46 @@ def find_images(file: Path, names: Sequence[str], images: Path | None = None) ->
     if images is not None and not images.is_dir():
         raise DataError(f"{images}: no such folder; expected the images of {file} there")
     names = [name.replace("\\", "/") for name in names]
-    some = names[:: max(1, len(names) // TRIED)][:TRIED]
-    best, folder, bare = 0, images or file.parent, False
+    last = [name.rsplit("/", 1)[-1] for name in names]
+    # Two images of the same name in different folders are never taken for one file.
+    forms = (names, last) if len(set(last)) == len(set(names)) else (names,)
+    step = max(1, len(names) // TRIED)
+    best, folder, chosen = 0, images or file.parent, names
     for place in _places(file, images):
-        for shortened in (False, True):
-            found = sum((place / (Path(n).name if shortened else n)).is_file() for n in some)
+        for form in forms:
+            found = sum(is_file(place / name) for name in form[::step][:TRIED])
             if found > best:
-                best, folder, bare = found, place, shortened
-        if best == len(some):
+                best, folder, chosen = found, place, form
+        if best == len(names[::step][:TRIED]):
             break
-    paths = [str(folder / (Path(n).name if bare else n)) for n in names]
     said = f"images: in {folder}" if best else f"images: none of those tried was found, looked around {folder}"
-    return paths, said
+    if not best and len(forms) == 1:
+        said += "; some have the same name in different folders, so only their whole names count"
+    return _joined(folder, chosen), said
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; names that no file can have are of none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _joined(folder: Path, names: Sequence[str]) -> list[str]:
+    """``str(folder / name)`` of many names."""
+    parents: dict[str, str] = {}
+    paths = []
+    for name in names:
+        parent, _, last = name.rpartition("/")
+        if last in ("", ".") or (not parent and name.startswith("/")):
+            paths.append(str(folder / name))
+            continue
+        if parent not in parents:
+            start = str(folder / parent)
+            parents[parent] = "" if start == "." else start.rstrip(os.sep) + os.sep
+        paths.append(parents[parent] + last)
+    return paths
 
 
 def _places(file: Path, images: Path | None) -> list[Path]:

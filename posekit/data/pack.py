@@ -6,9 +6,12 @@ and the file it was cut from) and ``images/``. Written twice it has the same byt
 
 from __future__ import annotations
 
-import json
+import lzma
+import os
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,21 +19,29 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from posekit.data.coco import from_content, to_content
+from posekit.data.coco import to_content
+from posekit.data.coco_dataset import FURTHEST, from_document
+from posekit.data.coco_structure import ImageEntry, parse_document
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.errors import DataError
+from posekit.data.errors import DataError, shown
 from posekit.data.image import decode_image
+from posekit.data.inputs import refuse_overwriting
+from posekit.data.json_values import decimal, whole
 from posekit.geometry.affine import invert, transform
 
 ENDING = ".zip"
 LABELS = "labels.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every entry, so that bytes depend on content alone."""
+
+SMALLEST = 1e-9
+"""A matrix whose determinant is less leads nowhere."""
 
 Float = NDArray[np.floating]
 
@@ -54,13 +65,14 @@ def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, qua
 
     Raises:
         ValueError: ``out`` does not end in ``.zip``, or size or padding is too small.
-        DataError: an image cannot be read, or a box has no extent.
+        DataError: an image cannot be read, a box has no extent, or ``out`` is what the data set was read from.
     """
     out = Path(out)
     if out.suffix.lower() != ENDING:
         raise ValueError(f"{out}: a pack ends in {ENDING}; name it {out.name}{ENDING}")
     if size < 8 or padding < 1:
         raise ValueError(f"a pack wants crops of 8 pixels or more and a padding from 1 up; got {size} and {padding}")
+    refuse_overwriting(out, dataset)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     records, matrices = [], []
@@ -70,7 +82,7 @@ def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, qua
             _store(archive, name, _jpeg(image, quality))
             records.append(replace(record, path=name, width=image.shape[1], height=image.shape[0], id=i + 1))
             matrices.append(matrix)
-        _store(archive, LABELS, json.dumps(_labels(dataset, records, matrices), ensure_ascii=False).encode())
+        _store(archive, LABELS, msgspec.json.encode(_labels(dataset, records, matrices)))
     # A broken run leaves no half a pack under the name asked for.
     return part.replace(out)
 
@@ -160,16 +172,36 @@ def _labels(dataset: Dataset, records: list[ImageRecord], matrices: list[NDArray
         depth_known=None if dataset.depth_known is None else dataset.depth_known[rows],
     )
     content = to_content(packed, Path())
-    for entry, record, row, m in zip(content["images"], records, rows, matrix, strict=True):
+    sources = _source_names([dataset.images[at].origin[0] for at in dataset.image[rows].tolist()])
+    for entry, record, row, m, name in zip(content["images"], records, rows, matrix, sources, strict=True):
         source = dataset.images[dataset.image[row]]
         frame = np.eye(3) if source.to_source is None else source.to_source
         entry |= {
             "file_name": record.path,
             "to_source": (frame @ invert(m)).round(9).tolist(),
-            "source": Path(source.path).name,
-            "source_id": source.id,
+            "source": name,
+            "source_id": source.origin[1],
         }
     return content
+
+
+def _source_names(paths: list[str]) -> list[str]:
+    """Names of files, without folders where these tell nothing: two files never have the same."""
+    apart = sorted(set(paths))
+    last = [Path(path).name for path in apart]
+    if len(set(last)) == len(apart):
+        short = dict(zip(apart, last, strict=True))
+    else:
+        folder = os.path.commonpath([Path(path).absolute().parent for path in apart])
+        short = {path: Path(path).absolute().relative_to(folder).as_posix() for path in apart}
+    return [short[path] for path in paths]
+
+
+# Everything that a damaged archive makes the standard library raise.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(KeyError, IndexError, ValueError, OSError, EOFError, RuntimeError, MemoryError, OverflowError),
+)
 
 
 def read_pack(path: Path | str, category: str | None = None) -> Dataset:
@@ -183,25 +215,52 @@ def read_pack(path: Path | str, category: str | None = None) -> Dataset:
         DataError: the file is no pack, or a damaged one.
     """
     file = Path(path)
+    labels, encoded = _unzipped(file)
+    document = parse_document(labels, file)
+    dataset = from_document(document, file, category=category, look=False)
+    pairs = zip(dataset.images, document.images, strict=True)
+    return replace(dataset, images=tuple(_crop(file, record, entry, encoded) for record, entry in pairs))
+
+
+def _unzipped(file: Path) -> tuple[bytes, dict[str, bytes]]:
+    """The labels, and everything else by name."""
+    if file.is_dir():
+        raise DataError(f"{file}: expected a pack (posekit data pack), got a folder")
     try:
         with zipfile.ZipFile(file) as archive:
-            content = json.loads(archive.read(LABELS))
-            encoded = {name: archive.read(name) for name in archive.namelist() if name != LABELS}
+            labels = archive.read(LABELS)
+            return labels, {name: archive.read(name) for name in archive.namelist() if name != LABELS}
     except FileNotFoundError:
         raise DataError(f"{file}: no such file; expected a pack (posekit data pack)") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise DataError(f"{file}: not a whole pack ({error}); write it anew with `posekit data pack`") from None
-    try:
-        dataset = from_content(content, file, category=category, look=False)
-        records = tuple(
-            replace(
-                record,
-                path=f"{file}:{record.path}",
-                load=partial(decode_image, encoded[record.path], f"{file}:{record.path}"),
-                to_source=np.array(entry["to_source"], np.float64).reshape(3, 3),
-            )
-            for record, entry in zip(dataset.images, content["images"], strict=True)
+    except _DAMAGED as error:
+        problem = " ".join(str(error).split())[:200]
+        raise DataError(f"{file}: not a whole pack ({problem}); write it anew with `posekit data pack`") from None
+
+
+def _crop(file: Path, record: ImageRecord, entry: ImageEntry, encoded: dict[str, bytes]) -> ImageRecord:
+    """The record of one crop, which knows its bytes and the way to its file.
+
+    Raises:
+        DataError: the archive lacks one of them.
+    """
+    rows = entry.to_source
+    square = isinstance(rows, list) and len(rows) == 3 and all(isinstance(row, list) and len(row) == 3 for row in rows)
+    numbers = [decimal(value) for row in rows for value in row] if square else []
+    matrix = np.array([np.nan if n is None else n for n in numbers], np.float64)
+    known = len(matrix) == 9 and np.isfinite(matrix).all() and np.abs(matrix).max() < FURTHEST
+    if not known or abs(np.linalg.det(matrix.reshape(3, 3)[:2, :2])) < SMALLEST:
+        raise DataError(
+            f"{file}: not a pack: image {record.id} has {shown(rows)} as 'to_source', the 3 x 3 matrix to pixels of "
+            "the file it was cut from; write it anew with `posekit data pack`"
         )
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{file}: not a pack ({error} is missing in its labels); write it anew") from None
-    return replace(dataset, images=records)
+    if record.path not in encoded:
+        raise DataError(f"{file}: not a whole pack: {shown(record.path)} is not in it; write it anew")
+    name = f"{file}:{record.path}"
+    return replace(
+        record,
+        path=name,
+        load=partial(decode_image, encoded[record.path], name),
+        to_source=matrix.reshape(3, 3),
+        source=entry.source if isinstance(entry.source, str) else "",
+        source_id=whole(entry.source_id),
+    )

@@ -1,13 +1,7 @@
-"""What a model said of a data set, read from a file: each prediction beside the instance that it is of.
-
-Two forms are read: COCO's results, a list of objects with ``image_id`` and flat ``keypoints`` (x, y, score), and an
-object ``predictions`` from image id to one pose, or several, of [x, y, score]. Both count pixel centres from 0.
-"""
+"""What a model said of a data set, read from a file: each prediction beside the instance that it is of."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.data.dataset import Dataset
-from posekit.data.errors import DataError, read_text
+from posekit.data.errors import DataError, listed, shown
+from posekit.data.image_match import by_name, by_number, origins
+from posekit.data.prediction_files import Said, load_predictions
 from posekit.data.renaming import shared_points
 from posekit.geometry.affine import transform
 from posekit.geometry.boxes import area, around
@@ -24,8 +20,6 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.skeletons import SKELETONS
 
 Array = NDArray[Any]
-HALF_PIXEL = 0.5
-EXPECTED = "predictions as JSON: COCO results, or an object 'predictions' from image id to points (x, y, score)"
 OVERLAP = 0.2
 """Least overlap of a prediction's box with an instance's for one to be of the other."""
 
@@ -49,65 +43,47 @@ class Predictions:
 def read_predictions(path: Path | str, dataset: Dataset, skeleton: str | None = None) -> Predictions:
     """Read predictions and put them beside the instances of a set, point by point of the same name.
 
-    In each image the best overlapping pairs of boxes go together, each prediction to one instance.
+    In each image the best overlapping pairs of boxes go together, each prediction to one instance. Predictions that
+    have a ``file_name`` (or ``path``) are of the image of that name, whatever their ``image_id``; without one they are
+    of the image with that number in its label file. Those of other images are left out.
 
     Args:
         path: of the file.
-        dataset: whose trainable instances they are of; matched by the ids of its images.
+        dataset: whose trainable instances they are of.
         skeleton: key of `SKELETONS` that names the file's points; unset: that of the set where it has as many points,
             else COCO's where there are 17.
 
     Raises:
-        DataError: the file is not what it should be, names too few of the set's points, or fits none of its instances.
+        DataError: the file is not what it should be, names too few of the set's points, contradicts itself about its
+            images, or fits none of the instances.
     """
     file = Path(path)
-    images, poses = _read(file)
-    order = shared_points(_named(file, poses.shape[1], dataset.skeleton, skeleton), dataset.skeleton, str(file))
-    instances, chosen = _matched(dataset, images, poses)
+    said = load_predictions(file)
+    order = shared_points(_named(file, said.poses.shape[1], dataset.skeleton, skeleton), dataset.skeleton, str(file))
+    files, of_image = origins(dataset)
+    image = by_number(file, said.numbers, files) if said.names is None else by_name(file, said.names, files)
+    instances, chosen = _matched(dataset, of_image, image, said.poses)
     if not len(chosen):
-        raise DataError(
-            f"{file}: none of its {len(poses)} predictions is of one of the {len(dataset)} instances of "
-            f"{dataset.file or 'the data set'}; image ids must be those of the label file, as in {images[:3].tolist()}"
-        )
+        raise DataError(_none_fits(file, said, dataset, image))
     points = len(dataset.skeleton.points)
     xy, score = np.zeros((len(dataset), points, 2)), np.zeros((len(dataset), points))
     there = order >= 0
-    xy[instances] = poses[chosen][:, order, :2] * there[:, None]
-    score[instances] = np.clip(poses[chosen][:, order, 2], 0, 1) * there
+    xy[instances] = said.poses[chosen][:, order, :2] * there[:, None]
+    score[instances] = np.clip(said.poses[chosen][:, order, 2], 0, 1) * there
     return Predictions(xy, score)
 
 
-def _read(file: Path) -> tuple[Array, Array]:
-    """(P,) ids of images and (P, K, 3) points with scores, first pixel centre at (0.5, 0.5)."""
-    try:
-        content = json.loads(read_text(file, EXPECTED))
-        if isinstance(content, Mapping):
-            images, flat = _by_image(content["predictions"])
-        else:
-            images, flat = [e["image_id"] for e in content], [e["keypoints"] for e in content]
-        if not flat:
-            raise DataError(f"{file}: holds no predictions; expected {EXPECTED}")
-        poses = np.array(flat, np.float64).reshape(len(flat), -1, 3)
-        ids = np.array(images, np.int64)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{file}: not {EXPECTED} ({type(error).__name__}: {error})") from None
-    if not np.isfinite(poses).all():
-        raise DataError(f"{file}: {(~np.isfinite(poses)).sum()} of its numbers are not finite; leave such poses out")
-    poses[..., :2] += HALF_PIXEL
-    return ids, poses
-
-
-def _by_image(predictions: Mapping[str, Any]) -> tuple[list[int], list[Any]]:
-    """Flat lists of image ids and of poses."""
-    images: list[int] = []
-    poses: list[Any] = []
-    for image, said in predictions.items():
-        several = np.ndim(said) == 3
-        images += [int(image)] * (len(said) if several else 1)
-        poses += said if several else [said]
-    return images, poses
+def _none_fits(file: Path, said: Said, dataset: Dataset, image: Array) -> str:
+    where = dataset.file or "the data set"
+    what = f"{file}: none of its {len(said.poses)} predictions is of one of the {len(dataset)} instances of {where}"
+    if (image >= 0).any():
+        return f"{what}; images agree, but no boxes overlap: are points in pixels of the images' files?"
+    first = dataset.images[0].origin
+    if said.names is None:
+        ids = said.numbers[:3].tolist()
+        return f"{what}; image ids must be those of the label file, as {first[1]} is, not as in {ids}"
+    names = [shown(name) for name in said.names[:3]]
+    return f"{what}; file names must be those of the images, as {first[0]} is, not as in {listed(names)}"
 
 
 def _named(file: Path, points: int, own: Skeleton, skeleton: str | None) -> Skeleton:
@@ -123,9 +99,16 @@ def _named(file: Path, points: int, own: Skeleton, skeleton: str | None) -> Skel
     return known
 
 
-def _matched(dataset: Dataset, images: Array, poses: Array) -> tuple[Array, Array]:
-    """Instances and the poses that are of them, pair by pair."""
-    ids = np.array([image.id for image in dataset.images], np.int64)[dataset.image_of_instance()]
+def _matched(dataset: Dataset, of_image: Array, images: Array, poses: Array) -> tuple[Array, Array]:
+    """Instances and the poses that are of them, pair by pair.
+
+    Args:
+        dataset: whose instances are matched.
+        of_image: (images,) the file that each image of the set is, or was cut from.
+        images: (P,) the file that each pose is of; -1: none of these.
+        poses: (P, K, 3).
+    """
+    ids = of_image[dataset.image_of_instance()]
     boxes = to_files(dataset, dataset.boxes[dataset.rows].reshape(-1, 2, 2)).reshape(-1, 4)
     order = np.argsort(images, kind="stable")
     first, last = (np.searchsorted(images[order], ids, side) for side in ("left", "right"))

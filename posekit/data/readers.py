@@ -11,6 +11,7 @@ from posekit.data.errors import DataError
 from posekit.data.pack import read_pack
 from posekit.data.yolo import read_yolo
 from posekit.data.yolo_config import load_yaml
+from posekit.data.yolo_images import split_key
 
 Reader = Callable[[Path, Path | None, str | None, str | None], Dataset]
 
@@ -66,4 +67,4 @@ def has_split(path: Path | str, split: str) -> bool:
         DataError: it is a data.yaml, but not what it should be.
     """
     file = Path(path)
-    return READERS.get(file.suffix.lower()) is _yolo and bool(load_yaml(file).get(split))
+    return READERS.get(file.suffix.lower()) is _yolo and split_key(load_yaml(file), split) is not None

@@ -5,30 +5,37 @@ Their coordinates are fractions of the image's width and height, so they are our
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
-import cv2
 import numpy as np
-import yaml
+from numpy.typing import NDArray
 
-from posekit.data.coco import AREA_OF_BOX
+from posekit.data.coco_dataset import AREA_OF_BOX
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.errors import DataError, listed, read_text
+from posekit.data.errors import DataError, listed, one_line, shown
+from posekit.data.folders import is_file
 from posekit.data.image import image_size
-from posekit.data.yolo_config import class_names, load_yaml, read_skeleton, split_images
+from posekit.data.yolo_config import class_names, load_yaml, read_skeleton
+from posekit.data.yolo_images import find_split
+from posekit.data.yolo_labels import FURTHEST_POINT
+from posekit.data.yolo_labels import label_path as label_path
+from posekit.data.yolo_labels import label_rows as label_rows
+from posekit.data.yolo_labels import parse_rows as parse_rows
+from posekit.data.yolo_labels import visibility_of as visibility_of
+from posekit.data.yolo_writer import write_yolo as write_yolo
 from posekit.geometry.boxes import area
 from posekit.geometry.keypoints import IGNORE, INSTANCE
 
 
 def read_yolo(path: Path | str, split: str = "train", category: str | None = None) -> Dataset:
-    """Read one split of a YOLO-pose set.
+    """Read one split of a YOLO-pose set, as Ultralytics, Roboflow, CVAT or Label Studio lay it out.
 
-    An image without a label file has no instances. Where ``kpt_shape`` has two numbers a point, a point at (0, 0) or
-    below is unlabelled and all others are seen. Areas are 0.53 of the box, since the format has none.
+    An image without a label file, or with an empty one, has no instances. Where ``kpt_shape`` has two numbers a point,
+    a point at (0, 0) or below is unlabelled and all others are seen. Areas are 0.53 of the box, since the format has
+    none. Images that are not where the data.yaml says are looked for beside it; that, and whatever else is made up, is
+    said in ``inferred``.
 
     Args:
         path: of the data.yaml.
@@ -39,31 +46,54 @@ def read_yolo(path: Path | str, split: str = "train", category: str | None = Non
         DataError: the set is not what it should be.
     """
     file = Path(path)
-    content = load_yaml(file)
+    return from_yaml(load_yaml(file), file, split, category)
+
+
+def from_yaml(
+    content: dict[str, Any],
+    file: Path,
+    split: str = "train",
+    category: str | None = None,
+    leave_out: Collection[Path] = (),
+) -> Dataset:
+    """`read_yolo` of a data.yaml that is already parsed, without some of its images.
+
+    Raises:
+        DataError: the set is not what it should be.
+    """
     k, dims = content["kpt_shape"]
     names = class_names(file, content)
-    paths = split_images(file, content, split)
-    tables = [_rows(label_path(p), 5 + k * dims) for p in paths]
+    found, places = find_split(file, content, split)
+    paths = [path for path in found if path not in leave_out]
+    labels = [label_path(path) for path in paths]
+    bare = _without_labels(file, paths, labels)
+    tables = [label_rows(label, 5 + k * dims) for label in labels]
+    for label, table in zip(labels, tables, strict=True):
+        _known(file, label, table[:, 0], names)
+    seen = [visibility_of(label, t[:, 5:].reshape(len(t), k, dims)) for label, t in zip(labels, tables, strict=True)]
     image = np.repeat(np.arange(len(paths)), [len(t) for t in tables])
     rows = np.concatenate([*tables, np.zeros((0, 5 + k * dims))])
+    visibility = np.concatenate([*seen, np.zeros((0, k), np.int8)])
     chosen = _choose(file, names, rows[:, 0], category)
     kept = rows[:, 0] == chosen
-    image, rows = image[kept], rows[kept]
+    image, rows, visibility = image[kept], rows[kept], visibility[kept]
     skeleton, said = read_skeleton(file, content, chosen, names[chosen])
+    said += places
     if not kept.all():
         said += (f"{(~kept).sum()} labels of other classes are left out",)
-    records = tuple(_record(p, i) for i, p in enumerate(paths, 1))
-    sizes = np.array([(r.width, r.height) for r in records], np.float64)[image]
-    points = rows[:, 5:].reshape(len(rows), k, dims)
-    visibility = _visibility(file, points)
     if dims == 2:
         said += ("visibility: the labels have none; points at (0, 0) or below are unlabelled, all others seen",)
+    records = tuple(_record(file, path, i) for i, path in enumerate(paths, 1))
+    sizes = np.array([(r.width, r.height) for r in records], np.float64)[image]
+    points = rows[:, 5:].reshape(len(rows), k, dims)[..., :2]
+    # Labelled points are never so far out; where nothing is labelled, numbers mean nothing.
+    points = np.where((np.abs(points) > FURTHEST_POINT).any(-1, keepdims=True), 0.0, points)
     corner, extent = rows[:, 1:3] - rows[:, 3:5] / 2, rows[:, 3:5]
     boxes = np.concatenate([corner, corner + extent], 1) * np.tile(sizes, 2)
     return Dataset(
         skeleton=skeleton,
         images=records,
-        xy=points[..., :2] * sizes[:, None],
+        xy=points * sizes[:, None],
         visibility=visibility,
         boxes=boxes,
         area=AREA_OF_BOX * area(boxes),
@@ -71,153 +101,52 @@ def read_yolo(path: Path | str, split: str = "train", category: str | None = Non
         role=np.where((visibility > 0).any(1), INSTANCE, IGNORE).astype(np.int8),
         image=image,
         annotation_id=np.arange(1, len(rows) + 1),
-        inferred=(*said, f"{len(rows)} areas: the format has none, {AREA_OF_BOX} of the box taken"),
+        inferred=one_line((*said, *bare, f"{len(rows)} areas: the format has none, {AREA_OF_BOX} of the box taken")),
         category_id=chosen,
         file=str(file),
     )
 
 
-def _record(path: Path, number: int) -> ImageRecord:
+def _record(file: Path, path: Path, number: int) -> ImageRecord:
+    if not is_file(path):
+        raise DataError(f"{file}: the image {shown(str(path))} is listed but not there; put it there, or take it out")
     height, width = image_size(path)
     return ImageRecord(path=str(path), width=width, height=height, id=number)
 
 
-def label_path(image: Path) -> Path:
-    """The label file of an image: the last folder called images becomes labels, the ending .txt."""
-    parts = list(image.with_suffix(".txt").parts)
-    for i in range(len(parts) - 2, -1, -1):
-        if parts[i] == "images":
-            parts[i] = "labels"
-            break
-    return Path(*parts)
-
-
-def _rows(file: Path, width: int) -> np.ndarray:
-    """(rows, width) numbers of one label file.
+def _without_labels(file: Path, paths: Sequence[Path], labels: Sequence[Path]) -> tuple[str, ...]:
+    """A sentence about images that have no label file.
 
     Raises:
-        DataError: a line has another count of numbers, or something that is none.
+        DataError: none has.
     """
-    if not file.exists() or not file.stat().st_size:
-        return np.zeros((0, width))
-    lines = [line.split() for line in read_text(file, "YOLO-pose labels").splitlines()]
-    wrong = [(i, len(line)) for i, line in enumerate(lines, 1) if line and len(line) != width]
-    if wrong:
+    bare = [path for path, label in zip(paths, labels, strict=True) if not is_file(label)]
+    if not bare:
+        return ()
+    if len(bare) == len(paths):
         raise DataError(
-            f"{file}: {len(wrong)} lines do not have {width} numbers (class, box, points as kpt_shape says): "
-            f"lines {listed([i for i, _ in wrong])}; the first has {wrong[0][1]}; correct kpt_shape or the labels"
+            f"{file}: none of its {len(paths)} images has a label file; looked for {labels[0]} and the like: put the "
+            "folder 'labels' beside 'images'"
         )
-    try:
-        rows = np.array([line for line in lines if line], np.float64).reshape(-1, width)
-    except ValueError as error:
-        raise DataError(f"{file}: expected numbers only; {error}") from None
-    endless = np.flatnonzero(~np.isfinite(rows).all(1)) + 1
-    if len(endless):
-        raise DataError(f"{file}: rows {listed(endless.tolist())} have NaN or infinite numbers; write 0 0 0 instead")
-    if (rows[:, 3:5] < 0).any() or (np.abs(rows[:, 1:5]) > 2).any():
-        raise DataError(f"{file}: a box is not in fractions of the image (0 to 1); divide by width and height")
-    return rows
+    names = listed([path.name for path in bare])
+    return (f"labels: {len(bare)} of {len(paths)} images have no label file, so no instances: {names}",)
 
 
-def _visibility(file: Path, points: np.ndarray) -> np.ndarray:
-    if points.shape[2] == 3:
-        odd = ~np.isin(points[..., 2], (0, 1, 2))
-        if odd.any():
-            raise DataError(
-                f"{file}: {odd.sum()} points have a visibility other than 0 (no label), 1 (hidden), 2 (seen), "
-                f"such as {points[..., 2][odd][0]:g}; correct the labels, or kpt_shape"
-            )
-        return points[..., 2].astype(np.int8)
-    return np.where((points > 0).any(-1) & (points >= 0).all(-1), 2, 0).astype(np.int8)
+def _known(file: Path, label: Path, classes: NDArray[np.float64], names: dict[int, str]) -> None:
+    unknown = [c for c in np.unique(classes).astype(int).tolist() if c not in names]
+    if unknown:
+        raise DataError(f"{label}: labels have classes {unknown}, 'names' of {file} only {shown(names)}; add them")
 
 
-def _choose(file: Path, names: dict[int, str], classes: np.ndarray, wish: str | None) -> int:
+def _choose(file: Path, names: dict[int, str], classes: NDArray[np.float64], wish: str | None) -> int:
     """Number of the class called ``wish``, or else the only one that has labels."""
     present = np.unique(classes).astype(int).tolist()
-    unknown = [c for c in present if c not in names]
-    if unknown:
-        raise DataError(f"{file}: labels have classes {unknown}, 'names' only {names}; add them")
     if wish is not None:
         found = [i for i, name in names.items() if name == wish]
         if not found:
-            raise DataError(f"{file}: no class {wish!r}; the file has: {', '.join(map(repr, names.values()))}")
+            raise DataError(f"{file}: no class {wish!r}; the file has: {listed(list(map(shown, names.values())))}")
         return found[0]
     if len(present) > 1:
-        said = ", ".join(repr(names[c]) for c in present)
+        said = listed([shown(names[c]) for c in present])
         raise DataError(f"{file}: several classes have labels: {said}; choose one (--data.category NAME)")
     return present[0] if present else next(iter(names))
-
-
-def write_yolo(dataset: Dataset, folder: Path | str, split: str = "train") -> Path:
-    """Write a split of a YOLO-pose set: images (copied), labels, and the data.yaml, which keeps its other splits.
-
-    The format has no areas, crowds, ids, bones or depths: these are left out, regions to ignore too unless they are
-    unlabelled instances.
-
-    Args:
-        dataset: to write.
-        folder: of the set; made.
-        split: name of the split.
-
-    Returns:
-        The path of the data.yaml.
-    """
-    root = Path(folder)
-    names = _file_names(dataset.images)
-    written = np.ones(len(dataset.role), bool) if dataset.crowd is None else ~dataset.crowd
-    written &= (dataset.role == INSTANCE) | ~(dataset.visibility > 0).any(1)
-    for part in ("images", "labels"):
-        (root / part / split).mkdir(parents=True, exist_ok=True)
-    for i, (record, name) in enumerate(zip(dataset.images, names, strict=True)):
-        width, height = _put(record, root / "images" / split / name)
-        rows = dataset.rows_of_image(i)
-        rows = rows[written[rows]]
-        text = "".join(f"{line}\n" for line in _lines(dataset, rows, np.array([width, height], np.float64)))
-        (root / "labels" / split / name).with_suffix(".txt").write_text(text, encoding="utf-8")
-    return _write_yaml(dataset, root, split)
-
-
-def _lines(dataset: Dataset, rows: np.ndarray, size: np.ndarray) -> list[str]:
-    boxes = dataset.boxes[rows] / np.tile(size, 2)
-    centre, extent = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-    points = dataset.xy[rows] / size
-    flat = np.concatenate([points, dataset.visibility[rows][..., None]], -1).reshape(len(rows), -1)
-    return [" ".join(["0", *(f"{v:.10g}" for v in row)]) for row in np.concatenate([centre, extent, flat], 1).tolist()]
-
-
-def _file_names(images: Sequence[ImageRecord]) -> list[str]:
-    """One name for each image; those that would share a label file get the image's number in front."""
-    names = [Path(record.path).name for record in images]
-    stems = Counter(Path(name).stem for name in names)
-    return [n if stems[Path(n).stem] == 1 else f"{r.id}_{n}" for n, r in zip(names, images, strict=True)]
-
-
-def _put(record: ImageRecord, path: Path) -> tuple[int, int]:
-    """Copy an image, or write it where it is made on access; its (width, height)."""
-    if record.load is None:
-        if Path(record.path).absolute() != path.absolute():
-            copyfile(record.path, path)
-        height, width = image_size(path)
-    else:
-        image = record.read()
-        height, width = image.shape[:2]
-        path.write_bytes(cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
-    return width, height
-
-
-def _write_yaml(dataset: Dataset, root: Path, split: str) -> Path:
-    file = root / "data.yaml"
-    skeleton = dataset.skeleton
-    content: dict[str, Any] = load_yaml(file) if file.exists() else {"path": "."}
-    content |= {
-        split: f"images/{split}",
-        "kpt_shape": [len(skeleton.points), 3],
-        "names": {0: skeleton.name},
-        "kpt_names": {0: list(skeleton.points)},
-    }
-    if skeleton.flippable:
-        content["flip_idx"] = list(skeleton.flip)
-    if skeleton.sigmas:
-        content["kpt_oks_sigmas"] = list(skeleton.oks_sigmas)
-    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return file

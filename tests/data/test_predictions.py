@@ -78,10 +78,13 @@ def test_points_go_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[", "not predictions as JSON"),
-        ("{}", "not predictions as JSON.*KeyError"),
+        ("[", "not JSON at line 1, column 2.*expected predictions as JSON"),
+        ("{}", r"not predictions as JSON.*'predictions' is nothing, the file has \[\]"),
         ("[]", "holds no predictions"),
-        ('[{"image_id": 1, "keypoints": [1, 2]}]', "not predictions as JSON.*ValueError"),
+        (
+            '[{"image_id": 1, "keypoints": [1, 2]}]',
+            "not predictions as JSON.*'keypoints' of 2 numbers are not three a point",
+        ),
         ('[{"image_id": 1, "keypoints": [1, 2, NaN, 1, 2, 1, 1, 2, 1, 1, 2, 1]}]', "not finite"),
         ('[{"image_id": 1, "keypoints": [1, 2, 1, 1, 2, 1]}]', "2 points and 'coco17' has 17: name a skeleton"),
         (

@@ -1,0 +1,152 @@
+"""Where the images of a split of a YOLO-pose set are, in the ways that tools write it into a data.yaml.
+
+Ultralytics: ``train: images/train`` below ``path``. Roboflow: ``train: ../train/images``, though the folder lies beside
+the file. CVAT: ``train: train.txt``, whose lines begin with a ``data/`` that is not there; its keys may be upper case.
+Label Studio: folders ``images`` and ``labels`` without a data.yaml; one written for them says ``train: images``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from posekit.data.errors import DataError, listed, read_text, shown
+from posekit.data.folders import TRIED, is_file
+from posekit.data.json_values import kind
+
+SPLITS = ("train", "val", "test")
+OTHERWISE = {"val": ("valid", "validation"), "train": ("training",), "test": ("testing",)}
+"""What else tools call a split."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def split_images(file: Path, content: dict[str, Any], split: str) -> list[Path]:
+    """The images of a split, in order of their names or of the list that names them.
+
+    Raises:
+        DataError: the split is not named, or what it names is missing or holds no images.
+    """
+    return find_split(file, content, split)[0]
+
+
+def find_split(file: Path, content: dict[str, Any], split: str) -> tuple[list[Path], tuple[str, ...]]:
+    """The images of a split as `split_images`, and a sentence for each place that is not where the file says.
+
+    Raises:
+        DataError: as `split_images`.
+    """
+    key = split_key(content, split)
+    if key is None:
+        has = [s for s in SPLITS if split_key(content, s)]
+        raise DataError(f"{file}: no split '{split}'; the file has {has}")
+    sources = content[key] if isinstance(content[key], list) else [content[key]]
+    if not all(isinstance(source, str) and source.strip() for source in sources):
+        raise DataError(
+            f"{file}: expected '{key}' to be a folder, a list of images, or several; got {kind(content[key])}"
+        )
+    root = content.get("path")
+    if root is not None and not isinstance(root, str):
+        raise DataError(f"{file}: expected 'path' to be a folder, got {kind(root)}")
+    found: list[Path] = []
+    notes: list[str] = []
+    for source in sources:
+        place, as_written = _place(file, root, source.strip(), key)
+        if not as_written:
+            notes.append(f"{key}: {shown(source)} is not there, {place} is taken")
+        if place.is_dir():
+            found += sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
+        elif place.suffix.lower() in SUFFIXES:
+            found.append(place)
+        else:
+            listed_, more = _listed_images(file, place, _roots(file, root))
+            found += listed_
+            notes += more
+    if not found:
+        raise DataError(f"{file}: split '{split}' ({shown(content[key])}) holds no images ({', '.join(SUFFIXES)})")
+    return found, tuple(notes)
+
+
+def split_key(content: dict[str, Any], split: str) -> str | None:
+    """The key under which a data.yaml has a split, in whatever case; ``None`` where it has none."""
+    keys = {key.lower(): key for key in content if isinstance(key, str) and content[key]}
+    keys |= {key: key for key in keys.values()}
+    return next((keys[name] for name in (split, *OTHERWISE.get(split, ())) if name in keys), None)
+
+
+def _roots(file: Path, root: str | None) -> list[Path]:
+    """What paths may be relative to: ``path``, itself relative to the file or to where we are, or the file."""
+    if not root:
+        return [file.parent]
+    inner = root.replace("\\", "/")
+    return [file.parent / inner, Path(inner), file.parent, file.parent / PurePosixPath(inner).name]
+
+
+def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, bool]:
+    """What a path in a data.yaml means, and whether that is what is written."""
+    roots, written = _roots(file, root), source.replace("\\", "/")
+    for place in (start / written for start in roots):
+        if _exists(place):
+            return place, True
+    for other in _otherwise(written):
+        for place in (start / other for start in roots):
+            if _exists(place):
+                return place, False
+    tried = listed(list(dict.fromkeys(shown(str(start / written))[1:-1] for start in roots)))
+    fix = "'path'" if root else f"'{key}'"
+    raise DataError(f"{file}: {shown(source)} was not found; tried {tried}: correct {fix}")
+
+
+def _otherwise(source: str) -> Iterator[str]:
+    """What a path may mean where it leads nowhere: what is beside the file instead of above it, or its last parts."""
+    parts = [part for part in PurePosixPath(source).parts if part not in ("/", ".")]
+    while parts and parts[0] == "..":
+        parts = parts[1:]
+        yield "/".join(parts)
+    while len(parts) > 1:
+        parts = parts[1:]
+        # A bare "images" of somebody else's folders would say nothing of the split.
+        if {*parts} - {"images"}:
+            yield "/".join(parts)
+
+
+def _exists(place: Path) -> bool:
+    try:
+        return place.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _listed_images(file: Path, place: Path, roots: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """The images that a text file lists, one a line, and where they are if not where it says."""
+    text = read_text(place, "a list of images, one a line")
+    lines = [line.strip().replace("\\", "/") for line in text.splitlines() if line.strip()]
+    if any("\0" in line for line in lines):
+        raise DataError(f"{file}: expected a list of images, one a line, in {place}; it holds bytes that are no text")
+    some = lines[:: max(1, len(lines) // TRIED)][:TRIED]
+    best, chosen = 0, (place.parent, 0)
+    for cut in range(max(len(PurePosixPath(line).parts) for line in some)):
+        for start in dict.fromkeys((place.parent, *roots, Path())):
+            found = sum(is_file(_without(start, line, cut)) for line in some)
+            if found > best:
+                best, chosen = found, (start, cut)
+        if best == len(some):
+            break
+    if not best:
+        raise DataError(
+            f"{file}: none of the {len(lines)} images that {place} lists is there, such as {shown(lines[0])}; put them "
+            "there, or export the set with its images"
+        )
+    start, cut = chosen
+    paths = [_without(start, line, cut) for line in lines]
+    if cut == 0 and start == place.parent:
+        return paths, ()
+    return paths, (
+        f"{place.name}: {shown(some[0])} and the like are not there, {_without(start, some[0], cut)} is taken",
+    )
+
+
+def _without(start: Path, line: str, cut: int) -> Path:
+    """A line of a list below a folder, without its first parts."""
+    return start / line if not cut else start.joinpath(*PurePosixPath(line).parts[cut:])
