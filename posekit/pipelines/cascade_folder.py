@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
+from posekit.data.errors import shown
 from posekit.models.mtcnn import Nets
 from posekit.models.weights import fill
 from posekit.pipelines.cascade import Cascade
@@ -32,7 +33,7 @@ def is_cascade(folder: Path) -> bool:
     """Whether a folder's ``config.json`` says that it holds a cascade."""
     try:
         return bool(json.loads((folder / "config.json").read_bytes()).get("kind") == "mtcnn")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
@@ -105,13 +106,13 @@ def read_config(folder: Path) -> tuple[Cascade, dict[str, Any]]:
     try:
         config = json.loads(file.read_bytes())
         cascade = _CASCADE.validate_python(config["cascade"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ValidationError):
             raise WeightsError(f"{file}: cascade: {explain(error)}") from None
         raise WeightsError(f"{file}: not a cascade's config ({type(error).__name__}: {error})") from None
     if config.get("format") != FORMAT:
         raise WeightsError(
-            f"{file}: format {config.get('format')!r}, this posekit reads {FORMAT}; upgrade the older of the two"
+            f"{file}: format {shown(config.get('format'))}, this posekit reads {FORMAT}; upgrade the older of the two"
         )
     return cascade, config
 

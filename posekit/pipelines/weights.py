@@ -19,7 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
+from posekit.data.errors import shown
 from posekit.metrics.calibration import Calibration
+from posekit.pipelines.built import built
 from posekit.pipelines.pose_ranking import FILE as RANKING
 from posekit.pipelines.pose_ranking import read_ranking
 from posekit.postprocess.ranking import Ranking
@@ -148,19 +150,26 @@ def load_weights(place: str | Path) -> Weights:
     try:
         config = json.loads(file.read_bytes())
         recipe = parse(json.dumps(config["recipe"]), f"{file}: recipe")
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, RecipeError):
             raise WeightsError(str(error)) from None
         raise WeightsError(f"{file}: not a posekit config ({type(error).__name__}: {error})") from None
     if config.get("format") != FORMAT:
         raise WeightsError(
-            f"{file}: format {config.get('format')!r}, this posekit reads {FORMAT}; upgrade the older of the two"
+            f"{file}: format {shown(config.get('format'))}, this posekit reads {FORMAT}; upgrade the older of the two"
         )
+    if not isinstance(config.get("metrics", {}), dict):
+        raise WeightsError(f"{file}: expected 'metrics' to be an object of figures, got {shown(config['metrics'])}")
     calibration = _calibration(config, file)
     tensors = folder / "model.safetensors"
     if not tensors.is_file():
         raise WeightsError(f"{tensors}: missing; config.json beside it belongs to it, copy both")
-    net = recipe.build(weights=False)
+    try:
+        net = built(recipe, tensors)
+    except SafetensorError as error:
+        raise WeightsError(f"{tensors}: damaged or not safetensors ({error}); copy it again") from None
+    except ValueError as error:
+        raise WeightsError(f"{file}: recipe: {error}; copy the folder again, or mend it") from None
     try:
         load_model(net, str(tensors))
     except SafetensorError as error:
