@@ -116,7 +116,7 @@ def _of_category(
         table.refuse(
             bad, "category_id", "have a 'category_id' that is no whole number", came, "give that of a category"
         )
-    mine = numbers_ == chosen
+    mine = known & (numbers_ == chosen)
     notes = list(table.notes)
     if not (mine | ~known).all():
         notes.append(f"{(~mine & known).sum()} annotations of other categories are left out")

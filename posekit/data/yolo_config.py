@@ -126,14 +126,11 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
 
 def _in_our_words(sentence: str, k: int) -> str:
     """What was inferred, with the keys of a data.yaml where it advises on those of COCO."""
-    if "flip_pairs" not in sentence or "flip_idx" in sentence:
+    if "flip_pairs" not in sentence:
         return sentence
-    what = sentence.partition(";")[0]
+    what = sentence.rpartition(";")[0]
     identity = "[0]" if k == 1 else f"[0, ..., {k - 1}]"
-    return (
-        f"{what}; give flip_idx (flip_idx: {identity} where flipping needs no swap), or kpt_names with "
-        "left_.../right_..."
-    )
+    return f"{what}; correct kpt_names (left_.../right_...), or flip_idx ({identity} where flipping needs no swap)"
 
 
 def _sigmas(file: Path, sigmas: Any, points: Sequence[str]) -> dict[str, float] | None:
