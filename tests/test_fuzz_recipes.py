@@ -85,7 +85,7 @@ def tried(make: Callable[[], Path], read: Callable[[Path], Any], promised: type[
         except promised as error:
             if "\n" in str(error) or str(file.parent) not in str(error):
                 wrong.append(f"file {number}: message {str(error)[:300]!r}")
-        except Exception as error:  # whatever it is, it is told
+        except Exception as error:  # whatever it is, it is reported
             wrong.append(f"file {number}: {type(error).__name__}: {str(error)[:200]}")
     return wrong
 

@@ -26,7 +26,7 @@ class Images:
     Args:
         names: as the file has them.
         ids: (N,) numbers, each once.
-        sizes: (N, 2) width and height, zeros where nobody said.
+        sizes: (N, 2) width and height, zeros where they are unknown.
         lost: ids of images that are left out because of their faults.
         notes: what was read in another way than it is written.
     """

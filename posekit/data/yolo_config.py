@@ -103,7 +103,7 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
         DataError: names, ``flip_idx`` or sigmas do not fit ``kpt_shape`` or each other.
     """
     k = content["kpt_shape"][0]
-    points, said = _points(file, content.get("kpt_names"), number, k)
+    points, notes = _points(file, content.get("kpt_names"), number, k)
     mirror: list[tuple[str, str]] | None = None
     doubt: tuple[str, ...] = ()
     if content.get("flip_idx") not in (None, []):
@@ -121,7 +121,7 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
         if isinstance(error, DataError):
             raise
         raise DataError(f"{file}: {plain(error)}") from None
-    return skeleton, (*said, *doubt, *(_in_our_words(sentence, k) for sentence in more))
+    return skeleton, (*notes, *doubt, *(_in_our_words(sentence, k) for sentence in more))
 
 
 def _in_our_words(sentence: str, k: int) -> str:
@@ -185,7 +185,7 @@ def _sided(points: Sequence[str], order: Sequence[int]) -> list[tuple[str, str]]
 def flip_idx_against_names(points: Sequence[str], order: Sequence[int]) -> tuple[str, ...]:
     """A warning where ``flip_idx`` sends a point elsewhere than to the partner that its name tells; else nothing.
 
-    That it swaps none is said as well.
+    There is a note where it swaps none, too.
 
     Args:
         points: names of the points.
@@ -206,7 +206,7 @@ def flip_idx_against_names(points: Sequence[str], order: Sequence[int]) -> tuple
                 clauses.append(f"{name} {where}, not {partner}")
     if not clauses and list(order) == list(range(len(points))):
         return (
-            "flip_idx leaves every point in its place, as Roboflow writes where nobody said otherwise: images are "
+            "flip_idx leaves every point in its place, as Roboflow writes where it is not set: images are "
             "flipped in training and no points trade places; correct flip_idx if some are left and right",
         )
     if not clauses:

@@ -1,4 +1,4 @@
-"""COCO files as other tools and people write them: what can mean one thing only is read and said, the rest refused."""
+"""COCO files as other tools and people write them: what can mean one thing only is read and noted, the rest refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def changed(**values):
     return content
 
 
-def said(dataset):
+def notes(dataset):
     return " | ".join(dataset.inferred)
 
 
@@ -47,7 +47,7 @@ def test_ids_may_be_text_and_fractions_without_a_rest(tmp_path):
         "3 annotations have text '7' or the like as 'image_id': read as whole numbers",
         "2 annotations have text '10' or the like as 'id': read as whole numbers",
     ):
-        assert sentence in said(dataset)
+        assert sentence in notes(dataset)
 
 
 def test_text_that_is_the_id_of_another_is_refused(tmp_path):
@@ -61,13 +61,13 @@ def test_text_that_is_the_id_of_another_is_refused(tmp_path):
 def test_flags_may_be_text(tmp_path, flag, role):
     dataset = read_coco(write(tmp_path, changed(iscrowd=flag)))
     assert dataset.role.tolist() == [INSTANCE, role, INSTANCE]
-    assert ("'iscrowd': read as no and yes" in said(dataset)) == isinstance(flag, str)
+    assert ("'iscrowd': read as no and yes" in notes(dataset)) == isinstance(flag, str)
 
 
 def test_what_is_marked_to_be_ignored_is_a_region_to_ignore(tmp_path):
     dataset = read_coco(write(tmp_path, changed(ignore=1)))
     assert dataset.role.tolist() == [INSTANCE, IGNORE, INSTANCE]
-    assert "1 annotations marked 'ignore' are regions to ignore" in said(dataset)
+    assert "1 annotations marked 'ignore' are regions to ignore" in notes(dataset)
     again = read_coco(write_coco(dataset, tmp_path / "again.json"))
     assert again.role.tolist() == dataset.role.tolist()
 
@@ -78,13 +78,13 @@ def test_areas_and_sizes_may_be_text(tmp_path):
     dataset = read_coco(write(tmp_path, content))
     assert dataset.area[1] == 150.5
     assert (dataset.images[0].width, dataset.images[0].height) == (30, 20)
-    assert "1 annotations have text '150.5' or the like as 'area': read as numbers" in said(dataset)
+    assert "1 annotations have text '150.5' or the like as 'area': read as numbers" in notes(dataset)
 
 
 def test_points_may_be_lists_of_three(tmp_path):
     dataset = read_coco(write(tmp_path, changed(keypoints=[[4, 5, 2], [20, 6, 2], [9, 15, 1]])))
     np.testing.assert_array_equal(dataset.xy[1], dataset.xy[0])
-    assert "1 annotations have 'keypoints' as lists of [x, y, visibility]: read so" in said(dataset)
+    assert "1 annotations have 'keypoints' as lists of [x, y, visibility]: read so" in notes(dataset)
 
 
 def test_nan_is_an_unlabelled_point_where_the_visibility_says_so(tmp_path):
@@ -92,7 +92,7 @@ def test_nan_is_an_unlabelled_point_where_the_visibility_says_so(tmp_path):
     dataset = read_coco(write(tmp_path, changed(keypoints=[4, 5, 2, nan, nan, 0, 9, 15, 1])))
     assert dataset.visibility[1].tolist() == [2, 0, 1]
     np.testing.assert_array_equal(dataset.xy[1, 1], [0.5, 0.5])
-    assert "1 annotations have NaN for points without a label" in said(dataset)
+    assert "1 annotations have NaN for points without a label" in notes(dataset)
 
 
 def test_annotations_without_ids_get_free_ones(tmp_path):
@@ -100,7 +100,7 @@ def test_annotations_without_ids_get_free_ones(tmp_path):
     content["annotations"][0]["id"] = 2
     dataset = read_coco(write(tmp_path, content))
     assert dataset.annotation_id.tolist() == [2, 1, 3]
-    assert "1 annotations have no 'id': numbered" in said(dataset)
+    assert "1 annotations have no 'id': numbered" in notes(dataset)
 
 
 def test_categories_that_are_not_there_are_named(tmp_path):
@@ -109,7 +109,7 @@ def test_categories_that_are_not_there_are_named(tmp_path):
         entry["category_id"] = 0
     dataset = read_coco(write(tmp_path, content))
     assert len(dataset) == 0
-    assert "no category has the id 0, which annotations name as their 'category_id'" in said(dataset)
+    assert "no category has the id 0, which annotations name as their 'category_id'" in notes(dataset)
 
 
 def test_segmentations_and_other_fields_may_be_anything(tmp_path):

@@ -51,10 +51,10 @@ def stored(folder: Path, content: object) -> Path:
 
 def found(dataset: Dataset, file: Path) -> float:
     """How far the predictions that belong to labels are from them, in pixels."""
-    said = read_predictions(file, dataset)
-    assert (said.score > 0).any()
-    there = said.score > 0
-    return float(np.abs(said.xy - in_files(dataset))[there].max())
+    predictions = read_predictions(file, dataset)
+    assert (predictions.score > 0).any()
+    there = predictions.score > 0
+    return float(np.abs(predictions.xy - in_files(dataset))[there].max())
 
 
 NAMES = ["000.jpg", "001.jpg", "002.jpg", "003.jpg"]

@@ -15,9 +15,9 @@ from broken import coco_content, jpeg, picture, write, yolo_set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posekit.data.apart import names_apart
 from posekit.data.coco import read_coco, write_coco
 from posekit.data.dataset import Dataset, merged
+from posekit.data.distinct_names import distinct_names
 from posekit.data.errors import DataError
 from posekit.data.pack import pack, read_pack
 from posekit.data.readers import read
@@ -82,7 +82,7 @@ def test_names_that_differ_stay_as_they_are(tmp_path):
     )
 )
 def test_names_are_always_kept_apart(names):
-    apart = names_apart([f"/somewhere/{name}" for name in names])
+    apart = distinct_names([f"/somewhere/{name}" for name in names])
     assert len({str(name.with_suffix("")).lower() for name in apart}) == len(names)
     assert not any(name.is_absolute() or ".." in name.parts or "images" in name.parts for name in apart)
 

@@ -28,7 +28,7 @@ def lay(folder: Path, content: dict | str, files: dict[str, str | bytes]) -> Pat
     return file
 
 
-def said(dataset):
+def notes(dataset):
     return " | ".join(dataset.inferred)
 
 
@@ -52,7 +52,7 @@ def test_roboflow_names_a_folder_above_and_means_the_one_beside(tmp_path):
     assert [r.path for r in train.images] == [f"{tmp_path}/set/train/images/{i}.jpg" for i in (0, 1)]
     assert [r.path for r in val.images] == [f"{tmp_path}/set/valid/images/{i}.jpg" for i in (0, 1)]
     assert len(train) == len(val) == 2
-    assert f"train: '../train/images' is not there, {tmp_path}/set/train/images is taken" in said(train)
+    assert f"train: '../train/images' is not there, {tmp_path}/set/train/images is taken" in notes(train)
     assert has_split(file, "val")
 
 
@@ -61,11 +61,11 @@ def test_what_is_written_comes_before_what_may_be_meant(tmp_path):
     lay(tmp_path, {}, {"train/images/other.jpg": jpeg(), "train/labels/other.txt": ROW})
     dataset = read(file)
     assert [Path(r.path).name for r in dataset.images] == ["other.jpg"]
-    assert "is not there" not in said(dataset)
+    assert "is not there" not in notes(dataset)
 
 
 def test_roboflow_gives_every_set_a_flip_idx_that_swaps_nothing(tmp_path):
-    assert "flip_idx leaves every point in its place, as Roboflow writes" in said(read(roboflow(tmp_path / "set")))
+    assert "flip_idx leaves every point in its place, as Roboflow writes" in notes(read(roboflow(tmp_path / "set")))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_roboflow_gives_every_set_a_flip_idx_that_swaps_nothing(tmp_path):
 def test_a_path_of_another_machine_is_looked_for_by_its_last_folders(tmp_path, path):
     dataset = read(roboflow(tmp_path / "set", train=path))
     assert dataset.scenes == 2
-    assert f"is not there, {tmp_path}/set/train/images is taken" in said(dataset)
+    assert f"is not there, {tmp_path}/set/train/images is taken" in notes(dataset)
 
 
 def test_a_bare_folder_called_images_stands_for_no_split(tmp_path):
@@ -114,8 +114,8 @@ def test_cvat_lists_images_below_a_folder_that_is_not_there(tmp_path):
     files["Train.txt"] = "".join(f"data/images/Train/frame_{i:06d}.PNG\n" for i in range(3))
     dataset = read(lay(tmp_path, content, files))
     assert (dataset.scenes, len(dataset)) == (3, 2)
-    assert "Train.txt: 'data/images/Train/frame_000000.PNG' and the like are not there" in said(dataset)
-    assert "labels: 1 of 3 images have no label file, so no instances: frame_000002.PNG" in said(dataset)
+    assert "Train.txt: 'data/images/Train/frame_000000.PNG' and the like are not there" in notes(dataset)
+    assert "labels: 1 of 3 images have no label file, so no instances: frame_000002.PNG" in notes(dataset)
 
 
 def test_cvat_without_images_says_so(tmp_path):
@@ -142,7 +142,7 @@ def test_lists_may_lie_elsewhere_than_the_images(tmp_path):
     (tmp_path / "lists" / "train.txt").write_text("images/train/a.jpg\n")
     dataset = read(path)
     assert len(dataset) == 1
-    assert f"{tmp_path}/images/train/a.jpg is taken" in said(dataset)
+    assert f"{tmp_path}/images/train/a.jpg is taken" in notes(dataset)
 
 
 def test_label_studio_has_classes_in_a_file_and_no_splits(tmp_path):
@@ -303,7 +303,7 @@ def test_a_flip_idx_against_the_names_is_said(tmp_path):
     assert (
         "warning: flip_idx contradicts the names of the points: left_paw becomes nose, not right_paw, right_paw stays "
         "where it is, not left_paw; it is used as it is given: correct flip_idx or kpt_names"
-    ) in said(dataset)
+    ) in notes(dataset)
     assert flip_idx_against_names(["a", "b"], [1, 0]) == ()
 
 
@@ -314,6 +314,6 @@ def test_an_empty_flip_idx_is_none(tmp_path):
 
 def test_advice_speaks_of_the_keys_of_the_format(tmp_path):
     content = {k: v for k, v in YOLO.items() if k not in ("kpt_names", "flip_idx")}
-    text = said(read(yolo_set(tmp_path, content=content)))
+    text = notes(read(yolo_set(tmp_path, content=content)))
     assert "or flip_idx ([0, ..., 2] where flipping needs no swap)" in text
     assert "flip_pairs" not in text
