@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+LISTED = 20
+"""So many faults are listed; a list of the wrong kind has as many as it has entries."""
+
 
 def explain(error: ValidationError, document: object = None) -> str:
     """All faults of a validation in one line, with dotted field names as the user writes them.
@@ -18,8 +21,15 @@ def explain(error: ValidationError, document: object = None) -> str:
     for fault in error.errors():
         where = ".".join(_fields(fault["loc"], document))
         what = fault["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {what}" if where else what)
-    return "; ".join(lines)
+        lines.append(_cut(f"{where}: {what}" if where else what))
+    rest = len(lines) - LISTED
+    return "; ".join(lines[:LISTED]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _cut(line: str) -> str:
+    """A fault on one line, without the middle of what is very long."""
+    line = " ".join(line.splitlines())
+    return line if len(line) <= 1000 else f"{line[:500]} ... {line[-500:]}"
 
 
 def _fields(path: tuple[int | str, ...], document: object) -> Iterator[str]:

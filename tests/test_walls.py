@@ -57,6 +57,7 @@ WITH_TORCH = {
     "posekit.data.batch",  # what goes to the device
     "posekit.engines.torch",  # torch's engine
     "posekit.zoo.weights",  # networks from and to folders
+    "posekit.zoo.built",
     "posekit.zoo.mtcnn",
     "posekit.zoo.structured",
 }

@@ -1,4 +1,4 @@
-"""The fields of many objects of a COCO file as arrays, and what is said of those that are not what they should be.
+"""The fields of many objects of a COCO file as arrays, and errors about those that are not what they should be.
 
 A column of the plain kind is read at once. What is odd but can mean one thing only (a number as text, 7.0 for 7) is
 read and noted; the rest is refused, all faults of a kind together, with the ids of the objects.
@@ -104,7 +104,7 @@ def whole_numbers(table: Table, key: str, values: Sequence[Any]) -> tuple[NDArra
 
 
 def flags(table: Table, key: str, values: Sequence[Any]) -> Mask:
-    """(N,) yes or no; no where nothing is said.
+    """(N,) yes or no; no where there is no value.
 
     Raises:
         DataError: a value says neither.
@@ -122,7 +122,7 @@ def flags(table: Table, key: str, values: Sequence[Any]) -> Mask:
 
 
 def numbers(table: Table, key: str, values: Sequence[Any], most: float, what: str, fix: str) -> NDArray[np.float64]:
-    """(N,) numbers from 0 to ``most``, NaN where nothing is said.
+    """(N,) numbers from 0 to ``most``, NaN where there is none.
 
     Args:
         table: of the objects.

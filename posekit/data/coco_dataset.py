@@ -51,10 +51,10 @@ def from_document(
             fault is raised.
 
     Raises:
-        DataError: the file is not what it should be; all faults of a kind are told together.
+        DataError: the file is not what it should be; all faults of a kind make one error.
     """
     chosen = choose_category(file, document.categories, category)
-    skeleton, said = read_skeleton(file, chosen)
+    skeleton, inferred = read_skeleton(file, chosen)
     points = len(skeleton.points)
     pictures = read_images(file, document.images, faults)
     number = whole(chosen["id"]) or 0
@@ -81,7 +81,7 @@ def from_document(
         role=np.where(crowd | ~(visibility > 0).any(1), IGNORE, INSTANCE).astype(np.int8)[kept],
         image=image[kept],
         annotation_id=annotation_id[kept],
-        inferred=one_line((*said, *notes, *pictures.notes, *table.notes, where)),
+        inferred=one_line((*inferred, *notes, *pictures.notes, *table.notes, where)),
         crowd=crowd[kept],
         depth=None if depth is None else depth[kept],
         depth_known=None if depth_known is None else depth_known[kept],
@@ -105,7 +105,7 @@ def _table(file: Path, annotations: Sequence[AnnotationEntry], faults: list[Data
 def _of_category(
     file: Path, document: Document, chosen: int, faults: list[DataError] | None
 ) -> tuple[Sequence[AnnotationEntry], tuple[str, ...]]:
-    """The annotations of one category, and what is to be said of the others."""
+    """The annotations of one category, and notes on the others."""
     everyone = document.annotations
     values = [chosen if a.category_id is None else a.category_id for a in everyone]
     table = _table(file, everyone, faults)
@@ -116,7 +116,7 @@ def _of_category(
         table.refuse(
             bad, "category_id", "have a 'category_id' that is no whole number", came, "give that of a category"
         )
-    mine = numbers_ == chosen
+    mine = known & (numbers_ == chosen)
     notes = list(table.notes)
     if not (mine | ~known).all():
         notes.append(f"{(~mine & known).sum()} annotations of other categories are left out")
@@ -136,7 +136,7 @@ def _image_of_each(
     order = np.argsort(images.ids, kind="stable")
     place = np.minimum(np.searchsorted(images.ids[order], numbers_), len(order) - 1)
     found = known & (images.ids[order][place] == numbers_)
-    # Whose image has faults of its own belongs nowhere, but that is told of the image already.
+    # Whose image has faults of its own belongs nowhere, but that image has its own error.
     silent = np.isin(numbers_, images.lost) & known & ~found
     bad = np.flatnonzero(~found & ~silent).tolist()
     if bad:

@@ -1,4 +1,4 @@
-"""Reading a COCO file past its faults: objects at fault are told and left out."""
+"""Reading a COCO file past its faults: objects at fault are reported and left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_coco_past(
     """What is sound of a COCO file, or ``None``; and its faults, one for each kind.
 
     Annotations without an image or with points at fault are left out, as are images without an id or a name; other
-    values at fault count as not given. An object with several faults is told in each.
+    values at fault count as not given. An object with several faults is in each of them.
 
     Args:
         file: of the JSON.

@@ -26,7 +26,7 @@ class Images:
     Args:
         names: as the file has them.
         ids: (N,) numbers, each once.
-        sizes: (N, 2) width and height, zeros where nobody said.
+        sizes: (N, 2) width and height, zeros where they are unknown.
         lost: ids of images that are left out because of their faults.
         notes: what was read in another way than it is written.
     """
@@ -52,15 +52,16 @@ def read_images(file: Path, images: Sequence[ImageEntry], faults: list[DataError
     if not images:
         raise DataError(f"{file}: 'images' is empty; expected at least one image")
     table = Table(file, "images", [entry.id for entry in images], faults=faults)
-    ids, good = whole_numbers(table, "id", table.ids)
-    bad = np.flatnonzero(~good).tolist()
+    ids, numbered = whole_numbers(table, "id", table.ids)
+    bad = np.flatnonzero(~numbered).tolist()
     if bad:
         came = kind(table.ids[bad[0]])
         table.refuse(bad, "id", "lack a whole number as 'id'", came, "give one of at most 64 bits")
-    good = good & _named(table, [entry.file_name for entry in images])
+    good = numbered & _named(table, [entry.file_name for entry in images])
     sizes = _sizes(table, images)
+    rows = np.flatnonzero(numbered)
     first = np.zeros(len(ids), bool)
-    first[np.unique(ids, return_index=True)[1]] = True
+    first[rows[np.unique(ids[rows], return_index=True)[1]]] = True
     twice = np.flatnonzero(good & ~first).tolist()
     if twice:
         numbers = listed(ids[twice].tolist())
@@ -73,7 +74,7 @@ def read_images(file: Path, images: Sequence[ImageEntry], faults: list[DataError
         names=[entry.file_name for entry, fine in zip(images, good.tolist(), strict=True) if fine],
         ids=ids[good],
         sizes=sizes[good],
-        lost=ids[~good],
+        lost=ids[numbered & ~good],
         notes=tuple(table.notes),
     )
 

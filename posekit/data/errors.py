@@ -66,7 +66,7 @@ def shown(value: Any) -> str:
     """A value in a message: as Python writes it, on one line, cut in its middle where it is long.
 
     >>> shown([1, "two", [3]]), shown(10**99)
-    ("[1, 'two', [3]]", '1000000000000000000...000000000000000000')
+    ("[1, 'two', [3]]", '100000000000000000...0000000000000000000')
     """
     return " ".join(_SHORT.repr(value).split("\n"))
 

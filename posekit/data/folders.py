@@ -60,6 +60,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; names that no file can have are of none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _joined(folder: Path, names: Sequence[str]) -> list[str]:
     """``str(folder / name)`` of many names."""
     parents: dict[str, str] = {}

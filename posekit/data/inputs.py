@@ -21,20 +21,20 @@ def refuse_overwriting(target: Path, dataset: Dataset) -> None:
     Raises:
         DataError: the file is an input.
     """
-    if not _asked(target.exists):
+    if not _holds(target.exists):
         return
     # Files that were joined stand in one text; a name may have the same comma in it.
     files = [dataset.file, *dataset.file.split(", ")]
     # A pack's images are in the pack, and have no files.
     images = [record.path for record in dataset.images if record.load is None]
     name = target.resolve().name
-    alike = [path for path in images if path.endswith((name, target.name)) or _asked(Path(path).is_symlink)]
+    alike = [path for path in images if path.endswith((name, target.name)) or _holds(Path(path).is_symlink)]
     for path in map(Path, (*files, *alike)):
-        if _asked(path.exists) and path.samefile(target):
+        if _holds(path.exists) and path.samefile(target):
             raise DataError(f"{target}: would be written over, but the data set was read from it; name another file")
 
 
-def _asked(question: Callable[[], bool]) -> bool:
+def _holds(question: Callable[[], bool]) -> bool:
     """The answer of the file system; no of names that no file can have."""
     try:
         return question()

@@ -28,7 +28,7 @@ Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class LoadedPredictions:
     """The predictions of a file, P of them.
 
     Args:
@@ -54,7 +54,7 @@ class Result(msgspec.Struct, gc=False):
 _RESULTS = msgspec.json.Decoder(list[Result])
 
 
-def load_predictions(file: Path) -> Said:
+def load_predictions(file: Path) -> LoadedPredictions:
     """Read a file of predictions.
 
     Raises:
@@ -77,7 +77,7 @@ def load_predictions(file: Path) -> Said:
     table = Table(file, "predictions", [None] * len(results))
     poses = _poses(table, results)
     numbers, names = _images(table, results)
-    return Said(poses, numbers, names)
+    return LoadedPredictions(poses, numbers, names)
 
 
 def _by_image(file: Path, content: dict[str, Any]) -> list[Result]:
@@ -89,9 +89,9 @@ def _by_image(file: Path, content: dict[str, Any]) -> list[Result]:
         )
     numbered = all(whole(key) is not None for key in predictions)
     results = []
-    for key, said in predictions.items():
-        several = isinstance(said, list) and bool(said) and isinstance(said[0], list) and _nested(said[0])
-        for pose in said if several else [said]:
+    for key, value in predictions.items():
+        several = isinstance(value, list) and bool(value) and isinstance(value[0], list) and _nested(value[0])
+        for pose in value if several else [value]:
             about: dict[str, Any] = {"image_id": whole(key)} if numbered else {"file_name": key}
             results.append(Result(**about, keypoints=_flat(file, key, pose)))
     return results

@@ -1,4 +1,4 @@
-"""What a model said of a data set, read from a file: each prediction beside the instance that it is of."""
+"""A model's predictions for a data set, read from a file: each beside the instance that it is of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError, listed, shown
 from posekit.data.image_match import by_name, by_number, origins
-from posekit.data.prediction_files import Said, load_predictions
+from posekit.data.prediction_files import LoadedPredictions, load_predictions
 from posekit.data.renaming import shared_points
 from posekit.geometry.affine import transform
 from posekit.geometry.boxes import area, around
@@ -58,31 +58,31 @@ def read_predictions(path: Path | str, dataset: Dataset, skeleton: str | None = 
             images, or fits none of the instances.
     """
     file = Path(path)
-    said = load_predictions(file)
-    order = shared_points(_named(file, said.poses.shape[1], dataset.skeleton, skeleton), dataset.skeleton, str(file))
+    loaded = load_predictions(file)
+    order = shared_points(_named(file, loaded.poses.shape[1], dataset.skeleton, skeleton), dataset.skeleton, str(file))
     files, of_image = origins(dataset)
-    image = by_number(file, said.numbers, files) if said.names is None else by_name(file, said.names, files)
-    instances, chosen = _matched(dataset, of_image, image, said.poses)
+    image = by_number(file, loaded.numbers, files) if loaded.names is None else by_name(file, loaded.names, files)
+    instances, chosen = _matched(dataset, of_image, image, loaded.poses)
     if not len(chosen):
-        raise DataError(_none_fits(file, said, dataset, image))
+        raise DataError(_none_fits(file, loaded, dataset, image))
     points = len(dataset.skeleton.points)
     xy, score = np.zeros((len(dataset), points, 2)), np.zeros((len(dataset), points))
     there = order >= 0
-    xy[instances] = said.poses[chosen][:, order, :2] * there[:, None]
-    score[instances] = np.clip(said.poses[chosen][:, order, 2], 0, 1) * there
+    xy[instances] = loaded.poses[chosen][:, order, :2] * there[:, None]
+    score[instances] = np.clip(loaded.poses[chosen][:, order, 2], 0, 1) * there
     return Predictions(xy, score)
 
 
-def _none_fits(file: Path, said: Said, dataset: Dataset, image: Array) -> str:
+def _none_fits(file: Path, loaded: LoadedPredictions, dataset: Dataset, image: Array) -> str:
     where = dataset.file or "the data set"
-    what = f"{file}: none of its {len(said.poses)} predictions is of one of the {len(dataset)} instances of {where}"
+    what = f"{file}: none of its {len(loaded.poses)} predictions is of one of the {len(dataset)} instances of {where}"
     if (image >= 0).any():
         return f"{what}; images agree, but no boxes overlap: are points in pixels of the images' files?"
     first = dataset.images[0].origin
-    if said.names is None:
-        ids = said.numbers[:3].tolist()
+    if loaded.names is None:
+        ids = loaded.numbers[:3].tolist()
         return f"{what}; image ids must be those of the label file, as {first[1]} is, not as in {ids}"
-    names = [shown(name) for name in said.names[:3]]
+    names = [shown(name) for name in loaded.names[:3]]
     return f"{what}; file names must be those of the images, as {first[0]} is, not as in {listed(names)}"
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from posekit.data.coco import read_coco
 from posekit.data.dataset import Dataset, merged
-from posekit.data.errors import DataError
+from posekit.data.errors import DataError, listed, shown
+from posekit.data.folders import is_folder
 from posekit.data.pack import read_pack
 from posekit.data.yolo import read_yolo
 from posekit.data.yolo_config import load_yaml
@@ -55,9 +56,24 @@ def read(
 
 def _reader(path: Path) -> Reader:
     reader = READERS.get(path.suffix.lower())
+    if reader is None and is_folder(path):
+        raise DataError(f"{path}: expected a label file, got a folder; {_inside(path)}")
     if reader is None:
-        raise DataError(f"{path}: no reader for this kind of file; readable are {', '.join(READERS)}")
+        raise DataError(f"{shown(str(path))}: no reader for this kind of file; readable are {', '.join(READERS)}")
     return reader
+
+
+def _inside(folder: Path) -> str:
+    """What to name instead of a folder."""
+    files = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in READERS)
+    if files:
+        return f"name a file in it: {listed(files)}"
+    if (folder / "labels").is_dir():
+        return (
+            "it has no data.yaml (Label Studio writes none): write one there with `train: images`, `names: [NAME]` and "
+            "`kpt_shape: [K, 3]`, where K is the number of points"
+        )
+    return f"name a file that ends in {', '.join(READERS)}"
 
 
 def has_split(path: Path | str, split: str) -> bool:

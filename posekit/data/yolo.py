@@ -34,8 +34,8 @@ def read_yolo(path: Path | str, split: str = "train", category: str | None = Non
 
     An image without a label file, or with an empty one, has no instances. Where ``kpt_shape`` has two numbers a point,
     a point at (0, 0) or below is unlabelled and all others are seen. Areas are 0.53 of the box, since the format has
-    none. Images that are not where the data.yaml says are looked for beside it; that, and whatever else is made up, is
-    said in ``inferred``.
+    none. Images that are not where the data.yaml says are looked for beside it; that, and whatever else is made up,
+    is noted in ``inferred``.
 
     Args:
         path: of the data.yaml.
@@ -77,12 +77,12 @@ def from_yaml(
     chosen = _choose(file, names, rows[:, 0], category)
     kept = rows[:, 0] == chosen
     image, rows, visibility = image[kept], rows[kept], visibility[kept]
-    skeleton, said = read_skeleton(file, content, chosen, names[chosen])
-    said += places
+    skeleton, notes = read_skeleton(file, content, chosen, names[chosen])
+    notes += places
     if not kept.all():
-        said += (f"{(~kept).sum()} labels of other classes are left out",)
+        notes += (f"{(~kept).sum()} labels of other classes are left out",)
     if dims == 2:
-        said += ("visibility: the labels have none; points at (0, 0) or below are unlabelled, all others seen",)
+        notes += ("visibility: the labels have none; points at (0, 0) or below are unlabelled, all others seen",)
     records = tuple(_record(file, path, i) for i, path in enumerate(paths, 1))
     sizes = np.array([(r.width, r.height) for r in records], np.float64)[image]
     points = rows[:, 5:].reshape(len(rows), k, dims)[..., :2]
@@ -101,7 +101,7 @@ def from_yaml(
         role=np.where((visibility > 0).any(1), INSTANCE, IGNORE).astype(np.int8),
         image=image,
         annotation_id=np.arange(1, len(rows) + 1),
-        inferred=one_line((*said, *bare, f"{len(rows)} areas: the format has none, {AREA_OF_BOX} of the box taken")),
+        inferred=one_line((*notes, *bare, f"{len(rows)} areas: the format has none, {AREA_OF_BOX} of the box taken")),
         category_id=chosen,
         file=str(file),
     )
@@ -147,6 +147,6 @@ def _choose(file: Path, names: dict[int, str], classes: NDArray[np.float64], wis
             raise DataError(f"{file}: no class {wish!r}; the file has: {listed(list(map(shown, names.values())))}")
         return found[0]
     if len(present) > 1:
-        said = listed([shown(names[c]) for c in present])
-        raise DataError(f"{file}: several classes have labels: {said}; choose one (--data.category NAME)")
+        classes_ = listed([shown(names[c]) for c in present])
+        raise DataError(f"{file}: several classes have labels: {classes_}; choose one (--data.category NAME)")
     return present[0] if present else next(iter(names))

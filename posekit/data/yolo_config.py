@@ -104,7 +104,7 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
         DataError: names, ``flip_idx`` or sigmas do not fit ``kpt_shape`` or each other.
     """
     k = content["kpt_shape"][0]
-    points, said = _points(file, content.get("kpt_names"), number, k)
+    points, notes = _points(file, content.get("kpt_names"), number, k)
     mirror: list[tuple[str, str]] | None = None
     doubt: tuple[str, ...] = ()
     if content.get("flip_idx") not in (None, []):
@@ -124,19 +124,16 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
         raise DataError(f"{file}: {plain(error)}") from None
     # The doubt is told once, in the words of this format.
     more = tuple(sentence for sentence in more if not (doubt and sentence.startswith("warning: ")))
-    return skeleton, (*said, *doubt, *(_in_our_words(sentence, k) for sentence in more))
+    return skeleton, (*notes, *doubt, *(_in_our_words(sentence, k) for sentence in more))
 
 
 def _in_our_words(sentence: str, k: int) -> str:
     """What was inferred, with the keys of a data.yaml where it advises on those of COCO."""
-    if "flip_pairs" not in sentence or "flip_idx" in sentence:
+    if "flip_pairs" not in sentence:
         return sentence
-    what = sentence.partition(";")[0]
+    what = sentence[: sentence.rfind("; ", 0, sentence.index("flip_pairs"))]
     identity = "[0]" if k == 1 else f"[0, ..., {k - 1}]"
-    return (
-        f"{what}; give flip_idx (flip_idx: {identity} where flipping needs no swap), or kpt_names with "
-        "left_.../right_..."
-    )
+    return f"{what}; correct kpt_names (left_.../right_...), or flip_idx ({identity} where flipping needs no swap)"
 
 
 def _sigmas(file: Path, sigmas: Any, points: Sequence[str]) -> dict[str, float] | None:
@@ -191,7 +188,7 @@ def _sided(points: Sequence[str], order: Sequence[int]) -> list[tuple[str, str]]
 def flip_idx_against_names(points: Sequence[str], order: Sequence[int]) -> tuple[str, ...]:
     """A warning where ``flip_idx`` sends a point elsewhere than to the partner that its name tells; else nothing.
 
-    That it swaps none is said as well.
+    There is a note where it swaps none, too.
 
     Args:
         points: names of the points.
@@ -212,7 +209,7 @@ def flip_idx_against_names(points: Sequence[str], order: Sequence[int]) -> tuple
                 clauses.append(f"{name} {where}, not {partner}")
     if not clauses and list(order) == list(range(len(points))):
         return (
-            "flip_idx leaves every point in its place, as Roboflow writes where nobody said otherwise: images are "
+            "flip_idx leaves every point in its place, as Roboflow writes where it is not set: images are "
             "flipped in training and no points trade places; correct flip_idx if some are left and right",
         )
     if not clauses:

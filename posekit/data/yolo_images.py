@@ -16,7 +16,7 @@ from posekit.data.folders import TRIED, is_file
 from posekit.data.json_values import kind
 
 SPLITS = ("train", "val", "test")
-OTHERWISE = {"val": ("valid", "validation"), "train": ("training",), "test": ("testing",)}
+OTHER_NAMES = {"val": ("valid", "validation"), "train": ("training",), "test": ("testing",)}
 """What else tools call a split."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -72,7 +72,7 @@ def split_key(content: dict[str, Any], split: str) -> str | None:
     """The key under which a data.yaml has a split, in whatever case; ``None`` where it has none."""
     keys = {key.lower(): key for key in content if isinstance(key, str) and content[key]}
     keys |= {key: key for key in keys.values()}
-    return next((keys[name] for name in (split, *OTHERWISE.get(split, ())) if name in keys), None)
+    return next((keys[name] for name in (split, *OTHER_NAMES.get(split, ())) if name in keys), None)
 
 
 def _roots(file: Path, root: str | None) -> list[Path]:
@@ -89,7 +89,7 @@ def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, b
     for place in (start / written for start in roots):
         if _exists(place):
             return place, True
-    for other in _otherwise(written):
+    for other in _other_paths(written):
         for place in (start / other for start in roots):
             if _exists(place):
                 return place, False
@@ -98,7 +98,7 @@ def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, b
     raise DataError(f"{file}: {shown(source)} was not found; tried {tried}: correct {fix}")
 
 
-def _otherwise(source: str) -> Iterator[str]:
+def _other_paths(source: str) -> Iterator[str]:
     """What a path may mean where it leads nowhere: what is beside the file instead of above it, or its last parts."""
     parts = [part for part in PurePosixPath(source).parts if part not in ("/", ".")]
     while parts and parts[0] == "..":

@@ -13,8 +13,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from posekit.data.apart import names_apart
 from posekit.data.dataset import Dataset, ImageRecord
+from posekit.data.distinct_names import distinct_names
 from posekit.data.errors import DataError, listed
 from posekit.data.image import image_size
 from posekit.data.inputs import refuse_overwriting
@@ -66,7 +66,7 @@ def write_yolo(dataset: Dataset, folder: Path | str, split: str = "train") -> Pa
 def _names(images: Sequence[ImageRecord]) -> list[Path]:
     """A name for each copy; one whose ending no reader of the format knows gets another."""
     paths = [record.path if _copied(record) else f"{record.path}.png" for record in images]
-    return [Path(name) for name in names_apart(paths)]
+    return [Path(name) for name in distinct_names(paths)]
 
 
 def _copied(record: ImageRecord) -> bool:

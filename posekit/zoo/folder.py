@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from posekit.data.errors import shown
 from posekit.engines.spec import InferenceSpec, SpecError, dump_spec, parse_spec
 
 FORMAT = 2
@@ -66,7 +67,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise WeightsError(f'{file}: not a posekit config: it has no "library": "posekit"')
     if config.get("format") != FORMAT:
         raise WeightsError(
-            f"{file}: format {config.get('format')!r}, this posekit reads {FORMAT}; upgrade the older of the two"
+            f"{file}: format {shown(config.get('format'))}, this posekit reads {FORMAT}; upgrade the older of the two"
         )
     return config
 

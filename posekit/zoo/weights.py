@@ -16,6 +16,7 @@ from torch import nn
 
 from posekit.engines.spec import InferenceSpec, Licences, dump_spec, known
 from posekit.recipe import Recipe, RecipeError, dump, parse
+from posekit.zoo.built import built
 from posekit.zoo.folder import CONFIG, FORMAT, TENSORS, WeightsError, find_model, read_config, read_spec, write_config
 
 
@@ -89,7 +90,12 @@ def load_weights(place: str | Path) -> Weights:
     tensors = folder / TENSORS
     if not tensors.is_file():
         raise WeightsError(f"{tensors}: missing; {CONFIG} beside it belongs to it, copy both")
-    net = recipe.build(weights=False)
+    try:
+        net = built(recipe, tensors)
+    except SafetensorError as error:
+        raise WeightsError(f"{tensors}: damaged or not safetensors ({error}); copy it again") from None
+    except ValueError as error:
+        raise WeightsError(f"{file}: recipe: {error}; copy the folder again") from None
     try:
         load_model(net, str(tensors))
     except SafetensorError as error:

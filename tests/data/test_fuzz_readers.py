@@ -225,10 +225,10 @@ def use_pack(file: Path) -> None:
 
 def use_predictions(file: Path) -> None:
     labels = drawn()
-    said: Predictions = read_predictions(file, labels)
-    assert said.xy.shape == (len(labels), len(FOUR.points), 2)
-    assert np.isfinite(said.xy).all()
-    assert ((said.score >= 0) & (said.score <= 1)).all()
+    predictions: Predictions = read_predictions(file, labels)
+    assert predictions.xy.shape == (len(labels), len(FOUR.points), 2)
+    assert np.isfinite(predictions.xy).all()
+    assert ((predictions.score >= 0) & (predictions.score <= 1)).all()
 
 
 READERS = {

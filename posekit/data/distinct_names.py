@@ -10,7 +10,7 @@ WORDS = ("images", "labels")
 """Folders whose names mean something to readers: no copy lies in one of its own."""
 
 
-def names_apart(paths: Sequence[str]) -> list[PurePath]:
+def distinct_names(paths: Sequence[str]) -> list[PurePath]:
     """Relative names of copies: no two have the same stem in the same folder, in whatever case.
 
     They are the files' own names where these do, without their endings, all differ; else they lie as the files lie
