@@ -1,8 +1,8 @@
-"""What share of a training step each representation takes: targets, reading and losses beside the network.
+"""What share of a training step each representation takes: targets, activation and losses beside the network.
 
 A step of ResNet-18 on eight crops of 256x192, with the neck, head, codec and losses of the plain recipe. Ours is
-encoding, reading, the losses, and backward from them to the raw maps; the network's is forward, backward from the raw
-maps, and AdamW. Representations whose networks are the same share one clock for it.
+encoding, activation, the losses, and backward from them to the raw maps; the network's is forward, backward from the
+raw maps, and AdamW. Representations whose networks are the same share one clock for it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def recipe_of(name: str) -> Recipe:
 
 
 def own_part(recipe: Recipe) -> Callable[[], None]:
-    """Encode, read, losses, and backward to the raw maps."""
+    """Encode, activate, losses, and backward to the raw maps."""
     codec, labels = recipe.codec, inner_points(recipe.codec, BATCH)
     losses = [loss.build(recipe.skeleton) for loss in recipe.losses.values()]
     noise = torch.Generator().manual_seed(0)
     maps = {name: torch.randn(BATCH, *shape, generator=noise).requires_grad_() for name, shape in codec.shapes.items()}
 
     def step() -> None:
-        target, output = codec.encode(labels), codec.read(maps)
+        target, output = codec.encode(labels), codec.activate(maps)
         terms = [term for loss in losses for term in loss(output, target).values()]
         torch.stack(terms).sum().backward()
         for value in maps.values():

@@ -33,7 +33,6 @@ from benchmarks.codec_share import shares
 from benchmarks.memory import peak_bytes
 from benchmarks.record import RESULTS, write
 from posekit.codecs.base import Codec, Maps
-from posekit.codecs.perfect import perfect_maps
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, STRIDE, topdown
 from posekit.skeletons.body import COCO17
@@ -72,7 +71,7 @@ def batch_of(codec: Codec) -> int:
 def outputs(codec: Codec, batch: int) -> Maps:
     """Raw maps of a good network: perfect ones with noise."""
     noise = torch.Generator().manual_seed(1)
-    maps = perfect_maps(codec, codec.encode(inner_points(codec, batch)))
+    maps = codec.perfect(codec.encode(inner_points(codec, batch)))
     return {name: value + 0.02 * torch.rand(value.shape, generator=noise) for name, value in maps.items()}
 
 

@@ -26,11 +26,11 @@ from posekit.cli.main import main as posekit
 from posekit.data.coco import write_coco
 from posekit.data.dataset import Dataset, ImageRecord
 from posekit.data.readers import read
+from posekit.evaluation.faces import measure_faces
 from posekit.geometry.boxes import area
 from posekit.geometry.keypoints import INSTANCE
-from posekit.pipelines.mtcnn_weights import load_mtcnn
 from posekit.skeletons.face import FACE5
-from posekit.training.cascade_measure import measure
+from posekit.zoo.mtcnn import load_mtcnn
 
 Image = NDArray[np.uint8]
 
@@ -173,9 +173,12 @@ def main() -> None:
         raise SystemExit(1)
     seconds = time.process_time() - began
     dataset = replace(read([test]), skeleton=FACE5)
-    result: dict[str, Any] = {"trained": measure(load_mtcnn(asked.out / "mtcnn"), dataset), "cpu_seconds": seconds}
+    result: dict[str, Any] = {
+        "trained": measure_faces(load_mtcnn(asked.out / "mtcnn"), dataset),
+        "cpu_seconds": seconds,
+    }
     if asked.public:
-        result["public"] = measure(load_mtcnn(asked.public), dataset)
+        result["public"] = measure_faces(load_mtcnn(asked.public), dataset)
     print(result)
     print("written to", write(asked.name, result, training=" ".join(["posekit", *words]), training_faces=asked.faces))
 

@@ -56,7 +56,7 @@ SETUPS = {
         # The eyes of the faces to learn from are 0.19 of a picture apart, of those to test on 0.30; and the labels of
         # 1,146 of the 5,000 are slipped: all points lie a third of the picture too high, above the face.
         (
-            *("--padding", "1.0", "--train.batch", "8", "--augment.geometry.rotation", "20"),
+            *("--framing.padding", "1.0", "--train.batch", "8", "--augment.geometry.rotation", "20"),
             *("--augment.geometry.zoom", "1.5", "--augment.geometry.scale", "0.2"),
         ),
         least_y=0.35,

@@ -17,7 +17,7 @@ from benchmarks.ladder import EVERY, SETUPS, root
 from benchmarks.record import write
 from posekit.data.readers import read
 from posekit.geometry.skeleton import Skeleton
-from posekit.models.count import measure
+from posekit.models.compress.count import measure
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES
 from posekit.studies.timing import interleaved, summary

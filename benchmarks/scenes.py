@@ -30,8 +30,8 @@ from benchmarks.ladder import evaluated, held, root, train
 from benchmarks.people import people
 from benchmarks.record import write
 from posekit.data.synthetic import Synthetic
-from posekit.models.count import measure
-from posekit.pipelines.decoding import read_out
+from posekit.engines.torch import read_out
+from posekit.models.compress.count import measure
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES, SYSTEMS
 from posekit.skeletons import SKELETONS

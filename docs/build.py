@@ -16,8 +16,8 @@ from typing import Any
 import claims
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
+from figures import ceiling, settings, systems
 from figures import page as figures_page
-from figures import settings, systems
 
 from posekit.cli.main import COMMANDS
 from posekit.codecs import CODECS
@@ -107,7 +107,7 @@ def main(words: list[str]) -> int:
         README: _with_figures(README, figures_page()),
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate")),
         CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.ideas()))),
-        SYSTEMS: _with_figures(SYSTEMS, "\n".join(systems())),
+        SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
         **codecs,
     }
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]

@@ -115,8 +115,8 @@ def _code(text: str) -> str:
 
 
 def _passes(codec: Codec) -> Iterator[str]:
-    """What encode, read, decode and flip say of themselves."""
-    for name in ("encode", "read", "decode", "flip"):
+    """What encode, activate, perfect, decode and flip say of themselves."""
+    for name in ("encode", "activate", "perfect", "decode", "flip"):
         text = inspect.getdoc(getattr(type(codec), name)) or ""
         first = " ".join(text.split("\n\n")[0].split())
         returned = re.search(r"^Returns:\n((?:    .*\n?|\n)+)", text, re.MULTILINE)

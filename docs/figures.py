@@ -161,6 +161,26 @@ def systems() -> Iterator[str]:
         yield ""
 
 
+def ceiling() -> Iterator[str]:
+    """AP of maps without any mistake, light form and plain one side by side; `benchmarks.ceiling`."""
+    found = read_result("ceiling")
+    if not found:
+        return
+    figures = ("AP", "AP50", "AP75", "AR")
+    forms = {
+        suffix: [name for name in found["systems"] if name.endswith("-tiny") == bool(suffix)]
+        for suffix in ("-tiny", "")
+    }
+    size = {suffix: "x".join(map(str, found["systems"][names[0]]["size"])) for suffix, names in forms.items()}
+    heads = [f"{figure}, {size[suffix]}" for suffix in forms for figure in figures]
+    yield row("maps without any mistake", *heads)
+    yield row(*("---" for _ in ("", *heads)))
+    for name in forms[""]:
+        values = [_cells(found["systems"][name + suffix], figures) for suffix in forms]
+        yield row(f"`{name}`", *(value for part in values for value in part))
+    yield f"\nOf {found['people']} people with points in {found['images']} images.\n"
+
+
 def _cells(values: dict[str, float], names: Sequence[str]) -> list[str]:
     return [f"{values[name]:.3f}" if name in values else "" for name in names]
 

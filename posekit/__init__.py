@@ -1,7 +1,7 @@
 """2-D keypoint detection: every representation behind one small interface.
 
 >>> import posekit
->>> poses = posekit.load("runs/mine")([image])[0]     # doctest: +SKIP
+>>> poses = posekit.load("runs/mine")("photo.jpg")[0]     # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posekit.api.evaluate import evaluate
+    from posekit.api.predict import predict
+    from posekit.api.train import train
     from posekit.data.image import read_image
     from posekit.data.readers import read
     from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
     from posekit.geometry.keypoints import Instances, Keypoints, Poses
     from posekit.geometry.skeleton import Skeleton
-    from posekit.pipelines.load import load
     from posekit.recipe import Recipe
     from posekit.visualize.draw import draw_poses
+    from posekit.zoo.load import load
 
 # Each name is fetched when it is first asked for, so that `import posekit` needs neither torch nor time (PEP 562).
 _NAMES = {
@@ -30,9 +33,12 @@ _NAMES = {
     "Recipe": "posekit.recipe",
     "Skeleton": "posekit.geometry.skeleton",
     "draw_poses": "posekit.visualize.draw",
-    "load": "posekit.pipelines.load",
+    "evaluate": "posekit.api.evaluate",
+    "load": "posekit.zoo.load",
+    "predict": "posekit.api.predict",
     "read": "posekit.data.readers",
     "read_image": "posekit.data.image",
+    "train": "posekit.api.train",
 }
 
 __version__ = "0.1.0"
@@ -46,9 +52,12 @@ __all__ = [
     "Recipe",
     "Skeleton",
     "draw_poses",
+    "evaluate",
     "load",
+    "predict",
     "read",
     "read_image",
+    "train",
 ]
 
 
@@ -58,8 +67,11 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(importlib.import_module(_NAMES[name]), name)
     except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in ("torch", "accelerate"):
-            raise ImportError(f"posekit.{name} needs {error.name}: pip install 'posekit[train]'") from error
+        from posekit.extras import EXTRAS, how_to_install
+
+        missing = (error.name or "").split(".")[0]
+        if missing in EXTRAS:
+            raise ImportError(f"posekit.{name} needs {missing}: {how_to_install(missing)}") from error
         raise
     globals()[name] = value
     return value

@@ -3,6 +3,9 @@
 import torch
 from torch import nn
 
+from posekit.engines.torch import TorchEngine
+from posekit.pipelines.predictor import Predictor
+
 
 class Told(nn.Module):
     """Says what it was told, in order, whatever it is shown: (M, K, 2) coordinates as fractions of the crop."""
@@ -42,3 +45,8 @@ class Small(nn.Module):
     def forward(self, image):
         pooled = self.pool(image.float() / 255 - 0.5).flatten(1)
         return {"coords": self.last(pooled).unflatten(1, (-1, 2))}
+
+
+def predictor_of(net, recipe, batch=32):
+    """Any network behind the call that models have."""
+    return Predictor(TorchEngine(net, recipe.codec, recipe.spec()), batch)

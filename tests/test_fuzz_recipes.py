@@ -14,11 +14,13 @@ from figures import FOUR
 from mutations import as_json, changed, damaged
 
 from posekit.models.mtcnn import Nets
-from posekit.pipelines.cascade import Cascade
-from posekit.pipelines.cascade_folder import STAGES, read_cascade, save_config, save_stage
-from posekit.pipelines.weights import WeightsError, load_weights, save_weights
+from posekit.pipelines.mtcnn.cascade import Cascade
 from posekit.recipe import Recipe, RecipeError, dump, load
 from posekit.recipes import RECIPES
+from posekit.zoo.cascade import STAGES, save_cascade_config
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.mtcnn import load_mtcnn, save_stage
+from posekit.zoo.weights import load_weights, save_weights
 
 FEW, MANY = 60, 20_000
 RECIPE = "topdown-dark-tiny"
@@ -57,7 +59,7 @@ def cascades(folder: Path, draw: random.Random) -> Callable[[], Path]:
     nets = Nets.drawn()
     for stage in STAGES:
         save_stage(folder, stage, getattr(nets, stage))
-    save_config(folder, Cascade(), {"metrics": {"AP": 0.5}})
+    save_cascade_config(folder, Cascade(), {"metrics": {"AP": 0.5}})
     file = folder / "config.json"
     content = json.loads(file.read_bytes())
     return lambda: _written(file, changed_json(content, draw))
@@ -71,7 +73,7 @@ def _written(file: Path, content: bytes) -> Path:
 READERS: dict[str, tuple[Callable[..., Callable[[], Path]], Callable[[Path], Any], type[Exception]]] = {
     "recipe": (recipes, load, RecipeError),
     "weights": (weights, lambda file: load_weights(file.parent), WeightsError),
-    "cascade": (cascades, lambda file: read_cascade(file.parent), WeightsError),
+    "cascade": (cascades, lambda file: load_mtcnn(file.parent), WeightsError),
 }
 
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from posekit.codecs.regression import Regression
 from posekit.losses import LOSSES
-from posekit.models.kit import Kit
 from posekit.models.layers.frelu import FReLU
+from posekit.models.rewrite.overrides import Kit
 from posekit.models.topdown import TopDown
 from posekit.recipe import RecipeError, Train, decoding, dump, load, parse, save
 from posekit.recipes import RECIPES
@@ -93,7 +93,10 @@ def test_all_faults_are_told_at_once():
         (lambda c: c["codec"].update(kind="heatmp"), r": codec: Input tag 'heatmp'"),
         (lambda c: c.pop("skeleton"), r": skeleton: Field required"),
         (lambda c: c["losses"].update(l1={"kind": "mse"}), r": loss 'l1' needs \['heatmap'\]"),
-        (lambda c: c.update(padding=-1, seed=-2), r"padding: Input should be greater than 0; seed: Input should be"),
+        (
+            lambda c: c.update(framing={"kind": "crop", "padding": -1}, seed=-2),
+            r"framing.padding: Input should be greater than 0; seed: Input should be",
+        ),
     ],
 )
 def test_json_is_answered_with_dotted_fields(change, message):

@@ -93,9 +93,10 @@ assert np.allclose(grid.pixels(grid.cells(xy)), xy)
 
 
 def test_what_needs_torch_says_how_to_install_it():
-    done = run("import posekit\nposekit.load")
-    assert done.returncode != 0
-    assert "pip install 'posekit[train]'" in done.stderr
+    for words in ("posekit.train", "posekit.Recipe"):
+        done = run(f"import posekit\n{words}")
+        assert done.returncode != 0
+        assert "pip install 'posekit[train]'" in done.stderr
 
 
 def test_data_is_checked_and_packed_without_torch(tmp_path):
@@ -114,3 +115,59 @@ assert main(["data", "check", str(folder / "tiny.zip"), "--out", str(folder / "s
     done = run(code)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 images, 3 instances" in done.stdout
+
+
+def test_a_fake_engine_predicts_and_is_measured_without_torch(tmp_path):
+    done = run(
+        f"""
+import json, pathlib
+import cv2, numpy as np
+import posekit
+from posekit.api.predict import predict
+from posekit.data.synthetic import Synthetic
+from posekit.engines.spec import InferenceSpec, dump_spec, parse_spec
+from posekit.evaluation.measure import measure
+from posekit.geometry.framing import Crop, Letterbox
+from posekit.geometry.keypoints import Poses
+from posekit.pipelines.chain import Chain
+from posekit.skeletons import SKELETONS
+
+folder = pathlib.Path({str(tmp_path)!r})
+hand = SKELETONS["hand21"]
+
+class Grid:
+    "Points on a grid in whatever it is shown."
+    def __init__(self, framing):
+        spec = InferenceSpec(name="grid", skeleton=hand, size=(48, 48), framing=framing)
+        self.spec = parse_spec(json.loads(json.dumps(dump_spec(spec))), "metadata")
+    def __call__(self, images):
+        B = len(images)
+        x, y = np.meshgrid(np.linspace(10, 38, 7), np.linspace(10, 38, 3))
+        xy = np.stack([x.ravel(), y.ravel()], -1).astype(np.float32)
+        ones = np.ones((B, 1, 21), np.float32)
+        boxes = np.tile([[8.0, 8, 40, 40]], (B, 1, 1))
+        return Poses(np.tile(xy, (B, 1, 1, 1)), ones, ones[..., 0], boxes=boxes, depth=ones)
+
+file = Synthetic(hand, count=3, size=(48, 48)).to_files(folder / "data")
+dataset = posekit.read(file)
+crops, images = posekit.load(Grid(Crop())), posekit.load(Grid(Letterbox()))
+assert repr(crops).startswith("Predictor(grid: 21 points of 'hand21' in a box")
+measured = measure(crops, dataset)
+assert np.isfinite(measured.value) and measured.xy.shape == (3, 21, 2)
+assert "AP" in measure(images, dataset).figures and "AP" in measure(Chain(images, crops), dataset).figures
+found = predict(dataset.images[0].path, Chain(images, crops), out=folder / "out")
+assert found.images[0].drawing.is_file() and found.images[0].poses.depth.shape == (1, 21)
+assert json.loads((folder / "out" / "results.json").read_text())[0]["point_names"] == list(hand.points)
+poses = images(dataset.images[0].path)[0]
+assert posekit.draw_poses(posekit.read_image(dataset.images[0].path), poses.xy, poses.score, hand).ndim == 3
+assert poses.to_dict(hand)[0]["points"]["wrist"]["depth"] == 1.0
+"""
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_torch_model_says_how_to_install_torch(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    done = run(f"import posekit\nposekit.load({str(tmp_path)!r})")
+    assert done.returncode != 0
+    assert "needs torch: pip install 'posekit[train]'" in done.stderr

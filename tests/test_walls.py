@@ -14,14 +14,17 @@ ROOT = Path(__file__).parents[1] / "posekit"
 
 FLOORS = {
     "cli": 9,
+    "api": 8,
     "studies": 8,
     "export": 7,
     "serve": 7,
     "training": 6,
     "recipes": 5,
-    "pipelines": 5,
+    "zoo": 5,
+    "evaluation": 5,
+    "pipelines": 4,
     "recipe": 4,
-    "runtime": 4,
+    "engines": 3,
     "transforms": 3,
     "losses": 3,
     "postprocess": 3,
@@ -32,19 +35,33 @@ FLOORS = {
     "visualize": 2,
     "geometry": 1,
     "models": 1,
+    "extras": 1,
+    "validation": 1,
+    "words": 1,
 }
 """Rooms by floor; a room imports itself and lower floors, never its neighbours."""
 
 NEIGHBOURS = {
-    ("data", "skeletons"),  # readers and the drawn set look up known skeletons, which are data as well
+    ("data", "skeletons"),  # readers and the synthetic set look up known skeletons, which are data as well
+    ("engines", "postprocess"),  # a model's spec holds what is done with its poses: NMS, rescoring
 }
 """Pairs (who, whom) on one floor that may meet, each with its reason."""
 
-TORCH_FREE = ("geometry", "skeletons", "metrics", "postprocess", "visualize", "runtime", "data")
+TORCH_FREE = (
+    *("geometry", "skeletons", "metrics", "postprocess", "visualize", "transforms", "data"),
+    *("engines", "pipelines", "evaluation", "zoo", "extras", "validation", "words"),
+)
 """Rooms that work without torch."""
 
-WITH_TORCH = {"posekit.data.batch"}
-"""Modules of those rooms that do need it: a batch is what goes to the device."""
+WITH_TORCH = {
+    "posekit.data.batch",  # what goes to the device
+    "posekit.engines.torch",  # torch's engine
+    "posekit.zoo.weights",  # networks from and to folders
+    "posekit.zoo.built",
+    "posekit.zoo.mtcnn",
+    "posekit.zoo.structured",
+}
+"""Modules of those rooms that do need it. In engines, pipelines and evaluation there is one: torch's engine."""
 
 
 @dataclass(frozen=True)

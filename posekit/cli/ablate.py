@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from posekit.cli.arguments import second_pass
-from posekit.recipe import Data, Recipe, RecipeError
+from posekit.data.source import Data
+from posekit.recipe import Recipe
 from posekit.recipes.switches import SWITCHES
 
 USAGE = """usage: posekit ablate RECIPE --data.train FILE... --with IDEA... [options] [fields of the recipe]
@@ -79,16 +80,12 @@ def run(argv: Sequence[str]) -> int:
 
 def _recipe(asked: Options, rest: Sequence[str]) -> Recipe:
     """The recipe without any idea, with its data."""
-    from posekit.recipes import RECIPES
-    from posekit.training.sets import read_sets
+    from posekit.api.train import recipe_for
+    from posekit.evaluation.sets import read_sets
 
-    if asked.recipe not in RECIPES:
-        from posekit.cli.arguments import nearest
-
-        raise RecipeError(nearest(asked.recipe, list(RECIPES), "recipe"))
-    skeleton = read_sets(asked.data).train.skeleton
-    made = RECIPES[asked.recipe](
-        skeleton,
+    made = recipe_for(
+        asked.recipe,
+        read_sets(asked.data).train.skeleton,
         size=asked.size,
         stride=asked.stride,
         codec=asked.codec,

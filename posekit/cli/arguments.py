@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Annotated
 
 import tyro
 
-from posekit.recipe import Data, Recipe
+from posekit.data.source import Data
+from posekit.recipe import Recipe
 
 FIELDS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
 
@@ -42,12 +42,6 @@ class First:
     "learn so many samples by heart and say whether the set-up can learn"
     device: str = "auto"
     "auto, cpu, cuda, mps"
-
-
-def nearest(name: str, known: Sequence[str], what: str) -> str:
-    """A sentence for an unknown name, with the nearest known one."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"no {what} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "") + f" (known: {', '.join(known)})"
 
 
 def first_pass(argv: Sequence[str]) -> tuple[First, list[str]]:

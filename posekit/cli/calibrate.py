@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from posekit.data.dataset import Dataset
+from posekit.evaluation.calibrate import Calibrated, calibrate
+from posekit.evaluation.measure import Measured
 from posekit.metrics.calibration import HIGHEST, Reliability
-from posekit.pipelines.weights import WeightsError, save_calibration
-from posekit.training.calibrate import Calibrated, calibrate
-from posekit.training.evaluate import Measured
 from posekit.visualize.reliability import reliability_diagram
+from posekit.zoo.folder import WeightsError, read_spec, write_spec
 
 
 def check_ours(model: str, folder: Path, what: str = "a calibration") -> None:
@@ -57,7 +58,7 @@ def calibrate_and_tell(
     if calibration.temperature >= HIGHEST * (1 - 1e-9):
         console.print("the scores do not tell right points from wrong ones: all get nearly the same", soft_wrap=True)
     picture = _draw(made, folder / "reliability.png")
-    save_calibration(folder, calibration)
+    write_spec(folder, replace(read_spec(folder), calibration=calibration))
     console.print(
         f"temperature {calibration.temperature:.4g}, shift {calibration.shift:.4g}, kept in {folder / 'config.json'}; "
         f"diagram in {picture}; on these images calibrated scores now look better than on new ones",

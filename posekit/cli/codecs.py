@@ -76,8 +76,8 @@ def chosen_skeleton(name: str, points: int) -> Skeleton:
     Raises:
         ValueError: both are given, the name is unknown, or the number is negative.
     """
-    from posekit.cli.arguments import nearest
     from posekit.skeletons import SKELETONS
+    from posekit.words import nearest
 
     if name and points:
         raise ValueError(f"--skeleton {name} and --points {points} say the same thing twice; give one of them")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from posekit.data.check import Figures
+    from posekit.data.check import Report
     from posekit.data.dataset import Dataset
+    from posekit.data.figures import Figures
 
 USAGE = """usage: posekit data check FILE... | posekit data review FILE --by RUN | posekit data pack FILE --size N
 
-  check   read everything, tell every fault with file, annotation and fix; draw samples beside their flipped selves
+  check   read everything, report all faults with file, annotation and fix; draw samples beside their flipped selves
   review  find labels that a model contradicts: left and right swapped, points that lie elsewhere; mend the swapped
   pack    crops at training size and their labels in one archive: small enough to carry, fast to train from
 """
@@ -27,7 +29,10 @@ USAGE = """usage: posekit data check FILE... | posekit data review FILE --by RUN
 
 @dataclass(frozen=True)
 class Check:
-    """Read labelled data, tell every fault, and draw samples beside their flipped selves."""
+    """Read labelled data, report every fault, and draw samples beside their flipped selves.
+
+    Ends with status 1 where there are errors; warnings leave it at 0.
+    """
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
     "label files: COCO JSON, YOLO data.yaml, or a pack"
@@ -41,6 +46,10 @@ class Check:
     "picture sheet"
     samples: int = 12
     "instances on the sheet, evenly spread"
+    split: str = "train"
+    "part of a YOLO data set"
+    json: Path | None = None
+    "file for all findings and figures as JSON"
 
 
 @dataclass(frozen=True)
@@ -65,49 +74,101 @@ class Pack:
 
 def run(argv: Sequence[str]) -> int:
     """Check, review or pack; returns the exit status."""
-    if argv and argv[0] == "check":
-        return _check(tyro.cli(Check, args=list(argv[1:]), prog="posekit data check"))
-    if argv and argv[0] == "review":
-        from posekit.cli.review import review
+    from posekit.data.errors import DataError
 
-        return review(argv[1:])
-    if argv and argv[0] == "pack":
-        return _pack(tyro.cli(Pack, args=list(argv[1:]), prog="posekit data pack"))
+    commands = {"check": _check_words, "review": _review_words, "pack": _pack_words}
+    if argv and argv[0] in commands:
+        try:
+            return commands[argv[0]](list(argv[1:]))
+        except DataError as error:
+            raise DataError(own_options(str(error))) from None
     asked_for_help = bool(argv) and argv[0] in ("-h", "--help")
     print(USAGE, file=sys.stdout if asked_for_help else sys.stderr)
     return 0 if asked_for_help else 2
 
 
+def own_options(text: str) -> str:
+    """A hint with the options of these commands: readers speak of those of `posekit train`."""
+    for name in ("category", "images", "skeleton"):
+        text = text.replace(f"--data.{name}", f"--{name}")
+    return text
+
+
+def _check_words(argv: list[str]) -> int:
+    return _check(tyro.cli(Check, args=argv, prog="posekit data check"))
+
+
+def _review_words(argv: list[str]) -> int:
+    from posekit.cli.review import review
+
+    return review(argv)
+
+
+def _pack_words(argv: list[str]) -> int:
+    return _pack(tyro.cli(Pack, args=argv, prog="posekit data pack"))
+
+
 def _check(options: Check) -> int:
-    """Print figures and findings, draw the sheet; status 1 when something is wrong."""
-    from posekit.data.check import check, figures
-    from posekit.data.named import read_named
+    """Print findings and figures of each file, draw its sheet; status 1 when something is wrong."""
+    from posekit.data.check import inspect
 
     console = Console(highlight=False)
-    errors = 0
+    reports = {}
     for file in options.files:
-        findings = check(file, images=options.images, category=options.category)
-        for finding in findings:
-            colour = {"error": "red", "warning": "yellow"}.get(finding.severity, "cyan")
-            console.print(
-                f"[{colour}]{finding.severity}[/{colour}] {escape(str(finding).partition(': ')[2])}", soft_wrap=True
-            )
-        wrong = sum(finding.severity == "error" for finding in findings)
-        errors += wrong
-        if wrong:
-            console.print(f"{file}: {wrong} errors, mend these first", soft_wrap=True, markup=False)
-            continue
-        dataset = read_named(
-            [file], images=options.images, category=options.category, split="train", skeleton=options.skeleton
+        report = inspect(
+            file, options.images, category=options.category, split=options.split, skeleton=options.skeleton
         )
-        for sentence in dataset.inferred:
-            console.print(f"  {sentence}", soft_wrap=True, markup=False)
-        _print_figures(console, figures(dataset))
-        if len(dataset):
-            target = _target(options, file)
-            _write_sheet(dataset, options, target)
-            console.print(f"each sample beside its flipped self: {target}", soft_wrap=True, markup=False)
-    return 1 if errors else 0
+        reports[str(file)] = report
+        for finding in report.findings:
+            colour = {"error": "red", "warning": "yellow"}.get(finding.severity, "cyan")
+            text = escape(own_options(str(finding)).partition(": ")[2])
+            console.print(f"[{colour}]{finding.severity}[/{colour}] {text}", soft_wrap=True)
+        if report.errors:
+            console.print(f"{file}: {report.errors} errors, mend these first", soft_wrap=True, markup=False)
+        elif report.dataset is not None:
+            _print_sound(console, report.dataset, options, file)
+    if options.json is not None:
+        _write_json(reports, options.json)
+    return 1 if any(report.errors for report in reports.values()) else 0
+
+
+def _print_sound(console: Console, dataset: Dataset, options: Check, file: Path) -> None:
+    """What was inferred, figures, and the sheet."""
+    from posekit.data.figures import figures
+
+    for sentence in dataset.inferred:
+        if not sentence.startswith("warning: "):  # is among the findings
+            console.print(f"  {own_options(sentence)}", soft_wrap=True, markup=False)
+    _print_figures(console, figures(dataset))
+    if len(dataset):
+        target = _target(options, file)
+        _write_sheet(dataset, options, target)
+        console.print(f"each sample beside its flipped self: {target}", soft_wrap=True, markup=False)
+
+
+def _write_json(reports: dict[str, Report], target: Path) -> None:
+    """Findings, figures and what was inferred of each file, and how many errors and warnings there are."""
+    from posekit.data.figures import figures
+
+    files = []
+    for name, report in reports.items():
+        findings = [asdict(finding) for finding in report.findings]
+        for finding in findings:
+            finding |= {key: own_options(finding[key]) for key in ("what", "fix")}
+        dataset = report.dataset
+        files.append(
+            {
+                "file": name,
+                "errors": report.errors,
+                "warnings": sum(finding["severity"] == "warning" for finding in findings),
+                "findings": findings,
+                "inferred": [] if dataset is None else [own_options(sentence) for sentence in dataset.inferred],
+                "figures": None if dataset is None else asdict(figures(dataset)),
+            }
+        )
+    content = {"errors": sum(file["errors"] for file in files), "files": files}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def _print_figures(console: Console, figures: Figures) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from posekit.data.dataset import Dataset
-    from posekit.pipelines.views import Views
-    from posekit.recipe import Recipe
+from posekit.engines.spec import InferenceSpec, known
+from posekit.zoo.folder import find_model, read_config, read_spec
 
 
 @dataclass(frozen=True)
@@ -29,16 +27,18 @@ class Options:
     "folder of the images, where the label file does not lead to it"
     category: str | None = None
     "whose points, where a file has several categories"
+    skeleton: str | None = None
+    "a known skeleton with as many points; default: as the model's own data was read"
     metric: str | None = None
     "protocol that is printed first; default: the one the model was chosen by"
     flip_test: bool | None = None
     "average with the mirrored image; default: as in training"
     decode: tuple[str, ...] = ()
     "fields of the codec to read the same maps with, as field=value: refine=parabola, blur=60; default: as in training"
-    zooms: tuple[float, ...] = ()
-    "of models of whole images: sizes in which each image is shown, times that at which it fits; default: 1"
+    scales: tuple[float, ...] = ()
+    "of models of full images: sizes in which each image is shown, times that at which it fits; default: 1"
     tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    "of models of whole images: show tiles in the image's own size too"
+    "of models of full images: show tiles in the image's own size too"
     device: str = "cpu"
     "cpu, cuda, mps"
     json: Path | None = None
@@ -50,88 +50,71 @@ class Options:
     """with --calibrate: the error below which a point is right, in the unit of the metric; default: 0.1 of the box's
     longer side or of the distance of the eyes, 0.2 of the torso"""
     rank: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """of models of whole images: teach a small network, on every other image, which of the model's poses are good by
-    their shape alone, report the AP on the other images, and keep it beside the model, which is ranked by it then"""
+    """of models of full images: train a small network, on every other image, to tell good poses by their shape alone,
+    report the AP on the other images, and keep it with the model, whose poses are rescored by it from then on"""
 
 
 def run(argv: Sequence[str]) -> int:
     """Measure and print; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit eval")
-    from posekit.pipelines.weights import load_weights
-    from posekit.training.evaluate import average_precision, measure, scored_anew
-    from posekit.training.tables import figures_table, points_table
+    from posekit.api.evaluate import Reading, evaluate, open_model, read_labels
+    from posekit.evaluation.tables import figures_table, points_table
 
     if options.within is not None and not options.calibrate:
         raise ValueError("--within says which points are right for a calibration: give --calibrate with it")
-    weights = load_weights(options.model)
-    if options.calibrate:
-        from posekit.cli.calibrate import calibrate_and_tell, check_ours
-
-        check_ours(options.model, weights.path)
-    if options.rank:
-        from posekit.cli.calibrate import check_ours
-        from posekit.cli.rank import check_whole
-
-        check_whole(weights.recipe)
-        check_ours(options.model, weights.path, "a ranking")
-    recipe, dataset = _asked(options, weights.recipe)
-    net = weights.net.to(options.device)
-    measured = measure(net, recipe, dataset, options.device, progress=True, views=_views(options, recipe))
-    # Poses are ranked as they are when the model is used; a new ranking starts from the model's own scores.
-    if weights.ranking is not None and not options.rank:
-        measured = scored_anew(measured, weights.ranking, dataset)
+    folder = find_model(options.model)
+    spec = read_spec(folder)
+    _check_fits(options, spec, folder)
+    skeleton = options.skeleton or _known_skeleton(folder)
+    dataset = read_labels(options.data, Reading(options.images, options.category, skeleton))
+    predictor = open_model(
+        options.model,
+        flip_test=options.flip_test,
+        decode=options.decode,
+        scales=options.scales or None,
+        tiles=options.tiles,
+        device=options.device,
+        raw=options.calibrate or options.rank,
+    )
+    measured = evaluate(predictor, dataset, metric=options.metric or "", progress=True)
     console = Console(highlight=False)
-    console.print(f"{len(dataset)} instances, {weights.path}", markup=False, soft_wrap=True)
-    # Instances are ranked by the scores that the model gives when it is used; a new calibration starts from raw ones.
-    known = weights.calibration
-    used = measured if known is None else replace(measured, score=known.apply(measured.score))
-    # Of whole images it is among the figures; of crops it is that of given boxes.
-    precision = {} if recipe.whole else average_precision(used, dataset)
-    console.print(figures_table(measured, precision))
-    console.print(points_table(measured, recipe.skeleton))
+    console.print(f"{len(dataset)} instances, {folder}", markup=False, soft_wrap=True)
+    console.print(figures_table(measured))
+    console.print(points_table(measured, spec.skeleton))
     told: dict[str, Any] = {
-        "model": str(weights.path),
+        "model": str(folder),
         "data": [str(f) for f in options.data],
-        "figures": measured.figures | precision,
+        "figures": known(measured.figures),
     }
     if options.calibrate:
-        told["calibration"] = calibrate_and_tell(measured, dataset, weights.path, options.within, console)
+        from posekit.cli.calibrate import calibrate_and_tell
+
+        told["calibration"] = calibrate_and_tell(measured, dataset, folder, options.within, console)
     if options.rank:
         from posekit.cli.rank import rank_and_tell
 
-        told["ranking"] = rank_and_tell(measured, dataset, weights.path, console)
+        told["ranking"] = rank_and_tell(measured, dataset, folder, console)
     if options.json is not None:
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {options.json}")
     return 0
 
 
-def _views(options: Options, recipe: Recipe) -> Views | None:
-    """How whole images are shown, where something else than once was asked for."""
-    if not options.zooms and not options.tiles:
-        return None
-    if not recipe.whole:
-        raise ValueError(f"{recipe.name} looks at one box at a time: leave out --zooms and --tiles")
-    from posekit.pipelines.views import Views
+def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
+    """Refuse what the model cannot do before anything is read."""
+    if spec.needs_boxes and (options.scales or options.tiles):
+        raise ValueError(f"{spec.name} looks at one box at a time: leave out --scales and --tiles")
+    if options.calibrate or options.rank:
+        from posekit.cli.calibrate import check_ours
 
-    return Views(zooms=options.zooms or (1.0,), tiles=options.tiles)
+        check_ours(options.model, folder, "a calibration" if options.calibrate else "a rescorer")
+    if options.rank:
+        from posekit.cli.rank import check_finds
+
+        check_finds(spec)
 
 
-def _asked(options: Options, recipe: Recipe) -> tuple[Recipe, Dataset]:
-    """The model's recipe as the options change it, and the labelled images."""
-    from posekit.recipe import Data, RecipeError, decoding
-    from posekit.training.sets import read_set
-
-    data = Data(images=options.images, category=options.category, skeleton=recipe.data.skeleton)
-    dataset = read_set(data, options.data, "val")
-    if dataset.skeleton.points != recipe.skeleton.points:
-        raise RecipeError(
-            f"the model finds {list(recipe.skeleton.points)}, the data labels {list(dataset.skeleton.points)}"
-        )
-    if options.flip_test is not None:
-        recipe = replace(recipe, train=replace(recipe.train, flip_test=options.flip_test))
-    if options.decode:
-        recipe = decoding(recipe, options.decode)
-    if options.metric is not None:
-        recipe = replace(recipe, metric=options.metric)
-    return recipe, dataset
+def _known_skeleton(folder: Path) -> str | None:
+    """The known skeleton that the model's own data was read with, if it was."""
+    name = read_config(folder).get("recipe", {}).get("data", {}).get("skeleton")
+    return name if isinstance(name, str) else None

@@ -79,7 +79,7 @@ def _run(name: str, words: list[str], debug: bool) -> int:
 def _line(error: Exception) -> str:
     """An error on one line; pydantic's without its types and addresses."""
     if type(error).__name__ == "ValidationError":
-        from posekit.recipe import explain
+        from posekit.validation import explain
 
         return explain(error)  # type: ignore[arg-type]
     return " ".join(str(error).split()) or type(error).__name__
@@ -90,11 +90,12 @@ def _missing(error: ModuleNotFoundError) -> str:
     if error.name is None:
         return _line(error)
     name = error.name.split(".")[0]
-    if name in ("torch", "accelerate", "tensorboardX"):
-        return (
-            f"this command needs {name}: pip install 'posekit[train]' (install the torch build for your machine first)"
-        )
-    return f"module {name!r} is missing: pip install {name}"
+    said = str(error)
+    if "pip install" in said:
+        return said
+    from posekit.extras import how_to_install
+
+    return f"this needs {name}: {how_to_install(name)}"
 
 
 if __name__ == "__main__":

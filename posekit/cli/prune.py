@@ -29,16 +29,16 @@ class Options:
 def run(argv: Sequence[str]) -> int:
     """Write the smaller model; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit prune")
-    from posekit.models.count import report
-    from posekit.pipelines.thinned import thinned
-    from posekit.pipelines.weights import load_weights, save_weights
+    from posekit.models.compress.count import report
     from posekit.recipe import save
+    from posekit.zoo.structured import thinned
+    from posekit.zoo.weights import load_weights, save_weights
 
     if (options.out / "config.json").exists():
         raise ValueError(f"{options.out} holds a model already; choose another --out")
     before = load_weights(options.model)
     after = thinned(options.model, options.macs)
-    save_weights(options.out, after.net, after.recipe, after.metrics)
+    save_weights(options.out, after.net, after.recipe, after.spec.figures)
     save(after.recipe, options.out / "recipe.json")
     for title, weights in (("before", before), ("after", after)):
         print(f"{title}\n{report(weights.net, weights.recipe.size)}\n")

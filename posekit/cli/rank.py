@@ -1,7 +1,8 @@
-"""`posekit eval --rank`: teach what a good pose looks like, tell what it gains, and keep it beside the weights."""
+"""`posekit eval --rank`: train a pose rescorer, tell what it gains, and keep it with the model."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +10,36 @@ from rich.console import Console
 from rich.table import Table
 
 from posekit.data.dataset import Dataset
-from posekit.pipelines.pose_ranking import save_ranking
-from posekit.recipe import Recipe, RecipeError
-from posekit.training.evaluate import Measured
-from posekit.training.rank_poses import teach_ranking
+from posekit.engines.spec import InferenceSpec
+from posekit.evaluation.measure import Measured
+from posekit.training.pose_scorer import train_rescorer
+from posekit.zoo.folder import read_spec, write_spec
 
 
-def check_whole(recipe: Recipe) -> None:
-    """Refuse what finds one pose a box, where nothing is to be ranked.
+def check_finds(spec: InferenceSpec) -> None:
+    """Refuse a model that finds one pose a box, where nothing is to be ranked.
 
     Raises:
-        RecipeError: the model is shown one box at a time, or its skeleton has no bones.
+        ValueError: the model is shown one box at a time, or its skeleton has no bones.
     """
-    if not recipe.whole:
-        raise RecipeError(f"{recipe.name} is shown one box at a time: --rank orders what is found in whole images")
-    if not recipe.skeleton.bones:
-        raise RecipeError(f"skeleton {recipe.skeleton.name!r} has no bones, so its poses have no shape to judge")
+    if spec.needs_boxes:
+        raise ValueError(f"{spec.name} is shown one box at a time: --rank orders what is found in full images")
+    if not spec.skeleton.bones:
+        raise ValueError(f"skeleton {spec.skeleton.name!r} has no bones, so its poses have no shape to score")
 
 
 def rank_and_tell(measured: Measured, dataset: Dataset, folder: Path, console: Console) -> dict[str, Any]:
-    """Teach, print both columns, write the network.
+    """Train, print both columns, keep the rescorer.
 
     Returns:
         What the figures' file says of it.
     """
-    made = teach_ranking(measured.everyone, dataset)
-    title = f"ranking, taught on {made.taught} poses of the other images"
-    table = Table("", "as the model scores", "scored anew", title=title)
+    made = train_rescorer(measured.everyone, dataset)
+    title = f"rescorer, trained on {made.poses} poses of the other images"
+    table = Table("", "as the model scores", "rescored", title=title)
     for name, before in made.before.items():
         table.add_row(name, f"{before:.4f}", f"{made.after[name]:.4f}")
     console.print(table)
-    console.print(f"kept in {save_ranking(folder, made.net)}", markup=False, soft_wrap=True)
-    return {"taught": made.taught, "before": made.before, "after": made.after}
+    write_spec(folder, replace(read_spec(folder), rescorer=made.rescorer))
+    console.print(f"kept in {folder / 'config.json'}", markup=False, soft_wrap=True)
+    return {"poses": made.poses, "before": made.before, "after": made.after}

@@ -15,7 +15,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from posekit.data.dataset import Dataset
     from posekit.data.predictions import Predictions
-    from posekit.training.review import Doubt
+    from posekit.evaluation.review import Doubt
 
 COLUMNS = 6
 """Of the sheet: three instances a row, each with its labels and what was predicted."""
@@ -63,7 +63,7 @@ def review(argv: Sequence[str]) -> int:
     from posekit.data.agreement import agreement, repaired
     from posekit.data.coco import write_coco
     from posekit.data.named import read_named
-    from posekit.training.review import doubts
+    from posekit.evaluation.review import doubts
 
     console = Console(highlight=False)
     dataset = read_named(
@@ -98,17 +98,17 @@ def _predictions(options: Review, dataset: Dataset) -> Predictions:
         from posekit.data.predictions import read_predictions
 
         return read_predictions(options.by, dataset)
-    from posekit.pipelines.weights import load_weights
-    from posekit.training.review import said_by
+    from posekit.evaluation.review import predictions_of
+    from posekit.zoo.load import load
 
-    return said_by(load_weights(options.by), dataset, options.device)
+    return predictions_of(load(options.by, device=options.device), dataset)
 
 
 def _sheet(dataset: Dataset, predictions: Predictions, told: Sequence[Doubt], options: Review) -> Path:
     """Draw instances with their labels and, beside each, what was predicted."""
     import cv2
 
-    from posekit.training.review import drawn
+    from posekit.evaluation.review import drawn
     from posekit.visualize.draw import sheet
 
     pictures, captions = [], []

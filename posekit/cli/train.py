@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posekit.cli.arguments import First, first_pass, nearest, second_pass
+from posekit.api.suited import suited
+from posekit.api.train import recipe_for, train_recipe, with_data
+from posekit.cli.arguments import First, first_pass, second_pass
 from posekit.geometry.skeleton import Skeleton
-from posekit.losses.distillation import Okdhp, Teacher
 from posekit.models.backbones import BACKBONES
-from posekit.recipe import Data, Recipe, RecipeError, load, save
+from posekit.recipe import Recipe, load
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 
@@ -41,44 +42,53 @@ recipes: {recipes}
 """
 
 
+USAGE_OF_RECIPE = """usage: posekit train {recipe} --data.train FILE... [--data.val FILE...] [--out DIR] [options]
+
+  --data.train FILE...   label files to learn from; --data.val FILE... to measure on
+  --size H W             height and width of what the network sees, pixels
+  --backbone NAME        another backbone;  --loss NAME... other losses
+  --out DIR, --resume    folder of the run; go on from its newest checkpoint
+  --overfit N            overfit N samples in about a minute: can this set-up learn at all?
+  --device NAME          auto, cpu, cuda, mps
+"""
+
+
 def run(argv: Sequence[str]) -> int:
     """Train a model; returns the exit status."""
     if not argv or argv[0] in ("-h", "--help"):
         plain = [name for name in RECIPES if not name.endswith("-tiny")]
         print(USAGE.format(recipes=", ".join(plain), skeletons=", ".join(SKELETONS), backbones=", ".join(BACKBONES)))
-        print("Fields of every recipe: posekit train RECIPE --help")
+        print("Options of a recipe: posekit train RECIPE --help, or --help-all for every field")
         return 0
     if argv[0] == "mtcnn":
         from posekit.cli.train_mtcnn import run as train_mtcnn
 
         return train_mtcnn(argv[1:])
     asked, rest = first_pass(argv)
-    if "-h" in rest or "--help" in rest:
-        return _help(asked)
+    if {"-h", "--help", "--help-all"} & set(rest):
+        return _help(asked, everything="--help-all" in rest)
     return _train(asked, rest)
 
 
-def _help(asked: First) -> int:
-    """Show the fields of a recipe, for a stand-in skeleton."""
+def _help(asked: First, everything: bool) -> int:
+    """Show the options of a recipe, for a stand-in skeleton."""
+    from posekit.cli.recipe_help import recipe_help
+
     skeleton = SKELETONS["coco17"]
-    recipe = _with_lesson(_recipe(asked, skeleton), asked.lesson)
-    print(f"(shown for {skeleton.name}, a stand-in: your own points come from --data.train)\n")
-    second_pass(recipe, ["--help"], f"posekit train {asked.recipe}", "Fields of the recipe.")
+    recipe = _recipe(asked, skeleton)
+    print(USAGE_OF_RECIPE.format(recipe=asked.recipe))
+    print(recipe_help(recipe, everything))
+    if not everything:
+        print(f"\nEvery field of the recipe: posekit train {asked.recipe} --help-all")
+    print(f"(defaults are those for {skeleton.name}, a stand-in: your own points come from --data.train)")
     return 0
 
 
 def _recipe(asked: First, skeleton: Skeleton) -> Recipe:
-    if asked.recipe.endswith(".json"):
-        recipe = load(Path(asked.recipe))
-        if recipe.skeleton.points != skeleton.points:
-            raise RecipeError(
-                f"{asked.recipe} is for points {list(recipe.skeleton.points)}, the data has {list(skeleton.points)}"
-            )
-        return recipe
-    if asked.recipe not in RECIPES:
-        raise RecipeError(nearest(asked.recipe, list(RECIPES), "recipe"))
-    return RECIPES[asked.recipe](
+    return recipe_for(
+        asked.recipe,
         skeleton,
+        distill=asked.lesson,
         size=asked.size,
         stride=asked.stride,
         codec=asked.codec,
@@ -88,92 +98,22 @@ def _recipe(asked: First, skeleton: Skeleton) -> Recipe:
 
 
 def _train(asked: First, rest: list[str]) -> int:
-    from posekit.training.distributed import main_process, world
-    from posekit.training.sets import read_sets
+    from posekit.evaluation.sets import read_sets
 
     data = asked.data
     if asked.recipe.endswith(".json") and not data.train:
         data = load(Path(asked.recipe)).data
     sets = read_sets(data)
-    recipe = _with_data(_with_lesson(_recipe(asked, sets.train.skeleton), asked.lesson), data)
+    recipe = with_data(_recipe(asked, sets.train.skeleton), data)
+    if not asked.recipe.endswith(".json"):
+        recipe, sentences = suited(recipe, sets)
+        sets = replace(sets, said=(*sets.said, *sentences))
     recipe = second_pass(recipe, rest, f"posekit train {asked.recipe}", "Fields of the recipe.")
-    folder = _folder(asked, recipe, world())
-    say = print if main_process() else _silent
-    _check_same(asked, recipe, folder)
-    if main_process():
-        folder.mkdir(parents=True, exist_ok=True)
-        save(recipe, folder / "recipe.json")
-        (folder / "inferred.txt").write_text("\n".join(sets.said) + "\n", encoding="utf-8")
-    for sentence in sets.said:
-        say(f"  {sentence}")
     if asked.overfit:
+        from posekit.api.run_folder import run_folder
         from posekit.training.overfit import overfit
 
-        return overfit(recipe, folder, sets.train, asked.overfit, asked.device, say)
-    from posekit.training.run import train
-
-    train(recipe, folder, sets, device=asked.device, resume=asked.resume, say=say)
+        with run_folder(recipe, sets.said, asked.out, resume=asked.resume, say=print) as (folder, say):
+            return overfit(recipe, folder, sets.train, asked.overfit, asked.device, say)
+    train_recipe(recipe, sets, asked.out, device=asked.device, resume=asked.resume)
     return 0
-
-
-def _with_lesson(recipe: Recipe, source: str | None) -> Recipe:
-    """The recipe with what its network learns beside the labels."""
-    if source is None:
-        return recipe
-    return replace(recipe, lesson=Okdhp() if source == "okdhp" else Teacher(source))
-
-
-def _with_data(recipe: Recipe, data: Data) -> Recipe:
-    """The recipe with its data; people to paste are pasted into half of the scenes unless something else is asked for.
-
-    Raises:
-        RecipeError: there are people to paste and no scenes.
-    """
-    recipe = replace(recipe, data=data)
-    if not data.people:
-        return recipe
-    if not recipe.whole:
-        raise RecipeError(
-            f"{recipe.name} learns from crops: --data.people are pasted into whole scenes, leave them out"
-        )
-    scene = recipe.augment.scene
-    if scene.paste:
-        return recipe
-    return replace(recipe, augment=replace(recipe.augment, scene=replace(scene, paste=0.5)))
-
-
-def _silent(_: str) -> None:
-    """Say nothing: another process speaks."""
-
-
-def _folder(asked: First, recipe: Recipe, processes: int) -> Path:
-    """Where the run is written."""
-    if asked.out is not None:
-        if (asked.out / "recipe.json").exists() and not asked.resume and (asked.out / "metrics.csv").exists():
-            raise RecipeError(f"{asked.out} holds a run already; go on with --resume, or choose another --out")
-        return asked.out
-    if asked.resume:
-        raise RecipeError("--resume needs --out DIR: which run should go on?")
-    if processes > 1:
-        # Every process must write to the same place without asking the others.
-        raise RecipeError("several processes need --out DIR, so that all write to one place")
-    number = 1
-    while (Path("runs") / f"{recipe.name}-{number}").exists():
-        number += 1
-    return Path("runs") / f"{recipe.name}-{number}"
-
-
-def _check_same(asked: First, recipe: Recipe, folder: Path) -> None:
-    """A run goes on only with the recipe it began with."""
-    file = folder / "recipe.json"
-    if not (asked.resume and file.exists()):
-        return
-    from dataclasses import fields
-
-    before = load(file)
-    changed = [f.name for f in fields(Recipe) if getattr(before, f.name) != getattr(recipe, f.name)]
-    if changed:
-        raise RecipeError(
-            f"{folder} was begun with other values of {', '.join(changed)}; repeat the command it began with, "
-            f"or: posekit train {file} --out {folder} --resume"
-        )

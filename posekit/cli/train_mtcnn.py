@@ -12,7 +12,7 @@ import tyro
 
 from posekit.data.named import read_named
 from posekit.recipe import RecipeError
-from posekit.training.cascade import CascadeTraining, train_cascade
+from posekit.training.mtcnn.train import CascadeTraining, train_cascade
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@
 | `spread`         | (B, N, K, 2)   | standard deviation in image pixels                                      | means  |
 
 A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but the sigmas, `spread` and
-`refine`, which have no truth of their own, is in the target too. ``read`` may return more (the raw maps of `dsnt`,
+`refine`, which have no truth of their own, is in the target too. ``activate`` may return more (the raw maps of `dsnt`,
 which no loss should touch).
 """
 
@@ -91,16 +91,28 @@ class Codec(Protocol):
 
     @property
     def gives(self) -> frozenset[str]:
-        """Names that `read` returns and a loss may ask for."""
+        """Names that `activate` returns and a loss may ask for."""
 
     def encode(self, instances: Instances) -> Target:
         """Targets of a batch, on its device."""
 
-    def read(self, maps: Maps) -> Maps:
-        """The raw maps and what can be told from them differentiably."""
+    def activate(self, maps: Maps) -> Maps:
+        """Raw maps to activated ones, as losses compare them, with a differentiable "xy" where the method has one."""
+
+    def perfect(self, target: Target) -> Maps:
+        """Raw maps of a network that makes no mistake, the inverse of `activate`: finite, all that `shapes` names.
+
+        What they decode to is what the representation itself costs, without any network.
+
+        Raises:
+            ValueError: the target was made by another codec and lacks a map.
+        """
 
     def decode(self, maps: Maps) -> Poses:
-        """Final points of raw maps: no NaN, scores in [0, 1], no control flow on data, so it can be exported."""
+        """Final points of raw maps: no NaN, scores in [0, 1], no control flow on data, so it can be exported.
+
+        Of equal values the one of the lowest index comes first, whoever runs it: see `posekit.codecs.ranking`.
+        """
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Raw maps of the mirrored image as raw maps of the image; ``order`` is the skeleton's flip."""
@@ -110,8 +122,8 @@ class Codec(Protocol):
 class PerInstance(Protocol):
     """What a `Codec` has besides, whose network runs once more for each of some instances.
 
-    The instances are known by numbers of cells; ``net.at(maps, cells)`` gives maps of each of them, which `read` and
-    `decode` then find among the others.
+    The instances are known by numbers of cells; ``net.at(maps, cells)`` gives maps of each of them, which `activate`
+    and `decode` then find among the others.
     """
 
     def select(self, maps: Maps) -> Tensor:

@@ -9,12 +9,13 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest, outer, peak, picked
-from posekit.codecs.heatmap import map_names, map_target, read_map
+from posekit.codecs.cells import bell, finite, mirrored, mirrored_pairs, nearest, outer, picked, within
+from posekit.codecs.heatmap import activated_map, decoded_map, highest_cell, map_names, map_target, raw_map
+from posekit.codecs.inverse import target_map
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
 from posekit.codecs.on_grid import OneMap, OnGrid
-from posekit.codecs.refine import refined
 from posekit.codecs.single import one_box, one_labelled, one_pose
+from posekit.codecs.smoothing import odd
 from posekit.geometry.grid import AnyGrid, RatioGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -79,9 +80,14 @@ class CenterNet(OnGrid):
         weight = flat.scatter(2, both, 1.0)
         return tuple(value[..., :-1].reshape(-1, 2, H, W) for value in (steps, weight))  # type: ignore[return-value]
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The maps as logits and as their sigmoid, and the raw ``offset``."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits of the Gaussian peaks, and the offsets."""
+        offset = target_map(target, "offset", self.kind)
+        return {"heatmap": raw_map(target, self.kind, self.gives), "offset": offset}
 
     def decode(self, maps: Maps) -> Poses:
         """Highest cells, moved by the step in them.
@@ -92,17 +98,17 @@ class CenterNet(OnGrid):
         Returns:
             Poses (B, 1, K): image pixels; the score is the sigmoid of the highest cell.
         """
-        cell, value = peak(self.read(maps)["heatmap"])
-        offset = torch.nan_to_num(maps["offset"].to(value.dtype), 0.0, 0.0, 0.0).clamp(-2.0, 2.0)
+        cell, value = highest_cell(maps, self.gives)
         number = cell[..., 1] * self.grid.width + cell[..., 0]
-        step = picked(offset, number[:, None].expand(-1, 2, -1)).transpose(1, 2)
+        step = finite(picked(maps["offset"], number[:, None].expand(-1, 2, -1)).to(value.dtype)).transpose(1, 2)
+        step = step.clamp(-2.0, 2.0)
         return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror the maps and the steps along x; exact but on a `RatioGrid`, which leaves ``1 / s`` cells."""
         if self.compat == "none":
-            x, y = mirrored(maps["offset"], (0, 1), self.grid).unbind(1)
-            return {"heatmap": mirrored(maps["heatmap"], order, self.grid), "offset": torch.stack((-x, y), dim=1)}
+            offset = mirrored_pairs(maps["offset"], (0,), self.grid)
+            return {"heatmap": mirrored(maps["heatmap"], order, self.grid), "offset": offset}
         # Steps within [0, 1) of a mirrored cell run from its other end, in the cell before it.
         x, y = self._before(maps["offset"].flip(-1)).unbind(1)
         return {"heatmap": self._before(maps["heatmap"][:, list(order)].flip(-1)), "offset": torch.stack((1 - x, y), 1)}
@@ -147,22 +153,17 @@ class Ttfnet(OneMap):
         heatmap = hills(cell, radius[:, None], known, self.grid.shape)
         return map_target(heatmap, known.to(xy.dtype), xy, self.gives)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The map, and its logits where it has some."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
+
+    def perfect(self, target: Target) -> Maps:
+        """The map, or its logits where the network gives those."""
+        return {"heatmap": raw_map(target, self.kind, self.gives)}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells; see `Heatmap.decode`."""
-        heatmap = self.read(maps)["heatmap"]
-        cell, value = peak(heatmap)
-        width = 2 * max(0, round((self.blur / self.grid.scale[0] - 1) / 2)) + 1
-        return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)
-
-
-def within(cell: Tensor, shape: tuple[int, int]) -> Tensor:
-    """(B, K) bool: the cell lies in a map of that (height, width)."""
-    H, W = shape
-    return (cell >= 0).all(-1) & (cell <= cell.new_tensor((W - 1, H - 1))).all(-1)
+        return decoded_map(maps, self.gives, self.grid, self.refine, odd(self.blur / self.grid.scale[0]))
 
 
 def hills(cell: Tensor, radius: Tensor, known: Tensor, shape: tuple[int, int]) -> Tensor:

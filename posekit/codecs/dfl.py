@@ -11,6 +11,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import sane
 from posekit.codecs.expectation import line_moments
+from posekit.codecs.inverse import log_of, target_map
 from posekit.codecs.regression import Size
 from posekit.codecs.single import inside_image, one_depth, one_labelled, one_pose
 from posekit.geometry.keypoints import Instances, Poses
@@ -83,12 +84,16 @@ class Dfl:
         places = torch.arange(self.bins + 1, dtype=share.dtype, device=share.device)
         return (1 - (places - place[..., None]).abs()).clamp_min(0)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw logits, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
         mean, variance = line_moments(*(sane(maps[name]).softmax(-1) for name in ("dfl_x", "dfl_y")))
         step = mean.new_tensor((self.size[1] / self.bins, self.size[0] / self.bins))
         spread = variance.clamp_min(1e-12).sqrt() * step
         return {**maps, "xy": (mean * step)[:, None], "spread": spread[:, None]}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logarithms of the shares."""
+        return {name: log_of(target_map(target, name, self.kind)) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Means; the score is what the less certain axis gives the two places beside its mean.
@@ -96,11 +101,11 @@ class Dfl:
         Args:
             maps: ``dfl_x``, ``dfl_y`` and perhaps ``dfl_z`` (B, K, bins + 1) logits; NaN counts for nothing.
         """
-        read = self.read(maps)
+        activated = self.activate(maps)
         scores = []
         for axis, name in enumerate(("dfl_x", "dfl_y")):
             side = self.size[1 - axis]
-            place = read["xy"][:, 0, :, axis] * (self.bins / side)
+            place = activated["xy"][:, 0, :, axis] * (self.bins / side)
             low = place.floor().clamp(0, self.bins - 1).long()
             probability = sane(maps[name]).softmax(-1)
             both = probability.gather(-1, torch.stack((low, low + 1), dim=-1)).sum(-1)
@@ -109,7 +114,7 @@ class Dfl:
         if self.depth:
             mean, _ = line_moments(sane(maps["dfl_z"]).softmax(-1))
             depth = (mean[..., 0] / self.bins - 0.5) * self.depth
-        return one_pose(read["xy"][:, 0], torch.minimum(*scores), read["spread"][:, 0], depth)
+        return one_pose(activated["xy"][:, 0], torch.minimum(*scores), activated["spread"][:, 0], depth)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Reverse the places of x; exact."""

@@ -8,8 +8,10 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import outer
 from posekit.codecs.expectation import inside_cells, moments, softmax_cells, softmax_summary, spread_pixels
-from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.heatmap import gaussian_lines
+from posekit.codecs.inverse import log_of, target_map
 from posekit.codecs.on_grid import OneMap
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -52,8 +54,10 @@ class Dsnt(OneMap):
         if self.outside == "strict":
             known = known & inside_cells(xy, self.grid)
         weight = known.to(xy.dtype)[..., None]
-        bells = gaussian_maps(xy, self.grid, self.sigma, weight[..., 0])
-        probability = bells / bells.sum((-2, -1), keepdim=True).clamp_min(1e-30)
+        rows, columns, _ = gaussian_lines(xy, self.grid, self.sigma)
+        # A product of lines sums to the product of their sums.
+        total = rows.sum(-1, keepdim=True) * columns.sum(-1, keepdim=True)
+        probability = outer(rows * (weight / total.clamp_min(1e-30)), columns)
         sx, sy = self.grid.scale
         variance = xy.new_tensor(((self.sigma / sx) ** 2, (self.sigma / sy) ** 2)).expand_as(xy)
         coords = self._normalised(self.grid.cells(xy))
@@ -66,7 +70,7 @@ class Dsnt(OneMap):
         """(..., 2) cells to -1..1 over the map."""
         return (2 * cells + 1) / cells.new_tensor((self.grid.width, self.grid.height)) - 1
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps and all that `gives` names, in the shapes of the target; ``spread`` (B, 1, K, 2)."""
         probability = softmax_cells(maps["heatmap"])
         mean, variance = moments(probability)
@@ -78,6 +82,10 @@ class Dsnt(OneMap):
             "xy": self.grid.pixels(mean)[:, None],
             "spread": spread_pixels(variance, self.grid)[:, None],
         }
+
+    def perfect(self, target: Target) -> Maps:
+        """Logarithms of the distributions."""
+        return {"heatmap": log_of(target_map(target, "probability", self.kind))}
 
     def decode(self, maps: Maps) -> Poses:
         """Means of the softmax; the score is 1 - entropy / log(cells).

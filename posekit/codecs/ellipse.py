@@ -10,12 +10,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import peak
-from posekit.codecs.heatmap import map_names, map_target, read_map
+from posekit.codecs.cells import bell, outer
+from posekit.codecs.heatmap import activated_map, decoded_map, map_names, map_target, raw_map
 from posekit.codecs.kernels import NARROWEST, oriented
 from posekit.codecs.on_grid import OneMap
-from posekit.codecs.refine import refined
-from posekit.codecs.single import inside_image, one_box, one_labelled, one_pose
+from posekit.codecs.single import inside_image, one_box, one_labelled
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -84,14 +83,16 @@ class Ellipse(OneMap):
         first = torch.stack((columns[0], rows[0]))
         reaches = ((xy + far >= first) & (xy - far <= corner)).all(-1)
         known = known & (reaches if self.outside == "window" else inside_image(xy, self.image))
-        offset_x = columns - xy[..., :1]
-        offset_y = rows - xy[..., 1:]
-        # What counts for nothing draws nothing, wherever it lies.
-        inside = known[..., None]
-        offset_x, offset_y = (torch.where(inside, value, 1e9) for value in (offset_x, offset_y))
-        heatmap = oriented(offset_x[..., None, :], offset_y[..., None], along, across, angle)
         weight = known.to(xy.dtype)
-        return map_target(heatmap * weight[..., None, None], weight, xy, self.gives)
+        # What counts for nothing draws nothing, wherever it lies.
+        place = torch.where(known[..., None], xy, 0.0)
+        if self.shape == "bone":
+            heatmap = oriented(columns - place[..., :1], rows - place[..., 1:], along, across, angle, weight)
+        else:
+            cells, (x, y), (height, width) = self.grid.cells(place), self.grid.scale, self.grid.shape
+            lines = bell(cells[..., 1], height, across / y) * weight[..., None]
+            heatmap = outer(lines, bell(cells[..., 0], width, along / x))
+        return map_target(heatmap, weight, xy, self.gives)
 
     def _widths(self, instances: Instances, xy: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, K) sigma along and across in image pixels, and the direction in radians."""
@@ -120,13 +121,15 @@ class Ellipse(OneMap):
         along, across = bone.new_tensor((self.along, self.across)).unbind()
         return torch.where(there, along, across), torch.atan2(safe[..., 1], safe[..., 0])
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The map, and its logits where it has some."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
+
+    def perfect(self, target: Target) -> Maps:
+        """The map, or its logits where the network gives those."""
+        return {"heatmap": raw_map(target, self.kind, self.gives)}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells; see `Heatmap.decode`."""
-        heatmap = self.read(maps)["heatmap"]
-        cell, value = peak(heatmap)
         width = 2 * max(0, math.floor(self.blur / self.grid.scale[0] / 2)) + 1
-        return one_pose(self.grid.pixels(refined(heatmap, cell, self.refine, width).to(value.dtype)), value)
+        return decoded_map(maps, self.gives, self.grid, self.refine, width)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from posekit.codecs.cells import LOWEST, bands_of, highest, peak, sane
+from posekit.codecs.cells import LOWEST, sane, within
+from posekit.codecs.ranking import LARGE, bands_of, highest, peak
 from posekit.geometry.grid import Grid
 
 
@@ -82,10 +83,26 @@ def softmax_summary(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Te
     Returns:
         (B, K, 2) mean in cells, (B, K, 2) variance in cells squared, and (B, K) certainty.
     """
+    H, W = maps.shape[-2:]
+    columns, rows, entropy, _ = softmax_lines(maps, beta)
+    mean, variance = line_moments(columns, rows)
+    return mean, variance, 1.0 - entropy / _most(H, W)
+
+
+def softmax_lines(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sums of the softmax of ``beta * maps`` over columns and rows, and its entropy, without making it.
+
+    Args:
+        maps: (B, K, H, W); NaN cells count for nothing.
+        beta: sharpness.
+
+    Returns:
+        (B, K, W) and (B, K, H), which sum to 1, (B, K) the entropy, and (B, K) the highest cell as `sane` has it.
+    """
     B, K, H, W = maps.shape
-    count = bands_of(H, 16)
+    count = bands_of(H, 16 if K * H * W < LARGE else 32)
     bands = maps.reshape(-1, H // count, W)
-    top = highest(bands.flatten(1), count).reshape(B, K, count).amax(-1, keepdim=True)
+    top = highest(bands.flatten(1), count, count).reshape(B, K, count).amax(-1, keepdim=True)
     tops = top.repeat(1, 1, count).flatten().reshape(count, -1, 1, 1)
     across, down, energy = [], [], []
     # Like in `highest`, part after part of the memory, so that no second map is written.
@@ -101,8 +118,7 @@ def softmax_summary(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Te
     total = rows.sum(-1)
     # -sum p log p with p = exp(z) / total.
     entropy = total.log() - torch.cat(energy).reshape(B, K, count).sum(-1) / total
-    mean, variance = line_moments(columns / total[..., None], rows / total[..., None])
-    return mean, variance, 1.0 - entropy / _most(H, W)
+    return columns / total[..., None], rows / total[..., None], entropy, top[..., 0]
 
 
 def spread_pixels(variance: Tensor, grid: Grid) -> Tensor:
@@ -124,6 +140,4 @@ def _most(height: int, width: int) -> float:
 
 def inside_cells(xy: Tensor, grid: Grid) -> Tensor:
     """(B, K) bool: the point lies within the centres of the outermost cells, where a mean of cells can be."""
-    cells = grid.cells(xy)
-    within: Tensor = ((cells >= 0) & (cells <= cells.new_tensor((grid.width - 1, grid.height - 1)))).all(-1)
-    return within
+    return within(grid.cells(xy), grid.shape)

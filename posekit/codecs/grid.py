@@ -9,8 +9,9 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import at_cell, mirrored, nearest, peak
-from posekit.codecs.heatmap import map_target, read_map
+from posekit.codecs.cells import at_cell, mirrored, mirrored_pairs, nearest
+from posekit.codecs.heatmap import activated_map, highest_cell, map_target, raw_map
+from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.single import inside_image, one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -81,10 +82,17 @@ class GridRegression(OnGrid):
             return step / self.variance
         return (step + 0.5).clamp(EDGE, 1 - EDGE)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The cells as logits and as their sigmoid, and the offsets as the target has them."""
         offset = maps["offset"].sigmoid() if self.style == "yolo" else maps["offset"]
-        return {**read_map(maps, self.gives), "offset": offset}
+        return {**activated_map(maps, self.gives), "offset": offset}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits of the cells, and what the offsets are made of."""
+        offset = target_map(target, "offset", self.kind)
+        if self.style == "yolo":
+            offset = logits_of(offset)
+        return {"heatmap": raw_map(target, self.kind, self.gives), "offset": offset}
 
     def decode(self, maps: Maps) -> Poses:
         """The offset of the cell that is most certain.
@@ -95,18 +103,15 @@ class GridRegression(OnGrid):
         Returns:
             Poses (B, 1, K): image pixels; the score is the sigmoid of the chosen cell.
         """
-        read = self.read(maps)
-        cell, value = peak(read["heatmap"])
-        said = at_cell(read["offset"].to(value.dtype), cell)
-        step = said - 0.5 if self.style == "yolo" else said * self.variance
+        cell, value = highest_cell(maps, self.gives)
+        said = at_cell(maps["offset"], cell).to(value.dtype)
+        step = said.sigmoid() - 0.5 if self.style == "yolo" else said * self.variance
         step = torch.nan_to_num(step, 0.0, 0.0, 0.0)
         return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror the maps and negate the raw offsets along x; see `posekit.codecs.cells.mirrored` for a `RatioGrid`."""
-        both = tuple(i for k in order for i in (2 * k, 2 * k + 1))
-        sign = maps["offset"].new_tensor((-1.0, 1.0)).repeat(self.points)[:, None, None]
         return {
             "heatmap": mirrored(maps["heatmap"], order, self.grid),
-            "offset": mirrored(maps["offset"], both, self.grid) * sign,
+            "offset": mirrored_pairs(maps["offset"], order, self.grid),
         }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
-from posekit.codecs.cells import LOWEST, picked, sane
-from posekit.codecs.refine import FLOOR
+from posekit.codecs.cells import LOWEST, bilinear, finite, sane
+from posekit.codecs.ranking import highest_of_three, top
+from posekit.codecs.refine import refine_parabola
 
 
 def candidates(heatmap: Tensor, most: int = 20, threshold: float = 0.1) -> tuple[Tensor, Tensor]:
@@ -22,46 +22,29 @@ def candidates(heatmap: Tensor, most: int = 20, threshold: float = 0.1) -> tuple
 
     Returns:
         (B, K, M, 2) cells, x before y, highest first, and (B, K, M) their values clamped to [0, 1], with M the smaller
-        of ``most`` and the number of cells; 0 where a map has fewer peaks.
+        of ``most`` and the number of cells; 0 where a map has fewer peaks. Equal ones stand in
+        reading order.
 
     Source: OpenPose, arXiv:1812.08008, section 3.2.
     """
     clean = sane(heatmap)
-    H, W = clean.shape[-2:]
+    W = clean.shape[-1]
     height = torch.where(_peaks(clean) & (clean > threshold), clean, 0.0)
-    score, at = height.flatten(2).topk(min(most, H * W), dim=-1)
-    return _refined(clean, at, score > 0), score.clamp(0.0, 1.0)
+    score, at = top(height.flatten(2), most)
+    cell = torch.stack((at % W, at // W), dim=-1)
+    place = torch.where((score > 0)[..., None], refine_parabola(clean, cell), cell.to(clean.dtype))
+    return place, score.clamp(0.0, 1.0)
 
 
 def _peaks(maps: Tensor) -> Tensor:
     """(B, K, H, W) bool: higher than all neighbours before, and not lower than any after, in reading order."""
-    rows = max_pool2d(maps, (1, 3), stride=1, padding=(0, 1))
+    rows = highest_of_three(maps, -1)
     # Shifted by joining, because the ONNX exporter warns about the constants of a pad.
     edge_row, edge_column = torch.full_like(maps[..., :1, :], LOWEST), torch.full_like(maps[..., :1], LOWEST)
     above, below = torch.cat((edge_row, rows[..., :-1, :]), -2), torch.cat((rows[..., 1:, :], edge_row), -2)
     left, right = torch.cat((edge_column, maps[..., :-1]), -1), torch.cat((maps[..., 1:], edge_column), -1)
     before, after = torch.maximum(above, left), torch.maximum(below, right)
     return (maps > before) & (maps >= after)
-
-
-def _refined(maps: Tensor, at: Tensor, wanted: Tensor) -> Tensor:
-    """Cells (B, K, M, 2) of peaks (B, K, M), numbered in reading order, moved to the top of a parabola on each axis.
-
-    The same rule as `posekit.codecs.refine.refine_parabola`, for many peaks a map.
-    """
-    H, W = maps.shape[-2:]
-    cell = torch.stack((at % W, at // W), dim=-1)
-    inner = (cell > 0) & (cell < torch.tensor((W - 1, H - 1), device=cell.device))
-    moved = wanted[..., None] & inner
-    step = torch.tensor((1, W), device=at.device) * moved
-    before, middle, after = (
-        picked(maps, (at[..., None] + way * step).flatten(2)).reshape(step.shape).clamp_min(FLOOR).log()
-        for way in (-1, 0, 1)
-    )
-    bend = before - 2 * middle + after
-    curved = (bend < -1e-6) & moved
-    shift = 0.5 * (before - after) / torch.where(curved, bend, -1.0)
-    return cell.to(maps.dtype) + torch.where(curved, shift, 0.0).clamp(-0.5, 0.5)
 
 
 def affinities(
@@ -99,22 +82,8 @@ def affinities(
     place = start[..., None, :] + way[..., None, :] * parts[:, None]
     # (B, 2 bones, M * M * samples): both numbers of a bone are read at the same places.
     place = place.reshape(B, L, 1, M * M * samples, 2).expand(B, L, 2, M * M * samples, 2).flatten(1, 2)
-    clean = torch.nan_to_num(paf.to(cells.dtype), 0.0, 0.0, 0.0)
-    field = _between(clean, place).reshape(B, L, 2, M, M, samples)
+    field = bilinear(paf, place, finite).to(cells.dtype).reshape(B, L, 2, M, M, samples)
     way = way * way.new_tensor(scale)
     unit = way / way.norm(dim=-1, keepdim=True).clamp_min(1e-7)
     along = field[:, :, 0] * unit[..., :1] + field[:, :, 1] * unit[..., 1:]
     return along.mean(-1), (along > threshold).to(along.dtype).mean(-1)
-
-
-def _between(maps: Tensor, place: Tensor) -> Tensor:
-    """Values (B, C, n) of maps (B, C, H, W) at places (B, C, n, 2) in cells, outside the map those of its border."""
-    H, W = maps.shape[-2:]
-    low = place.floor()
-    x, y = (place - low).unbind(-1)
-    column, row = low.long().unbind(-1)
-    left, right = column.clamp(0, W - 1), (column + 1).clamp(0, W - 1)
-    upper, lower = row.clamp(0, H - 1) * W, (row + 1).clamp(0, H - 1) * W
-    above = torch.lerp(picked(maps, upper + left), picked(maps, upper + right), x)
-    below = torch.lerp(picked(maps, lower + left), picked(maps, lower + right), x)
-    return torch.lerp(above, below, y)

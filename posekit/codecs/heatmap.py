@@ -10,10 +10,13 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, nearest, outer, peak
+from posekit.codecs.cells import bell, nearest, outer
+from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.on_grid import OneMap
-from posekit.codecs.refine import refined, window_width
+from posekit.codecs.ranking import peak
+from posekit.codecs.refine import refined
 from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.codecs.smoothing import odd, window_width
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -55,7 +58,7 @@ class Heatmap(OneMap):
         cells = self.grid.scale[0]
         if self.blur is None:
             return window_width(self.sigma / cells)
-        return 2 * max(0, round((self.blur / cells - 1) / 2)) + 1
+        return odd(self.blur / cells)
 
     def encode(self, instances: Instances) -> Target:
         """Draw a Gaussian a point.
@@ -78,9 +81,13 @@ class Heatmap(OneMap):
         weight = known.to(xy.dtype)
         return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The map, and its logits where it has some: a highest cell has no gradient."""
-        return read_map(maps, self.gives)
+        return activated_map(maps, self.gives)
+
+    def perfect(self, target: Target) -> Maps:
+        """The map, or its logits where the network gives those."""
+        return {"heatmap": raw_map(target, self.kind, self.gives)}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells.
@@ -92,10 +99,7 @@ class Heatmap(OneMap):
             Poses (B, 1, K): image pixels; the score is the map's value at its highest cell, clamped to [0, 1], so a map
             without a positive cell has score 0 and the place of its first highest cell.
         """
-        heatmap = self.read(maps)["heatmap"]
-        cell, value = peak(heatmap)
-        place = refined(heatmap, cell, self.refine, self.window, guarded=self.compat == "reference")
-        return one_pose(self.grid.pixels(place.to(value.dtype)), value)
+        return decoded_map(maps, self.gives, self.grid, self.refine, self.window, guarded=self.compat == "reference")
 
 
 PRIOR = math.log(0.1 / 0.9)
@@ -133,13 +137,57 @@ def map_target(heatmap: Tensor, weight: Tensor, xy: Tensor, names: frozenset[str
     )
 
 
-def read_map(maps: Maps, names: frozenset[str]) -> dict[str, Tensor]:
+def activated_map(maps: Maps, names: frozenset[str]) -> dict[str, Tensor]:
     """The raw ``heatmap`` as what ``names`` has: itself, or its logits and their sigmoid."""
     if "logits" not in names:
         return dict(maps)
     # What is not a number would stay one through a sigmoid, in the gradient even where nothing is asked for.
     logits = torch.nan_to_num(maps["heatmap"] + PRIOR, -UNLIKELY, UNLIKELY, -UNLIKELY)
     return {**maps, "heatmap": logits.sigmoid(), **dict.fromkeys(names & {"logits", "peaks"}, logits)}
+
+
+def raw_map(target: Target, kind: str, names: frozenset[str]) -> Tensor:
+    """The inverse of `activated_map`: the raw map of which ``heatmap`` is made.
+
+    Args:
+        target: with ``heatmap`` (B, K, H, W).
+        kind: of the codec.
+        names: what the codec gives.
+
+    Raises:
+        ValueError: the target has no heatmap.
+    """
+    heatmap = target_map(target, "heatmap", kind)
+    return logits_of(heatmap) - PRIOR if "logits" in names else heatmap
+
+
+def highest_cell(maps: Maps, names: frozenset[str]) -> tuple[Tensor, Tensor]:
+    """Highest cell of the raw ``heatmap``, logits as they come, and what it is as a number from 0 to 1.
+
+    Returns:
+        (B, K, 2) integer, x before y, of equal ones the first in reading order, and (B, K).
+    """
+    cell, value = peak(maps["heatmap"])
+    return cell, (value + PRIOR).sigmoid() if "logits" in names else value
+
+
+def decoded_map(
+    maps: Maps, names: frozenset[str], grid: AnyGrid, rule: str, width: int, *, guarded: bool = False
+) -> Poses:
+    """Highest cells of one map a point, refined.
+
+    Args:
+        maps: ``heatmap`` (B, K, H, W) as the network gives it.
+        names: what the codec gives.
+        grid: of the maps.
+        rule: see `posekit.codecs.refine.refined`.
+        width: the same.
+        guarded: the same.
+    """
+    cell, value = highest_cell(maps, names)
+    around = maps["heatmap"] if rule == "none" else activated_map(maps, names)["heatmap"]
+    place = refined(around, cell, rule, width, guarded=guarded)
+    return one_pose(grid.pixels(place.to(value.dtype)), value)
 
 
 def gaussian_maps(xy: Tensor, grid: AnyGrid, sigma: float, weight: Tensor) -> Tensor:

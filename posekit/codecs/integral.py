@@ -10,6 +10,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.expectation import certainty, inside_cells, moments, peaked_cells, softmax_summary, spread_pixels
 from posekit.codecs.heatmap import gaussian_maps
+from posekit.codecs.inverse import soft_argmax_maps, target_map
 from posekit.codecs.on_grid import OneMap
 from posekit.codecs.single import one_labelled, one_pose
 from posekit.geometry.grid import AnyGrid
@@ -76,11 +77,17 @@ class Integral(OneMap):
         """(B, K, H, W) raw maps to distributions."""
         return peaked_cells(heatmap, self.beta, self.bias == "corrected", self.radius)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw ``heatmap``, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
         mean, variance = moments(self.probability(maps["heatmap"]))
         spread = spread_pixels(variance, self.grid)
         return {**maps, "xy": self.grid.pixels(mean)[:, None], "spread": spread[:, None]}
+
+    def perfect(self, target: Target) -> Maps:
+        """The map of the target where the background is taken off, else a Gaussian of one cell without any."""
+        if self.bias == "corrected":
+            return {"heatmap": target_map(target, "heatmap", self.kind)}
+        return {"heatmap": soft_argmax_maps(target_map(target, "xy", self.kind)[:, 0], self.grid, self.beta)}
 
     def decode(self, maps: Maps) -> Poses:
         """Means; the score is 1 - entropy / log(cells) of the distribution, so it grows with ``beta``.

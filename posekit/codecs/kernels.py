@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from posekit.codecs.cells import SMALLEST, in_bands
+
 NARROWEST = 1 / 6
 """Smallest sigma in cells: three of them are half a cell, so a hill keeps its top cell."""
 
@@ -60,21 +62,32 @@ def ellipse_radius(size: Tensor, alpha: float) -> Tensor:
     return alpha / 2 * size
 
 
-def oriented(offset_x: Tensor, offset_y: Tensor, along: Tensor, across: Tensor, angle: Tensor) -> Tensor:
-    """Gaussian hills with axes of any direction.
+def oriented(
+    offset_x: Tensor, offset_y: Tensor, along: Tensor, across: Tensor, angle: Tensor, height: Tensor
+) -> Tensor:
+    """Gaussians with axes of any direction.
 
     Args:
-        offset_x: (..., 1, W) from the centre to each column.
-        offset_y: (..., H, 1) from the centre to each row.
-        along: (...) sigma along the direction.
-        across: (...) sigma across it.
-        angle: (...) of the direction, radians from x toward y.
+        offset_x: (B, K, W) from the centre to each column.
+        offset_y: (B, K, H) from the centre to each row.
+        along: (B, K) sigma along the direction.
+        across: (B, K) sigma across it.
+        angle: (B, K) of the direction, radians from x toward y.
+        height: (B, K) at the centre.
 
     Returns:
-        (..., H, W), 1 at the centre.
+        (B, K, H, W).
     """
-    cos, sin = angle.cos()[..., None, None], angle.sin()[..., None, None]
-    u = (offset_x * cos + offset_y * sin) / along[..., None, None]
-    v = (offset_y * cos - offset_x * sin) / across[..., None, None]
-    # Below that a value is nothing, and the exponential would be slow.
-    return (-0.5 * (u.square() + v.square())).clamp_min(math.log(1e-17)).exp()
+    cos, sin = angle.cos()[..., None], angle.sin()[..., None]
+    along, across = along[..., None], across[..., None]
+    # Both distances, in sigmas, are sums of what a row and what a column gives.
+    u = offset_y * sin / along, offset_x * cos / along
+    v = offset_y * cos / across, -offset_x * sin / across
+
+    def draw(rows: slice) -> Tensor:
+        first, second = (row[..., rows, None] + column[..., None, :] for row, column in (u, v))
+        squares = first.square_().addcmul_(second, second)
+        # Below that a value is nothing, and the exponential would be slow.
+        return squares.mul_(-0.5).clamp_min_(math.log(SMALLEST)).exp_().mul_(height[..., None, None])
+
+    return in_bands(draw, offset_y.shape[-1], 2 * offset_x.numel())

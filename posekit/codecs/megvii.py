@@ -9,12 +9,14 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, nearest, outer, peak
-from posekit.codecs.centers import within
+from posekit.codecs.cells import mirrored, nearest, outer, within
 from posekit.codecs.heatmap import map_target
+from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.refine import refined, window
+from posekit.codecs.ranking import peak
+from posekit.codecs.refine import refined
 from posekit.codecs.single import one_labelled, one_pose
+from posekit.codecs.smoothing import window
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -78,27 +80,32 @@ class Megvii(OnGrid):
         cell = nearest(self.grid.cells(xy))
         known = known & within(cell, self.grid.shape)
         weight = known.to(xy.dtype)
-        drawn = [self._drawn(cell, weight, width) for width in self.kernels]
-        target = map_target(drawn[-1], weight, xy, self.gives)
-        if len(drawn) == 1:
+        target = map_target(outer(*self._lines(cell, weight, self.kernels[-1])), weight, xy, self.gives)
+        if len(self.kernels) == 1:
             return target
+        rows, columns = zip(*(self._lines(cell, weight, width) for width in self.kernels[:-1]), strict=True)
+        coarse = outer(torch.cat(rows, 1), torch.cat(columns, 1))
         return Target(
-            maps={**target.maps, "coarse": torch.cat(drawn[:-1], 1)},
-            weight={**target.weight, "coarse": weight.repeat(1, len(drawn) - 1)[..., None, None]},
+            maps={**target.maps, "coarse": coarse},
+            weight={**target.weight, "coarse": weight.repeat(1, len(rows))[..., None, None]},
         )
 
-    def _drawn(self, cell: Tensor, weight: Tensor, width: int) -> Tensor:
-        """(B, K, H, W)."""
+    def _lines(self, cell: Tensor, weight: Tensor, width: int) -> tuple[Tensor, Tensor]:
+        """(B, K, H) and (B, K, W): what windows around cells are products of, the first times the weight."""
         taps = cell.new_tensor(window_taps(width))
         lines = []
         for axis, size in enumerate((self.grid.width, self.grid.height)):
             at = torch.arange(size, dtype=cell.dtype, device=cell.device) - cell[..., axis, None] + width // 2
             lines.append(taps[at.clamp(0, width - 1).long()] * ((at >= 0) & (at < width)))
-        return outer(lines[1] * weight[..., None], lines[0])
+        return lines[1] * weight[..., None], lines[0]
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells of the finest maps; see `Heatmap.decode`."""

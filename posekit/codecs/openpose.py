@@ -10,9 +10,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, outer, peak
+from posekit.codecs.cells import in_bands, mirrored, outer
 from posekit.codecs.heatmap import gaussian_lines
+from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OnGrid
+from posekit.codecs.ranking import peak
 from posekit.codecs.refine import refine_parabola, refine_quarter
 from posekit.codecs.single import one_pose
 from posekit.geometry.grid import AnyGrid
@@ -83,8 +85,7 @@ class OpenPose(OnGrid):
 
         A map counts where every person of the image has that point, since an unlabelled one could be anywhere, and
         where one of them at least is seen in it; the background where every person has all points; a field where every
-        person has both ends. Slots that hold no person are not looked at. Every person is drawn alone before they are
-        joined: that takes N times the memory of the maps, (B, N, K, H, W) and (B, N, bones, H, W).
+        person has both ends. Slots that hold no person are not looked at.
 
         Args:
             instances: any number of slots an image, K points.
@@ -98,62 +99,88 @@ class OpenPose(OnGrid):
             ValueError: no slot an image, or another number of points.
         """
         xy, known, people = labelled(instances, self.points)
-        seen, hills = self._hills(xy, known)
+        rows, columns, _ = gaussian_lines(xy, self.grid, self.gaussian)
+        # The highest cell of a product of lines is the product of their highest.
+        seen = known & (rows.amax(-1) * columns.amax(-1) >= CUT)
         complete = (known | ~people[..., None]).all(1) & people.any(1, keepdim=True)
         counts = complete & seen.any(1)
         behind = complete.all(-1, keepdim=True) & counts.any(-1, keepdim=True)
         weight = torch.cat((counts, behind), dim=-1).to(xy.dtype)
-        background = 1 - hills.amax(1, keepdim=True)
-        # A map that is not known says nothing, so it shows nothing.
-        maps = {"heatmap": torch.cat((hills, background), 1) * weight[..., None, None], "xy": xy}
+        maps = {"heatmap": self._gaussians(rows * known[..., None], columns, weight[..., None, None]), "xy": xy}
         weights = {"heatmap": weight[..., None, None], "xy": seen[..., None].to(xy.dtype)}
         if self.bones:
             maps["paf"], weights["paf"] = self._fields(xy, known, people)
         return Target(maps=maps, weight=weights)
 
-    def _hills(self, xy: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """Whose point is seen in the map (B, N, K), and the maps of all people (B, K, H, W)."""
-        rows, columns, _ = gaussian_lines(xy, self.grid, self.gaussian)
-        # The highest cell of a product of lines is the product of their highest.
-        seen = known & (rows.amax(-1) * columns.amax(-1) >= CUT)
-        each = outer(rows * known[..., None], columns)
-        if self.form == "paper":
-            return seen, each.amax(1)
-        return seen, (each * (each >= CUT)).sum(1).clamp_max(1.0)
+    def _gaussians(self, rows: Tensor, columns: Tensor, weight: Tensor) -> Tensor:
+        """(B, K + 1, H, W) maps of all people, from lines (B, N, K, H) and (B, N, K, W), and the background after them.
+
+        A map that is not known, with a weight (B, K + 1, 1, 1) of 0, says nothing, so it shows nothing.
+        """
+
+        def draw(band: slice) -> Tensor:
+            each = outer(rows[..., band], columns)
+            if self.form == "paper":
+                maps = each.amax(1)
+            else:
+                maps = torch.where(each >= CUT, each, 0.0).sum(1).clamp_max(1.0)
+            return torch.cat((maps, 1 - maps.amax(1, keepdim=True)), 1).mul_(weight)
+
+        return in_bands(draw, self.grid.height, columns.numel())
 
     def _fields(self, xy: Tensor, known: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
         """``paf`` and its weight."""
         first, last = ([bone[end] for bone in self.bones] for end in (0, 1))
         both = known[..., first] & known[..., last]
-        unit, on = self._bones(xy[..., first, :], xy[..., last, :])
-        on = (on & both[..., None, None]).to(xy.dtype)
-        field = torch.einsum("bnlhw,bnlc->blchw", on, unit) / on.sum(1).clamp_min(1.0)[:, :, None]
         counts = (both | ~people[..., None]).all(1) & people.any(1, keepdim=True)
-        weight = counts.to(xy.dtype).repeat_interleave(2, dim=1)[..., None, None]
-        return field.flatten(1, 2) * weight, weight
+        start, end = xy[..., first, :], xy[..., last, :]
+        length = (end - start).norm(dim=-1, keepdim=True)
+        unit = (end - start) / length.clamp_min(SHORTEST)
+        drawn = both & (length[..., 0] >= SHORTEST) & counts[:, None]
+        # A bone that is not drawn has no cell within less than nothing.
+        reach = torch.where(drawn, self.thickness, -1.0)[..., None, None]
+        ux, uy = unit[..., 0, None, None], unit[..., 1, None, None]
 
-    def _bones(self, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-        """Directions (B, N, bones, 2) of bones and the cells on them (B, N, bones, H, W)."""
+        def draw(rows: slice) -> Tensor:
+            on = self._on_bones(start, end, reach, rows)
+            people_there = on.sum(1, dtype=xy.dtype).clamp_min_(1.0)
+            axes = [torch.where(on, along, 0.0).sum(1).div_(people_there) for along in (ux, uy)]
+            return torch.stack(axes, 2).flatten(1, 2)
+
+        field = in_bands(draw, self.grid.height, 2 * drawn.numel() * self.grid.width)
+        return field, counts.to(xy.dtype).repeat_interleave(2, dim=1)[..., None, None]
+
+    def _on_bones(self, start: Tensor, end: Tensor, reach: Tensor, rows: slice) -> Tensor:
+        """(B, N, bones, rows, W) bool: the cell lies on a bone from ``start`` to ``end`` (B, N, bones, 2).
+
+        Everything about a cell is a sum or a product of a number of its column and one of its row.
+        """
         x, y = self.grid.axes(start)
         way = end - start
         length = way.norm(dim=-1, keepdim=True)
         unit = way / length.clamp_min(SHORTEST)
-        # Columns (..., 1, W) and rows (..., H, 1) as seen from the start.
-        across, down = (x - start[..., :1])[..., None, :], (y - start[..., 1:])[..., :, None]
-        ux, uy = unit[..., 0, None, None], unit[..., 1, None, None]
-        on = (across * uy - down * ux).abs() <= self.thickness
+        # Columns (..., W) and rows (..., rows) as seen from the start.
+        across, down = x - start[..., :1], y[rows] - start[..., 1:]
+        ux, uy = unit[..., :1], unit[..., 1:]
+        on: Tensor = ((across * uy)[..., None, :] - (down * ux)[..., None]).abs_() <= reach
         if self.form == "paper":
-            along = across * ux + down * uy
-            on = on & (along >= 0) & (along <= length[..., None])
-        else:
-            low, high = way.clamp(max=0) - self.thickness, way.clamp(min=0) + self.thickness
-            on = on & (across >= low[..., 0, None, None]) & (across <= high[..., 0, None, None])
-            on = on & (down >= low[..., 1, None, None]) & (down <= high[..., 1, None, None])
-        return unit, on & (length >= SHORTEST)[..., None]
+            along = (across * ux)[..., None, :] + (down * uy)[..., None]
+            on &= (along >= 0) & (along <= length[..., None])
+            return on
+        low, high = way.clamp(max=0) - self.thickness, way.clamp(min=0) + self.thickness
+        beside = (across >= low[..., :1]) & (across <= high[..., :1])
+        level = (down >= low[..., 1:]) & (down <= high[..., 1:])
+        on &= beside[..., None, :]
+        on &= level[..., None]
+        return on
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells, for crops with one person.
@@ -165,9 +192,8 @@ class OpenPose(OnGrid):
         Returns:
             Poses (B, 1, K): image pixels; the score is the map's value at its highest cell, clamped to [0, 1].
         """
-        heatmap = maps["heatmap"][:, : self.points]
-        cell, value = peak(heatmap)
-        return one_pose(self.grid.pixels(self._refined(heatmap, cell).to(value.dtype)), value)
+        cell, value = (found[:, : self.points] for found in peak(maps["heatmap"]))
+        return one_pose(self.grid.pixels(self._refined(maps["heatmap"], cell).to(value.dtype)), value)
 
     def _refined(self, heatmap: Tensor, cell: Tensor) -> Tensor:
         if self.refine == "parabola":

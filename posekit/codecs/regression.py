@@ -8,6 +8,7 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
+from posekit.codecs.inverse import target_map
 from posekit.codecs.single import inside_image, one_depth, one_labelled, one_pose
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -82,9 +83,13 @@ class Regression:
         factor, start = self._frame
         return to_pixels((coords - start) / factor, self.size, self.compat == "ratio")
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps and ``xy`` (B, 1, K, 2) in image pixels."""
         return {**maps, "xy": self._pixels(maps["coords"])[:, None]}
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Image pixels, with score 1: this representation says nothing about its certainty.

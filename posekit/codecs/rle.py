@@ -2,12 +2,14 @@
 
 from typing import Annotated, Literal
 
+import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
+from posekit.codecs.inverse import SURE, target_map
 from posekit.codecs.regression import (
     Size,
     depth_fractions,
@@ -80,10 +82,16 @@ class Rle:
         height, width = self.size
         return sigma * sigma.new_tensor((width, height))
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
         xy = to_pixels(maps["coords"], self.size, self.compat == "ratio")
         return {**maps, "xy": xy[:, None], "spread": self._spread(maps["sigma"].sigmoid())[:, None]}
+
+    def perfect(self, target: Target) -> Maps:
+        """The places of the target, and the spread of a network that is sure, since a target has none."""
+        maps = {name: target_map(target, name, self.kind) for name in self.shapes if "sigma" not in name}
+        pairs = (("coords", "sigma"), ("depth", "depth_sigma"))
+        return maps | {sigma: torch.full_like(maps[place], SURE) for place, sigma in pairs if place in maps}
 
     def decode(self, maps: Maps) -> Poses:
         """Image pixels with their spread; the score is ``1 - sigmoid(sigma)``, the mean of both axes.

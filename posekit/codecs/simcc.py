@@ -11,7 +11,9 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, sane
-from posekit.codecs.refine import refine_line
+from posekit.codecs.dark import refine_line
+from posekit.codecs.inverse import log_of, target_map
+from posekit.codecs.ranking import first_highest
 from posekit.codecs.regression import Size
 from posekit.codecs.single import inside_image, levels, one_depth, one_labelled, one_pose
 from posekit.geometry.grid import Grid, RatioGrid
@@ -121,9 +123,13 @@ class SimCC:
         rest = self.smoothing / max(bins - 1, 1)
         return torch.where(hit, 1 - self.smoothing, rest).to(center.dtype), hit.any(-1)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest bin has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """Logarithms of the distributions; a Gaussian that ends at the border is made to sum to 1 by the softmax."""
+        return {name: log_of(target_map(target, name, self.kind)) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """The bins of each axis, refined.
@@ -145,8 +151,10 @@ class SimCC:
 
     def _peak(self, logits: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """(B, K) bins, whole or between, and (B, K) the probability there over that of a perfect answer."""
-        probability = sane(logits).softmax(-1)
-        top, chosen = probability.max(-1)
+        clean = sane(logits)
+        # The highest logit and not the highest probability: these round, and may then be equal.
+        probability, chosen = clean.softmax(-1), first_highest(clean)[1]
+        top = probability.gather(-1, chosen[..., None])[..., 0]
         best = 1 - self.smoothing if self.target == "smoothed" else min(1.0, 1 / (sigma * math.sqrt(2 * math.pi)))
         said = (logits == logits).any(-1)
         return self._place(probability, chosen, sigma), (top / best).clamp(max=1.0) * said

@@ -1,6 +1,7 @@
 """Unbiased data processing: Gaussians on a grid of unit length, and a disc with the way to its middle in every cell."""
 
 import math
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import torch
@@ -10,13 +11,19 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import at_cell, mirrored, outer, peak, picked, sane
+from posekit.codecs.cells import finite, mirrored, mirrored_pairs, outer, picked, within
+from posekit.codecs.dark import refine_dark_udp
 from posekit.codecs.heatmap import gaussian_lines, map_target
+from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OneMap, OnGrid
-from posekit.codecs.refine import refine_dark_udp, window, window_width
+from posekit.codecs.ranking import peak
 from posekit.codecs.single import inside_image, one_labelled, one_pose
+from posekit.codecs.smoothing import blurred, constant, odd, window, window_cells, window_width
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
+
+MOST = 1e6
+"""A cell of a disc above that says nothing."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -57,9 +64,13 @@ class Udp(OneMap):
         weight = known.to(xy.dtype)
         return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells; see `Heatmap.decode`."""
@@ -136,9 +147,13 @@ class UdpCombined(OnGrid):
             },
         )
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps: a highest cell has no gradient."""
         return dict(maps)
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Where the offsets lead.
@@ -150,35 +165,41 @@ class UdpCombined(OnGrid):
             Poses (B, 1, K): image pixels; the score is the smoothed disc at its highest cell over what smoothing leaves
             of a perfect one, or the share of the disc's votes in the 3x3 cells around the most.
         """
-        disc = torch.nan_to_num(sane(maps["disc"]), 0.0).clamp_min(0.0)
-        disc = torch.where(disc > 1e6, 0.0, disc)
-        offset = torch.nan_to_num(maps["offset"].to(disc.dtype), 0.0, 0.0, 0.0)
+        disc = maps["disc"].to(torch.promote_types(maps["disc"].dtype, torch.float32))
+        disc = torch.where((disc > 0) & (disc <= MOST), disc, 0.0)
         if self.merge == "votes":
-            return self._voted(disc, offset)
+            return self._voted(disc, finite(maps["offset"].to(disc.dtype)))
         cells = self.grid.scale[0]
         smoothing = odd(self.blur / cells)
         cell, value = peak(blurred(disc, smoothing))
         value = value / disc_left(self.radius / cells, smoothing)
-        width = odd(self.offset_blur / cells)
-        lead = self._averaged(disc, offset, cell, width) if self.merge == "near" else blurred(offset, width)
-        step = at_cell(lead, cell) * self.radius
+        step = self._lead(disc, maps["offset"], cell, odd(self.offset_blur / cells)) * self.radius
         return one_pose(self.grid.pixels(cell.to(value.dtype)) + step, value)
 
-    def _averaged(self, disc: Tensor, offset: Tensor, cell: Tensor, width: int) -> Tensor:
-        """(B, 2K, H, W) what the offsets around say of a cell: where each leads, seen from here, by its disc's weight.
+    def _lead(self, disc: Tensor, offset: Tensor, cell: Tensor, width: int) -> Tensor:
+        """(B, K, 2) where the cells in a window around each point's cell lead, in radii from the cell.
 
-        A cell further left leads further right. A plain mean forgets that, and is off wherever the window and the disc
-        are not the same all around.
+        For ``near`` the mean of the places that they lead to, by their disc's weight: a cell further left leads further
+        right. A plain mean of the offsets forgets that, and is off wherever the window and the disc are not the same
+        all around; for ``peak`` it is what was published.
         """
-        B, K, H, W = disc.shape
-        ways = offset.reshape(B, K, 2, H, W)
-        x, y = (axis / self.radius for axis in self.grid.axes(disc))
-        ends = torch.stack((ways[:, :, 0] + x, ways[:, :, 1] + y[:, None]), dim=2) * disc[:, :, None]
-        weight = blurred(disc, width)[:, :, None]
-        mean = blurred(ends.flatten(1, 2), width).reshape(B, K, 2, H, W) / weight.clamp_min(1e-9)
-        lead = mean - torch.stack((x.expand(H, W), y[:, None].expand(H, W)))
+        steps, taps = (constant(value, disc) for value in window_cells(width))
+        at = cell[:, :, None] + steps
+        inside = within(at, self.grid.shape)
+        near = torch.where(inside[..., None], at, cell[:, :, None])
+        number = (near[..., 1] * self.grid.width + near[..., 0]).long()
+        offsets = finite(picked(offset, number.repeat_interleave(2, 1)).to(disc.dtype)).unflatten(1, (-1, 2))
+        share = taps * inside
+        if self.merge == "peak":
+            mean: Tensor = (offsets * share[:, :, None]).sum(-1)
+            return mean
+        share = share * picked(disc, number)
+        total = share.sum(-1)
+        reach = steps * (steps.new_tensor(self.grid.scale) / self.radius)
+        mean = ((offsets + reach.T) * share[:, :, None]).sum(-1) / total.clamp_min(1e-9)[..., None]
         # Where nothing around is part of a disc, the cell's own offset is all there is.
-        return torch.where(weight > 1e-6, lead, ways).flatten(1, 2)
+        own = offsets[..., len(taps) // 2]
+        return torch.where(total[..., None] > 1e-6, mean, own)
 
     def _voted(self, disc: Tensor, offset: Tensor) -> Poses:
         (sx, sy), (B, _, H, W) = self.grid.scale, offset.shape
@@ -190,35 +211,11 @@ class UdpCombined(OnGrid):
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror the maps and negate the ways along x; exact on an `AlignedGrid`."""
-        both = [i for k in order for i in (2 * k, 2 * k + 1)]
-        offset = mirrored(maps["offset"], tuple(both), self.grid)
-        sign = offset.new_tensor((-1.0, 1.0)).repeat(self.points)[:, None, None]
-        return {"disc": mirrored(maps["disc"], order, self.grid), "offset": offset * sign}
+        offset = mirrored_pairs(maps["offset"], order, self.grid)
+        return {"disc": mirrored(maps["disc"], order, self.grid), "offset": offset}
 
 
-def odd(width: float) -> int:
-    """The odd number of cells nearest to ``width``, at least 1."""
-    return 2 * max(0, round((width - 1) / 2)) + 1
-
-
-def blurred(maps: Tensor, width: int) -> Tensor:
-    """(B, C, H, W) smoothed with the Gaussian window of ``width`` cells, as if zeros lay around the map."""
-    if width == 1:
-        return maps
-    # Products with band matrices: on maps of this size many times faster than convolutions of one channel.
-    H, W = maps.shape[-2:]
-    return bands(H, width, maps) @ maps @ bands(W, width, maps)
-
-
-def bands(size: int, width: int, like: Tensor) -> Tensor:
-    """(size, size): multiplied with a line of cells it smooths it."""
-    taps = like.new_tensor([*window(width), 0.0])
-    cells = torch.arange(size, device=like.device)
-    apart = cells[:, None] - cells + width // 2
-    # What lies beyond the window reads the zero behind it.
-    return taps.index_select(0, torch.where((apart >= 0) & (apart < width), apart, width).flatten()).reshape(size, size)
-
-
+@lru_cache
 def disc_left(radius: float, width: int) -> float:
     """What smoothing with a window leaves of the middle of a disc of 1; both in cells."""
     reach = width // 2

@@ -9,13 +9,16 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, outer, peak, picked, sane
-from posekit.codecs.expectation import inside_cells, line_moments, spread_pixels
+from posekit.codecs.cells import LOWEST, bell, mirrored, outer, picked, sane
+from posekit.codecs.expectation import inside_cells, line_moments, softmax_lines, spread_pixels
 from posekit.codecs.heatmap import gaussian_lines
+from posekit.codecs.inverse import soft_argmax_volumes, target_map
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.refine import FLOOR, refined, window_width
+from posekit.codecs.ranking import peak
+from posekit.codecs.refine import parabola_step, refined
 from posekit.codecs.regression import depth_fractions
 from posekit.codecs.single import levels, one_depth, one_labelled, one_pose
+from posekit.codecs.smoothing import window_width
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -81,9 +84,13 @@ class Heatmap3d(OnGrid):
             },
         )
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw ``volume`` and ``heatmap`` (B, K, H, W), its highest value over the depths."""
         return {**maps, "heatmap": deepened(maps["volume"], self.points).amax(2)}
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells.
@@ -94,7 +101,7 @@ class Heatmap3d(OnGrid):
         Returns:
             Poses (B, 1, K) with depths: image pixels and the data's unit; the score is the value of the highest cell.
         """
-        volume = deepened(sane(maps["volume"]), self.points)
+        volume = deepened(maps["volume"], self.points)
         # The depths of a point as one tall map: its highest cell is the highest of the volume.
         tall, value = peak(volume.flatten(2, 3))
         level, row = tall[..., 1] // self.grid.height, tall[..., 1] % self.grid.height
@@ -109,15 +116,12 @@ class Heatmap3d(OnGrid):
     def _between(self, volume: Tensor, cell: Tensor, level: Tensor) -> Tensor:
         """(B, K) layers, whole or between: the top of the parabola through three logarithms."""
         if self.refine == "none":
-            return level.to(volume.dtype)
+            return level.to(torch.promote_types(volume.dtype, torch.float32))
         number = (cell[..., 1] * self.grid.width + cell[..., 0])[..., None]
         around = (level[..., None] + torch.arange(-1, 2, device=level.device)).clamp(0, self.bins - 1)
         size = self.grid.height * self.grid.width
-        below, here, above = picked(volume.flatten(2, 3), around * size + number).clamp_min(FLOOR).log().unbind(-1)
-        bend = below - 2 * here + above
-        curved = (bend < -1e-6) & (level > 0) & (level < self.bins - 1)
-        step = 0.5 * (below - above) / torch.where(curved, bend, -1.0)
-        between: Tensor = level + torch.where(curved, step, 0.0).clamp(-0.5, 0.5)
+        below, here, above = sane(picked(volume.flatten(2, 3), around * size + number)).unbind(-1)
+        between: Tensor = level + parabola_step(below, here, above, (level > 0) & (level < self.bins - 1))
         return between
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
@@ -176,12 +180,14 @@ class Integral3d(OnGrid):
     def _moments(self, volume: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, K, 2) mean and variance in cells, and (B, K) mean depth from -0.5 to 0.5."""
         deep = deepened(sane(volume), self.points)
-        weight = (self.beta * deep.flatten(2)).softmax(-1).reshape(deep.shape)
+        if self.beta != 1:
+            deep = deep * self.beta
+        weight = deep.flatten(2).softmax(-1).reshape(deep.shape)
         mean, variance = line_moments(weight.sum((2, 3)), weight.sum((2, 4)))
         level, _ = line_moments(weight.sum((3, 4)))
         return mean, variance, (level[..., 0] + 0.5) / self.bins - 0.5
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw ``volume``, ``xy`` and ``spread`` (B, 1, K, 2) in image pixels, and ``depth`` (B, K, 1)."""
         mean, variance, depth = self._moments(maps["volume"])
         return {
@@ -191,11 +197,22 @@ class Integral3d(OnGrid):
             "depth": depth[..., None],
         }
 
+    def perfect(self, target: Target) -> Maps:
+        """A Gaussian of one cell around each place, whose mean it is; at the root's depth where none is known."""
+        xy, depth = (target_map(target, name, self.kind) for name in ("xy", "depth"))
+        level = (depth + 0.5) * self.bins - 0.5
+        return {"volume": soft_argmax_volumes(xy[:, 0], self.grid, self.beta, level, self.bins)}
+
     def decode(self, maps: Maps) -> Poses:
         """Means, with depths; the score falls from 1 with the spread: 1 / (1 + spread in cells)."""
-        mean, variance, depth = self._moments(maps["volume"])
-        said = (maps["volume"] == maps["volume"]).flatten(2).any(-1).reshape(-1, self.points, self.bins).any(-1)
-        score = said / (1 + variance.sum(-1).clamp_min(0).sqrt())
+        # The depths of a point as one tall map, whose rows are those of all depths after one another.
+        tall = deepened(maps["volume"], self.points).flatten(2, 3)
+        columns, rows, _, top = softmax_lines(tall, self.beta)
+        deep = rows.reshape(*rows.shape[:2], self.bins, self.grid.height)
+        mean, variance = line_moments(columns, deep.sum(2))
+        depth = (line_moments(deep.sum(3))[0][..., 0] + 0.5) / self.bins - 0.5
+        known = top > 0.1 * LOWEST
+        score = known / (1 + variance.sum(-1).clamp_min(0).sqrt())
         spread = spread_pixels(variance, self.grid)
         return one_pose(self.grid.pixels(mean), score, spread, depth * self.depth)
 

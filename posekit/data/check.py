@@ -1,22 +1,25 @@
-"""Everything that can be wrong with labelled data without stopping a reader, told with its place and the fix."""
+"""Everything that can be wrong with labelled data, with its place and the fix."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.data.all_faults import read_with_faults
 from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError, listed
 from posekit.data.image_check import check_pixels
-from posekit.data.readers import read
-from posekit.geometry.boxes import extent
+from posekit.data.named import named
+from posekit.data.suspicions import suspicions
+from posekit.data.unusable import FIX, listed_rows, unusable_boxes
 from posekit.geometry.keypoints import INSTANCE
+from posekit.geometry.skeleton import MIRROR_FIX, side_faults
 
 Severity = Literal["error", "warning", "info"]
 Mask = NDArray[np.bool_]
@@ -35,6 +38,7 @@ class Finding:
         image: path of the first image concerned, or empty.
         annotation: number of the first annotation concerned, or ``None``.
         count: how often it occurs.
+        code: one word for the kind.
     """
 
     severity: Severity
@@ -44,9 +48,28 @@ class Finding:
     image: str = ""
     annotation: int | None = None
     count: int = 1
+    code: str = ""
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.file}: {self.what}" + (f"; {self.fix}" if self.fix else "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """What was found in one file.
+
+    Args:
+        findings: errors first; empty where all is well.
+        dataset: what is sound of the data; ``None`` where nothing can be read.
+    """
+
+    findings: list[Finding]
+    dataset: Dataset | None
+
+    @property
+    def errors(self) -> int:
+        """How many kinds of errors there are."""
+        return sum(finding.severity == "error" for finding in self.findings)
 
 
 def check(
@@ -68,46 +91,126 @@ def check(
     Returns:
         One finding for each kind of fault, errors first; empty where all is well.
     """
-    if isinstance(target, Path | str):
+    if isinstance(target, Dataset):
+        return _sorted(_found(target, pixels))
+    return inspect(target, images, category, split, pixels).findings
+
+
+def inspect(
+    path: Path | str,
+    images: Path | None = None,
+    category: str | None = None,
+    split: str | None = None,
+    pixels: bool = True,
+    skeleton: str | None = None,
+) -> Report:
+    """Read a label file past its faults, once, and look for more in what is sound.
+
+    Args:
+        path: of the file.
+        images: as in `read`.
+        category: as in `read`.
+        split: as in `read`.
+        pixels: whether every image is opened.
+        skeleton: as in `posekit.data.named.read_named`.
+    """
+    dataset, faults = read_with_faults(path, images=images, category=category, split=split)
+    if dataset is not None:
         try:
-            target = read(target, images=images, category=category, split=split)
+            dataset = named(dataset, skeleton)
         except DataError as error:
-            file, _, what = str(error).partition(": ")
-            return [Finding("error", file, what or file)]
-    found = [*_labels(target), *(_images(target) if pixels else ())]
-    return sorted(found, key=lambda f: ("error", "warning", "info").index(f.severity))
+            faults.append(DataError(f"{path}: {error}"))
+    found = [_refused(fault) for fault in faults]
+    if dataset is not None:
+        found += _found(dataset, pixels)
+    if any(fault.key in _OF_SIDES for fault in faults):
+        found = [finding for finding in found if finding.code != "sides"]
+    return Report(_sorted(found), dataset)
+
+
+_OF_SIDES = ("flip_pairs", "flip_idx", "kpt_names")
+"""What sides are known from: where it is at fault, that they are unknown is no news."""
+
+
+def _sorted(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.severity))
+
+
+def _refused(fault: DataError) -> Finding:
+    """What a reader refuses, as a finding."""
+    file, _, what = str(fault).partition(": ")
+    first: Any = fault.entries[0] if fault.entries else {}
+    number = first.get("id") if fault.key != "id" else None
+    return Finding(
+        severity="error",
+        file=file,
+        what=what or file,
+        annotation=number if isinstance(number, int) and "image_id" in first else None,
+        count=max(1, len(fault.entries)),
+        code=fault.key or "file",
+    )
+
+
+def _found(dataset: Dataset, pixels: bool) -> list[Finding]:
+    return [*_labels(dataset), *_sides(dataset), *(_images(dataset) if pixels else ())]
+
+
+# Contradictions that make boxes or points lie outside their images: then only the cause is reported.
+_CAUSES = ("box_corners", "box_centres", "box_axes", "point_axes", "point_units", "point_origin", "fractions")
 
 
 def _labels(dataset: Dataset) -> Iterator[Finding]:
     """Faults that the arrays show."""
-    labelled, learnt = dataset.visibility > 0, dataset.role == INSTANCE
-    width, height, known = _sizes(dataset)
+    yield from _twice_numbered(dataset)
+    bad = unusable_boxes(dataset)
+    if len(bad):
+        yield _rows(dataset, bad, "error", "box", f"{len(bad)} boxes have no width or no height", FIX)
+    doubts = suspicions(dataset)
+    for doubt in doubts:
+        found = _rows(dataset, doubt.rows, doubt.severity, doubt.code, "", doubt.fix)
+        yield replace(found, what=doubt.what)
+    if not any(doubt.code in _CAUSES for doubt in doubts):
+        yield from _places(dataset, bad)
+    yield from _emptiness(dataset, dataset.visibility > 0)
+
+
+def _twice_numbered(dataset: Dataset) -> Iterator[Finding]:
     numbers, counts = np.unique(dataset.annotation_id, return_counts=True)
-    twice = np.isin(dataset.annotation_id, numbers[counts > 1])
-    yield from _rows(dataset, twice, "error", "annotations have an id that another has too", "number them anew")
-    flat = learnt & (extent(dataset.boxes).min(1) <= 0)
-    yield from _rows(dataset, flat, "error", "boxes have no width or no height", "draw them around the instance")
+    rows = np.flatnonzero(np.isin(dataset.annotation_id, numbers[counts > 1]))
+    if len(rows):
+        what = f"{len(rows)} annotations have an id that another has too"
+        yield _rows(dataset, rows, "error", "id", what, "number them anew")
+
+
+def _places(dataset: Dataset, flat: NDArray[np.int64]) -> Iterator[Finding]:
+    """Boxes and points outside their image, or where missing points are put."""
+    labelled = dataset.visibility > 0
+    width, height, known = _sizes(dataset)
     x0, y0, x1, y1 = dataset.boxes.T
-    out = learnt & known & ~flat & ((x0 < -1) | (y0 < -1) | (x1 > width + 1) | (y1 > height + 1))
-    yield from _rows(dataset, out, "warning", "boxes reach outside the image", "clip them, or check the image's size")
+    learnt = dataset.role == INSTANCE
+    learnt[flat] = False
+    out = learnt & known & ((x0 < -1) | (y0 < -1) | (x1 > width + 1) | (y1 > height + 1))
     corner = (labelled & (dataset.xy <= 0.5).all(-1)).any(1)
-    yield from _rows(
-        dataset,
-        corner,
-        "warning",
-        "annotations have labelled points at (0, 0)",
-        "is that a missing point? give it visibility 0",
-    )
     x, y = dataset.xy[..., 0], dataset.xy[..., 1]
     away = (x < 0) | (y < 0) | (x > width[:, None]) | (y > height[:, None])
-    yield from _rows(
-        dataset,
-        (labelled & away).any(1) & known & ~corner,
-        "warning",
-        "annotations have labelled points outside the image",
-        "give them visibility 0, or check the image's size",
-    )
-    yield from _emptiness(dataset, labelled)
+    for bad, code, what, fix in (
+        (out, "box_outside", "boxes reach outside the image", "clip them, or check the image's size"),
+        (
+            corner,
+            "point_at_zero",
+            "annotations have labelled points at (0, 0)",
+            "is that a missing point? give it visibility 0",
+        ),
+        (
+            (labelled & away).any(1) & known & ~corner,
+            "point_outside",
+            "annotations have labelled points outside the image",
+            "give them visibility 0, or check the image's size",
+        ),
+    ):
+        rows = np.flatnonzero(bad)
+        if len(rows):
+            yield _rows(dataset, rows, "warning", code, f"{len(rows)} {what}", fix)
 
 
 def _sizes(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], Mask]:
@@ -116,25 +219,25 @@ def _sizes(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], Mask
     return sizes[:, 0], sizes[:, 1], sizes[:, 0] > 0
 
 
-def _rows(dataset: Dataset, bad: Mask, severity: Severity, what: str, fix: str) -> Iterator[Finding]:
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        numbers = dataset.annotation_id[rows].tolist()
-        yield Finding(
-            severity=severity,
-            file=dataset.file,
-            what=f"{len(rows)} {what}: ids {listed(list(dict.fromkeys(numbers)))}",
-            fix=fix,
-            image=dataset.images[dataset.image[rows[0]]].path,
-            annotation=int(numbers[0]),
-            count=len(rows),
-        )
+def _rows(dataset: Dataset, rows: NDArray[Any], severity: Severity, code: str, what: str, fix: str) -> Finding:
+    """A finding about rows of a data set, with their ids."""
+    return Finding(
+        severity=severity,
+        file=dataset.file,
+        what=f"{what}: ids {listed_rows(dataset, rows)}",
+        fix=fix,
+        image=dataset.images[int(dataset.image[rows[0]])].path,
+        annotation=int(dataset.annotation_id[rows[0]]),
+        count=len(rows),
+        code=code,
+    )
 
 
 def _emptiness(dataset: Dataset, labelled: Mask) -> Iterator[Finding]:
-    """What is missing: labels, points, instances, mirror pairs."""
+    """What is missing: labels, points, instances."""
     if not len(dataset):
-        yield Finding("error", dataset.file, "no instance has a labelled point", "label some, or name another file")
+        what, fix = "no instance has a labelled point", "label some, or name another file"
+        yield Finding("error", dataset.file, what, fix, code="empty")
         return
     never = [p for p, n in zip(dataset.skeleton.points, labelled[dataset.rows].sum(0), strict=True) if not n]
     if never:
@@ -144,19 +247,27 @@ def _emptiness(dataset: Dataset, labelled: Mask) -> Iterator[Finding]:
             f"{len(never)} points are labelled nowhere: {listed(never)}",
             "they cannot be learnt; label some, or take them out of the category",
             count=len(never),
+            code="point_missing",
         )
-    without = ~labelled.any(1)
-    yield from _rows(dataset, without, "info", "annotations have no labelled point and are ignored", "")
+    without = np.flatnonzero(~labelled.any(1))
+    if len(without):
+        what = f"{len(without)} annotations have no labelled point and are ignored"
+        yield _rows(dataset, without, "info", "unlabelled", what, "")
     bare = dataset.scenes - len(np.unique(dataset.image))
     if bare:
-        yield Finding("info", dataset.file, f"{bare} of {dataset.scenes} images have no annotation", count=bare)
-    if not dataset.skeleton.flippable:
-        yield Finding(
-            "warning",
-            dataset.file,
-            "nothing is known of left and right, so images are not flipped in training",
-            "give the category flip_pairs (empty where flipping needs no swap), or name points left_.../right_...",
-        )
+        what = f"{bare} of {dataset.scenes} images have no annotation"
+        yield Finding("info", dataset.file, what, count=bare, code="image_bare")
+
+
+def _sides(dataset: Dataset) -> Iterator[Finding]:
+    """What is doubtful about left and right."""
+    faults = side_faults(dataset.skeleton)
+    for fault in faults:
+        what, _, fix = fault.rpartition("; ")
+        yield Finding("warning", dataset.file, what, fix, code="sides")
+    if not faults and not dataset.skeleton.flippable and len(dataset):
+        what = "nothing is known of left and right, so images are not flipped in training"
+        yield Finding("warning", dataset.file, what, MIRROR_FIX, code="sides")
 
 
 def _images(dataset: Dataset) -> Iterator[Finding]:
@@ -172,49 +283,9 @@ def _images(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             severity=severity,
             file=dataset.file,
-            what=f"{len(concerned)} {what}: {listed(concerned)}",
+            what=f"{len(concerned)} {what}: {listed([' '.join(path.split()) for path in concerned])}",
             fix=fix,
             image=concerned[0],
             count=len(concerned),
+            code="image",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A data set in numbers.
-
-    Args:
-        images: how many.
-        instances: that can be learnt from.
-        ignored: regions to ignore.
-        labelled: name of each point to how many instances have it labelled.
-        hidden: name of each point to how many of these are hidden.
-        box_sides: smallest, median and largest longer side of a box, pixels; zeros where there is none.
-    """
-
-    images: int
-    instances: int
-    ignored: int
-    labelled: dict[str, int]
-    hidden: dict[str, int]
-    box_sides: tuple[float, float, float]
-
-
-def figures(dataset: Dataset) -> Figures:
-    """Count what a data set holds."""
-    visibility, sides = dataset.visibility[dataset.rows], extent(dataset.boxes[dataset.rows]).max(-1, initial=0)
-    points = dataset.skeleton.points
-
-    def per_point(mask: Mask) -> dict[str, int]:
-        return dict(zip(points, mask.sum(0).tolist(), strict=True))
-
-    pick: Sequence[Callable[[NDArray[np.floating]], float]] = (np.min, np.median, np.max)
-    low, middle, high = (float(f(sides)) if len(sides) else 0.0 for f in pick)
-    return Figures(
-        images=dataset.scenes,
-        instances=len(dataset),
-        ignored=int((dataset.role != INSTANCE).sum()),
-        labelled=per_point(visibility > 0),
-        hidden=per_point(visibility == 1),
-        box_sides=(low, middle, high),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,10 +74,8 @@ def read_skeleton(file: Path, category: Entry) -> tuple[Skeleton, tuple[str, ...
             bones=bones,
             sigmas=_sigmas(category, points),
             namesake=namesake(points),
+            symmetry=category.get("symmetry"),
         )
-        if category.get("symmetry") is not None:
-            skeleton = dataclasses.replace(skeleton, symmetry=category["symmetry"])
-            said += (f"symmetry, from the file: {skeleton.symmetry}",)
     except ValueError as error:
         raise DataError(f"{file}: category {shown(category.get('name'))}: {plain(error)}") from None
     return skeleton, said

@@ -9,13 +9,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.data import jpeg
+from posekit.data.bit_depth import declared_bits, decode_deep, tiff_samples
 from posekit.data.errors import DataError
 
 Image = NDArray[np.uint8]
 
 
+class ImageError(DataError):
+    """An image cannot be used; ``many`` says why of several images, and ``fix`` what to do about them."""
+
+    many: str = ""
+    fix: str = ""
+
+
+def _error(name: str, what: str, many: str, fix: str) -> ImageError:
+    """The error of one image; ``{it}`` in the fix stands for it, or for several."""
+    # Made of one text alone, so that it survives the transfer from a worker process.
+    error = ImageError(f"{name}: {what}; {fix.format(it='it')}")
+    error.many, error.fix = many, fix.format(it="them")
+    return error
+
+
 def read_image(path: Path | str) -> Image:
-    """Decode an image: the EXIF orientation is applied, grey becomes RGB, alpha and depths over 8 bits are dropped.
+    """Decode an image: the EXIF orientation is applied, grey becomes RGB, alpha is dropped, deep values become 8 bits.
+
+    Values of more than 8 bits are scaled by the bits that the image really uses, see `decode_deep`.
 
     Args:
         path: of a JPEG, PNG, WebP, BMP, TIFF or whatever else OpenCV decodes; any characters.
@@ -24,7 +43,7 @@ def read_image(path: Path | str) -> Image:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        DataError: the file is missing, empty, cut off, or no image.
+        DataError: the file is missing, empty, cut off, damaged inside, no image, or an image of floating-point numbers.
     """
     return decode_image(image_bytes(path), str(path))
 
@@ -49,43 +68,73 @@ def decode_image(content: bytes, name: str) -> Image:
     """Decode the bytes of an image; ``name`` is for the message.
 
     Raises:
-        DataError: the bytes are empty, cut off, or no image.
+        DataError: as `read_image`, of bytes.
+    """
+    return decode_with_bits(content, name)[0]
+
+
+def decode_with_bits(content: bytes, name: str) -> tuple[Image, int]:
+    """`decode_image`, and how many bits the values of the file really use.
+
+    Raises:
+        DataError: as `decode_image`.
     """
     if not content:
-        raise DataError(f"{name}: the image file is empty; copy it again, or leave it out")
+        raise _error(name, "the image file is empty", "image files are empty", AGAIN)
     if cut_off(content):
-        raise DataError(f"{name}: the image is cut off (its end is missing); copy it again, or leave it out")
+        raise _error(name, "the image is cut off (its end is missing)", "images are cut off", AGAIN)
+    is_jpeg = jpeg.is_jpeg(content)
+    if is_jpeg and (fault := jpeg.scan_fault(content)):
+        raise _broken(name, fault)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if not is_jpeg and declared_bits(content) > 8:
+            decoded = decode_deep(content)
+        else:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+            decoded = None if image is None else (np.asarray(image, np.uint8), 8)
     except cv2.error as error:
-        raise DataError(f"{name}: the image cannot be decoded ({error.err}); save it anew as JPEG or PNG") from None
-    if image is None:
-        raise DataError(
-            f"{name}: not an image that can be decoded (it starts with {content[:8]!r}); save it as JPEG or PNG"
+        what = f"the image cannot be decoded ({error.err})"
+        raise _error(name, what, "images cannot be decoded", "save {it} anew as JPEG or PNG") from None
+    if decoded is None:
+        raise _no_image(content, name)
+    if is_jpeg and jpeg.grey_corner(decoded[0]) and jpeg.ends_in_fill(content):
+        raise _broken(name, "ends too early (its last rows are missing, and would be read as grey)")
+    return decoded
+
+
+AGAIN = "copy {it} again, or leave {it} out"
+
+
+def _broken(name: str, fault: str) -> ImageError:
+    return _error(name, f"the image {fault}", f"images are damaged: each {fault}", AGAIN)
+
+
+def _no_image(content: bytes, name: str) -> ImageError:
+    bits, floating = tiff_samples(content)
+    if floating or bits > 16:
+        kind = f"{bits}-bit {'floating-point' if floating else 'whole'} numbers"
+        return _error(
+            name,
+            f"a TIFF of {kind}, which have no agreed black and white",
+            f"images are TIFFs of {kind}, which have no agreed black and white",
+            "choose a range, the same for all images, and save {it} as 8-bit PNG: "
+            "np.clip((values - black) / (white - black) * 255, 0, 255).astype(np.uint8)",
         )
-    return np.asarray(image, dtype=np.uint8)
+    if jpeg.is_jpeg(content) or content.startswith(b"\x89PNG"):
+        return _broken(name, "cannot be decoded, though it begins like one: it is damaged")
+    what = f"not an image that can be decoded (it starts with {content[:8]!r})"
+    return _error(name, what, "files are no images that can be decoded", "save {it} as JPEG or PNG")
 
 
 def cut_off(content: bytes) -> bool:
     """Whether the end of a JPEG, PNG or WebP is missing: decoders fill the rest with grey and only warn."""
-    if content.startswith(b"\xff\xd8"):
-        # Bytes may follow the end marker, and a thumbnail in the header has an end marker of its own.
-        return not content.endswith(b"\xff\xd9") and content.rfind(b"\xff\xd9") < _scan_start(content)
+    if jpeg.is_jpeg(content):
+        return jpeg.cut_off(content)
     if content.startswith(b"\x89PNG"):
         return b"IEND" not in content[-64:] and b"IEND" not in content
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return len(content) < int.from_bytes(content[4:8], "little") + 8
     return False
-
-
-def _scan_start(content: bytes) -> int:
-    """Where the picture of a JPEG begins, behind its header; its length where it never does."""
-    at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        if content[at + 1] == 0xDA:
-            return at
-        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return len(content)
 
 
 def image_size(path: Path | str) -> tuple[int, int]:
@@ -97,57 +146,19 @@ def image_size(path: Path | str) -> tuple[int, int]:
     content = image_bytes(path)
     if content.startswith(b"\x89PNG\r\n\x1a\n") and content[12:16] == b"IHDR" and b"eXIf" not in content:
         return int.from_bytes(content[20:24], "big"), int.from_bytes(content[16:20], "big")
-    if content.startswith(b"\xff\xd8"):
-        size = _jpeg_size(content)
+    if jpeg.is_jpeg(content):
+        size = jpeg.stored_size(content)
         if size is not None:
-            return size[::-1] if orientation(content) >= 5 else size
+            return size[::-1] if jpeg.orientation(content) >= 5 else size
     height, width = decode_image(content, str(path)).shape[:2]
     return height, width
-
-
-# Start-of-frame markers of JPEG; C4, C8 and CC are something else.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-
-
-def _segments(content: bytes) -> list[tuple[int, bytes]]:
-    """(marker, body) of each segment of a JPEG's header."""
-    found, at = [], 2
-    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
-        length = int.from_bytes(content[at + 2 : at + 4], "big")
-        found.append((content[at + 1], content[at + 4 : at + 2 + length]))
-        at += 2 + length
-    return found
-
-
-def _jpeg_size(content: bytes) -> tuple[int, int] | None:
-    """(height, width) as stored, or ``None`` where the header is odd."""
-    for marker, body in _segments(content):
-        if marker in _FRAMES and len(body) >= 5:
-            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
-            return (height, width) if height and width else None
-    return None
-
-
-def orientation(content: bytes) -> int:
-    """The EXIF orientation of a JPEG, 1 (upright) to 8; 5 and more trade height and width."""
-    for marker, body in _segments(content):
-        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            tiff = body[6:]
-            order = "little" if tiff[:2] == b"II" else "big"
-            start = int.from_bytes(tiff[4:8], order)  # type: ignore[arg-type]
-            entries = int.from_bytes(tiff[start : start + 2], order)  # type: ignore[arg-type]
-            for at in range(start + 2, min(start + 2 + 12 * entries, len(tiff) - 11), 12):
-                if int.from_bytes(tiff[at : at + 2], order) == 0x0112:  # type: ignore[arg-type]
-                    value = int.from_bytes(tiff[at + 8 : at + 10], order)  # type: ignore[arg-type]
-                    return value if 1 <= value <= 8 else 1
-    return 1
 
 
 def channels(content: bytes) -> str:
     """What an image file holds besides colour: ``"grey"``, ``"alpha"``, or empty where neither, or nothing is known."""
     if content.startswith(b"\x89PNG") and len(content) > 25:
         return {0: "grey", 4: "alpha", 6: "alpha"}.get(content[25], "")
-    if content.startswith(b"\xff\xd8"):
-        frame = next((body for marker, body in _segments(content) if marker in _FRAMES), b"")
+    if jpeg.is_jpeg(content):
+        frame = jpeg.frame(content)[1]
         return "grey" if len(frame) > 5 and frame[5] == 1 else ""
     return ""

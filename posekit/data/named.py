@@ -8,6 +8,7 @@ from pathlib import Path
 
 from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError
+from posekit.data.namesake import proposal
 from posekit.data.readers import read
 from posekit.skeletons import SKELETONS
 
@@ -32,9 +33,22 @@ def read_named(
     Raises:
         DataError: a file is not what it should be, or the skeleton is unknown or has another number of points.
     """
-    dataset = read(list(files), images=images, category=category, split=split)
+    return named(read(list(files), images=images, category=category, split=split), skeleton)
+
+
+def named(dataset: Dataset, skeleton: str | None) -> Dataset:
+    """A data set under the names of a known skeleton; without one, ``inferred`` gets a proposal.
+
+    Args:
+        dataset: as it was read.
+        skeleton: as in `read_named`.
+
+    Raises:
+        DataError: the skeleton is unknown or has another number of points.
+    """
     if skeleton is None:
-        return dataset
+        said = proposal(dataset.skeleton.points)
+        return replace(dataset, inferred=(*dataset.inferred, said)) if said else dataset
     if skeleton not in SKELETONS:
         raise DataError(f"no skeleton {skeleton!r}; known: {', '.join(SKELETONS)}")
     known = SKELETONS[skeleton]

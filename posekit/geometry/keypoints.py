@@ -5,7 +5,7 @@ They hold whatever arrays they are given, NumPy or torch, and never mix the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -143,17 +143,130 @@ class Poses:
     depth: Array | None = None
 
     def __len__(self) -> int:
-        return int(self.xy.shape[-3])
+        return int(self.xy.shape[0])
+
+    def __getitem__(self, index: Any) -> Poses:
+        """Some of the items of the first axis: images of a batch, or instances of one image.
+
+        Args:
+            index: a slice, a mask or indices keep the axis. A single number picks an image of a batch; of one image's
+                poses it picks one instance and keeps the axis, so that what comes back are poses again.
+
+        Raises:
+            IndexError: there is no such item.
+        """
+        if isinstance(index, int) and not -len(self) <= index < len(self):
+            raise IndexError(f"there are {len(self)} poses; got index {index}")
+        if isinstance(index, int) and self.xy.ndim == 3:
+            index = [index]
+        return self.each(lambda array: array[index])
+
+    def __iter__(self) -> Iterator[Poses]:
+        return (self[number] for number in range(len(self)))
 
     def each(self, change: Callable[[Array], Array]) -> Poses:
         """The same value with ``change`` applied to every array."""
         return _each(self, change)  # type: ignore[no-any-return]
 
+    @classmethod
+    def empty(cls, points: int) -> Poses:
+        """No instance of so many points, NumPy arrays."""
+        import numpy as np
+
+        zeros = np.zeros((0, points), np.float32)
+        return cls(xy=np.zeros((0, points, 2), np.float32), score=zeros, instance_score=zeros[:, 0])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Poses]) -> Poses:
+        """All poses of all parts, along the first axis, NumPy arrays.
+
+        Fields that a part with instances lacks are left out of the whole; parts without instances decide nothing.
+
+        Args:
+            parts: at least one.
+
+        Raises:
+            ValueError: there is none.
+        """
+        import numpy as np
+
+        if not parts:
+            raise ValueError("there is nothing to concatenate; give at least one value of Poses")
+        some = [part for part in parts if len(part)] or list(parts[:1])
+        joined = {}
+        for field in fields(cls):
+            arrays = [getattr(part, field.name) for part in some]
+            joined[field.name] = None if any(a is None for a in arrays) else np.concatenate(arrays)
+        return cls(**joined)  # type: ignore[arg-type]
+
+    def transformed(self, matrix: Array) -> Poses:
+        """The poses in another frame: points, boxes and spreads are moved, depths are in a unit of their own and stay.
+
+        Args:
+            matrix: (3, 3) affine, or (B, 3, 3) one for each image of a batch; NumPy for NumPy poses.
+
+        Returns:
+            Boxes are the upright boxes around the moved corners; a spread grows with the mean scale of the matrix.
+        """
+        import numpy as np
+
+        turn = matrix[..., :2, :2]
+        move = matrix[..., :2, 2]
+        extra = (1,) * (self.xy.ndim - 1 - (matrix.ndim - 2))
+        turn_ = turn.reshape(*turn.shape[:-2], *extra, 2, 2)
+        move_ = move.reshape(*move.shape[:-1], *extra, 2)
+        xy = ((turn_ @ self.xy[..., None])[..., 0] + move_).astype(self.xy.dtype, copy=False)
+        boxes, spread = self.boxes, self.spread
+        if boxes is not None:
+            corners = boxes[..., [0, 1, 2, 1, 2, 3, 0, 3]].reshape(*boxes.shape[:-1], 4, 2)
+            corners = (turn_ @ corners[..., None])[..., 0] + move_
+            boxes = np.concatenate([corners.min(-2), corners.max(-2)], -1).astype(boxes.dtype, copy=False)
+        if spread is not None:
+            scale = np.sqrt(np.abs(np.linalg.det(turn)))
+            spread = spread * scale.reshape(*scale.shape, *(1,) * (spread.ndim - scale.ndim)).astype(spread.dtype)
+        return replace(self, xy=xy, boxes=boxes, spread=spread)
+
     def above(self, threshold: float) -> Poses:
         """The instances of one image whose score exceeds ``threshold``; coordinates are never touched."""
-        keep = self.instance_score > threshold
-        return self.each(lambda a: a[keep])
+        return self[self.instance_score > threshold]
 
     def points_of(self, skeleton: Skeleton, name: str) -> Array:
         """(..., N, 2) place of the named point."""
         return self.xy[..., skeleton.index([name])[0], :]
+
+    def to_dict(self, skeleton: Skeleton) -> list[dict[str, Any]]:
+        """The poses of one image in plain words, one entry an instance, ready for JSON.
+
+        Args:
+            skeleton: names the points.
+
+        Returns:
+            ``score``, ``points`` (name to ``x``, ``y``, ``score`` and what else is known of it, image pixels, the
+            centre of the first pixel at 0.5), and, where there are such, ``box`` (x0 y0 x1 y1), ``id``, ``category``.
+
+        Raises:
+            ValueError: the poses are not those of one image, or have another number of points.
+        """
+        if self.xy.ndim != 3 or self.xy.shape[1] != len(skeleton.points):
+            raise ValueError(
+                f"poses of one image are wanted, (N, {len(skeleton.points)}, 2) for skeleton {skeleton.name!r}; got "
+                f"{tuple(self.xy.shape)}"
+            )
+        plain = {field.name: a.tolist() for field in fields(self) if (a := getattr(self, field.name)) is not None}
+        return [_described(plain, number, skeleton) for number in range(len(self))]
+
+
+def _described(plain: dict[str, Any], number: int, skeleton: Skeleton) -> dict[str, Any]:
+    """One instance as `Poses.to_dict` gives it."""
+    entry: dict[str, Any] = {"score": plain["instance_score"][number]}
+    for name, short in (("boxes", "box"), ("ids", "id"), ("category", "category")):
+        if name in plain:
+            entry[short] = plain[name][number]
+    points = {}
+    for k, point in enumerate(skeleton.points):
+        x, y = plain["xy"][number][k]
+        points[point] = {"x": x, "y": y, "score": plain["score"][number][k]}
+        for name in ("visible", "spread", "depth"):
+            if name in plain:
+                points[point][name] = plain[name][number][k]
+    return {**entry, "points": points}

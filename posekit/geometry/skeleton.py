@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from posekit.geometry.sides import contradictions, find_sides
+
 DEFAULT_SIGMA = 0.05
 """OKS sigma of a point nobody measured; printed with every metric that uses it."""
 
 Symmetry = Literal["anatomical", "positional", "none"]
 
-# Each pair of words turns the name of a left point into the name of the right one.
-_SIDES = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), ("左", "右"))
-_SHORT = (("l", "r"), ("L", "R"))
-_SEPARATORS = ("_", "-", " ", ".")
+MIRROR_FIX = (
+    "name points left_.../right_..., or give flip_pairs (COCO; [] where flipping needs no swap) or flip_idx (YOLO)"
+)
+"""How to let images be flipped."""
+
+PARTNER_FIX = "correct the names, or give flip_pairs (COCO) or flip_idx (YOLO)"
+"""What to do about names of a side without a partner."""
+
+PAIRS_FIX = "correct flip_pairs (COCO) or flip_idx (YOLO), or leave it out where the names are right"
+"""What to do about mirror pairs against the names."""
+
+_SINGLE = 12
+"""So many points in no pair are listed; the rest are counted."""
+
+_CLAUSES = 5
+"""So many contradictions are listed; the rest are counted."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -110,50 +125,6 @@ class Skeleton:
         return tuple(self.points.index(n) for n in names)
 
 
-def _mirror_name(name: str) -> set[str]:
-    """Names that the right counterpart of a left point may have."""
-    found = set()
-    for left, right in _SIDES:
-        if left in name:
-            found.add(name.replace(left, right, 1))
-    for left, right in _SHORT:
-        for separator in _SEPARATORS:
-            if name.startswith(left + separator):
-                found.add(right + name[len(left) :])
-            if name.endswith(separator + left):
-                found.add(name[: -len(left)] + right)
-            middle = separator + left + separator
-            if middle in name:
-                found.add(name.replace(middle, separator + right + separator, 1))
-    return found
-
-
-def infer_mirror(points: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Find the (left, right) pairs that the names give away.
-
-    Understands left/right anywhere in the name, l_/r_, _l/_r, -l/-r in any case, and 左/右.
-
-    Args:
-        points: names of the points.
-
-    Returns:
-        Pairs of names, in the order of their left point; empty where the names say nothing.
-
-    >>> infer_mirror(("nose", "left_eye", "right_eye", "hand-l", "hand-r"))
-    (('left_eye', 'right_eye'), ('hand-l', 'hand-r'))
-    """
-    known = set(points)
-    pairs: list[tuple[str, str]] = []
-    taken: set[str] = set()
-    for name in points:
-        for other in sorted(_mirror_name(name)):
-            if other in known and other not in taken and name not in taken and other != name:
-                pairs.append((name, other))
-                taken |= {name, other}
-                break
-    return tuple(pairs)
-
-
 def infer_skeleton(
     name: str,
     points: Sequence[str],
@@ -162,6 +133,7 @@ def infer_skeleton(
     bones: Sequence[tuple[str, str]] = (),
     sigmas: Mapping[str, float] | None = None,
     namesake: Skeleton | None = None,
+    symmetry: Symmetry | None = None,
 ) -> tuple[Skeleton, tuple[str, ...]]:
     """Make the best skeleton that names alone allow, and say what was guessed.
 
@@ -172,12 +144,15 @@ def infer_skeleton(
         bones: pairs of names, when the data says them.
         sigmas: OKS sigmas by name, when the data says them.
         namesake: a known skeleton of the same names, whose bones and sigmas hold where the data says none.
+        symmetry: what a mirror image does, when the data says it; pairs that the names give only in part are not
+            made whole by it.
 
     Returns:
-        The skeleton, and one sentence for each thing that was inferred.
+        The skeleton, and one sentence for each thing that was inferred, or is doubtful about left and right.
     """
-    mirror, symmetry, about_mirror = _mirror_of(points, mirror)
-    said = [f"{len(points)} points: {', '.join(points)}", about_mirror]
+    half_known = mirror is None and bool(find_sides(points).alone)
+    mirror, inferred, about_mirror = _mirror_of(points, mirror, symmetry)
+    said = [f"{len(points)} points: {', '.join(points)}", *about_mirror]
     known = None if namesake is None else f"from {namesake.name}, whose names these are"
     if bones:
         said.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones))
@@ -195,8 +170,11 @@ def infer_skeleton(
         mirror=tuple(mirror),
         bones=tuple(bones),
         sigmas=dict(sigmas or {}),
-        symmetry=symmetry,
+        symmetry=symmetry or inferred,
     )
+    if half_known:
+        skeleton = replace(skeleton, symmetry="none")
+    said += [f"warning: {fault}" for fault in side_faults(skeleton) if skeleton.flippable]
     unknown = skeleton.unknown_sigmas
     if unknown:
         who = "all points" if len(unknown) == len(points) else ", ".join(unknown)
@@ -207,20 +185,55 @@ def infer_skeleton(
 
 
 def _mirror_of(
-    points: Sequence[str], mirror: Sequence[tuple[str, str]] | None
-) -> tuple[Sequence[tuple[str, str]], Symmetry, str]:
-    """Mirror pairs, given or told by the names, what a mirror image means with them, and a sentence about them."""
+    points: Sequence[str], mirror: Sequence[tuple[str, str]] | None, symmetry: Symmetry | None
+) -> tuple[Sequence[tuple[str, str]], Symmetry, tuple[str, ...]]:
+    """Mirror pairs, given or from the names, what a mirror image means with them, and sentences about both."""
+    about = () if symmetry is None else (f"symmetry, from the file: {symmetry}",)
     if mirror is not None:
-        return (
-            mirror,
-            "anatomical",
-            "mirror pairs, from the file: " + (", ".join(f"{a}/{b}" for a, b in mirror) or "none"),
-        )
-    if mirror := infer_mirror(points):
-        return mirror, "anatomical", "mirror pairs, from the names: " + ", ".join(f"{a}/{b}" for a, b in mirror)
+        return mirror, "anatomical", (f"mirror pairs, from the file: {_listed(mirror, points)}", *about)
+    sides = find_sides(points)
+    if sides.alone:
+        about = (f"mirror pairs, from the names: {_listed(sides.pairs, points)}; {_unpaired(points)}",)
+        return sides.pairs, "none", about
+    if sides.pairs:
+        return sides.pairs, "anatomical", (f"mirror pairs, from the names: {_listed(sides.pairs, points)}", *about)
+    if symmetry is not None:
+        return (), symmetry, ("mirror pairs: the names tell none", *about)
+    return (), "none", (f"mirror pairs: the names tell none, so images are not flipped in training; {MIRROR_FIX}",)
+
+
+def _listed(pairs: Sequence[tuple[str, str]], points: Sequence[str]) -> str:
+    """The pairs, and the points that stay themselves in a mirror image."""
+    paired = {name for pair in pairs for name in pair}
+    single = [name for name in points if name not in paired]
+    some = ", ".join(single[:_SINGLE]) + (f" and {len(single) - _SINGLE} more" if len(single) > _SINGLE else "")
+    listed = ", ".join(f"{a}/{b}" for a, b in pairs) or "none"
+    return f"{listed} (in no pair: {some})" if pairs and single else listed
+
+
+def _unpaired(points: Sequence[str]) -> str:
+    about = find_sides(points).about_alone()
+    return f"{about}, so images are not flipped in training; {PARTNER_FIX}"
+
+
+def side_faults(skeleton: Skeleton) -> tuple[str, ...]:
+    """What is doubtful about left and right, and what to do, a sentence each; empty where names and pairs agree.
+
+    Where flips are on, that is mirror pairs that contradict the names: they are used as they are given. Where flips
+    are off, it is names of a side that have no partner.
+
+    >>> face = Skeleton(name="face", points=("left_eye", "right_eye"))
+    >>> side_faults(face)[0][:65]
+    'mirror pairs contradict the names of the points: left_eye and rig'
+    """
+    if not skeleton.flippable:
+        return (_unpaired(skeleton.points),) if find_sides(skeleton.points).alone else ()
+    found = contradictions(skeleton.points, skeleton.mirror)
+    if not found:
+        return ()
+    rest = len(found) - _CLAUSES
+    what = "; ".join(found[:_CLAUSES]) + (f"; and {rest} more" if rest > 0 else "")
     return (
-        (),
-        "none",
-        "mirror pairs: the names tell none, so images are not flipped in training; say `flip_pairs: []` in the "
-        "category where flipping needs no swap, or name points left_.../right_...",
+        f"mirror pairs contradict the names of the points: {what}; flipped images would teach left "
+        f"and right wrong; {PAIRS_FIX}",
     )

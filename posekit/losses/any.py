@@ -1,64 +1,19 @@
-"""Any loss, told apart by its ``kind``, and which of them a codec takes."""
+"""Any loss, told apart by its ``kind`` (the type is made from the list of losses), and which of them a codec takes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field
 
 from posekit.codecs.base import Codec
 from posekit.losses import LOSSES
-from posekit.losses.adaptive_wing import AdaptiveWing
-from posekit.losses.bones import Bone
-from posekit.losses.boxes import Giou
-from posekit.losses.classes import Bce, SigmoidFocal
-from posekit.losses.combined import Combined
-from posekit.losses.depth import Depth
-from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
-from posekit.losses.equalized import Efl, Eqfl
-from posekit.losses.fcpose import JointMaps, Refine, Side
-from posekit.losses.focal import Focal, Qfl
-from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf, Volume
-from posekit.losses.offsets import Offset
-from posekit.losses.oks import Oks
-from posekit.losses.points import L1, L2, SmoothL1, SoftWing, Wing
-from posekit.losses.rle import RleNll, RleNll3d
+from posekit.losses.base import Loss
 
-AnyLoss = Annotated[
-    Mse
-    | Ohkm
-    | L1
-    | SmoothL1
-    | Wing
-    | DsntLoss
-    | RleNll
-    | SimccKl
-    | AdaptiveWing
-    | Qfl
-    | Eqfl
-    | Focal
-    | Efl
-    | L2
-    | SoftWing
-    | Oks
-    | Bone
-    | Divergence
-    | Dfl
-    | Combined
-    | Offset
-    | Coarse
-    | Paf
-    | Volume
-    | Depth
-    | RleNll3d
-    | SigmoidFocal
-    | Giou
-    | Bce
-    | JointMaps
-    | Refine
-    | Side,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    AnyLoss = Loss
+else:
+    AnyLoss = Annotated[Union[*LOSSES.values()], Field(discriminator="kind")]
 
 
 def fitting(codec: Codec) -> list[str]:

@@ -38,8 +38,8 @@ def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
 class Loss(Protocol):
     """A frozen config that builds a module.
 
-    The module's ``forward(output, target)`` takes what `Codec.read` and `Codec.encode` return and gives named scalars,
-    already multiplied by the config's ``weight``.
+    The module's ``forward(output, target)`` takes what `Codec.activate` and `Codec.encode` return and gives named
+    scalars, already multiplied by the config's ``weight``.
     """
 
     @property

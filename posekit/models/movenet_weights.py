@@ -48,7 +48,9 @@ def _layers(tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         if not head and "feature_extractor" not in parts[0]:
             continue
         last = parts[-1]
-        inner = [part for part in parts[1:-1] if part not in ("model_1", "model", "Conv2D", "separable_conv2d", "BiasAdd")]
+        inner = [
+            part for part in parts[1:-1] if part not in ("model_1", "model", "Conv2D", "separable_conv2d", "BiasAdd")
+        ]
         layer = "/".join([*([head] if head else []), inner[0] if inner else parts[-2]])
         kind = _kind(parts, last)
         if value.ndim == 4 or kind == "bias":

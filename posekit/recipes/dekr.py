@@ -17,10 +17,12 @@ from posekit.models.heads.scenes.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
-from posekit.postprocess.choose import Choose
+from posekit.postprocess.suppress import NMS
 from posekit.recipes.onestage import Form, Parts
 
 STRIDE = 4
+FILE = 640
+"""Longer side of COCO's images in pixels."""
 
 
 def dekr(skeleton: Skeleton, form: Form) -> Parts:
@@ -30,7 +32,9 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
     """
     codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form))
     head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
-    return Parts(codec=codec, model=_model(form, head), losses=_losses(0.03), choose=Choose(by="near", most=30))
+    return Parts(
+        codec=codec, model=_model(form, head), losses=_losses(0.03), nms=NMS(method="pose_distance", max_instances=30)
+    )
 
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
@@ -43,7 +47,7 @@ def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
         codec=codec,
         model=_model(form, head),
         losses=_losses(0.03 if form.tiny else 0.01),
-        choose=Choose(by="near", most=30),
+        nms=NMS(method="pose_distance", max_instances=30),
     )
 
 
@@ -58,9 +62,11 @@ def _spreads(form: Form) -> dict[str, float]:
     """What the papers say of images of 512.
 
     In the light form's, half as large, hills as wide would run into each other and middles take each other's cells.
+    The least area of the published code, 32x32 pixels, is that of COCO's files before they are scaled; the codec counts
+    pixels of the image as the network sees it, into which a file of 640x640 fits.
     """
     half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0} if form.tiny else {}
-    return {"least_area": 1024.0 * _share(form), **half}
+    return {"least_area": 32.0**2 * form.size[0] * form.size[1] / FILE**2, **half}
 
 
 def _share(form: Form) -> float:

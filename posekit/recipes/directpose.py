@@ -34,7 +34,7 @@ def directpose(skeleton: Skeleton, form: Form) -> Parts:
             "points": Offset(of="points", smooth=1 / 9),
             "peaks": SigmoidFocal(of="peaks", weight=4.0),
         },
-        choose=suppressed(),
+        nms=suppressed(),
     )
 
 

@@ -11,7 +11,7 @@ from posekit.losses.offsets import Offset
 from posekit.models.heads.scenes.fcos import FCOS
 from posekit.models.necks.fpn import FPN
 from posekit.models.onestage import OneStage
-from posekit.postprocess.choose import Choose
+from posekit.postprocess.suppress import NMS
 from posekit.recipes.onestage import Form, Parts
 
 FINEST = 8
@@ -31,7 +31,7 @@ def fcos(skeleton: Skeleton, form: Form) -> Parts:
             head=FCOS(channels=neck.channels, convs=2 if form.tiny else 4),
         ),
         losses=detection_losses() | {"points": Offset(of="points", smooth=1 / 9)},
-        choose=suppressed(),
+        nms=suppressed(),
     )
 
 
@@ -55,6 +55,6 @@ def detection_losses() -> dict[str, AnyLoss]:
     return {"class": SigmoidFocal(), "box": Giou(), "centreness": Bce()}
 
 
-def suppressed() -> Choose:
+def suppressed() -> NMS:
     """Of several boxes over the same instance the best."""
-    return Choose(by="box", threshold=0.6, least=0.05)
+    return NMS(method="box", threshold=0.6, score_threshold=0.05)

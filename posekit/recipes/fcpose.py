@@ -26,5 +26,5 @@ def fcpose(skeleton: Skeleton, form: Form) -> Parts:
         losses=detection_losses()
         | {"joint_maps": JointMaps(weight=2.5), "refine": Refine(weight=9.0)}
         | ({} if form.tiny else beside),
-        choose=suppressed(),
+        nms=suppressed(),
     )

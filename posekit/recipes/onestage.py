@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from posekit.codecs.any import AnyCodec
+from posekit.geometry.framing import Letterbox
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss
 from posekit.models.backbones.resnet import ResNet
@@ -16,9 +17,10 @@ from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
 from posekit.models.topdown import AnyBackbone
-from posekit.postprocess.choose import Choose
-from posekit.recipe import Recipe, RecipeError, Train, explain
+from posekit.postprocess.suppress import NMS
+from posekit.recipe import Recipe, RecipeError, Train
 from posekit.recipes.topdown import Size, backbone_of
+from posekit.validation import explain
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Parts:
     codec: AnyCodec
     model: OneStage
     losses: dict[str, AnyLoss]
-    choose: Choose = field(default_factory=Choose)
+    nms: NMS = field(default_factory=NMS)
 
 
 System = Callable[[Skeleton, Form], Parts]
@@ -103,7 +105,8 @@ def onestage(
             codec=parts.codec,
             model=parts.model,
             losses=parts.losses,
-            choose=parts.choose,
+            framing=Letterbox(),
+            nms=parts.nms,
             train=form.train,
         )
     except ValidationError as error:

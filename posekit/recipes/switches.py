@@ -11,7 +11,7 @@ from posekit.losses import LOSSES
 from posekit.losses.any import speaking
 from posekit.losses.distillation import Okdhp, Teacher
 from posekit.models.necks.guided import Guided
-from posekit.models.netaug import NetAug
+from posekit.models.rewrite.netaug import NetAug
 from posekit.recipe import Recipe, RecipeError
 
 
@@ -53,7 +53,7 @@ def _half_body(recipe: Recipe, _: str) -> Recipe:
 
 
 def _guided(recipe: Recipe, _: str) -> Recipe:
-    if recipe.model.neck.kind == "none" or recipe.whole:
+    if recipe.model.neck.kind == "none" or recipe.one_stage:
         raise RecipeError(f"guided growth is for necks that make maps finer, and {recipe.name} has none")
     return replace(recipe, model=replace(recipe.model, neck=Guided()))
 

@@ -23,8 +23,9 @@ from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 from posekit.models.topdown import AnyBackbone, AnyNeck, TopDown
-from posekit.recipe import Recipe, RecipeError, Train, explain
+from posekit.recipe import Recipe, RecipeError, Train
 from posekit.recipes.representations import REPRESENTATIONS
+from posekit.validation import explain
 
 Size = tuple[int, int]
 """(height, width) in pixels."""

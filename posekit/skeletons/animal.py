@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from posekit.geometry.skeleton import Skeleton, infer_mirror
+from posekit.geometry.sides import infer_mirror
+from posekit.geometry.skeleton import Skeleton
 
 _AP10K = (
     "left_eye",

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from posekit.geometry.skeleton import Skeleton, infer_mirror
+from posekit.geometry.sides import infer_mirror
+from posekit.geometry.skeleton import Skeleton
 
 Pairs = tuple[tuple[str, str], ...]
 

@@ -22,8 +22,8 @@ import torch
 
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
-from posekit.models.count import measure
-from posekit.pipelines.decoding import read_out
+from posekit.engines.torch import read_out
+from posekit.models.compress.count import measure
 from posekit.recipe import Recipe, RecipeError, save
 from posekit.recipes.switches import SWITCHES, switched
 from posekit.studies.timing import interleaved, ratio, summary

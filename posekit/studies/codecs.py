@@ -3,7 +3,7 @@
     posekit codecs --skeleton coco17 --size 256 192
 
 Nothing is trained. Costs are counted on the networks of the recipes; the loss of a representation is what is left
-between a point and itself after the maps of a network without mistakes (`posekit.codecs.perfect`).
+between a point and itself after the maps of a network without mistakes (`Codec.perfect`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from torch import nn
 
 from posekit.codecs import CODECS
 from posekit.codecs.base import Codec, Target
-from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.keypoints import INSTANCE, Instances, Keypoints
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import fitting
 from posekit.models.base import Backbone
-from posekit.models.count import Cost, count_parameters, measure
+from posekit.models.compress.count import Cost, count_parameters, measure
 from posekit.models.topdown import TopDown
 from posekit.recipe import Recipe
 from posekit.recipes.representations import REPRESENTATIONS
@@ -193,7 +192,7 @@ def round_trip(codec: Codec, points: int = POINTS) -> tuple[float, float]:
     distances = []
     for start in range(0, images, most):
         labels = inner_points(codec, min(most, images - start), seed=start)
-        found = codec.decode(perfect_maps(codec, codec.encode(labels)))
+        found = codec.decode(codec.perfect(codec.encode(labels)))
         distances.append((found.xy - labels.keypoints.xy).norm(dim=-1).flatten())
     every = torch.cat(distances)
     return float(every.mean()), float(every.max())

@@ -15,13 +15,13 @@ import numpy as np
 
 from posekit.data.dataset import Dataset
 from posekit.data.synthetic import Synthetic
-from posekit.pipelines.load import load
+from posekit.evaluation.sets import Sets
 from posekit.recipe import Recipe, save
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 from posekit.training.run import train
-from posekit.training.sets import Sets
 from posekit.visualize.draw import draw_poses, sheet
+from posekit.zoo.load import load
 
 RECIPE, SKELETON, SIZE = "topdown-dark-tiny", "lsp14", (96, 96)
 LEARN, HELD_OUT, EPOCHS = 3000, 300, 2

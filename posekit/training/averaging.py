@@ -14,10 +14,12 @@ def _warm(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
     def average(averaged: Any, current: Any, count: Tensor | int) -> None:
         # A fixed 0.999 would leave a short run near its first weights, so the decay itself grows.
         now = min(decay, (1 + int(count)) / (10 + int(count)))
-        for a, c in zip(averaged, current, strict=True):
-            if a.is_floating_point():
-                a.lerp_(c.to(a.dtype), 1 - now)
-            else:
+        pairs = list(zip(averaged, current, strict=True))
+        floating = [(a, c.to(a.dtype)) for a, c in pairs if a.is_floating_point()]
+        if floating:
+            torch._foreach_lerp_([a for a, _ in floating], [c for _, c in floating], 1 - now)
+        for a, c in pairs:
+            if not a.is_floating_point():
                 a.copy_(c)
 
     return average

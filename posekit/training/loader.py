@@ -30,7 +30,7 @@ class Crops(TorchDataset[Sample]):
             _chance(recipe.seed, key),
             recipe.skeleton,
             size=recipe.size,
-            padding=recipe.padding,
+            padding=recipe.framing.padding,
         )
 
 
@@ -91,7 +91,7 @@ Shown = Crops | Scenes
 
 def shown(dataset: Dataset, recipe: Recipe, repeat: int = 1, people: Dataset | None = None) -> Shown:
     """What a network of that recipe learns from."""
-    return Scenes(dataset, recipe, repeat, people) if recipe.whole else Crops(dataset, recipe, repeat)
+    return Scenes(dataset, recipe, repeat, people) if recipe.one_stage else Crops(dataset, recipe, repeat)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -140,41 +140,3 @@ def training_loader(
     options = crops.recipe.train
     sampler = Batches(len(crops), options.batch, crops.recipe.seed, epoch, start, rank, world)
     return DataLoader(crops, batch_sampler=sampler, collate_fn=collate, num_workers=options.workers, pin_memory=pinned)  # type: ignore[arg-type]
-
-
-class StillCrops(TorchDataset[Sample]):
-    """The plain crop of every instance, for measuring."""
-
-    def __init__(self, dataset: Dataset, recipe: Recipe) -> None:
-        self.dataset, self.recipe = dataset, recipe
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.recipe.augment.still(
-            self.dataset.instance(index), size=self.recipe.size, padding=self.recipe.padding
-        )
-
-
-class StillScenes(TorchDataset[Sample]):
-    """Every whole image, fitted into the view."""
-
-    def __init__(self, dataset: Dataset, recipe: Recipe) -> None:
-        self.dataset, self.recipe = dataset, recipe
-
-    def __len__(self) -> int:
-        return self.dataset.scenes
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.recipe.augment.still_scene(self.dataset.scene(index), size=self.recipe.size)
-
-
-def still_loader(dataset: Dataset, recipe: Recipe, batch: int | None = None) -> DataLoader[Batch]:
-    """Plain crops of every instance, or views of every image, in the order of the file."""
-    return DataLoader(
-        StillScenes(dataset, recipe) if recipe.whole else StillCrops(dataset, recipe),
-        batch_size=batch or max(recipe.train.batch, 32),
-        collate_fn=collate,
-        num_workers=recipe.train.workers,
-    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,27 +20,40 @@ from torch import Tensor, nn
 
 from posekit.data.batch import Batch
 from posekit.data.dataset import Dataset
-from posekit.pipelines.weights import save_weights
+from posekit.engines.torch import TorchEngine
+from posekit.evaluation.measure import Measured, measure
+from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
 from posekit.training import checkpoint
+from posekit.training.allocator import keep_freed_memory
 from posekit.training.averaging import averaged
 from posekit.training.engine import TrainingError, engine_for, optimizer_for, set_rate
-from posekit.training.evaluate import Measured, measure
 from posekit.training.loader import shown, steps_per_epoch, training_loader
 from posekit.training.progress import Progress
 from posekit.training.schedule import rate
 from posekit.training.start import begun
+from posekit.training.stopping import Stop
 from posekit.training.task import Task
 from posekit.training.watch import Watch
 from posekit.training.wrapped import wrapped
+from posekit.zoo.weights import save_weights
+
+ZEROS = 20
+"""So many steps in a row with a loss of exactly 0 end a run."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a finished run says of itself."""
+    """What a finished run says of itself.
+
+    Args:
+        run: its folder.
+        best: measurement of the best weights, if these were found since the run was started or resumed.
+        progress: how far it came, and its curves.
+    """
 
     run: Path
-    measured: Measured | None
+    best: Measured | None
     progress: Progress
 
 
@@ -55,6 +68,7 @@ class Loop:
         device: "auto", "cpu", "cuda", ...
         repeat: passes over the training set that make an epoch; more than 1 suits a handful of samples.
         people: images of one person each to paste into whole scenes.
+        enough: whether a measurement is good enough to stop.
         say: prints a line on the main process.
     """
 
@@ -68,9 +82,10 @@ class Loop:
         device: str = "auto",
         repeat: int = 1,
         people: Dataset | None = None,
+        enough: Callable[[Measured], bool] = lambda measured: False,
         say: Callable[[str], None] = print,
     ) -> None:
-        self.recipe, self.run, self.val, self.say = recipe, run, val, say
+        self.recipe, self.run, self.val, self.say, self.enough = recipe, run, val, say, enough
         self.options = recipe.train
         self.engine = engine_for(self.options, device)
         torch.manual_seed(recipe.seed)
@@ -90,7 +105,8 @@ class Loop:
         if self.ema is not None:
             self.engine.register_for_checkpointing(self.ema)
         self.watch = Watch(run, self.options, enabled=self.engine.is_main_process)
-        self.measured: Measured | None = None
+        self.best: Measured | None = None
+        self.zeros = 0
 
     def resume(self) -> bool:
         """Go on from the newest checkpoint of the run; tells whether there was one."""
@@ -103,11 +119,14 @@ class Loop:
 
     def train(self) -> Outcome:
         """Run to the end of the last epoch, or until patience is spent."""
-        with _without_denormals(), self.watch.following(self.options.epochs * self.per_epoch, self.progress):
+        steps = self.options.epochs * self.per_epoch
+        if self.options.keep_memory and self.engine.device.type == "cpu":
+            keep_freed_memory()
+        with _without_denormals(), Stop() as self.stop, self.watch.following(steps, self.progress):
             while self.progress.epoch < self.options.epochs and not self.progress.stopped:
                 self._epoch()
         self.engine.wait_for_everyone()
-        return Outcome(self.run, self.measured, self.progress)
+        return Outcome(self.run, self.best, self.progress)
 
     def _epoch(self) -> None:
         progress, engine = self.progress, self.engine
@@ -123,9 +142,12 @@ class Loop:
         saved = time.monotonic()
         for batch in loader:
             self._step(batch.to(engine.device, non_blocking=True))
-            if self._checkpoint_due(saved):
+            if self.stop.asked or self._checkpoint_due(saved):
                 checkpoint.save(engine, self.run)
                 saved = time.monotonic()
+            self.stop.raise_if_asked()
+        # Measuring may fail, as on an image that cannot be read: the epoch is not lost then.
+        checkpoint.save(engine, self.run)
         self._close_epoch()
         checkpoint.save(engine, self.run)
 
@@ -157,6 +179,7 @@ class Loop:
             values = torch.stack([t.detach() for t in terms.values()]).tolist()
             if not np.isfinite(values).all():
                 self._stop_on_nan(batch, dict(zip(terms, values, strict=True)))
+            self._stop_on_zero(values)
             self.engine.backward(loss / self._group())
         if update:
             self._update()
@@ -211,6 +234,16 @@ class Loop:
             "the last checkpoint is untouched"
         )
 
+    def _stop_on_zero(self, values: Sequence[float]) -> None:
+        """Refuse to go on where nothing can be learnt: no labelled point lies in what the network is shown."""
+        self.zeros = 0 if any(values) else self.zeros + 1
+        if self.zeros == min(ZEROS, self.per_epoch):
+            raise TrainingError(
+                f"the loss was exactly 0 in each of the first {self.zeros} steps: no labelled point lies in the images "
+                "that the network is shown. Are the boxes those of the points (x y width height in pixels), and do the "
+                "labels belong to these images? `posekit data check` draws them"
+            )
+
     def _close_epoch(self) -> None:
         """Measure, write, keep the best."""
         progress, options = self.progress, self.options
@@ -237,23 +270,34 @@ class Loop:
         progress, engine = self.progress, self.engine
         net = self.ema.module if self.ema is not None else self.net
         row: dict[str, float | int] = {}
-        verdict = torch.zeros(2, dtype=torch.float64, device="cpu")
+        verdict = torch.zeros(3, dtype=torch.float64, device="cpu")
         if engine.is_main_process:
-            measured = self.measured = measure(net, self.recipe, self.val, engine.device)
+            measured = measure(self.predictor(net), self.val)
             row = {f"val/{name}": value for name, value in measured.figures.items()}
             # A first figure may be NaN; the next one that is not replaces it.
             first = progress.best is None or math.isnan(progress.best) or self._sparser()
             better = first or measured.better_than(progress.best)
-            verdict = torch.tensor([float(better), measured.value], dtype=torch.float64)
+            verdict = torch.tensor([better, self.enough(measured), measured.value], dtype=torch.float64)
             if better:
+                self.best = measured
                 save_weights(self.run / "best", net, self.recipe, {**measured.figures, "epoch": progress.epoch + 1})
-        better_now, value = _shared(verdict, engine)
+        better_now, enough, value = _shared(verdict, engine)
         if better_now:
             progress.best, progress.waited = value, 0
         else:
             progress.waited += 1
             progress.stopped = 0 < self.options.patience <= progress.waited
+        progress.stopped = progress.stopped or bool(enough)
         return row
+
+    def predictor(self, net: nn.Module | None = None) -> Predictor:
+        """A network of this run, ready to be called with images and measured.
+
+        Args:
+            net: ``None``: the one that trains.
+        """
+        engine = TorchEngine(net or self.net, self.recipe.codec, self.recipe.spec(), self.engine.device)
+        return Predictor(engine, max(self.options.batch, 32))
 
     def _sparser(self) -> bool:
         """Whether weights were pruned since the last measurement: a denser network's figure is no rival then."""
@@ -280,14 +324,14 @@ def _without_denormals() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
-def _shared(values: Tensor, engine: Accelerator) -> tuple[bool, float]:
+def _shared(values: Tensor, engine: Accelerator) -> list[float]:
+    """What the main process found, on all of them."""
     if engine.num_processes > 1:
         from torch.distributed import broadcast
 
         values = values.to(engine.device)
         broadcast(values, 0)
-    better, value = values.tolist()
-    return bool(better), value
+    return values.tolist()
 
 
 def _draw(seed: int, *where: int) -> int:

@@ -1,4 +1,4 @@
-"""A task whose trunk also learns as a part of wider ones; see `posekit.models.netaug.NetAug`."""
+"""A task whose trunk also learns as a part of wider ones; see `posekit.models.rewrite.netaug.NetAug`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from posekit.data.batch import Batch
 from posekit.models.base import PoseNet
-from posekit.models.netaug import NetAug, Supernet, lent_buffers
+from posekit.models.rewrite.netaug import NetAug, Supernet, lent_buffers
 from posekit.recipe import RecipeError
 
 

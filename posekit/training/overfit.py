@@ -1,4 +1,4 @@
-"""Can this set-up learn at all? A few samples, by heart, without augmentation."""
+"""Can this set-up learn at all? A few samples are overfitted, without augmentation."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from posekit.data.dataset import Dataset
+from posekit.evaluation.measure import measure
 from posekit.recipe import Recipe
-from posekit.training.evaluate import measure
 from posekit.training.loop import Loop
 from posekit.transforms.compose import Augment
 
 ROUNDS, STEPS = 8, 50
-"""Measurements, and steps between them: about a minute in all for a small network on one CPU thread."""
+"""Measurements at most, and steps between them: about a minute in all for a small network on one CPU thread."""
 NEAR_ZERO = 0.02
-"""Median error, in fractions of the crop's longer side, that counts as learned by heart."""
+"""Median error, in fractions of the crop's longer side, that counts as overfitted."""
 
 
-def by_heart(recipe: Recipe, count: int) -> Recipe:
-    """The recipe with everything switched off that keeps a network from learning samples by heart."""
+def overfit_recipe(recipe: Recipe, count: int) -> Recipe:
+    """The recipe with everything switched off that keeps a network from overfitting a few samples."""
     steps = replace(
         recipe.train,
         epochs=ROUNDS,
@@ -39,7 +38,7 @@ def by_heart(recipe: Recipe, count: int) -> Recipe:
 
 
 def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: str, say: Callable[[str], None]) -> int:
-    """Learn ``count`` samples by heart and say whether that worked.
+    """Overfit ``count`` samples and say whether that worked; stops as soon as it has.
 
     Returns:
         Exit status: 0 when the median error came near zero, 1 otherwise.
@@ -47,21 +46,31 @@ def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: 
     if count > len(dataset):
         say(f"only {len(dataset)} samples there; learning all of them")
     few = dataset.subset(np.arange(min(count, len(dataset))))
-    loop = Loop(by_heart(recipe, len(few)), folder, few, few, device=device, repeat=STEPS, say=say)
-    before = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
-    loop.train()
-    after = measure(loop.net, loop.recipe, few, loop.engine.device).median_crop_error
     longer = max(recipe.size)
-    said = (
-        f"median error {before:.2f} -> {after:.2f} px in {longer} px crops, {len(few)} samples, {ROUNDS * STEPS} steps"
+    made = overfit_recipe(recipe, len(few))
+    loop = Loop(
+        made,
+        folder,
+        few,
+        few,
+        device=device,
+        repeat=STEPS,
+        enough=lambda measured: measured.median_crop_error <= NEAR_ZERO * longer,
+        say=say,
     )
+    before = measure(loop.predictor(), few).median_crop_error
+    outcome = loop.train()
+    after = measure(loop.predictor(), few).median_crop_error
+    steps = outcome.progress.updates
+    moved = f"median error {before:.2f} -> {after:.2f} px in {longer} px crops"
+    result = f"{moved}, {len(few)} samples, {steps} steps"
     if after <= NEAR_ZERO * longer:
-        say(f"{said}: this set-up can learn")
+        say(f"{result}: this set-up can learn")
         return 0
-    advice = (
-        "a lower --train.lr"
-        if not torch.isfinite(torch.tensor(after)) or after > before / 2
-        else "more steps or a higher --train.lr"
+    diverged = not np.isfinite(after) or after > before / 2
+    advice = "a lower --train.lr" if diverged else "more steps or a higher --train.lr"
+    say(
+        f"{result}: this set-up does NOT learn these samples; look at the labels (posekit data check), "
+        f"then try {advice}"
     )
-    say(f"{said}: this set-up does NOT learn these samples; look at the labels (posekit data check), then try {advice}")
     return 1

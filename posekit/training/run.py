@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from posekit.pipelines.weights import load_weights
+import numpy as np
+import torch
+
+from posekit.engines.torch import TorchEngine
+from posekit.evaluation.measure import Measured, average_precision, compared, mean_pose, measure, ranked_by_ap
+from posekit.evaluation.report import write_run_report
+from posekit.evaluation.sets import Sets
+from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
-from posekit.training.evaluate import Measured, baselines, measure
 from posekit.training.loop import Loop
-from posekit.training.report import write_run_report
-from posekit.training.sets import Sets
+from posekit.zoo.weights import load_weights
 
 
 def train(
@@ -38,19 +43,41 @@ def train(
     loop = Loop(recipe, folder, sets.train, sets.val, device=device, people=sets.people, say=say)
     if resume and not loop.resume():
         say(f"no checkpoint in {folder}; starting from the beginning")
-    scenes = f" in {sets.train.scenes} images" if recipe.whole else ""
+    images = f" in {sets.train.scenes} images" if recipe.one_stage else ""
     say(
-        f"{len(sets.train)} instances{scenes} to learn from, {len(sets.val)} to measure on, "
+        f"{len(sets.train)} instances{images} to learn from, {len(sets.val)} to measure on, "
         f"{loop.engine.device}, into {folder}"
     )
     outcome = loop.train()
     if not loop.engine.is_main_process:
         return None
     weights = load_weights(folder)
-    best = measure(weights.net, recipe, sets.val, loop.engine.device)
-    report = write_run_report(folder, recipe, outcome.progress, sets, best, baselines(recipe, sets, loop.engine.device))
-    say(
-        f"best {best.main} {best.value:.4g}; model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, "
-        f"report in {report}"
+    # What was measured in this process needs no second look.
+    best = outcome.best or measure(
+        Predictor(TorchEngine(weights.net, recipe.codec, weights.spec, loop.engine.device)), sets.val
     )
+    beside = baselines(recipe, sets, loop.engine.device)
+    facts = {"network": recipe.model.backbone.kind, "codec": recipe.codec.kind}
+    report = write_run_report(folder, weights.spec, sets, best, beside, outcome.progress.rows, facts)
+    say(compared_line(best, beside))
+    say(f"model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, report in {report}")
+    say(f"next: posekit predict PHOTO --model {folder}; posekit eval --model {folder} --data LABELS")
     return best
+
+
+def compared_line(best: Measured, beside: Mapping[str, Mapping[str, float]]) -> str:
+    """The model's figure beside those that it must beat."""
+    others = ", ".join(f"{name} {figures[best.main]:.4g}" for name, figures in beside.items() if best.main in figures)
+    return f"best {best.main} {best.value:.4g} ({'higher' if best.higher else 'lower'} is better; {others})"
+
+
+def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[str, Mapping[str, float]]:
+    """Figures of the mean pose and of the network before its first step."""
+    spec = recipe.spec()
+    torch.manual_seed(recipe.seed)
+    fresh = Predictor(TorchEngine(recipe.build(), recipe.codec, spec, device))
+    mean = mean_pose(sets.train, sets.val)
+    measured = compared(mean, np.ones(mean.shape[:2]), sets.val, recipe.metric, spec)
+    if not spec.needs_boxes:
+        measured = ranked_by_ap(measured, average_precision(measured, sets.val))
+    return {"mean pose": measured.figures, "untrained": measure(fresh, sets.val).figures}

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from posekit.pipelines.weights import WeightsError, load_weights
 from posekit.recipe import Recipe
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.weights import load_weights
 
 
 def begun(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:

@@ -46,7 +46,7 @@ class Task(nn.Module):
         maps = {name: value.float() for name, value in maps.items()}
         if isinstance(self.codec, PerInstance):
             maps |= self.net.at(maps, self.codec.sampled(target))
-        output = self.codec.read(maps)
+        output = self.codec.activate(maps)
         terms: dict[str, Tensor] = {}
         for name, loss in self.losses.items():
             found = loss(output, target)

@@ -6,7 +6,7 @@ from torch import nn
 
 from posekit.data.dataset import Dataset
 from posekit.recipe import Recipe
-from posekit.training.distill import wrap as with_lesson
+from posekit.training.distillation.wrap import wrap as with_lesson
 from posekit.training.netaug import wrap as with_wider
 from posekit.training.task import Task
 

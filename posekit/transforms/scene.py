@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from posekit.geometry.affine import crop_matrix
 from posekit.geometry.boxes import area
 from posekit.geometry.skeleton import Skeleton
 from posekit.transforms.geometric import Placement, place
@@ -98,25 +97,6 @@ class Scene:
 
 STILL_SCENE = Scene(scale=(1.0, 1.0), rotation=0, rotate_probability=0, shift=0, flip=0)
 """No chance at all: the plain fit."""
-
-
-def letterbox_matrix(shape: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Fit an image into a view: scaled as one, centred, all of it to be seen.
-
-    Args:
-        shape: (height, width) of the image.
-        size: (height, width) of the view.
-
-    Returns:
-        (3, 3) float64, continuous pixels of the image to those of the view; for `warp`, which fills the rest black.
-
-    Raises:
-        ValueError: the image has no pixels.
-
-    >>> letterbox_matrix((100, 200), (64, 64)).tolist()
-    [[0.32, -0.0, 0.0], [0.0, 0.32, 16.0], [0.0, 0.0, 1.0]]
-    """
-    return np.asarray(crop_matrix(_frame(shape), size, padding=1.0), np.float64)
 
 
 def letterbox(sample: Sample, size: tuple[int, int]) -> Sample:

@@ -9,7 +9,7 @@ import pytest
 
 from posekit.cli.main import main
 from posekit.data.readers import read
-from posekit.pipelines.load import load
+from posekit.zoo.load import load
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def test_calibrate_tells_before_and_after_and_predictions_use_it(model, data, tm
     ):
         assert said in out
     after = json.loads(config.read_text())
-    calibration = after.pop("calibration")
+    calibration = after["spec"]["calibration"]
+    after["spec"]["calibration"] = None
     assert after == before
     assert set(calibration) == {"temperature", "shift", "meaning"}
     told = json.loads(target.read_text())["calibration"]
@@ -48,7 +49,7 @@ def test_calibrate_tells_before_and_after_and_predictions_use_it(model, data, tm
     assert 0 <= told["expected_error"]["after"] <= told["largest_error"]["after"] <= 1
     assert cv2.imread(str(model / "best" / "reliability.png")).shape[2] == 3
     pipeline = load(model)
-    np.testing.assert_array_equal(pipeline([image])[0].score, pipeline.calibration.apply(raw.score))
+    np.testing.assert_array_equal(pipeline([image])[0].score, pipeline.spec.calibration.apply(raw.score))
 
 
 def test_again_it_starts_from_the_codecs_scores(model, data):
@@ -105,6 +106,8 @@ def test_a_model_of_the_hubs_cache_is_not_written_to(model, data, monkeypatch, c
 
 def test_a_calibration_spoilt_by_hand_is_told(model, data, capsys):
     file = model / "best" / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"calibration": {"temperature": 0}}))
+    config = json.loads(file.read_text())
+    config["spec"]["calibration"] = {"temperature": 0}
+    file.write_text(json.dumps(config))
     assert main(["eval", "--model", str(model), "--data", str(data)]) == 1
-    assert "calibration: temperature: Input should be greater than 0" in capsys.readouterr().err
+    assert "spec: calibration.temperature: Input should be greater than 0" in capsys.readouterr().err

@@ -10,11 +10,11 @@ from figures import FOUR, labelled_files
 from posekit.cli.main import main
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.count import count_macs
-from posekit.models.quantise import FakeQuant
-from posekit.pipelines.thinned import thinned
-from posekit.pipelines.weights import load_weights, save_weights
+from posekit.models.compress.count import count_macs
+from posekit.models.compress.quantise import FakeQuant
 from posekit.recipes import RECIPES
+from posekit.zoo.structured import thinned
+from posekit.zoo.weights import load_weights, save_weights
 
 
 def saved(folder, backbone=None, **fields):

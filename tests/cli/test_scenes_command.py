@@ -8,8 +8,8 @@ from figures import FOUR
 
 from posekit.cli.main import main
 from posekit.data.synthetic import Synthetic
-from posekit.pipelines.weights import save_weights
 from posekit.recipes import RECIPES
+from posekit.zoo.weights import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_images_are_measured_as_they_are_shown(trained, data, tmp_path):
     """Fitted once is what measuring does anyway; larger, more of the network's chance findings turn up."""
     words = ["eval", "--model", str(trained), "--data", str(data), "--json", str(tmp_path / "figures.json")]
     found = []
-    for more in ([], ["--zooms", "1"], ["--zooms", "1", "2", "--tiles"]):
+    for more in ([], ["--scales", "1"], ["--scales", "1", "2", "--tiles"]):
         assert main([*words, *more]) == 0
         found.append(json.loads((tmp_path / "figures.json").read_text())["figures"])
     assert found[1] == pytest.approx(found[0], nan_ok=True)
@@ -61,17 +61,17 @@ def test_images_are_measured_as_they_are_shown(trained, data, tmp_path):
 
 
 def test_a_model_of_boxes_is_shown_no_sizes(boxed, data, capsys):
-    assert main(["eval", "--model", str(boxed), "--data", str(data), "--zooms", "2"]) == 1
-    assert "leave out --zooms" in capsys.readouterr().err
+    assert main(["eval", "--model", str(boxed), "--data", str(data), "--scales", "2"]) == 1
+    assert "leave out --scales" in capsys.readouterr().err
 
 
 def test_predicting_needs_no_boxes(trained, data, tmp_path, capsys):
     images = str(data.parent / "images")
     out = tmp_path / "out"
-    assert main(["predict", images, "--model", str(trained), "--out", str(out), "--tiles", "--zooms", "1", "2"]) == 0
-    assert len(list(out.glob("*.png"))) == 12
+    assert main(["predict", images, "--model", str(trained), "--out", str(out), "--tiles", "--scales", "1", "2"]) == 0
+    assert len(list(out.glob("*.jpg"))) == 12
     assert main(["predict", images, "--model", str(trained), "--boxes", str(data), "--out", str(out)]) == 1
-    assert "leave out --boxes" in capsys.readouterr().err
+    assert "leave out the boxes" in capsys.readouterr().err
 
 
 def test_what_a_system_settles_itself_is_not_asked_for(data, capsys):
@@ -85,7 +85,7 @@ def test_poses_are_ranked_by_their_shape_from_then_on(data, trained, tmp_path, c
     words = ["eval", "--model", str(copy), "--data", str(data), "--json"]
     assert main([*words, str(tmp_path / "plain.json")]) == 0
     assert main([*words, str(tmp_path / "taught.json"), "--rank"]) == 0
-    assert "scored anew" in capsys.readouterr().out
+    assert "rescored" in capsys.readouterr().out
     assert main([*words, str(tmp_path / "ranked.json")]) == 0
     plain, taught, ranked = (
         json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "taught", "ranked")
@@ -94,8 +94,8 @@ def test_poses_are_ranked_by_their_shape_from_then_on(data, trained, tmp_path, c
     assert taught["figures"] == plain["figures"]
     assert set(taught["ranking"]["before"]) == set(taught["ranking"]["after"]) >= {"AP", "AR50"}
     assert ranked["figures"]["nme_box"] == plain["figures"]["nme_box"]
-    assert taught["ranking"]["taught"] > 0
-    assert (copy / "best" / "ranking.safetensors").exists()
+    assert taught["ranking"]["poses"] > 0
+    assert json.loads((copy / "best" / "config.json").read_text())["spec"]["rescorer"] is not None
 
 
 def test_a_model_of_boxes_has_nothing_to_rank(boxed, data, capsys):

@@ -7,8 +7,10 @@ import pytest
 from figures import FOUR, labelled_files
 
 from posekit.cli.main import main
+from posekit.cli.recipe_help import options_of
 from posekit.data.synthetic import Synthetic
 from posekit.data.yolo import write_yolo
+from posekit.recipes import RECIPES
 
 BRIEF = ("--size", "64", "64", "--train.epochs", "1", "--train.batch", "8", "--device", "cpu")
 
@@ -144,15 +146,44 @@ def test_a_wrong_flag_ends_with_status_2_and_names_the_right_one(flag, told, tmp
     assert not (tmp_path / "run").exists(), "nothing is written before the command is understood"
 
 
-def test_help_without_data_shows_the_fields_for_a_stand_in(capsys):
-    with pytest.raises(SystemExit) as end:
-        main(["train", "topdown-simcc", "--help"])
-    assert end.value.code == 0
+def test_help_shows_first_what_matters(capsys):
+    assert main(["train", "topdown-simcc", "--help"]) == 0
     out = capsys.readouterr().out
-    assert "stand-in" in out
-    assert "--codec.split" in out
-    assert "--train.epochs" in out
-    assert "--codec.points" not in out
+    assert "stand-in" in out and "--help-all" in out
+    assert "--train.epochs" in out and "(default: 210)" in out
+    assert "--codec.split" not in out
+    assert len(out.splitlines()) < 60
+
+
+@pytest.mark.parametrize(
+    ("recipe", "used", "unused"), [("topdown-simcc", "geometry", "scene"), ("fcos", "scene", "geometry")]
+)
+def test_help_of_everything_shows_every_field_that_the_recipe_can_use(recipe, used, unused, capsys):
+    assert main(["train", recipe, "--help-all"]) == 0
+    out = capsys.readouterr().out
+    assert f"--augment.{used}.rotation" in out and f"--augment.{unused}." not in out
+    assert "--codec.points" not in out and "--skeleton" not in out
+    assert ("--nms.threshold" in out) == (recipe == "fcos")
+    # Every option says what it is.
+    lines = out.splitlines()
+    options = [n for n, line in enumerate(lines) if line.startswith("  --") and "." in line.split()[0]]
+    assert len(options) > 60
+    assert [lines[n] for n in options if not lines[n + 1].strip().partition("(default")[0].strip()] == []
+
+
+def test_every_option_of_the_help_is_taken(tmp_path, capsys):
+    """What is shown with its default can be given back as it is."""
+    file = labelled_files(tmp_path / "data", count=3)
+    recipe = RECIPES["topdown-dark-tiny"](FOUR)
+    words = []
+    for option in options_of(recipe):
+        if isinstance(option.default, bool):
+            words.append(option.words.split(", ")[not option.default])
+        elif isinstance(option.default, int | float | str) and option.default != "":
+            words += [option.flag, str(option.default)]
+    asked = ["train", "topdown-dark-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *words]
+    assert main([*asked, "--train.freeze", "nothing"]) == 1
+    assert "train.freeze: the network has no part 'nothing'" in capsys.readouterr().err
 
 
 def test_a_run_is_not_overwritten_and_not_resumed_with_another_recipe(tmp_path, capsys):

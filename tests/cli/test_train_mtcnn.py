@@ -28,7 +28,7 @@ def test_trained_and_used(faces, tmp_path, capsys):
         assert "3 images" in capsys.readouterr().out
         assert isinstance(json.loads(results.read_text()), list)
     assert main(["predict", images, "--model", str(run), "--boxes", str(faces)]) == 1
-    assert "leave out --boxes" in capsys.readouterr().err
+    assert "leave out the boxes" in capsys.readouterr().err
     again = ["train", "mtcnn", "--data.train", str(faces), "--data.val", str(faces), "--out", str(run), *BRIEF]
     assert main([*again, "--device", "cpu"]) == 0
     out = capsys.readouterr().out

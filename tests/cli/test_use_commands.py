@@ -10,7 +10,7 @@ import pytest
 
 from posekit.cli.main import main
 from posekit.data.readers import read
-from posekit.pipelines.load import load
+from posekit.zoo.load import load
 
 
 def test_eval_prints_figures_points_and_sigmas(trained, data, tmp_path, capsys):
@@ -22,7 +22,7 @@ def test_eval_prints_figures_points_and_sigmas(trained, data, tmp_path, capsys):
     figures = json.loads(target.read_text())["figures"]
     precision = {name: figures.pop(name) for name in list(figures) if name.startswith("A")}
     assert 0 <= precision["AP"] <= precision["AP50"] <= 1
-    kept = json.loads((trained / "best" / "config.json").read_text())["metrics"]
+    kept = json.loads((trained / "best" / "config.json").read_text())["spec"]["figures"]
     assert {name: pytest.approx(value, rel=1e-6) for name, value in kept.items() if name != "epoch"} == figures
 
 
@@ -37,7 +37,7 @@ def test_predict_with_boxes_equals_the_measured_points_in_coco_pixels(trained, d
     assert main(["predict", images, "--model", str(trained), "--boxes", str(data), "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text())
     assert len(results) == 24
-    assert len(list(out.glob("*.png"))) == 24
+    assert len(list(out.glob("*.jpg"))) == 24
     dataset = read(data)
     sample = dataset.instance(5)
     (poses,) = load(trained)([sample.image], [sample.instances.boxes])
@@ -75,7 +75,7 @@ def test_predict_keeps_pictures_of_the_same_name_apart(trained, data, tmp_path):
     out = tmp_path / "out"
     sources = [str(tmp_path / "a"), str(tmp_path / "b")]
     assert main(["predict", *sources, "--model", str(trained), "--out", str(out)]) == 0
-    assert len(list(out.glob("*.png"))) == 2
+    assert len(list(out.rglob("*.jpg"))) == 2
 
 
 def test_predict_goes_on_after_a_broken_image_and_says_so(trained, data, tmp_path, capsys):

@@ -12,7 +12,6 @@ from sizes import K
 
 from posekit.codecs.centers import CenterNet, Ttfnet, hills
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
-from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
 
 IMAGE = (256, 192)
@@ -134,7 +133,7 @@ def test_the_step_to_the_point(compat, step):
     row = 31 if compat == "none" else 30
     assert target.maps["offset"][0, :, row, 20].tolist() == pytest.approx(step, abs=1e-9)
     assert target.weight["offset"].nonzero().tolist() == [[0, 0, row, 20], [0, 1, row, 20]]
-    poses = codec.decode(perfect_maps(codec, target))
+    poses = codec.decode(codec.perfect(target))
     assert torch.allclose(poses.xy, labels.keypoints.xy, atol=1e-9)
 
 
@@ -149,7 +148,7 @@ def test_steps_lose_nothing(grid, compat, x, y):
     low, high = (-0.5, 0.5) if compat == "none" else (0, 1)
     steps = target.maps["offset"][target.weight["offset"] > 0]
     assert low - 1e-9 <= steps.min() <= steps.max() <= high
-    assert torch.allclose(codec.decode(perfect_maps(codec, target)).xy, labels.keypoints.xy, atol=1e-6)
+    assert torch.allclose(codec.decode(codec.perfect(target)).xy, labels.keypoints.xy, atol=1e-6)
 
 
 @pytest.mark.parametrize("compat", ["none", "centernet"])
@@ -159,7 +158,7 @@ def test_a_mirrored_image_has_its_points_back(grid, residue, compat):
     xy = double([[30.1, 40.7], [50.2, 60.3], [151.9, 70.4], [33.3, 180.8], [110.6, 200.2]])
     labels = boxed(xy, 150, 200)
     mirror = replace(labels, keypoints=labels.keypoints.flipped(192, FIVE))
-    maps, there = (perfect_maps(codec, codec.encode(each)) for each in (mirror, labels))
+    maps, there = (codec.perfect(codec.encode(each)) for each in (mirror, labels))
     back = codec.flip(maps, FIVE.flip)
     # A pixel is left where cells are multiples of a stride, whichever way they are rounded.
     off = codec.decode(back).xy - xy

@@ -11,7 +11,6 @@ from sizes import B, K, N
 from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
 from posekit.codecs.base import Target
-from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.keypoints import Instances
 
 HEIGHT, WIDTH = IMAGE
@@ -89,18 +88,18 @@ def test_a_codec_is_its_own_config(case):
 def test_names_and_shapes_agree(case):
     codec = CASES[case]
     target = codec.encode(instances(scattered()))
-    read = codec.read(random_maps(codec))
-    assert codec.gives <= set(read)
+    activated = codec.activate(random_maps(codec))
+    assert codec.gives <= set(activated)
     assert codec.gives - {"sigma", "depth_sigma", "spread"} <= set(target.maps)
-    assert set(codec.shapes) <= set(read)
+    assert set(codec.shapes) <= set(activated)
     for name, value in target.maps.items():
         assert torch.broadcast_shapes(value.shape, target.weight[name].shape) == value.shape, name
-        if name in read:
-            assert read[name].shape == value.shape, name
+        if name in activated:
+            assert activated[name].shape == value.shape, name
     assert target.maps["xy"].shape == (B, 1, K, 2)
     assert target.weight["xy"].shape == (B, 1, K, 1)
     if "spread" in codec.gives:
-        assert read["spread"].shape == (B, 1, K, 2)
+        assert activated["spread"].shape == (B, 1, K, 2)
 
 
 @each
@@ -108,7 +107,7 @@ def test_names_and_shapes_agree(case):
 @given(seed=st.integers(0, 10_000))
 def test_round_trip(case, seed):
     codec, xy = CASES[case], scattered(margin=33, seed=seed)
-    poses = codec.decode(perfect_maps(codec, codec.encode(instances(xy))))
+    poses = codec.decode(codec.perfect(codec.encode(instances(xy))))
     assert (poses.xy - xy).abs().max() <= BOUNDS[case] + 1e-9
     if codec.kind not in ("integral", "integral3d", "dsnt"):
         assert poses.score.min() > 0.6
@@ -139,8 +138,8 @@ def test_flipping_maps_is_flipping_points(case):
     labels = instances(scattered())
     mirror = Instances(labels.keypoints.flipped(WIDTH, FIVE), labels.boxes, labels.area, labels.category, labels.role)
     target = codec.encode(labels)
-    there = perfect_maps(codec, target)
-    back = codec.flip(perfect_maps(codec, codec.encode(mirror)), FIVE.flip)
+    there = codec.perfect(target)
+    back = codec.flip(codec.perfect(codec.encode(mirror)), FIVE.flip)
     assert set(back) == set(there)
     for name, value in there.items():
         # What counts for nothing may differ: where no point is, an offset leads anywhere.
@@ -204,7 +203,7 @@ def test_points_on_the_border(case, at):
     codec, xy = CASES[case], scattered()
     xy[:, 0, 0] = torch.tensor(at, dtype=xy.dtype)
     target = codec.encode(instances(xy))
-    poses = codec.decode(perfect_maps(codec, target))
+    poses = codec.decode(codec.perfect(target))
     assert poses.xy.isfinite().all()
     if target.weight["xy"][0, 0, 0, 0] > 0:
         assert (poses.xy[:, 0, 0] - xy[:, 0, 0]).abs().max() <= 4.0
@@ -256,7 +255,7 @@ def test_everything_stays_on_the_device_of_what_is_given(case):
     target = codec.encode(instances(scattered()).each(lambda array: array.to(far)))
     maps = {name: value.to(far) for name, value in random_maps(codec).items()}
     poses = codec.decode(maps)
-    made = [*target.maps.values(), *target.weight.values(), *codec.read(maps).values(), poses.xy, poses.score]
+    made = [*target.maps.values(), *target.weight.values(), *codec.activate(maps).values(), poses.xy, poses.score]
     assert {value.device for value in (*made, *codec.flip(maps, FIVE.flip).values())} == {far}
 
 
@@ -268,7 +267,7 @@ def test_nothing_given_is_changed_and_twice_is_the_same(case):
     once, again = codec.encode(labels), codec.encode(labels)
     assert all(torch.equal(once.maps[name], again.maps[name]) for name in once.maps)
     first, second = codec.decode(maps), codec.decode(maps)
-    codec.read(maps), codec.flip(maps, FIVE.flip)
+    codec.activate(maps), codec.flip(maps, FIVE.flip)
     assert torch.equal(first.xy, second.xy)
     assert torch.equal(first.score, second.score)
     assert torch.equal(labels.keypoints.xy, before[0])
@@ -288,8 +287,8 @@ def test_an_image_is_decoded_the_same_alone_and_in_a_batch(case):
 def test_read_has_gradients(case):
     codec = CASES[case]
     maps = {name: value.requires_grad_() for name, value in random_maps(codec).items()}
-    read = codec.read(maps)
-    total = sum(read[name].square().sum() for name in codec.gives)
+    activated = codec.activate(maps)
+    total = sum(activated[name].square().sum() for name in codec.gives)
     total.backward()
     assert all(value.grad is not None and value.grad.isfinite().all() for value in maps.values())
     assert all((value.grad != 0).any() for value in maps.values())
@@ -324,5 +323,5 @@ def test_a_map_that_no_target_tells_is_refused_with_the_place_to_say_it():
     codec = CASES["heatmap"]
     target = codec.encode(instances(scattered()))
     poorer = Target(maps={"xy": target.maps["xy"]}, weight={"xy": target.weight["xy"]})
-    with pytest.raises(ValueError, match=r"'heatmap' holds \['xy'\] and not 'heatmap': say in posekit/codecs/perfect"):
-        perfect_maps(codec, poorer)
+    with pytest.raises(ValueError, match=r"holds \['xy'\] and not 'heatmap', .* codec 'heatmap'"):
+        codec.perfect(poorer)

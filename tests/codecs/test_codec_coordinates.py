@@ -129,11 +129,11 @@ def test_dsnt_mean_and_variance():
     Z[2, :3] = double(0.1, 0.6, 0.1)
     assert Z.sum() == pytest.approx(1)
     codec = Dsnt(points=1, grid=Grid.of((20, 20), 4))
-    read = codec.read({"heatmap": Z.clamp_min(1e-30).log()[None, None]})
-    assert read["coords"].flatten().tolist() == pytest.approx([-0.36, -0.08], abs=1e-6)
-    assert codec.grid.cells(read["xy"]).flatten().tolist() == pytest.approx([1.1, 1.8], abs=1e-6)
-    assert read["variance"].flatten().tolist() == pytest.approx([0.29, 0.16], abs=1e-6)
-    assert read["spread"].flatten().tolist() == pytest.approx([4 * math.sqrt(0.29), 4 * math.sqrt(0.16)], abs=1e-6)
+    activated = codec.activate({"heatmap": Z.clamp_min(1e-30).log()[None, None]})
+    assert activated["coords"].flatten().tolist() == pytest.approx([-0.36, -0.08], abs=1e-6)
+    assert codec.grid.cells(activated["xy"]).flatten().tolist() == pytest.approx([1.1, 1.8], abs=1e-6)
+    assert activated["variance"].flatten().tolist() == pytest.approx([0.29, 0.16], abs=1e-6)
+    assert activated["spread"].flatten().tolist() == pytest.approx([4 * math.sqrt(0.29), 4 * math.sqrt(0.16)], abs=1e-6)
 
 
 def test_dsnt_target_is_a_distribution_around_the_point():

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posekit.codecs.dfl import Dfl
-from posekit.codecs.perfect import perfect_maps
 
 SIZE = (256, 192)
 
@@ -51,7 +50,7 @@ def test_the_mean_is_exact(x, y, bins):
         used = shares.nonzero().flatten()
         assert len(used) <= 2
         assert used[-1] - used[0] <= 1
-    poses = codec.decode(perfect_maps(codec, target))
+    poses = codec.decode(codec.perfect(target))
     assert poses.xy.flatten().tolist() == pytest.approx([x, y], abs=1e-5)
 
 
@@ -61,7 +60,7 @@ def test_both_ends_have_a_place(x, last):
     codec, target = encoded(x, bins=2)
     assert target.maps["dfl_x"].flatten().tolist() == last
     assert target.weight["dfl_x"].item() == 1
-    assert codec.decode(perfect_maps(codec, target)).xy[0, 0, 0, 0].item() == pytest.approx(x, abs=1e-9)
+    assert codec.decode(codec.perfect(target)).xy[0, 0, 0, 0].item() == pytest.approx(x, abs=1e-9)
 
 
 @pytest.mark.parametrize("x", [-0.01, 192.01])

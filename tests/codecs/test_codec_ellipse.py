@@ -43,8 +43,8 @@ def spread(hill):
 
 def test_a_turned_hill_by_hand():
     # 30 degrees, sigma 4 and 2, at (2, 1): 2.232051 along and -0.133975 across.
-    one = double(1.0)
-    value = oriented(double([[2.0]]), double([[1.0]]), 4 * one[0], 2 * one[0], one[0] * math.pi / 6)
+    one = double([[[1.0]]])
+    value = oriented(2 * one, one, 4 * one[..., 0], 2 * one[..., 0], one[..., 0] * math.pi / 6, one[..., 0])
     along, across = 2 * math.cos(math.pi / 6) + 0.5, math.cos(math.pi / 6) - 1
     assert (along, across) == pytest.approx((2.232051, -0.133975), abs=1e-6)
     assert value.item() == pytest.approx(0.853907, abs=1e-6)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from posekit.codecs.cells import mirrored
 from posekit.codecs.heatmap import Heatmap
 from posekit.codecs.integral import Integral
-from posekit.codecs.perfect import perfect_maps
 from posekit.codecs.regression import Regression
 from posekit.codecs.rle import Rle
 from posekit.codecs.simcc import SimCC
@@ -26,7 +25,7 @@ even = pytest.mark.parametrize("kind", [Grid, AlignedGrid])
 
 def both(codec, xy, back=None):
     """Maps of one point, and those of its mirror image mirrored back."""
-    there, mirror = (perfect_maps(codec, codec.encode(instances(each))) for each in (xy, xy * MIRROR + RIGHT))
+    there, mirror = (codec.perfect(codec.encode(instances(each))) for each in (xy, xy * MIRROR + RIGHT))
     return there, (back or codec.flip)(mirror, (0,))
 
 

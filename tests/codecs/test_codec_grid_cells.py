@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posekit.codecs.grid import EDGE, GridRegression
-from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.grid import Grid
 
 GRID = Grid.of((256, 192), 32)
@@ -34,7 +33,7 @@ def test_a_point_by_hand(style, offset):
     assert target.maps["heatmap"].nonzero().tolist() == [[0, 0, 2, 3]]
     assert target.maps["offset"][0, :, 2, 3].tolist() == pytest.approx(offset, abs=1e-9)
     assert target.weight["offset"].nonzero().tolist() == [[0, 0, 2, 3], [0, 1, 2, 3]]
-    raw = perfect_maps(codec, target)
+    raw = codec.perfect(target)
     if style == "yolo":
         assert raw["offset"][0, :, 2, 3].tolist() == pytest.approx([-1.945910, -0.646627], abs=1e-6)
     assert torch.allclose(codec.decode(raw).xy, xy, atol=1e-9)
@@ -47,7 +46,7 @@ def test_edges(style, x, y, cell):
     assert target.maps["heatmap"].nonzero().tolist() == [[0, 0, *cell]]
     # A share of 0 or 1 has no finite logit: it is drawn in by a thousandth of a cell.
     bound = EDGE * 32 if style == "yolo" else 0
-    assert (codec.decode(perfect_maps(codec, target)).xy - xy).abs().max() <= bound + 1e-9
+    assert (codec.decode(codec.perfect(target)).xy - xy).abs().max() <= bound + 1e-9
     if style == "yolo":
         assert target.maps["offset"].max() <= 1 - EDGE
 
@@ -74,4 +73,4 @@ def test_a_step_of_a_cell_changes_no_offset(style, x, y, column, row):
 def test_the_variance_is_undone(variance):
     codec, target, xy = target_of("ssd", 101.3, 75.2, variance=variance)
     assert target.maps["offset"].abs().max() == pytest.approx((112 - 101.3) / 32 / variance)
-    assert torch.allclose(codec.decode(perfect_maps(codec, target)).xy, xy, atol=1e-9)
+    assert torch.allclose(codec.decode(codec.perfect(target)).xy, xy, atol=1e-9)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import B, K
 
-from posekit.codecs.cells import mirrored, peak, sane
+from posekit.codecs.cells import mirrored, sane
 from posekit.codecs.heatmap import Heatmap
+from posekit.codecs.ranking import peak
 from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
 
 IMAGE = (256, 192)

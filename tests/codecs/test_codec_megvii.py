@@ -9,7 +9,8 @@ import torch
 from codec_cases import instances
 
 from posekit.codecs.megvii import Megvii, window_taps
-from posekit.codecs.refine import refine_second, window
+from posekit.codecs.refine import refine_second
+from posekit.codecs.smoothing import window
 from posekit.geometry.grid import Grid
 
 GRID = Grid.of((256, 192), 4)

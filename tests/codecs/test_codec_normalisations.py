@@ -79,7 +79,7 @@ def test_every_one_comes_back(normalise, compat, seed):
     codec, xy = Regression(points=K, size=SIZE, normalise=normalise, compat=compat), places(seed)
     maps = {"coords": coords(codec, xy)}
     assert torch.allclose(codec.decode(maps).xy, xy, atol=1e-9)
-    assert torch.allclose(codec.read(maps)["xy"], xy, atol=1e-9)
+    assert torch.allclose(codec.activate(maps)["xy"], xy, atol=1e-9)
 
 
 @pytest.mark.parametrize(("normalise", "zero"), [("centred", 0.0), ("unit", 0.5), ("signed", 0.0)])
@@ -117,9 +117,9 @@ def test_dsnt_places_of_small_maps():
 
 def test_dsnt_of_a_uniform_map_is_the_middle():
     codec = Dsnt(points=1, grid=Grid.of((20, 28), 4))
-    read = codec.read({"heatmap": torch.full((1, 1, 5, 7), 0.3, dtype=torch.float64)})
-    assert read["coords"].abs().max() < 1e-12
-    assert read["xy"].flatten().tolist() == pytest.approx([14, 10])
+    activated = codec.activate({"heatmap": torch.full((1, 1, 5, 7), 0.3, dtype=torch.float64)})
+    assert activated["coords"].abs().max() < 1e-12
+    assert activated["xy"].flatten().tolist() == pytest.approx([14, 10])
 
 
 def test_variances_in_units_of_the_map():
@@ -128,7 +128,7 @@ def test_variances_in_units_of_the_map():
     Z[1, 1:3] = 0.1
     Z[2, :3] = torch.tensor([0.1, 0.6, 0.1], dtype=torch.float64)
     codec = Dsnt(points=1, grid=Grid.of((20, 20), 4))
-    cells = codec.read({"heatmap": Z.clamp_min(1e-30).log()[None, None]})["variance"].flatten()
+    cells = codec.activate({"heatmap": Z.clamp_min(1e-30).log()[None, None]})["variance"].flatten()
     half = 5 / 2
     assert (cells / half**2).tolist() == pytest.approx([0.0464, 0.0256])
     assert ((cells - 1) / half**2).square().sum().item() == pytest.approx(0.0309683, abs=1e-7)

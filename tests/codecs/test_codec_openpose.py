@@ -13,7 +13,6 @@ from sizes import B, K, N
 from torch import nn
 
 from posekit.codecs.openpose import OpenPose, mirrored_bones
-from posekit.codecs.perfect import perfect_maps
 from posekit.geometry.grid import Grid, RatioGrid
 from posekit.geometry.keypoints import Instances
 from posekit.losses.heatmaps import Mse, Ohkm, Paf
@@ -279,7 +278,7 @@ def test_maps_are_what_it_says(codec):
     assert codec.gives == set(codec.shapes) == ({"heatmap", "paf"} if codec.bones else {"heatmap"})
     assert codec.image == IMAGE
     for name, shape in codec.shapes.items():
-        assert target.maps[name].shape == codec.read(maps)[name].shape == (B, *shape)
+        assert target.maps[name].shape == codec.activate(maps)[name].shape == (B, *shape)
         assert target.weight[name].shape == (B, shape[0], 1, 1)
     assert target.maps["xy"].shape == (B, N, K, 2)
     assert target.weight["xy"].shape == (B, N, K, 1)
@@ -321,9 +320,9 @@ def test_losses_of_maps_train_it(codec, loss):
     target = codec.encode(instances(crowd()))
     module = loss.build(FIVE)
     maps = {key: value.double().requires_grad_() for key, value in random_maps(codec).items()}
-    sum(module(codec.read(maps), target).values()).backward()
+    sum(module(codec.activate(maps), target).values()).backward()
     assert (maps[name].grad != 0).any()
-    assert sum(module(perfect_maps(codec, target), target).values()) == 0
+    assert sum(module(codec.perfect(target), target).values()) == 0
 
 
 class Decode(nn.Module):

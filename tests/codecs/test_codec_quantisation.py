@@ -9,7 +9,6 @@ from codec_cases import instances
 
 from posekit.codecs.centers import CenterNet
 from posekit.codecs.heatmap import Heatmap
-from posekit.codecs.perfect import perfect_maps
 from posekit.codecs.rle import Rle
 from posekit.codecs.simcc import SimCC
 from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
@@ -32,7 +31,7 @@ def decoded(scheme, x, grid):
     else:
         target, refine = ("quantised", "none") if scheme == "round" else ("unbiased", "quarter")
         codec = Heatmap(points=len(x), grid=grid, sigma=2 * grid.scale[0], target=target, refine=refine)
-    maps = dict(perfect_maps(codec, codec.encode(instances(xy))))
+    maps = dict(codec.perfect(codec.encode(instances(xy))))
     if scheme == "floor":
         maps["offset"] = torch.zeros_like(maps["offset"])
     return codec.decode(maps).xy[0, 0, :, 0] - 0.5

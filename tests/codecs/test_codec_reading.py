@@ -8,7 +8,6 @@ from posekit.codecs.centers import CenterNet
 from posekit.codecs.dfl import Dfl
 from posekit.codecs.expectation import moments, peaked_cells
 from posekit.codecs.heatmap import Heatmap
-from posekit.codecs.perfect import perfect_maps
 from posekit.codecs.refine import refine_quarter, refine_second
 from posekit.codecs.simcc import SimCC
 from posekit.codecs.udp import Udp, UdpCombined
@@ -103,7 +102,7 @@ def test_500_places_there_and_back(make, bound, grid):
     codec = make(GRIDS[grid])
     chance = torch.rand(1, 1, 500, 2, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     xy = 24 + chance * torch.tensor([144.0, 208.0], dtype=torch.float64)
-    maps = dict(perfect_maps(codec, codec.encode(instances(xy))))
+    maps = dict(codec.perfect(codec.encode(instances(xy))))
     if isinstance(codec, CenterNet):
         maps["offset"] = torch.zeros_like(maps["offset"])
     assert (codec.decode(maps).xy - xy).abs().max() <= bound + 1e-9

@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import B, K
 
-from posekit.codecs.cells import bell, outer, peak
-from posekit.codecs.refine import refine_dark, refine_line, refine_parabola, refine_quarter, window, window_width
+from posekit.codecs.cells import bell, outer
+from posekit.codecs.dark import refine_dark, refine_line
+from posekit.codecs.ranking import peak
+from posekit.codecs.refine import refine_parabola, refine_quarter
+from posekit.codecs.smoothing import window, window_width
 
 ROWS = [
     [0.05, 0.10, 0.12, 0.08, 0.04],

@@ -8,11 +8,12 @@ from codec_cases import instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posekit.codecs.cells import bell, outer, peak
+from posekit.codecs.cells import bell, outer
+from posekit.codecs.dark import refine_dark_udp
 from posekit.codecs.heatmap import Heatmap
-from posekit.codecs.perfect import perfect_maps
-from posekit.codecs.refine import refine_dark_udp
-from posekit.codecs.udp import Udp, UdpCombined, blurred, most_votes, votes
+from posekit.codecs.ranking import peak
+from posekit.codecs.smoothing import blurred
+from posekit.codecs.udp import Udp, UdpCombined, most_votes, votes
 from posekit.geometry.grid import AlignedGrid, Grid
 
 ALIGNED = AlignedGrid.of((256, 192), 4)
@@ -147,7 +148,7 @@ def test_votes_of_perfect_maps():
 def test_votes_are_exact(x, y, radius):
     codec = UdpCombined(points=1, grid=ALIGNED, radius=radius, merge="votes")
     xy = double(x, y).reshape(1, 1, 1, 2)
-    poses = codec.decode(perfect_maps(codec, codec.encode(instances(xy))))
+    poses = codec.decode(codec.perfect(codec.encode(instances(xy))))
     assert torch.allclose(poses.xy, xy, atol=1e-6)
 
 

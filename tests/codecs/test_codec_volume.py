@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sizes import B, K
 
 from posekit.codecs.dfl import Dfl
-from posekit.codecs.perfect import perfect_maps
 from posekit.codecs.regression import Regression
 from posekit.codecs.rle import Rle
 from posekit.codecs.simcc import SimCC
@@ -59,7 +58,7 @@ def test_depths_come_back(case, seed):
     codec, _, margin, bound = DEEP[case]
     chance = torch.rand(B, K, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     depth = (chance - 0.5) * (DEPTH - 2 * margin * LAYER)
-    poses = codec.decode(perfect_maps(codec, codec.encode(labels(depth))))
+    poses = codec.decode(codec.perfect(codec.encode(labels(depth))))
     assert poses.depth.shape == (B, 1, K)
     assert (poses.depth[:, 0] - depth).abs().max() <= bound + 1e-9
 

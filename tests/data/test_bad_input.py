@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from broken import BROKEN, DOUBTFUL, coco_content, write
+from broken import BROKEN, coco_content, write
+from doubtful import DOUBTFUL
 
 from posekit.data.check import check
 from posekit.data.errors import DataError

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from posekit.data.articulation import Articulation
-from posekit.data.check import check, figures
+from posekit.data.check import check
+from posekit.data.figures import figures
 from posekit.data.painting import Figures, hidden, joint_colours
 from posekit.data.readers import read
 from posekit.data.synthetic import Synthetic

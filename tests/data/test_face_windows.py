@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +11,8 @@ from posekit.data.synthetic import Synthetic
 from posekit.geometry.boxes import iou
 from posekit.geometry.keypoints import Instances, Keypoints
 from posekit.models.mtcnn import ProposalNet
-from posekit.pipelines.cascade import BETWEEN_CENTRES, proposals
-from posekit.pipelines.windows import moved, placed
+from posekit.pipelines.mtcnn.cascade import BETWEEN_CENTRES, proposals
+from posekit.pipelines.mtcnn.windows import moved, placed
 from posekit.skeletons.face import FACE5
 
 M, N, K = 3, 7, 5
@@ -42,9 +41,9 @@ def squares(count, seed=1):
 def test_what_should_be_said_leads_the_later_networks_to_the_truth(seed):
     truth, windows = faces(seed), squares(M, seed + 1)
     moves = fw.moves_to(truth.boxes, windows)
-    np.testing.assert_allclose(moved(torch.tensor(windows), torch.tensor(moves)), truth.boxes, atol=1e-9)
+    np.testing.assert_allclose(moved(windows, moves), truth.boxes, atol=1e-9)
     points = fw.shares_of(truth.xy, windows)
-    np.testing.assert_allclose(placed(torch.tensor(points), torch.tensor(windows)), truth.xy, atol=1e-9)
+    np.testing.assert_allclose(placed(points, windows), truth.xy, atol=1e-9)
 
 
 @pytest.mark.parametrize("longer", [1, 2, 5])
@@ -55,9 +54,9 @@ def test_what_should_be_said_leads_the_first_network_to_the_truth(longer):
     windows = np.concatenate([low, low + ProposalNet.side * longer], 1).astype(np.float64)
     truth = faces().boxes
     named = fw.named_by_first(windows, ProposalNet.side)
-    moves = torch.tensor(fw.moves_to(truth, named, BETWEEN_CENTRES), dtype=torch.float64)
-    face, box = torch.full((1, 2, 7, 5), -9.0).double(), torch.zeros(1, 4, 7, 5).double()
-    face[:, 1, row, column], box[0, :, row, column] = 9.0, moves.T
+    moves = fw.moves_to(truth, named, BETWEEN_CENTRES)
+    face, box = np.full((1, 2, 7, 5), -9.0), np.zeros((1, 4, 7, 5))
+    face[:, 1, row, column], box[0, :, row, column] = 9.0, moves
     found = proposals(face, box, 1 / longer, 0.5)
     order = [found.boxes.tolist().index(one) for one in named.tolist()]
     reached = moved(found.boxes, found.moves, shorter=BETWEEN_CENTRES)[order]

@@ -8,7 +8,8 @@ import pytest
 from broken import jpeg, picture, turned
 
 from posekit.data.errors import DataError, listed
-from posekit.data.image import channels, cut_off, image_size, orientation, read_image
+from posekit.data.image import channels, cut_off, image_size, read_image
+from posekit.data.jpeg import orientation
 
 
 def test_colours_are_rgb(tmp_path):

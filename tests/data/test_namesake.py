@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from broken import coco_content, write
 
 from posekit.data.coco import read_coco
-from posekit.data.namesake import namesake
+from posekit.data.named import read_named
+from posekit.data.namesake import namesake, proposal
 from posekit.skeletons import SKELETONS
 
 
@@ -58,3 +60,44 @@ def test_a_namesake_without_sigmas_leaves_the_default(tmp_path):
     found = read(tmp_path, SKELETONS["lsp14"].points)
     assert found.skeleton.unknown_sigmas == SKELETONS["lsp14"].points
     assert any("0.05 (the declared default) for all points" in line for line in found.inferred)
+
+
+@pytest.mark.parametrize(
+    ("points", "names"),
+    [
+        ([f"point_{i}" for i in range(17)], ["coco17", "ap10k17"]),
+        ([str(i) for i in range(17)], ["coco17", "ap10k17"]),
+        ([f"lm_{i}" for i in range(68)], ["face68"]),
+        ([f"KP{i}" for i in range(1, 22)], ["hand21"]),
+        ([f"face-{i}" for i in range(98)], ["wflw98"]),
+    ],
+)
+def test_points_without_names_are_met_with_a_proposal(points, names):
+    said = proposal(points)
+    assert said.startswith(f"{len(points)} points without names: if they are those of {names[0]} (")
+    assert " or ".join(f"--data.skeleton {name}" for name in names) in said
+    assert f"--skeleton {names[0]}" in proposal(points, option="--skeleton")
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        SKELETONS["coco17"].points,
+        ("hand", "finger1", "finger2", "tongue", "joystick"),
+        [f"point_{i}" for i in range(3)],
+        [f"a_{i}" for i in range(10)] + [f"b_{i}" for i in range(7)],
+    ],
+)
+def test_names_that_mean_something_or_an_unknown_number_are_not(points):
+    assert proposal(points) == ""
+
+
+def test_the_proposal_is_among_what_was_inferred_until_it_is_taken(tmp_path):
+    content = coco_content()
+    content["categories"][0] |= {"keypoints": [f"point_{i}" for i in range(5)], "skeleton": []}
+    content["annotations"] = [{"id": 1, "image_id": 7, "category_id": 1, "keypoints": [4, 5, 2] * 5}]
+    file = write(tmp_path, content)
+    assert read_named([file]).inferred[-1].startswith("5 points without names: if they are those of face5")
+    taken = read_named([file], skeleton="face5")
+    assert taken.skeleton.flippable
+    assert not any("without names" in line for line in taken.inferred)

@@ -147,9 +147,10 @@ def test_above_keeps_the_sure_ones_as_they_are(kind):
 
 
 @kinds
-def test_a_batch_of_poses_counts_slots_and_names_points(kind):
+def test_a_batch_of_poses_counts_images_and_names_points(kind):
     batch = poses(kind, B)
-    assert len(batch) == N
+    assert len(batch) == B
+    assert [len(image) for image in batch] == [N] * B
     np.testing.assert_array_equal(batch.points_of(SKELETON, "right_eye"), np.asarray(batch.xy)[..., 2, :])
     with pytest.raises(ValueError, match=r"has no points \['tail'\]"):
         batch.points_of(SKELETON, "tail")

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from posekit.geometry.skeleton import DEFAULT_SIGMA, Skeleton, infer_mirror, infer_skeleton
+from posekit.geometry.sides import infer_mirror
+from posekit.geometry.skeleton import DEFAULT_SIGMA, Skeleton, infer_skeleton
 
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 

@@ -16,7 +16,7 @@ class StandIn:
 
     points: int
 
-    def read(self, maps):
+    def activate(self, maps):
         return dict(maps)
 
     def encode(self, instances):
@@ -65,7 +65,7 @@ class Dense(StandIn):
             "box": (4 * self.points, *shape),
         }
 
-    def read(self, maps):
+    def activate(self, maps):
         return {**maps, "box": maps["box"].relu() + 0.5}
 
     def draw(self, xy, weight):

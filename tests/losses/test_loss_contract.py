@@ -169,7 +169,7 @@ def turned(values, order):
 
 
 def total(module, codec, maps, target):
-    return sum(module(codec.read(maps), target).values())
+    return sum(module(codec.activate(maps), target).values())
 
 
 def test_the_table_of_losses():
@@ -229,7 +229,7 @@ def test_a_loss_is_its_own_config(case):
 @each
 def test_terms_are_named_scalars(case):
     module, codec = built(case)
-    terms = module(codec.read(raw(codec)), some_target(codec))
+    terms = module(codec.activate(raw(codec)), some_target(codec))
     assert set(terms) == TERMS.get(case, {CASES[case][0].kind})
     assert all(term.shape == () and term.isfinite() for term in terms.values())
 

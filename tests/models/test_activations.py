@@ -6,7 +6,7 @@ from sizes import B, H, K, W
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.layers.activations import ACTIVATIONS, BY_CHANNEL, IN_PLACE
 from posekit.models.layers.frelu import FReLU
 

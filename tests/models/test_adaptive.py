@@ -9,7 +9,7 @@ from sizes import B, H, K, W
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.layers.adaptive import AdaptiveBlock, affine_offsets
 from posekit.models.layers.deformable import SampledConv2d
 

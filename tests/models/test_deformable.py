@@ -13,7 +13,7 @@ from sizes import B, H, K, W
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import measure
+from posekit.models.compress.count import measure
 from posekit.models.layers.bilinear import read_between
 from posekit.models.layers.deformable import (
     DeformableConv,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from posekit.models.backbones.hrnet import HRNet
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.dekr_weights import from_dekr, from_dekr_first
 from posekit.models.heads.scenes.dekr import DekrHead
 from posekit.models.heads.scenes.dekr_first import DekrFirstHead

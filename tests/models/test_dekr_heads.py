@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.resnet import BasicBlock
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.heads.scenes.dekr import DekrHead
 from posekit.models.heads.scenes.dekr_first import DekrFirstHead
 from posekit.models.layers.spatial import SpatialBlock

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from posekit.models.backbones.dla import DLA
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.necks.dla_up import DLAUp, Merge
 from posekit.models.topdown import TopDown
 

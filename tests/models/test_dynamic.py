@@ -9,7 +9,7 @@ from sizes import B, H, K, W
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.layers import dynamic, unfold
 from posekit.models.layers.dynamic import Attention, CondConv2d, DynamicConv2d, Routing, mixed_conv
 from posekit.models.layers.unfold import unfolded

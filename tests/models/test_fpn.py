@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.resnet import ResNet
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.necks.fpn import FPN
 
 CHANNELS, STRIDES = (3, 4, 5, 6), (4, 8, 16, 32)

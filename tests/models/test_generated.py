@@ -9,7 +9,7 @@ from sizes import B, H, K, N, W
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.layers.generated import Controller, Layout, maps_of, windows
 
 SMALL = Layout(features=4, points=K, hidden=6)

@@ -5,7 +5,7 @@ import torch
 from sizes import B
 from torch import nn
 
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.layers.pixel_adaptive_up import PacConvTranspose2d
 from posekit.models.necks.guided import Guided
 from posekit.models.necks.upsample import Upsample

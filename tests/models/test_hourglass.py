@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from posekit.models.backbones.hourglass import Hourglass, Residual, Waist
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 
 IMAGE = torch.randn(2, 3, 64, 128)
 

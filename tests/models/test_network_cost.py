@@ -12,7 +12,7 @@ from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.mobilenet_v4 import MobileNetV4
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.count import count_macs, count_parameters, measure, report
+from posekit.models.compress.count import count_macs, count_parameters, measure, report
 from posekit.models.heads.pooled import Pooled
 from posekit.models.heads.simcc import SimCC
 from posekit.models.necks.plain import Plain

@@ -8,7 +8,7 @@ from torch import nn
 
 from posekit.models.backbones.hourglass import Hourglass
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.heads.simcc import SimCC
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample

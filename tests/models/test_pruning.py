@@ -10,9 +10,9 @@ from torch import nn
 
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
+from posekit.models.compress.pruning import LEAST, Prune, sparsity
 from posekit.models.layers.dynamic import DynamicConv2d
 from posekit.models.parts import outside
-from posekit.models.pruning import LEAST, Prune, sparsity
 
 AT_ONCE = {"start": 0.0, "stop": 0.0}
 

@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from posekit.models.backbones.resnet import ResNet
+from posekit.models.compress.quantise import FakeQuant, Rounding, steps
 from posekit.models.layers.dynamic import DynamicConv2d
-from posekit.models.quantise import FakeQuant, Rounding, steps
 from posekit.recipes import RECIPES
 
 EIGHT = FakeQuant(bits=8, follow=0.5)

@@ -15,6 +15,7 @@ from posekit.models.backbones.lite_hrnet import LiteHRNet
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.mobilenet_v4 import MobileNetV4
+from posekit.models.backbones.movenet import MoveNet
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.topdown import AnyBackbone
@@ -29,6 +30,7 @@ SMALL = {
     "lite_hrnet": LiteHRNet(),
     "efficientnet_lite": EfficientNetLite(),
     "dla": DLA(),
+    "movenet": MoveNet(),
 }
 IMAGE = torch.randn(2, 3, 64, 96)
 

@@ -8,7 +8,7 @@ from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.widths import IMAGE, TRUNKS, Plan, depthwise
+from posekit.models.rewrite.widths import IMAGE, TRUNKS, Plan, depthwise
 
 # Widths between blocks, inside them, in gates, and that stay (the image, the last map); from the papers' tables.
 COUNTS = {

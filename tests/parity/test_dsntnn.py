@@ -38,17 +38,17 @@ def test_dsnt_target(golden):
 
 
 def test_dsnt_means(golden):
-    read = CODEC.read({"heatmap": golden["logits"]})
-    agrees("dsnt mean", (read["coords"], golden["coords"]), (read["probability"], golden["maps"]))
+    activated = CODEC.activate({"heatmap": golden["logits"]})
+    agrees("dsnt mean", (activated["coords"], golden["coords"]), (activated["probability"], golden["maps"]))
     cells = GRID.cells(CODEC.decode({"heatmap": golden["logits"]}).xy[:, 0])
     agrees("dsnt mean, cells", (cells, golden["pixels"]))
 
 
 def test_dsnt_point_by_point(golden):
     known = golden["mask"] > 0
-    target, read = target_of(golden), CODEC.read({"heatmap": golden["logits"]})
-    p, q = read["probability"], target.maps["probability"]
-    variance = variance_squares(read["variance"], target.maps["variance"])
+    target, activated = target_of(golden), CODEC.activate({"heatmap": golden["logits"]})
+    p, q = activated["probability"], target.maps["probability"]
+    variance = variance_squares(activated["variance"], target.maps["variance"])
     for name, ours in (("js", js(p, q)), ("kl", kl(p, q)), ("variance", variance)):
         agrees(f"dsnt {name}", (ours[known], golden[f"{name}_each"][known]), relative=True)
 
@@ -59,7 +59,7 @@ def test_dsnt_loss_and_gradient(golden, name):
     config = DsntLoss(regulariser="none" if name == "euclidean" else name)
     module = config.build(None)
     assert isinstance(module, DsntModule)
-    terms = module(CODEC.read({"heatmap": logits}), target_of(golden))
+    terms = module(CODEC.activate({"heatmap": logits}), target_of(golden))
     loss = terms["dsnt" if name == "euclidean" else name]
     (slope,) = torch.autograd.grad(loss, logits)
     row = f"dsnt {name}"

@@ -26,7 +26,7 @@ def golden() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("row", "beta"), [(0, 1.0), (1, 10.0)])
 def test_soft_arg_max(golden, row, beta):
     codec, maps = Integral(points=K, grid=GRID, beta=beta), {"heatmap": golden["maps"]}
-    for xy in (codec.decode(maps).xy, codec.read(maps)["xy"]):
+    for xy in (codec.decode(maps).xy, codec.activate(maps)["xy"]):
         agrees("integral decode, cells", (GRID.cells(xy[:, 0]), golden["argmax"][row]))
 
 

@@ -11,7 +11,8 @@ import torch
 from parity_table import agrees, labels, remakes, stored
 
 from posekit.codecs.megvii import Megvii, window_taps
-from posekit.codecs.udp import Udp, UdpCombined, blurred, disc_left
+from posekit.codecs.smoothing import blurred
+from posekit.codecs.udp import Udp, UdpCombined, disc_left
 from posekit.codecs.volume import Heatmap3d
 from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
 

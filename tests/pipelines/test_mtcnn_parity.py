@@ -16,7 +16,7 @@ import torch
 
 from posekit.data.image import read_image
 from posekit.geometry.boxes import iou
-from posekit.pipelines.mtcnn_weights import load_mtcnn, read_mtcnn
+from posekit.zoo.mtcnn import load_mtcnn, read_mtcnn
 
 pytestmark = pytest.mark.parity
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from posekit.geometry.keypoints import Poses
-from posekit.postprocess.choose import Choose
 from posekit.postprocess.pose_nms import fixed_pose_nms, pose_nms
+from posekit.postprocess.suppress import NMS
 
 K = 17
 FIGURE = np.random.default_rng(0).uniform(0, 1, (K, 2))
@@ -119,7 +119,7 @@ def test_it_can_be_chosen_whatever_the_order():
         poses([SMALL, LARGE, SMALL + 300], [0.5, 0.9, 0.7]),
         poses([SMALL + 300, LARGE, SMALL], [0.7, 0.9, 0.5]),
     ):
-        chosen = Choose(by="near")(given, np.full(K, 0.05))
+        chosen = NMS(method="pose_distance")(given, np.full(K, 0.05))
         np.testing.assert_array_equal(chosen.xy, [LARGE, SMALL + 300])
         np.testing.assert_array_equal(chosen.instance_score, [0.9, 0.7])
 

@@ -9,11 +9,10 @@ from pydantic import ValidationError
 
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
-from posekit.training.loader import StillScenes
 from posekit.training.task import Task
 
 KINDS = ("fcos", "directpose", "fcpose")
@@ -46,8 +45,8 @@ def test_a_size_that_no_pyramid_fits_is_answered(kind):
 
 @each
 def test_repetitions_are_suppressed_by_their_boxes(kind):
-    choose = RECIPES[kind](FOUR).choose
-    assert (choose.by, choose.threshold, choose.least, choose.most) == ("box", 0.6, 0.05, 100)
+    nms = RECIPES[kind](FOUR).nms
+    assert (nms.method, nms.threshold, nms.score_threshold, nms.max_instances) == ("box", 0.6, 0.05, 100)
 
 
 def test_weights_of_the_losses():
@@ -78,8 +77,9 @@ def test_a_network_for_each_instance_takes_no_flip_test():
 def test_some_steps_lower_every_loss(kind):
     torch.manual_seed(0)
     recipe = RECIPES[kind](FOUR, size=(64, 96), backbone="mobilenet_v3")
-    scenes = StillScenes(Synthetic(FOUR, count=3, size=(64, 96), seed=7, figures=2).dataset(), recipe)
-    batch, task = collate([scenes[n] for n in range(3)]), Task(recipe, recipe.build()).train()
+    drawn = Synthetic(FOUR, count=3, size=(64, 96), seed=7, figures=2).dataset()
+    shown = [recipe.augment.still_scene(drawn.scene(n), size=recipe.size) for n in range(3)]
+    batch, task = collate(shown), Task(recipe, recipe.build()).train()
     optimizer = torch.optim.Adam(task.parameters(), 2e-3)
     values = []
     for _ in range(12):

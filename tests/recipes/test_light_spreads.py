@@ -3,16 +3,14 @@
 from dataclasses import replace
 
 import pytest
-import torch
+from stand_ins import predictor_of
 from torch import nn
 
-from posekit.codecs.perfect import perfect_maps
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.measure import measure
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
-from posekit.training.evaluate import measure
-from posekit.training.loader import StillScenes
 
 SIZE, SCENES = (96, 96), 24
 PUBLISHED = {"sigma": 8.0, "centre_sigma": 16.0, "radius": 16.0}
@@ -33,10 +31,10 @@ class Said(nn.Module):
 
 def found(recipe, dataset):
     """AP of maps that say exactly what the targets say."""
-    views = StillScenes(dataset, recipe)
-    target = recipe.codec.encode(collate([views[i] for i in range(SCENES)]).instances)
-    maps = {name: value.float() for name, value in perfect_maps(recipe.codec, target).items()}
-    return measure(Said(maps), recipe, dataset, torch.device("cpu")).figures["AP"]
+    views = [recipe.augment.still_scene(dataset.scene(i), size=recipe.size) for i in range(SCENES)]
+    target = recipe.codec.encode(collate(views).instances)
+    maps = {name: value.float() for name, value in recipe.codec.perfect(target).items()}
+    return measure(predictor_of(Said(maps), recipe), dataset).figures["AP"]
 
 
 @pytest.mark.parametrize("name", ["dekr", "dekr-first"])
@@ -47,3 +45,11 @@ def test_narrower_hills_keep_people_apart(name):
     narrow, wide = (found(replace(recipe, codec=replace(recipe.codec, **f)), dataset) for f in ({}, PUBLISHED))
     assert narrow >= 0.9
     assert narrow > wide + 0.05
+
+
+@pytest.mark.parametrize("name", ["dekr", "dekr-first"])
+@pytest.mark.parametrize(("form", "size", "area"), [("", (512, 512), 655.36), ("-tiny", (256, 256), 163.84)])
+def test_the_least_area_is_that_of_a_file_of_640_pixels(name, form, size, area):
+    """32 pixels of a file are 32 * 512 / 640 of a view of 512 that it is fitted into."""
+    recipe = RECIPES[f"{name}{form}"](SKELETONS["face5"], size=size)
+    assert recipe.codec.least_area == pytest.approx(area)

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 from figures import FOUR
+from stand_ins import predictor_of
 
 from posekit.codecs.scenes import SCENE_CODECS
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
-from posekit.pipelines.decoding import read_out
+from posekit.engines.torch import read_out
+from posekit.evaluation.measure import measure
 from posekit.recipe import RecipeError, dump, parse
 from posekit.recipes import RECIPES, SYSTEMS
-from posekit.training.evaluate import measure
-from posekit.training.loader import StillScenes
 from posekit.training.task import Task
 
 NAMES = {"centernet", "fcos", "directpose", "fcpose", "dekr", "dekr-first", "ttfnet"}
@@ -47,7 +47,7 @@ def made():
 
 
 def batch_of(recipe, dataset, *numbers):
-    return collate([StillScenes(dataset, recipe)[n] for n in numbers])
+    return collate([recipe.augment.still_scene(dataset.scene(n), size=recipe.size) for n in numbers])
 
 
 def test_every_system_is_there():
@@ -75,7 +75,7 @@ def test_a_recipe_is_its_json(name, made):
 @ON
 def test_the_plain_form_is_made_too(name):
     recipe = RECIPES[name](FOUR)
-    assert recipe.whole
+    assert recipe.one_stage
     assert recipe.size == (512, 512)
     with pytest.raises(RecipeError, match="brings its own maps"):
         RECIPES[name](FOUR, codec="dark")
@@ -152,6 +152,6 @@ def test_a_mirror_of_a_mirror_is_the_image(name, made):
 @ON
 def test_measuring_an_untrained_network(name, made, drawn):
     recipe, net = made(name)
-    measured = measure(net, recipe, drawn, "cpu")
+    measured = measure(predictor_of(net, recipe), drawn)
     assert measured.main == "AP"
     assert 0 <= measured.figures["AP"] < 0.5

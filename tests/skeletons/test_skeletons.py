@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posekit.geometry.skeleton import infer_mirror
+from posekit.geometry.sides import infer_mirror
 from posekit.skeletons import SKELETONS
 
 COUNTS = {

@@ -10,13 +10,14 @@ from posekit.data import face_windows as fw
 from posekit.data.synthetic import Synthetic
 from posekit.losses.cascade import CascadeLoss
 from posekit.models.mtcnn import Nets, OutputNet, ProposalNet, RefinementNet
-from posekit.pipelines.area import resized, summed
-from posekit.pipelines.cascade import BETWEEN_CENTRES, Cascade, CascadePipeline
-from posekit.pipelines.windows import moved, pixels_of
+from posekit.pipelines.mtcnn.area import resized, summed
+from posekit.pipelines.mtcnn.cascade import BETWEEN_CENTRES, MTCNN, Cascade
+from posekit.pipelines.mtcnn.windows import moved, pixels_of
 from posekit.recipe import Train
 from posekit.skeletons.face import FACE5
-from posekit.training.cascade_stage import Taught, mixed, teach
-from posekit.training.cascade_windows import Drawing, Lessons, finder_of, lessons, visits
+from posekit.training.mtcnn.stage import Taught, mixed, teach
+from posekit.training.mtcnn.windows import Drawing, Lessons, finder_of, lessons, visits
+from posekit.zoo.mtcnn import engines_of
 
 CPU = torch.device("cpu")
 FEW = Drawing(smallest=20, around=6, negatives=8, passes=2)
@@ -31,18 +32,18 @@ def drawn():
 @pytest.fixture(scope="module")
 def lenient():
     torch.manual_seed(2)
-    return CascadePipeline(Nets.drawn(), Cascade(scores=(0.4, 0.4, 0.4)))
+    return MTCNN(engines_of(Nets.drawn()), Cascade(scores=(0.4, 0.4, 0.4)))
 
 
 @pytest.fixture(scope="module")
 def first(drawn):
-    return lessons(drawn, 12, None, FEW, (0, 0), CPU)
+    return lessons(drawn, 12, None, FEW, (0, 0))
 
 
 def test_windows_of_the_first_network_are_those_of_the_image(drawn):
     seen = []
     once = replace(FEW, passes=1)
-    made = lessons(drawn, 12, None, once, (0, 0), CPU, lambda: seen.append(1))
+    made = lessons(drawn, 12, None, once, (0, 0), lambda: seen.append(1))
     assert len(seen) == 3
     assert made.pixels.shape == (len(made), 3, 12, 12) and made.pixels.dtype == np.uint8
     assert (made.box.dtype, made.points.dtype) == (np.float32, np.float32)
@@ -60,7 +61,7 @@ def test_windows_of_the_first_network_are_those_of_the_image(drawn):
 def test_the_later_networks_learn_from_what_the_earlier_let_through(stage, drawn, lenient):
     finder = finder_of(lenient, stage)
     image = drawn.scene(0).image
-    found = finder(summed(torch.from_numpy(image)[None]))
+    found = finder(summed(image[None]))
     assert len(found.boxes) > 3
     asked = []
 
@@ -68,20 +69,20 @@ def test_the_later_networks_learn_from_what_the_earlier_let_through(stage, drawn
         asked.append(sums.shape)
         return finder(sums)
 
-    net = getattr(lenient.nets, stage)
-    made = lessons(drawn, net.side, spy, replace(FEW, passes=1), (0, 1), CPU)
+    net = {"refinement": RefinementNet, "output": OutputNet}[stage]
+    made = lessons(drawn, net.side, spy, replace(FEW, passes=1), (0, 1))
     assert asked == [(1, 73, 91, 3)] * 3
     assert made.pixels.shape[1:] == (3, net.side, net.side)
     # Every found window that shows no face is among the negatives, as many as are kept, and cut as it is in use.
     truth = fw.Faces.of(drawn.scene(0), 20)
-    boxes = found.boxes.numpy().astype(np.float64)
-    wrong = torch.from_numpy(boxes[fw.sorted_out(boxes, truth).kind == fw.NEGATIVE])[: FEW.negatives]
+    boxes = found.boxes.astype(np.float64)
+    wrong = boxes[fw.sorted_out(boxes, truth).kind == fw.NEGATIVE][: FEW.negatives]
     cut = pixels_of(wrong, *image.shape[:2])
-    pixels = resized(summed(torch.from_numpy(image)[None]), torch.zeros(len(cut)).long(), cut, (net.side,) * 2)
+    pixels = resized(summed(image[None]), np.zeros(len(cut), np.int64), cut, (net.side,) * 2)
     known = {window.tobytes() for window in made.pixels[made.kind == fw.NEGATIVE]}
     inside = (cut[:, 2:] > cut[:, :2]).all(1)
     assert inside.sum() > 0
-    assert {window.tobytes() for window in pixels[inside].round().byte().numpy()} <= known
+    assert {window.transpose(2, 0, 1).tobytes() for window in pixels[inside].round().astype(np.uint8)} <= known
 
 
 def test_the_first_network_needs_no_finder(lenient):
@@ -92,16 +93,16 @@ def test_what_the_first_network_should_say_is_what_the_cascade_applies(drawn, mo
     cut = []
     whole = fw.sorted_out
     monkeypatch.setattr(fw, "sorted_out", lambda boxes, faces: cut.append(whole(boxes, faces)) or cut[-1])
-    made = lessons(drawn, 12, None, replace(FEW, passes=1), (0, 0), CPU)
+    made = lessons(drawn, 12, None, replace(FEW, passes=1), (0, 0))
     windows = np.concatenate([told.boxes[told.kind == fw.POSITIVE] for told in cut[::2]])
     faces = np.concatenate([told.face[told.kind == fw.POSITIVE] for told in cut[::2]])
-    moves = torch.from_numpy(made.box[made.kind == fw.POSITIVE]).double()
-    named = torch.from_numpy(fw.named_by_first(windows, 12))
+    moves = made.box[made.kind == fw.POSITIVE].astype(np.float64)
+    named = fw.named_by_first(windows, 12)
     np.testing.assert_allclose(moved(named, moves, shorter=BETWEEN_CENTRES), faces, atol=1e-4)
 
 
 def test_windows_follow_from_the_seed_and_every_second_pass_is_mirrored(drawn, first):
-    again, other = lessons(drawn, 12, None, FEW, (0, 0), CPU), lessons(drawn, 12, None, FEW, (1, 0), CPU)
+    again, other = lessons(drawn, 12, None, FEW, (0, 0)), lessons(drawn, 12, None, FEW, (1, 0))
     for name in ("pixels", "kind", "box", "points", "labelled"):
         np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
     assert other.pixels.shape != first.pixels.shape or (other.pixels != first.pixels).any()
@@ -116,7 +117,7 @@ def test_windows_follow_from_the_seed_and_every_second_pass_is_mirrored(drawn, f
 
 
 def test_enough_windows_end_the_visits(drawn, first):
-    made = lessons(drawn, 12, None, replace(FEW, most=len(first) // 3), (0, 0), CPU)
+    made = lessons(drawn, 12, None, replace(FEW, most=len(first) // 3), (0, 0))
     assert len(first) // 3 <= len(made) < len(first)
     np.testing.assert_array_equal(made.pixels, first.pixels[: len(made)])
 
@@ -125,7 +126,7 @@ def test_faces_that_are_too_small_are_told(drawn):
     with pytest.raises(
         ValueError, match=r"no window shows a face of the \d labelled: .* at least 80 pixels .*smallest"
     ):
-        lessons(drawn, 12, None, replace(FEW, smallest=80), (0, 0), CPU)
+        lessons(drawn, 12, None, replace(FEW, smallest=80), (0, 0))
 
 
 def test_a_batch_says_where_each_term_counts(first):

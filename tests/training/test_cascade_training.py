@@ -12,17 +12,17 @@ from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError
 from posekit.data.face_windows import Faces
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.faces import matched, measure_faces
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
-from posekit.pipelines.cascade import Cascade
-from posekit.pipelines.cascade_folder import STAGES, file_of
-from posekit.pipelines.mtcnn_weights import load_mtcnn
-from posekit.pipelines.weights import WeightsError
+from posekit.pipelines.mtcnn.cascade import Cascade
 from posekit.skeletons.face import FACE5
-from posekit.training import cascade as module
-from posekit.training.cascade import CascadeTraining, faces_of, train_cascade
-from posekit.training.cascade_measure import matched, measure
-from posekit.training.cascade_windows import Drawing
+from posekit.training.mtcnn import train as module
+from posekit.training.mtcnn.train import CascadeTraining, faces_of, train_cascade
+from posekit.training.mtcnn.windows import Drawing
+from posekit.zoo.cascade import STAGES, file_of
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.mtcnn import load_mtcnn
 
 BRIEF = CascadeTraining(epochs=1, batch=32, windows=Drawing(smallest=24, around=3, negatives=6, passes=1))
 
@@ -153,7 +153,7 @@ def test_figures_by_hand(drawn):
         xy = np.zeros((len(boxes), 5, 2))
         xy[0] = faces.xy[0] + [0.03 * size, 0.04 * size]
         poses.append(Poses(xy=xy, score=np.ones(xy.shape[:2]), instance_score=np.ones(len(boxes)), boxes=boxes))
-    told = measure(Told(poses), dataset)
+    told = measure_faces(Told(poses), dataset)
     assert told["recall"] == pytest.approx(dataset.scenes / 3)
     assert told["false_per_image"] == 1
     assert told["points_error"] == pytest.approx(0.05, rel=1e-5)
@@ -168,7 +168,7 @@ def test_it_finds_drawn_faces_it_has_not_seen(tmp_path):
         for count, seed in ((100, 1), (60, 2))
     )
     options = CascadeTraining(epochs=1, batch=32, lr=2e-3, windows=Drawing(smallest=30))
-    told = measure(train_cascade(train, tmp_path, options, device="cpu"), val)
+    told = measure_faces(train_cascade(train, tmp_path, options, device="cpu"), val)
     assert told["faces"] > 80
     assert told["recall"] >= 0.8, told
     assert told["false_per_image"] <= 0.2, told

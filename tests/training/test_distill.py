@@ -22,15 +22,15 @@ from posekit.models.backbones.hourglass import Hourglass
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.normalize import Normalize
 from posekit.models.okdhp import BranchedHourglass
-from posekit.pipelines.weights import load_weights, save_weights
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
-from posekit.training.distill import wrap
+from posekit.training.distillation.okdhp import OkdhpTask
+from posekit.training.distillation.student import StudentTask
+from posekit.training.distillation.teacher import FileTeacher, NetworkTeacher
+from posekit.training.distillation.wrap import wrap
 from posekit.training.loader import Crops
-from posekit.training.okdhp import OkdhpTask
-from posekit.training.student import StudentTask
 from posekit.training.task import Task
-from posekit.training.teacher import FileTeacher, NetworkTeacher
+from posekit.zoo.weights import load_weights, save_weights
 
 TURNED = Skeleton("turned", ("end", "right_grip", "screw", "left_grip"), mirror=(("left_grip", "right_grip"),))
 """Three of `FOUR`'s points in another order."""

@@ -6,18 +6,19 @@ from dataclasses import replace
 import pytest
 import torch
 from figures import FOUR
+from stand_ins import predictor_of
 
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.measure import measure
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
-from posekit.models.netaug import NetAug
-from posekit.models.pruning import Prune, sparsity
-from posekit.models.quantise import FakeQuant, steps
-from posekit.pipelines.weights import load_weights
+from posekit.models.compress.pruning import Prune, sparsity
+from posekit.models.compress.quantise import FakeQuant, steps
+from posekit.models.rewrite.netaug import NetAug
 from posekit.recipes import RECIPES
 from posekit.training import loop as looping
-from posekit.training.evaluate import measure
 from posekit.training.loop import Loop
+from posekit.zoo.weights import load_weights
 
 PRUNE = Prune(share=0.7, start=0.0, stop=0.5)
 QUANTISE = FakeQuant(bits=8, start=0.3, freeze=0.6, follow=0.1)
@@ -126,7 +127,7 @@ def test_the_best_is_chosen_among_networks_with_all_their_zeros(figures, tmp_pat
     made.train()
     # Three steps an epoch: the third is the first that ends with all zeros.
     loaded = load_weights(tmp_path / "run")
-    assert (loaded.metrics["epoch"], made.progress.best, made.progress.waited) == (3, 0.5, 1)
+    assert (loaded.spec.figures["epoch"], made.progress.best, made.progress.waited) == (3, 0.5, 1)
     assert sparsity(PRUNE.weights(loaded.net)) == pytest.approx(0.7, abs=1e-3)
 
 
@@ -140,8 +141,8 @@ def test_what_was_measured_is_what_is_loaded(figures, tmp_path):
         assert torch.equal(weight == 0, averaged == 0)
     loaded = load_weights(tmp_path / "run")
     assert len(steps(loaded.net)) == sum(hasattr(layer, "rounding") for layer in loaded.net.modules())
-    again = measure(loaded.net, recipe, figures, "cpu")
-    assert again.figures == {name: loaded.metrics[name] for name in again.figures}
+    again = measure(predictor_of(loaded.net, recipe), figures)
+    assert again.figures == {name: loaded.spec.figures[name] for name in again.figures}
     # Weights in the file are not rounded, and ranges are all that was added.
     names = set(loaded.net.state_dict())
     plain = set(replace(recipe, quantise=FakeQuant()).build().state_dict())

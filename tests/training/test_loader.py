@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from posekit.data.synthetic import Synthetic
 from posekit.recipes import RECIPES
-from posekit.training.loader import Batches, Crops, steps_per_epoch, still_loader, training_loader
+from posekit.training.loader import Batches, Crops, steps_per_epoch, training_loader
 
 SIZE = (64, 32)
 
@@ -94,12 +94,6 @@ def test_crops_are_those_of_two_workers(dataset, recipe):
         assert torch.equal(a.image, b.image)
         assert torch.equal(a.instances.keypoints.xy, b.instances.keypoints.xy)
         assert torch.equal(a.index, b.index)
-
-
-def test_still_crops_come_in_the_order_of_the_file(dataset, recipe):
-    batches = list(still_loader(dataset, recipe, batch=4))
-    assert torch.cat([batch.index for batch in batches]).tolist() == list(range(7))
-    assert batches[0].image.shape == (4, 3, *SIZE)
 
 
 def test_dropping_begins_when_the_run_is_so_far(dataset, recipe):

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from stand_ins import Small
 
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.measure import compared
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES
 from posekit.training import engine
 from posekit.training import loop as looping
 from posekit.training.engine import TrainingError, engine_for
-from posekit.training.evaluate import compared
 from posekit.training.loop import Loop
 from posekit.transforms.compose import Augment
 
@@ -144,7 +144,7 @@ def told(monkeypatch, small, drawn, tmp_path):
     def go(metric, values, **options):
         coming = iter(values)
         recipe = replace(small(epochs=len(values), **options), metric=metric)
-        plain = compared(drawn.xy[drawn.rows], np.ones((8, 4)), recipe, drawn)
+        plain = compared(drawn.xy[drawn.rows], np.ones((8, 4)), drawn, recipe.metric)
         monkeypatch.setattr(
             looping, "measure", lambda *_: replace(plain, figures=plain.figures | {metric: next(coming)})
         )
@@ -154,7 +154,7 @@ def told(monkeypatch, small, drawn, tmp_path):
 
 
 def kept_epoch(made):
-    return json.loads((made.run / "best" / "config.json").read_text())["metrics"]["epoch"]
+    return json.loads((made.run / "best" / "config.json").read_text())["spec"]["figures"]["epoch"]
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from posekit.losses.weighting import AutoWeight
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.netaug import NetAug
+from posekit.models.rewrite.netaug import NetAug
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
 from posekit.training.averaging import averaged
-from posekit.training.loader import Crops
+from posekit.training.loader import Crops, Scenes
 from posekit.training.loop import optimizer_for
 from posekit.training.netaug import NetAugTask, wrap
 from posekit.training.task import Task
@@ -234,8 +234,8 @@ def test_whole_images_too():
     recipe = RECIPES["centernet-tiny"](FOUR, size=(64, 64))
     recipe = replace(recipe, model=replace(recipe.model, backbone=TINY))
     plain, task = task_of(recipe), wrap(task_of(recipe), WIDER)
-    crops = Crops(Synthetic(FOUR, count=2, size=(64, 64), seed=4).dataset(), recipe)
-    batch = collate([crops[0, place] for place in range(2)])
+    images = Scenes(Synthetic(FOUR, count=2, size=(64, 64), seed=4).dataset(), recipe)
+    batch = collate([images[0, place] for place in range(2)])
     expected, found = plain(batch), task(batch)
     assert list(found) == [*expected, *(f"augmented.{name}" for name in expected)]
     assert_same(task.net.state_dict(), plain.net.state_dict())

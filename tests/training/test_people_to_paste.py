@@ -8,11 +8,11 @@ from figures import labelled_files
 
 from posekit.cli.main import main
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.sets import read_sets
 from posekit.recipe import Data
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 from posekit.training.loader import Scenes
-from posekit.training.sets import read_sets
 
 COCO, LSP = SKELETONS["coco17"], SKELETONS["lsp14"]
 

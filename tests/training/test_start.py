@@ -9,11 +9,12 @@ from figures import FOUR, labelled_files
 from posekit.cli.main import main
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
-from posekit.pipelines.weights import WeightsError, load_weights, save_weights
 from posekit.recipe import dump, parse
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 from posekit.training.start import begun
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.weights import load_weights, save_weights
 
 
 def recipe_of(kind="regression", skeleton=FOUR, backbone=None, **fields):

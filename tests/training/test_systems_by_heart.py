@@ -6,13 +6,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from stand_ins import predictor_of
 
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
+from posekit.evaluation.measure import measure
 from posekit.geometry.skeleton import Skeleton
 from posekit.recipes import RECIPES, SYSTEMS
-from posekit.training.evaluate import measure
-from posekit.training.loader import StillScenes
 from posekit.training.task import Task
 
 STAR = Skeleton(
@@ -55,7 +55,7 @@ def test_it_learns_scenes_by_heart(name, steps, drawn):
     torch.manual_seed(0)
     recipe = RECIPES[f"{name}-tiny"](STAR, size=SIZE)
     task = Task(recipe, recipe.build()).train()
-    scenes = [StillScenes(drawn, recipe)[i] for i in range(SCENES)]
+    scenes = [recipe.augment.still_scene(drawn.scene(i), size=recipe.size) for i in range(SCENES)]
     optimizer = torch.optim.Adam(task.parameters(), lr=RATE)
     order = np.concatenate([np.random.default_rng(i).permutation(SCENES) for i in range(steps * BATCH // SCENES)])
     for step, part in enumerate(np.split(order, steps)):
@@ -66,4 +66,4 @@ def test_it_learns_scenes_by_heart(name, steps, drawn):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(task.parameters(), 5.0)
         optimizer.step()
-    assert measure(task.net, recipe, drawn, "cpu").figures["AP"] >= ENOUGH
+    assert measure(predictor_of(task.net, recipe), drawn).figures["AP"] >= ENOUGH

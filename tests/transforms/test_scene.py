@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from posekit.geometry.affine import transform
+from posekit.geometry.framing import letterbox_matrix
 from posekit.transforms.compose import Augment
 from posekit.transforms.geometric import warp
 from posekit.transforms.photometric import Photometric
-from posekit.transforms.scene import STILL_SCENE, Scene, in_view, letterbox, letterbox_matrix, random_scene
+from posekit.transforms.scene import STILL_SCENE, Scene, in_view, letterbox, random_scene
 
 SIZE = (96, 64)
 MILD = Scene(scale=(0.7, 1.1), rotation=40, rotate_probability=0.7, shift=0.02, flip=0.5)

@@ -3,6 +3,7 @@
 Zhou et al. 2019, arXiv:1904.07850.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -12,10 +13,22 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest
+from posekit.codecs.cells import LOWEST, bell, finite, mirrored, mirrored_pairs, nearest, sane, within
+from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.kernels import corner_radius, radius_sigma
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, highest_hills, judged, summits, within, written
+from posekit.codecs.ranking import first_highest
+from posekit.codecs.scenes.crowd import (
+    Crowd,
+    at_cells,
+    clipped,
+    crowd_of,
+    highest_hills,
+    judged,
+    judged_and_peaks,
+    summits,
+    written,
+)
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -77,7 +90,7 @@ class CenterPose(OnGrid):
         """
         crowd = crowd_of(instances, self.points)
         scale = crowd.xy.new_tensor(self.grid.scale)
-        boxes = self._clipped(crowd.boxes)
+        boxes = clipped(crowd.boxes, self.image)
         size = (boxes[..., 2:] - boxes[..., :2]) / scale
         place = self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2)
         cell = nearest(place)
@@ -97,15 +110,11 @@ class CenterPose(OnGrid):
         everywhere = judged(instances, self.grid)
         maps["centre"], weights["centre"] = (
             torch.maximum(centre, spared),
-            torch.maximum(everywhere, (centre == 1) * 1.0),
+            judged_and_peaks(everywhere, centre),
         )
         self._add_joints(crowd, size, joints & kept[..., None], everywhere, maps, weights)
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
-
-    def _clipped(self, boxes: Tensor) -> Tensor:
-        height, width = self.image
-        return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
 
     def _hills(self, cell: Tensor, size: Tensor, drawn: Tensor) -> Tensor:
         """(B, C, H, W) hills around whole cells (B, N, C, 2), as wide as boxes (B, N, 2) in cells tolerate."""
@@ -129,18 +138,28 @@ class CenterPose(OnGrid):
         place = self.grid.cells(crowd.xy)
         cell = nearest(place)
         maps["peaks"] = self._hills(cell, size, drawn)
-        weights["peaks"] = torch.maximum(everywhere, (maps["peaks"] == 1) * 1.0)
+        weights["peaks"] = judged_and_peaks(everywhere, maps["peaks"])
         maps["offset"], weights["offset"] = written(
             (place - cell).flatten(1, 2), cell.flatten(1, 2), drawn.flatten(1), self.grid.shape
         )
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """All but ``centre`` and ``peaks``, which are logits, in cells."""
+        return {**maps, **self._scaled(maps, lambda value, cells: value * cells)}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits of the Gaussian peaks, and the numbers of the target in the network's unit."""
+        maps = {name: target_map(target, name, self.kind) for name in self.shapes}
+        logits = {name: logits_of(maps[name]) for name in ("centre", "peaks")}
+        return {**maps, **logits, **self._scaled(maps, lambda value, cells: value / cells)}
+
+    def _scaled(self, maps: Maps, change: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Tensor]:
+        """``size`` and ``joints`` changed by the cells of a unit (2, 1, 1); nothing where a unit is a cell."""
         if self.unit is None:
-            return maps
+            return {}
         cells = maps["size"].new_tensor([self.unit / scale for scale in self.grid.scale])[:, None, None]
-        ways = maps["joints"].unflatten(1, (-1, 2)) * cells
-        return {**maps, "size": maps["size"] * cells, "joints": ways.flatten(1, 2)}
+        offsets = change(maps["joints"].unflatten(1, (-1, 2)), cells)
+        return {"size": change(maps["size"], cells), "joints": offsets.flatten(1, 2)}
 
     def decode(self, maps: Maps) -> Poses:
         """The best middles, their boxes and joints.
@@ -152,11 +171,12 @@ class CenterPose(OnGrid):
             Poses (B, N, K), the best first: image pixels; an instance's score is its middle's; that of a joint its
             hill's where it was taken from one, else the middle's times what its map says there.
         """
-        heat = maps["centre"].float().sigmoid()
-        score, cell = summits(heat, self.most)
-        score, cell = score[:, 0], cell[:, 0]
-        told = self.read(maps)
-        step, size, way = (at_cells(_finite(told[name]), cell) for name in ("step", "size", "joints"))
+        logit, cell = summits(maps["centre"], self.most, floor=LOWEST)
+        score, cell = logit[:, 0].sigmoid(), cell[:, 0]
+        there = {name: at_cells(maps[name], cell).float().transpose(1, 2)[..., None] for name in ("size", "joints")}
+        activated = self.activate({**maps, **there})
+        size, way = (finite(activated[name][..., 0].transpose(1, 2)) for name in ("size", "joints"))
+        step = finite(at_cells(maps["step"], cell).float())
         middle = cell.to(step.dtype) + step
         half = size.clamp_min(0.0) / 2
         place = cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
@@ -171,41 +191,36 @@ class CenterPose(OnGrid):
 
     def _snapped(self, maps: Maps, place: Tensor, own: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Joints (B, N, K, 2) in cells moved to the nearest hill of their kind that fits the box, and their scores."""
-        heat = maps["peaks"].float().sigmoid()
-        value, cell = summits(heat, self.candidates)
+        logit, cell = summits(maps["peaks"], self.candidates, floor=LOWEST)
+        value = logit.sigmoid()
         K, n = value.shape[1:]
-        step = at_cells(_finite(maps["offset"]), cell.flatten(1, 2)).clamp(-2.0, 2.0).unflatten(1, (K, n))
+        step = finite(at_cells(maps["offset"], cell.flatten(1, 2)).float()).clamp(-2.0, 2.0).unflatten(1, (K, n))
         there = cell.to(step.dtype) + step
         away = torch.cdist(place.transpose(1, 2), there)
         away = torch.where((value > self.least)[:, :, None], away, torch.inf)
-        far, which = (t.transpose(1, 2) for t in away.min(-1))
+        near, which = (t.transpose(1, 2) for t in first_highest(-away))
         at = torch.arange(K, device=which.device) * n + which
         flat = at.flatten(1)
         candidate = there.flatten(1, 2).gather(1, flat[..., None].expand(-1, -1, 2)).unflatten(1, which.shape[1:])
         worth = value.flatten(1).gather(1, flat).unflatten(1, which.shape[1:])
         longest = (high - low).amax(-1)[..., None]
         inside = ((candidate >= low[:, :, None]) & (candidate <= high[:, :, None])).all(-1)
-        good = inside & (far <= self.reach * longest)
-        return torch.where(good[..., None], candidate, place), torch.where(good, worth, own * self._read(heat, place))
+        good = inside & (-near <= self.reach * longest)
+        score = torch.where(good, worth, own * self._read(maps["peaks"], place))
+        return torch.where(good[..., None], candidate, place), score
 
-    def _read(self, heat: Tensor, place: Tensor) -> Tensor:
-        """(B, N, K) what each joint's own map says in the cell where it lies; 0 off the map."""
+    def _read(self, logits: Tensor, place: Tensor) -> Tensor:
+        """(B, N, K) sigmoid of what each joint's own map says in the cell where it lies; 0 off the map."""
         cell = nearest(place)
         inside = within(cell, self.grid.shape)
         cell = torch.where(inside[..., None], cell, 0.0).long()
         number = (cell[..., 1] * self.grid.width + cell[..., 0]).transpose(1, 2)
-        return torch.where(inside, heat.flatten(2).gather(2, number).transpose(1, 2), 0.0)
+        value = sane(logits.flatten(2).gather(2, number).transpose(1, 2)).sigmoid()
+        return torch.where(inside, value, 0.0)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror maps, ways and steps; exact but on a `RatioGrid`."""
         back = {name: mirrored(maps[name], tuple(range(maps[name].shape[1])), self.grid) for name in ("centre", "size")}
         back["peaks"] = mirrored(maps["peaks"], order, self.grid)
-        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
-        for name, channels in (("step", (0, 1)), ("offset", (0, 1)), ("joints", pairs)):
-            turned = mirrored(maps[name], channels, self.grid).unflatten(1, (-1, 2))
-            back[name] = (turned * turned.new_tensor((-1.0, 1.0))[:, None, None]).flatten(1, 2)
-        return back
-
-
-def _finite(maps: Tensor) -> Tensor:
-    return torch.nan_to_num(maps.float(), 0.0, 0.0, 0.0)
+        vectors = {"step": (0,), "offset": (0,), "joints": order}
+        return back | {name: mirrored_pairs(maps[name], whose, self.grid) for name, whose in vectors.items()}

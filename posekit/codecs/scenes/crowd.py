@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from posekit.codecs.cells import outer, sane
+from posekit.codecs.cells import in_bands, outer, sane
+from posekit.codecs.ranking import highest_around, top
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import IGNORE, INSTANCE, Instances
+
+SIDES = (2, 1, 0, 3)
+"""Left, upper, right and lower side, mirrored."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +86,17 @@ def judged(instances: Instances, grid: Grid) -> Tensor:
     return (covered == 0).to(boxes.dtype)[:, None]
 
 
+def judged_and_peaks(judged: Tensor, maps: Tensor) -> Tensor:
+    """(B, C, H, W) weights of maps: those of `judged`, and 1 where a map is exactly 1, in a region to ignore too."""
+    return ((maps == 1) | (judged > 0)).to(maps.dtype)
+
+
+def clipped(boxes: Tensor, image: tuple[int, int]) -> Tensor:
+    """(..., 4) what of boxes lies in an image (height, width), all in image pixels."""
+    height, width = image
+    return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
+
+
 def highest_hills(rows: Tensor, columns: Tensor, drawn: Tensor) -> Tensor:
     """The highest of all instances' hills in each cell.
 
@@ -94,30 +108,25 @@ def highest_hills(rows: Tensor, columns: Tensor, drawn: Tensor) -> Tensor:
     Returns:
         (B, C, H, W).
     """
-    return outer(rows * drawn[..., None].to(rows.dtype), columns).amax(1)
+    rows = rows * drawn[..., None].to(rows.dtype)
+    return in_bands(lambda band: outer(rows[..., band], columns).amax(1), rows.shape[-1], columns.numel())
 
 
-def within(cell: Tensor, shape: tuple[int, int]) -> Tensor:
-    """(...) whether a cell (..., 2), x before y, lies on the map (height, width)."""
-    return (cell >= 0).all(-1) & (cell[..., 0] < shape[1]) & (cell[..., 1] < shape[0])
-
-
-def summits(maps: Tensor, count: int, window: int = 3) -> tuple[Tensor, Tensor]:
+def summits(maps: Tensor, count: int, window: int = 3, floor: float = 0.0) -> tuple[Tensor, Tensor]:
     """The highest cells that no cell around them exceeds.
 
     Args:
-        maps: (B, C, H, W), at least 0; NaN counts as nothing.
+        maps: (B, C, H, W); NaN, and what is lower than ``floor``, counts as that.
         count: how many; maps of fewer cells are asked for all theirs.
-        window: side of the square of cells in which a summit must be highest, odd.
+        window: side of the square of cells in which a local maximum must be highest, odd.
+        floor: 0 for maps from 0 to 1, `LOWEST` for logits.
 
     Returns:
-        value (B, C, n), falling, and cell (B, C, n, 2) integer, x before y. Where there are fewer summits the rest has
-        value 0.
+        value (B, C, n), falling, and cell (B, C, n, 2) integer, x before y; equal ones in reading order. Where there
+        are fewer local maxima the first of the other cells follow, with the value ``floor``.
     """
-    value = sane(maps).clamp_min(0.0)
-    top = F.max_pool2d(value, window, stride=1, padding=window // 2)
-    value = torch.where(value == top, value, 0.0).flatten(2)
-    best, at = value.topk(min(count, value.shape[-1]), dim=-1)
+    value = sane(maps).clamp_min_(floor)
+    best, at = top(torch.where(value == highest_around(value, window), value, floor).flatten(2), count)
     return best, torch.stack((at % maps.shape[-1], at // maps.shape[-1]), dim=-1)
 
 
@@ -125,6 +134,25 @@ def at_cells(maps: Tensor, cell: Tensor) -> Tensor:
     """Read all channels of a map in chosen cells: (B, C, H, W) and (B, P, 2) integer to (B, P, C)."""
     number = cell[..., 1] * maps.shape[-1] + cell[..., 0]
     return maps.flatten(2).gather(2, number[:, None].expand(-1, maps.shape[1], -1)).transpose(1, 2)
+
+
+def laid(values: Tensor, number: Tensor, kept: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Put rows of numbers into cells.
+
+    Args:
+        values: (B, n, C).
+        number: (B, n) of the cells, row by row.
+        kept: (B, n) bool: others are left out; no two that are kept have one cell.
+        shape: (height, width) of the map.
+
+    Returns:
+        (B, C, H, W), 0 in other cells.
+    """
+    cells = shape[0] * shape[1]
+    # What is left out goes to a cell behind the last.
+    at = torch.where(kept, number, cells)[:, None].expand(-1, values.shape[2], -1)
+    maps = values.new_zeros(len(values), values.shape[2], cells + 1).scatter_(2, at, values.transpose(1, 2))
+    return maps[..., :-1].reshape(*maps.shape[:2], *shape)
 
 
 def written(values: Tensor, cell: Tensor, kept: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -148,9 +176,7 @@ def written(values: Tensor, cell: Tensor, kept: Tensor, shape: tuple[int, int]) 
     # Which slot owns a cell is settled first, because writing twice to one place has no order of its own.
     order = torch.arange(1, slots + 1, device=values.device).expand(len(values), -1)
     owner = torch.zeros(len(values), height * width + 1, dtype=torch.long, device=values.device)
-    owner = owner.scatter_reduce(1, number, torch.where(there, order, 0), "amax")[:, :-1]
-    at = (owner - 1).clamp_min(0)[..., None].expand(-1, -1, values.shape[2])
-    own = (owner > 0)[..., None]
-    weight = kept.gather(1, at).to(values.dtype) * own
-    value = values.gather(1, at) * weight
-    return tuple(t.transpose(1, 2).unflatten(2, shape) for t in (value, weight))
+    owner = owner.scatter_reduce(1, number, torch.where(there, order, 0), "amax")
+    won = there & (owner.gather(1, number) == order)
+    weight = kept.to(values.dtype)
+    return laid(torch.where(kept, values, 0.0), number, won, shape), laid(weight, number, won, shape)

@@ -14,9 +14,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest, sane
+from posekit.codecs.cells import bell, finite, mirrored, mirrored_pairs, nearest, within
+from posekit.codecs.inverse import target_map
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, highest_hills, judged, summits, within
+from posekit.codecs.ranking import top
+from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, highest_hills, judged, summits
 from posekit.codecs.scenes.reading import read_places
 from posekit.codecs.scenes.ways import diagonal_of, middle_of, ways_around
 from posekit.geometry.grid import AnyGrid
@@ -46,7 +48,7 @@ class Dekr(OnGrid):
     radius: float = Field(default=16.0, gt=0)
     "how far from a middle, along each axis, cells tell the way to the joints; image pixels"
     least_area: float = Field(default=1024.0, ge=0)
-    "instances of less area, square pixels, have no middle and no ways"
+    "instances of less area, square pixels of the image as the network sees it, have no centre and no offsets"
     compat: Literal["none", "dekr"] = "none"
     "dekr takes the size that its code takes, which grows with the way from the corner of the image"
     most: int = Field(default=30, ge=1)
@@ -123,9 +125,13 @@ class Dekr(OnGrid):
         diagonal = diagonal_of(crowd, self.compat == "dekr")
         return diagonal.clamp_min(max(math.sqrt(self.least_area), x)) / math.sqrt(x * y)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """The raw maps."""
         return maps
+
+    def perfect(self, target: Target) -> Maps:
+        """The maps of the target, which are raw ones."""
+        return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """The highest middles, and the joints that lie where their cells say.
@@ -139,22 +145,21 @@ class Dekr(OnGrid):
             Where there are fewer middles the rest has score 0 and lies where the first cell says.
             One and the same person may be found several times: see `posekit.postprocess.pose_nms`.
         """
-        heat = sane(maps["heatmap"])
-        centre, place = self._regressed(heat, maps)
-        return self._poses(centre, place, read_places(heat[:, :-1], place))
+        centre, place = self._regressed(maps)
+        return self._poses(centre, place, read_places(maps["heatmap"], place))
 
-    def _regressed(self, heat: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
+    def _regressed(self, maps: Maps) -> tuple[Tensor, Tensor]:
         """(B, N) heights of the middles and (B, N, K, 2) places in cells."""
-        value, cell = (found[:, 0] for found in summits(heat[:, -1:], self.most, self._window()))
-        # Which of the other cells fill up the places is anyone's guess; all shall say the same.
+        value, cell = (found[:, 0] for found in summits(maps["heatmap"][:, -1:], self.most, self._window()))
+        # Where there are fewer middles, all that fill up the places say the same.
         cell = torch.where(value[..., None] > 0, cell, 0)
-        way = at_cells(torch.nan_to_num(maps["way"].float(), 0.0, 0.0, 0.0), cell)
+        way = finite(at_cells(maps["way"], cell).float())
         return value, cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:
         """Poses of heights (B, N), places (B, N, K, 2) in cells and what the joints' maps say there (B, N, K)."""
         score = centre.clamp(0.0, 1.0)[..., None] * value.clamp(0.0, 1.0)
-        best, order = score.mean(-1).sort(dim=-1, descending=True)
+        best, order = top(score.mean(-1), score.shape[1])
         xy = self.grid.pixels(place).gather(1, order[..., None, None].expand(place.shape))
         score = score.gather(1, order[..., None].expand(score.shape))
         return Poses(xy=xy, score=score, instance_score=best, boxes=torch.cat((xy.amin(-2), xy.amax(-2)), -1))
@@ -165,10 +170,7 @@ class Dekr(OnGrid):
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror maps and ways; exact but on a `RatioGrid`."""
-        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
-        way = mirrored(maps["way"], pairs, self.grid).unflatten(1, (-1, 2))
-        turned = way * way.new_tensor((-1.0, 1.0))[:, None, None]
         return {
             "heatmap": mirrored(maps["heatmap"], (*order, self.points), self.grid),
-            "way": turned.flatten(1, 2),
+            "way": mirrored_pairs(maps["way"], order, self.grid),
         }

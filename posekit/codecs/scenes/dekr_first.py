@@ -12,10 +12,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps
-from posekit.codecs.cells import sane
+from posekit.codecs.ranking import first_highest
+from posekit.codecs.refine import refine_parabola
 from posekit.codecs.scenes.crowd import summits
 from posekit.codecs.scenes.dekr import Dekr
-from posekit.codecs.scenes.reading import hilltops, read_places
+from posekit.codecs.scenes.reading import read_places
 from posekit.geometry.keypoints import Poses
 
 
@@ -56,21 +57,20 @@ class DekrFirst(Dekr):
         Returns:
             Poses as `Dekr.decode` gives them; the score of a joint that was moved is the middle's times the hill's.
         """
-        heat = sane(maps["heatmap"])
-        centre, place = self._regressed(heat, maps)
-        value = read_places(heat[:, :-1], place)
+        centre, place = self._regressed(maps)
+        value = read_places(maps["heatmap"], place)
         if self.absorb:
-            place, value = self._absorbed(heat[:, :-1], place, value)
+            place, value = self._absorbed(maps["heatmap"][:, :-1], place, value)
         return self._poses(centre, place, value)
 
     def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Joints (B, N, K, 2) in cells at the nearest hill of their kind, and its height, where one is near enough."""
         height, cell = summits(heat, self.candidates, self.joint_window)
-        top = hilltops(heat, cell)
-        scale = top.new_tensor(self.grid.scale)
-        away = torch.cdist(place.transpose(1, 2) * scale, top * scale)
-        far, which = torch.where((height > self.least)[:, :, None], away, torch.inf).min(-1)
-        near = (far < self.reach).transpose(1, 2)
-        found = top.gather(2, which[..., None].expand(*which.shape, 2)).transpose(1, 2)
+        refined = refine_parabola(heat, cell)
+        scale = refined.new_tensor(self.grid.scale)
+        away = torch.cdist(place.transpose(1, 2) * scale, refined * scale)
+        far, which = first_highest(torch.where((height > self.least)[:, :, None], -away, -torch.inf))
+        near = (-far < self.reach).transpose(1, 2)
+        found = refined.gather(2, which[..., None].expand(*which.shape, 2)).transpose(1, 2)
         worth = height.gather(2, which).transpose(1, 2)
         return torch.where(near[..., None], found, place), torch.where(near, worth, value)

@@ -13,16 +13,15 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from tyro.conf import Suppress
 
-from posekit.codecs.base import Maps
-from posekit.codecs.cells import mirrored, sane
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import mirrored, mirrored_pairs, sane
+from posekit.codecs.inverse import log_of, logits_of, target_map
+from posekit.codecs.ranking import top
 from posekit.codecs.scenes.crowd import Crowd, crowd_of
 from posekit.codecs.scenes.levels import Levels, centreness, of_owner, outlines, owners
 from posekit.geometry.keypoints import Instances
 
 Pixels = Annotated[int, Field(gt=0)]
-
-SIDES = (2, 1, 0, 3)
-"""Left, upper, right and lower side, mirrored."""
 
 
 @plain_dataclass(frozen=True, slots=True, eq=False)
@@ -146,11 +145,25 @@ class Detector:
             rows["box"] = cells * self.levels.scale(raw)
         return rows
 
+    def raw(self, target: Target, kind: str, boxes: bool = True) -> dict[str, Tensor]:
+        """The inverse of `rows`: maps of all levels that become the target's ``class``, ``centreness`` and ``box``.
+
+        Args:
+            target: of a codec of that ``kind``.
+            kind: the codec's.
+            boxes: whether its cells tell boxes.
+        """
+        rows = {name: logits_of(target_map(target, name, kind)) for name in ("class", "centreness")}
+        if boxes:
+            sides = target_map(target, "box", kind)
+            cells = sides / self.levels.scale(sides)
+            rows["box"] = cells if self.distances == "relu" else log_of(cells)
+        return {key: value for name, row in rows.items() for key, value in self.levels.maps(row, name).items()}
+
     def found(self, rows: Maps) -> Found:
-        """The cells with the highest scores, roots of class times centre-ness."""
+        """The cells with the highest scores, roots of class times centre-ness; equal ones in the order of cells."""
         score = self._scores(rows)
-        _, cell = score.topk(min(self.most, score.shape[-1]), dim=-1)
-        return self._at(score, cell)
+        return self._at(score, top(score, self.most)[1])
 
     def found_at(self, rows: Maps, cell: Tensor) -> Found:
         """Chosen cells (B, P), in their order."""
@@ -182,16 +195,5 @@ class Detector:
 
     def turned_ways(self, maps: Maps, name: str, order: tuple[int, ...]) -> dict[str, Tensor]:
         """The same of pairs of x and y: points in the order of their mirrors, x to the other side."""
-        back = self.turned(maps, name, pairs_of(order))
-        return {key: other_way(value) for key, value in back.items()}
-
-
-def pairs_of(order: tuple[int, ...]) -> tuple[int, ...]:
-    """Channels of pairs of x and y whose points stand in another order."""
-    return tuple(2 * k + axis for k in order for axis in (0, 1))
-
-
-def other_way(ways: Tensor) -> Tensor:
-    """(B, 2 K, ...) with the sign of every x changed."""
-    pairs = ways.unflatten(1, (-1, 2))
-    return torch.stack((-pairs[:, :, 0], pairs[:, :, 1]), 2).flatten(1, 2)
+        keys = self.levels.named(name)
+        return {key: mirrored_pairs(maps[key], order, grid) for key, grid in zip(keys, self.levels.grids, strict=True)}

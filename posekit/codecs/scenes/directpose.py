@@ -12,9 +12,10 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import mirrored, nearest
-from posekit.codecs.scenes.crowd import Crowd, judged, within
-from posekit.codecs.scenes.detector import SIDES, Detector
+from posekit.codecs.cells import mirrored, nearest, within
+from posekit.codecs.inverse import logits_of, target_map
+from posekit.codecs.scenes.crowd import SIDES, Crowd, judged
+from posekit.codecs.scenes.detector import Detector
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -69,10 +70,16 @@ class DirectPose(Detector):
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """Rows of all levels: ``class`` and ``centreness`` logits, ``points`` in cells; ``peaks`` as it is, logits."""
         rows = self.rows(maps) | {"points": self.levels.row(maps, "points")}
         return rows | {name: maps[name] for name in ("peaks",) if name in maps}
+
+    def perfect(self, target: Target) -> Maps:
+        """As `Fcos.perfect`, and ``peaks`` as logits."""
+        maps = self.raw(target, self.kind, self.boxes)
+        maps |= self.levels.maps(target_map(target, "points", self.kind), "points")
+        return maps | ({"peaks": logits_of(target_map(target, "peaks", self.kind))} if self.hills else {})
 
     def decode(self, maps: Maps) -> Poses:
         """The cells with the highest scores, their points and boxes.
@@ -80,7 +87,7 @@ class DirectPose(Detector):
         Returns:
             Poses (B, N, K), the best first, image pixels; a point's score is its instance's.
         """
-        rows = self.read(maps)
+        rows = self.activate(maps)
         found = self.found(rows)
         xy = self.points_of(rows, found)
         boxes = self.boxes_of(rows, found) if self.boxes else torch.cat((xy.amin(2), xy.amax(2)), -1)

@@ -13,7 +13,9 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.scenes.detector import SIDES, Detector
+from posekit.codecs.inverse import target_map
+from posekit.codecs.scenes.crowd import SIDES
+from posekit.codecs.scenes.detector import Detector
 from posekit.geometry.keypoints import Instances, Poses
 
 
@@ -51,12 +53,17 @@ class Fcos(Detector):
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """Rows of all levels: ``class`` and ``centreness`` logits, ``box`` in pixels, ``points`` in cells."""
         rows = self.rows(maps)
         if self.keypoints:
             rows["points"] = self.levels.row(maps, "points")
         return rows
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits, distances and offsets of the target, as maps of all levels."""
+        maps = self.raw(target, self.kind)
+        return maps | (self.levels.maps(target_map(target, "points", self.kind), "points") if self.keypoints else {})
 
     def decode(self, maps: Maps) -> Poses:
         """The cells with the highest scores, their boxes and points.
@@ -65,7 +72,7 @@ class Fcos(Detector):
             Poses (B, N, K), the best first, image pixels; a point's score is its instance's. Without points: all in
             the middle of the box, with score 0.
         """
-        rows = self.read(maps)
+        rows = self.activate(maps)
         found = self.found(rows)
         boxes = self.boxes_of(rows, found)
         if self.keypoints:

@@ -12,9 +12,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest, sane
-from posekit.codecs.scenes.crowd import Crowd, highest_hills, judged, within
-from posekit.codecs.scenes.detector import SIDES, Answers, Detector, other_way, pairs_of
+from posekit.codecs.cells import bell, mirrored, mirrored_pairs, nearest, within
+from posekit.codecs.inverse import logits_of, target_map
+from posekit.codecs.ranking import peak, top
+from posekit.codecs.scenes.crowd import SIDES, Crowd, highest_hills, judged, judged_and_peaks
+from posekit.codecs.scenes.detector import Answers, Detector
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import Instances, Poses
 
@@ -81,7 +83,7 @@ class FCPose(Detector):
         maps["cell"], weights["cell"], maps["joint_maps"], weights["joint_maps"] = self._chosen(answers)
         for name, (grid, sigma) in self._sides.items():
             maps[name] = _hills(crowd, grid, sigma)
-            weights[name] = torch.maximum(judged(instances, grid), (maps[name] == 1).to(crowd.xy.dtype))
+            weights[name] = judged_and_peaks(judged(instances, grid), maps[name])
         maps["xy"], weights["xy"] = crowd.xy, crowd.known[..., None].to(crowd.xy.dtype)
         return Target(maps=maps, weight=weights)
 
@@ -93,10 +95,10 @@ class FCPose(Detector):
         each = torch.arange(crowd.present.shape[1], device=answers.owner.device)
         own = (answers.owner[:, None] == each[:, None]) & seen.any(-1)[..., None]
         middle = torch.where(own, answers.maps["centreness"], 0.0)
-        best, cell = middle.topk(min(self.learnt, middle.shape[-1]), dim=-1)
+        best, cell = top(middle, self.learnt)
         # The best cell of everyone before the second of anyone.
         worth = torch.where(best > 0, best - torch.arange(best.shape[-1], device=best.device), -torch.inf)
-        worth, number = worth.flatten(1).topk(best.shape[-1], dim=-1)
+        worth, number = top(worth.flatten(1), best.shape[-1])
         chosen, who = worth.isfinite(), number // best.shape[-1]
         alike = (who[:, :, None] == who[:, None]) & chosen[:, None]
         share = chosen / alike.sum(-1).clamp_min(1)
@@ -115,7 +117,7 @@ class FCPose(Detector):
         """(B, P) cells with the highest scores; see `PerInstance`."""
         return self.found(self.rows(maps)).cell
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """Rows of all levels as in `Fcos`; ``refine`` as places in cells; maps of instances and hills as they are."""
         rows = self.rows(maps)
         way = maps["refine"].unflatten(1, (-1, 2))
@@ -124,6 +126,38 @@ class FCPose(Detector):
         row = torch.arange(height, dtype=way.dtype, device=way.device)[:, None].expand(height, width)
         rows["refine"] = (way + torch.stack((column, row))).flatten(1, 2)
         return rows | {name: maps[name] for name in ("joint_maps", "cell", *self._sides) if name in maps}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits and distances of the target, and maps of the instances learnt from, highest in their points' cells.
+
+        ``refine`` is the offset to the nearest labelled point of its kind. ``joint_maps`` (B, P, K, H, W) and ``cell``
+        (B, P) are what the network gives for `sampled` instances, so `decode` finds these: no more than ``learnt``.
+        """
+        maps = self.raw(target, self.kind)
+        maps |= {name: logits_of(target_map(target, name, self.kind)) for name in self._sides}
+        truth, (height, width) = target_map(target, "joint_maps", self.kind), self.levels.grids[0].shape
+        cell = nearest(truth[..., :2])
+        x, y = (
+            torch.arange(size, dtype=truth.dtype, device=truth.device) == cell[..., axis, None].clamp(0, size - 1)
+            for axis, size in enumerate((width, height))
+        )
+        maps["joint_maps"] = logits_of((y[..., None] & x[..., None, :]).to(truth.dtype))
+        maps["refine"] = self._nearest(target.maps["xy"], target.weight["xy"][..., 0] > 0)
+        return maps | {"cell": target.maps["cell"]}
+
+    def _nearest(self, xy: Tensor, known: Tensor) -> Tensor:
+        """(B, 2 K, H, W) from each cell to the nearest known point of its kind, in cells, of (B, N, K, 2); or 0."""
+        grid = self.levels.grids[0]
+        place = grid.cells(xy)
+        columns, rows = (
+            place[..., axis, None] - torch.arange(size, dtype=xy.dtype, device=xy.device)
+            for axis, size in ((0, grid.width), (1, grid.height))
+        )
+        away = rows.square()[..., None] + columns.square()[..., None, :]
+        far, which = torch.where(known[..., None, None], away, torch.inf).min(1, keepdim=True)
+        axes = (columns[..., None, :].expand(away.shape), rows[..., None].expand(away.shape))
+        offset = torch.stack([axis.gather(1, which)[:, 0] for axis in axes], 2)
+        return torch.where(far.isfinite()[:, 0, :, None], offset, 0.0).flatten(1, 2)
 
     def decode(self, maps: Maps) -> Poses:
         """The chosen cells, their boxes and the points of their maps.
@@ -134,12 +168,14 @@ class FCPose(Detector):
         Returns:
             Poses (B, N, K), the best first, image pixels; a point's score is the sigmoid of its map's highest logit.
         """
-        rows = self.read(maps)
+        rows = self.activate(maps)
         found = self.found_at(rows, maps["cell"].long())
-        value, number = sane(maps["joint_maps"]).flatten(3).max(-1)
-        refined = torch.nan_to_num(rows["refine"].float(), 0.0, 0.0, 0.0).flatten(2).unflatten(1, (-1, 2))
-        at = number.transpose(1, 2)[:, :, None].expand(-1, -1, 2, -1)
-        xy = self.levels.grids[0].pixels(refined.gather(3, at).permute(0, 3, 1, 2))
+        at, value = peak(maps["joint_maps"].flatten(1, 2))
+        at, value = (found.unflatten(1, (-1, self.points)) for found in (at, value))
+        grid = self.levels.grids[0]
+        number = (at[..., 1] * grid.width + at[..., 0]).transpose(1, 2)
+        place = rows["refine"].flatten(2).unflatten(1, (-1, 2)).gather(3, number[:, :, None].expand(-1, -1, 2, -1))
+        xy = grid.pixels(torch.nan_to_num(place.float(), 0.0, 0.0, 0.0).permute(0, 3, 1, 2))
         score = value.sigmoid()
         return Poses(xy=xy, score=score, instance_score=found.score, boxes=self.boxes_of(rows, found))
 
@@ -151,7 +187,7 @@ class FCPose(Detector):
         back: dict[str, Tensor] = self.turned(maps, "box", SIDES)
         for name in ("class", "centreness"):
             back |= self.turned(maps, name, (0,))
-        back["refine"] = other_way(mirrored(maps["refine"], pairs_of(order), self.levels.grids[0]))
+        back["refine"] = mirrored_pairs(maps["refine"], order, self.levels.grids[0])
         back |= {name: mirrored(maps[name], order, grid) for name, (grid, _) in self._sides.items()}
         if "joint_maps" in maps:
             back["joint_maps"] = maps["joint_maps"][:, :, list(order)].flip(-1)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from posekit.codecs.base import Maps
-from posekit.codecs.scenes.crowd import Crowd, judged
+from posekit.codecs.scenes.crowd import Crowd, clipped, judged
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import Instances
 
@@ -69,6 +69,11 @@ class Levels:
         """(B, C, L) all levels of a name, in one row."""
         return torch.cat([maps[key].flatten(2) for key in self.named(name)], -1)
 
+    def maps(self, row: Tensor, name: str) -> dict[str, Tensor]:
+        """The inverse of `row`: the maps of all levels of a name, from one row (B, C, L)."""
+        parts = zip(self.named(name), row.split(self.counts, -1), self.grids, strict=True)
+        return {key: part.unflatten(-1, grid.shape) for key, part, grid in parts}
+
     def places(self, like: Tensor) -> Tensor:
         """(L, 2) centres of the cells in image pixels, of the type and device of ``like``."""
         axes = [grid.axes(like) for grid in self.grids]
@@ -107,8 +112,7 @@ def outlines(crowd: Crowd, image: tuple[int, int]) -> Tensor:
     around = torch.cat((low, high), -1)
     flat = (crowd.size <= 0).any(-1) & crowd.known.any(-1)
     boxes = torch.where(flat[..., None], around, crowd.boxes)
-    height, width = image
-    return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
+    return clipped(boxes, image)
 
 
 def owners(levels: Levels, boxes: Tensor, present: Tensor, region: float, reach: float) -> Tensor:
@@ -151,8 +155,10 @@ def owners(levels: Levels, boxes: Tensor, present: Tensor, region: float, reach:
 
 def of_owner(values: Tensor, owner: Tensor) -> Tensor:
     """(B, L, C) what each cell's instance says, of (B, N, C); that of some instance where the cell has none."""
-    at = owner.clamp_max(values.shape[1] - 1)
-    return values.gather(1, at[..., None].expand(-1, -1, values.shape[-1]))
+    count = values.shape[1]
+    # Counted through all images: a selection along one axis is several times faster than a gather.
+    at = owner.clamp_max(count - 1) + count * torch.arange(len(owner), device=owner.device)[:, None]
+    return values.flatten(0, 1).index_select(0, at.flatten()).reshape(*owner.shape, -1)
 
 
 def centreness(distances: Tensor) -> Tensor:

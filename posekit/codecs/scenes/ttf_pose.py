@@ -12,15 +12,23 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import bell, mirrored, nearest, outer
+from posekit.codecs.cells import LOWEST, bell, in_bands, mirrored, mirrored_pairs, nearest, outer, within
+from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.kernels import ellipse_radius, radius_sigma
 from posekit.codecs.on_grid import OnGrid
-from posekit.codecs.scenes.crowd import Crowd, at_cells, crowd_of, judged, summits, within
+from posekit.codecs.scenes.crowd import (
+    SIDES,
+    Crowd,
+    at_cells,
+    clipped,
+    crowd_of,
+    highest_hills,
+    judged,
+    judged_and_peaks,
+    summits,
+)
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
-
-SIDES = (2, 1, 0, 3)
-"""Left, upper, right and lower side, mirrored."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -67,73 +75,95 @@ class TtfPose(OnGrid):
             ValueError: another number of points.
         """
         crowd = crowd_of(instances, self.points)
-        boxes = self._clipped(crowd.boxes)
+        boxes = clipped(crowd.boxes, self.image)
         cell = nearest(self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2))
         size = boxes[..., 2:] - boxes[..., :2]
         present = crowd.present & within(cell, self.grid.shape) & (size > 0).all(-1)
-        centre = torch.where(present[..., None, None], self._hills(cell, size, self.alpha), 0.0).amax(1, keepdim=True)
-        owner, share = self._owners(cell, size, present)
-        everywhere = torch.maximum(judged(instances, self.grid), (centre == 1).to(centre.dtype))
-        box, way, known = self._said(crowd, boxes, owner)
+        centre = self._hills(cell, size, present)
+        box, joints, share, known = self._said(crowd, boxes, cell, present)
         return Target(
-            maps={"centre": centre, "box": box * (share > 0), "joints": way * (share > 0), "xy": crowd.xy},
+            maps={"centre": centre, "box": box, "joints": joints, "xy": crowd.xy},
             weight={
-                "centre": everywhere,
+                "centre": judged_and_peaks(judged(instances, self.grid), centre),
                 "box": share,
-                "joints": share * known,
+                "joints": known,
                 "xy": crowd.known[..., None].to(crowd.xy.dtype),
             },
         )
 
-    def _clipped(self, boxes: Tensor) -> Tensor:
-        height, width = self.image
-        return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
+    def _hills(self, cell: Tensor, size: Tensor, present: Tensor) -> Tensor:
+        """(B, 1, H, W) the highest of all present instances' Gaussian peaks."""
+        rows, columns = self._lines(cell, size, self.alpha)
+        return highest_hills(rows[:, :, None], columns[:, :, None], present[..., None])
 
-    def _hills(self, cell: Tensor, size: Tensor, share: float) -> Tensor:
-        """(B, N, H, W) hills around whole cells (B, N, 2) with the proportions of boxes (B, N, 2) in pixels."""
+    def _lines(self, cell: Tensor, size: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """(B, N, H) and (B, N, W): factors of Gaussians around whole cells, for boxes of a size in pixels (B, N, 2)."""
         whole, sigma = radius_sigma(ellipse_radius(size / size.new_tensor(self.grid.scale), share))
         columns, rows = (
             bell(cell[..., axis], count, sigma[..., axis], whole[..., axis])
             for axis, count in ((0, self.grid.width), (1, self.grid.height))
         )
-        return outer(rows, columns)
+        return rows, columns
 
-    def _owners(self, cell: Tensor, size: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H W) whose a cell is, and (B, 1, H, W) its weight, 0 where no one claims it.
+    def _said(
+        self, crowd: Crowd, boxes: Tensor, cell: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What each cell's owner asks of it, 0 where no one claims it.
 
         Of several the smallest has it, unless it is the middle of another: decoding asks middles.
+
+        Returns:
+            (B, 4, H, W) pixels to the sides, (B, 2 K, H, W) cells to the points, and weights (B, 1, H, W) of the first
+            and (B, 2 K, H, W) of the second.
         """
-        hills = self._hills(cell, size, self.beta) * present[..., None, None]
+        size = boxes[..., 2:] - boxes[..., :2]
+        rows, columns = self._lines(cell, size, self.beta)
+        rows = rows * present[..., None]
         area = size.prod(-1)
-        claim = torch.where(hills == 1, 0.0, area[..., None, None])
-        least, owner = torch.where(hills > 0, claim, torch.inf).min(1, keepdim=True)
-        total = hills.sum((-1, -2)).clamp_min(1e-9)
         # Boxes of a pixel or less would weigh nothing, or less than that.
-        worth = area.clamp_min(torch.e).log() / total
-        share = (hills * worth[..., None, None]).gather(1, owner) * least.isfinite()
-        return owner.flatten(1), share
-
-    def _said(self, crowd: Crowd, boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What each cell's owner asks of it: (B, 4, H, W) pixels, (B, 2 K, H, W) cells, (B, 2 K, H, W) known."""
-        shape = self.grid.shape
+        worth = area.clamp_min(torch.e).log() / (rows.sum(-1) * columns.sum(-1)).clamp_min(1e-9)
+        numbers = (boxes, self.grid.cells(crowd.xy).flatten(2), crowd.known.to(boxes.dtype))
+        numbers_of = torch.cat(numbers, -1).transpose(1, 2)
         x, y = self.grid.axes(boxes)
-        place = torch.stack((x.expand(shape), y[:, None].expand(shape)), -1).flatten(0, 1)
+        i, j = (torch.arange(count, dtype=x.dtype, device=x.device) for count in (len(x), len(y)))
+        counts = (4, 2 * self.points, self.points)
 
-        def own(values: Tensor) -> Tensor:
-            flat = values.flatten(2)
-            return flat.gather(1, owner[..., None].expand(-1, -1, flat.shape[2]))
+        def draw(band: slice) -> Tensor:
+            gaussians = outer(rows[..., band], columns)
+            claim = torch.where(gaussians == 1, 0.0, area[..., None, None])
+            least, owner = torch.where(gaussians > 0, claim, torch.inf).min(1, keepdim=True)
+            share = (gaussians * worth[..., None, None]).gather(1, owner) * least.isfinite()
+            shape = owner.shape[2:]
+            own = numbers_of.gather(2, owner.flatten(2).expand(-1, sum(counts), -1)).unflatten(2, shape)
+            sides, points, known = own.split(counts, 1)
+            here = torch.stack((x.expand(shape), y[band, None].expand(shape)))
+            box = torch.cat((here - sides[:, :2], sides[:, 2:] - here), 1).mul_(share > 0)
+            weight = (known * share).repeat_interleave(2, 1)
+            cells = torch.stack((i.expand(shape), j[band, None].expand(shape))).repeat(self.points, 1, 1)
+            return torch.cat((box, (points - cells).mul_(weight > 0), share, weight), 1)
 
-        sides = own(boxes)
-        box = torch.cat((place - sides[..., :2], sides[..., 2:] - place), -1)
-        known = own(crowd.known.to(boxes.dtype)).repeat_interleave(2, -1)
-        way = (own(crowd.xy).unflatten(-1, (-1, 2)) - place[:, None]) / boxes.new_tensor(self.grid.scale)
-        return tuple(t.transpose(1, 2).unflatten(-1, shape) for t in (box, way.flatten(2) * known, known))
+        each = len(boxes) * 2 * sum(counts) * self.grid.width
+        maps = in_bands(draw, self.grid.height, each)
+        box, offset, share, weight = maps.split((4, 2 * self.points, 1, 2 * self.points), 1)
+        return box, offset, share, weight
 
-    def read(self, maps: Maps) -> Maps:
+    def activate(self, maps: Maps) -> Maps:
         """``centre`` as logits, ``box`` in pixels and not below 0, ``joints`` in cells."""
-        ways = maps["joints"].unflatten(1, (-1, 2))
-        cells = ways * (self.unit / ways.new_tensor(self.grid.scale))[:, None, None]
-        return {**maps, "box": maps["box"].relu() * self.unit, "joints": cells.flatten(1, 2)}
+        ways = maps["joints"].unflatten(1, (-1, 2)) * self._cells(maps["joints"])
+        return {**maps, "box": maps["box"].relu() * self.unit, "joints": ways.flatten(1, 2)}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits of the Gaussian peaks, and the numbers of the target in the network's unit.
+
+        A side that lies before a cell's centre, as it may where a box is smaller than a cell, becomes 0.
+        """
+        centre, box, joints = (target_map(target, name, self.kind) for name in ("centre", "box", "joints"))
+        offsets = joints.unflatten(1, (-1, 2)) / self._cells(joints)
+        return {"centre": logits_of(centre), "box": box / self.unit, "joints": offsets.flatten(1, 2)}
+
+    def _cells(self, like: Tensor) -> Tensor:
+        """(2, 1, 1) cells of a unit, x before y."""
+        return (self.unit / like.new_tensor(self.grid.scale))[:, None, None]
 
     def decode(self, maps: Maps) -> Poses:
         """The best middles and what their cells say.
@@ -144,9 +174,11 @@ class TtfPose(OnGrid):
         Returns:
             Poses (B, N, K), the best first: image pixels; scores are those of the middles.
         """
-        score, cell = summits(maps["centre"].float().sigmoid(), self.most)
-        score, cell = score[:, 0], cell[:, 0]
-        box, way = (torch.nan_to_num(at_cells(self.read(maps)[name].float(), cell)) for name in ("box", "joints"))
+        logit, cell = summits(maps["centre"], self.most, floor=LOWEST)
+        score, cell = logit[:, 0].sigmoid(), cell[:, 0]
+        there = {name: at_cells(maps[name], cell).float().transpose(1, 2)[..., None] for name in ("box", "joints")}
+        activated = self.activate(there)
+        box, way = (torch.nan_to_num(activated[name][..., 0].transpose(1, 2)) for name in ("box", "joints"))
         place = cell.to(box.dtype)
         here = self.grid.pixels(place)
         xy = self.grid.pixels(place[:, :, None] + way.unflatten(-1, (-1, 2)))
@@ -159,10 +191,8 @@ class TtfPose(OnGrid):
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
         """Mirror maps, sides and ways; exact but on a `RatioGrid`."""
-        pairs = tuple(2 * k + axis for k in order for axis in (0, 1))
-        ways = mirrored(maps["joints"], pairs, self.grid).unflatten(1, (-1, 2))
         return {
             "centre": mirrored(maps["centre"], (0,), self.grid),
             "box": mirrored(maps["box"], SIDES, self.grid),
-            "joints": (ways * ways.new_tensor((-1.0, 1.0))[:, None, None]).flatten(1, 2),
+            "joints": mirrored_pairs(maps["joints"], order, self.grid),
         }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from posekit.codecs.scenes.crowd import Crowd
+from posekit.codecs.cells import within
+from posekit.codecs.scenes.crowd import Crowd, laid
 
 
 def middle_of(crowd: Crowd) -> Tensor:
@@ -61,17 +64,42 @@ def ways_around(
         0 where nobody says anything.
     """
     height, width = shape
-    columns = torch.arange(width, dtype=place.dtype, device=place.device)
-    rows = torch.arange(height, dtype=place.dtype, device=place.device)
-    beside = (columns - middle[..., :1]).abs() <= reach[0]
-    above = ((rows - middle[..., 1:]).abs() <= reach[1]) & led[..., None]
-    member = above[..., :, None] & beside[..., None, :]
-    least, owner = torch.where(member, size[..., None, None], torch.inf).min(1)
-    flat = owner.flatten(1)[..., None]
-    where = place.flatten(2).gather(1, flat.expand(-1, -1, 2 * place.shape[2]))
-    known = kept.gather(1, flat.expand(-1, -1, place.shape[2])) & least.isfinite().flatten(1)[..., None]
-    there = where.transpose(1, 2).unflatten(1, (-1, 2)).unflatten(-1, shape)
-    here = torch.stack((columns.expand(height, -1), rows[:, None].expand(-1, width)))
-    known = known.transpose(1, 2).unflatten(-1, shape)
-    way = torch.where(known[:, :, None], there - here, 0.0)
-    return way.flatten(1, 2), known / least[:, None]
+    cell, member = cells_around(middle, reach, shape)
+    member = member & led[..., None]
+    number = torch.where(member, cell[..., 1] * width + cell[..., 0], height * width).flatten(1).long()
+    # The smallest who claims a cell, and of equally small ones the first.
+    slots = torch.arange(len(size[0]), device=size.device)[:, None].expand(member.shape)
+    claims = size[..., None].expand(member.shape).flatten(1)
+    least = claims.new_full((len(claims), height * width + 1), torch.inf).scatter_reduce(1, number, claims, "amin")
+    mine = member.flatten(1) & (claims == least.gather(1, number))
+    first = torch.full_like(least, slots.shape[1], dtype=torch.long)
+    whose = torch.where(mine, slots.flatten(1), slots.shape[1])
+    won = mine & (whose == first.scatter_reduce(1, number, whose, "amin").gather(1, number))
+    known = kept[:, :, None].expand(*member.shape, -1)
+    offset = torch.where(known[..., None], place[:, :, None] - cell[..., None, :], 0.0).flatten(3)
+    weight = known / size[..., None, None]
+    offsets, weights = (laid(value.flatten(1, 2), number, won, shape) for value in (offset, weight))
+    return offsets, weights
+
+
+def cells_around(center: Tensor, reach: tuple[float, float], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The cells of a map near places.
+
+    Args:
+        center: (B, N, 2) in cells.
+        reach: how far away they may lie, along x and along y, in cells.
+        shape: (height, width) of the map.
+
+    Returns:
+        (B, N, n, 2) whole numbers, x before y, and (B, N, n) bool: the cell is on the map and not too far; n is what
+        may be.
+    """
+    counts = [math.floor(2 * far) + 3 for far in reach]
+    columns, rows = (
+        (center[..., axis, None] - far).floor() + torch.arange(count, dtype=center.dtype, device=center.device)
+        for axis, (far, count) in enumerate(zip(reach, counts, strict=True))
+    )
+    size = (*center.shape[:2], counts[1], counts[0])
+    cell = torch.stack((columns[..., None, :].expand(size), rows[..., None].expand(size)), -1).flatten(2, 3)
+    near = ((cell - center[:, :, None]).abs() <= center.new_tensor(reach)).all(-1)
+    return cell, near & within(cell, shape)

@@ -10,13 +10,18 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from posekit.models.heads.shapes import refuse_other
-from posekit.models.layers.conv import init_normal
+from posekit.models.layers.conv import init_fan_out, init_normal
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Maps:
-    """A 1x1 convolution for each named map: heatmaps, offsets, soft-argmax."""
+    """A 1x1 convolution for each named map: heatmaps, offsets, soft-argmax; behind a small network of its own if asked.
 
+    With ``channels`` the head is MoveNet's: made for necks whose map has few channels.
+    """
+
+    channels: int = Field(default=0, ge=0)
+    """Of a depth-wise 3x3, a 1x1 and a ReLU before the last layer of each map; 0: the last layer alone."""
     std: float = Field(default=0.001, gt=0)
     """Spread of the drawn weights; small, so that squared losses on maps start calmly."""
     kind: Literal["maps"] = "maps"
@@ -39,17 +44,29 @@ class Maps:
                     f"{name!r} is {shape[1]}x{shape[2]} cells and the head reads a map of {size[0]}x{size[1]}: "
                     "one neck gives one resolution"
                 )
-        return MapsHead({name: shape[0] for name, shape in shapes.items()}, channels, self.std)
+        return MapsHead({name: shape[0] for name, shape in shapes.items()}, channels, self.std, self.channels)
 
 
 class MapsHead(nn.Module):
     """(B, channels, H, W) to one (B, C, H, W) a name."""
 
-    def __init__(self, counts: Mapping[str, int], channels: int, std: float) -> None:
+    def __init__(self, counts: Mapping[str, int], channels: int, std: float, width: int = 0) -> None:
         super().__init__()
-        self.maps = nn.ModuleDict({name: nn.Conv2d(channels, count, 1) for name, count in counts.items()})
+        self.maps = nn.ModuleDict({name: _branch(channels, width, count) for name, count in counts.items()})
         init_normal(self, std)
+        for branch in self.maps.values():
+            if isinstance(branch, nn.Sequential):
+                # Drawn that small, three layers in a row would let next to nothing through.
+                init_fan_out(branch[:-1])
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Raw values; no activation."""
         return {name: layer(x) for name, layer in self.maps.items()}
+
+
+def _branch(before: int, width: int, count: int) -> nn.Module:
+    """From the neck's map to one named map."""
+    if not width:
+        return nn.Conv2d(before, count, 1)
+    depthwise = nn.Conv2d(before, before, 3, padding=1, groups=before, bias=False)
+    return nn.Sequential(depthwise, nn.Conv2d(before, width, 1), nn.ReLU(inplace=True), nn.Conv2d(width, count, 1))

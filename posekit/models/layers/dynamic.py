@@ -192,7 +192,8 @@ class MixedConv2d(nn.Module):
 class DynamicConv2d(MixedConv2d):
     """Dynamic convolution: kernels mixed in shares that sum to 1.
 
-    Keep weight decay off ``share`` and let its temperature fall to 1 in the first epochs (`posekit.models.surgery`).
+    Keep weight decay off ``share`` and let its temperature fall to 1 in the first epochs (see
+    `posekit.models.rewrite.replacement`).
 
     Args:
         before: channels that come in.

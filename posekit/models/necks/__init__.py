@@ -7,4 +7,11 @@ from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 
-NECKS = {"none": Plain, "deconv": Deconv, "upsample": Upsample, "dla_up": DLAUp, "guided": Guided, "movenet_fpn": MoveNetFPN}
+NECKS = {
+    "none": Plain,
+    "deconv": Deconv,
+    "upsample": Upsample,
+    "dla_up": DLAUp,
+    "guided": Guided,
+    "movenet_fpn": MoveNetFPN,
+}

@@ -10,9 +10,10 @@ from crowds import MIRROR, POINTS, SPREAD, mirrored, moved, scene
 from torch.nn import functional as F
 
 from posekit.codecs.base import Target
+from posekit.codecs.refine import refine_parabola
 from posekit.codecs.scenes.dekr import Dekr
 from posekit.codecs.scenes.dekr_first import DekrFirst
-from posekit.codecs.scenes.reading import hilltops, read_places
+from posekit.codecs.scenes.reading import read_places
 from posekit.geometry.grid import Grid, RatioGrid
 from posekit.geometry.keypoints import Instances, Keypoints
 from posekit.losses.heatmaps import Mse
@@ -233,7 +234,7 @@ def test_tops_of_hills_are_found_between_the_cells():
     y, x = torch.meshgrid(torch.arange(9.0), torch.arange(12.0), indexing="ij")
     hills = [torch.exp(-((x - a) ** 2 + (y - b) ** 2) / 8) for a, b in top.tolist()]
     maps = torch.maximum(*hills)[None, None].double()
-    found = hilltops(maps, torch.tensor([(3, 4), (7, 2), (0, 8)])[None, None])[0, 0]
+    found = refine_parabola(maps, torch.tensor([(3, 4), (7, 2), (0, 8)])[None, None])[0, 0]
     torch.testing.assert_close(found, torch.cat((top, torch.tensor([(0.0, 8.0)]).double())), atol=0.02, rtol=0)
 
 

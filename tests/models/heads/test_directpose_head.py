@@ -8,7 +8,7 @@ from sizes import B
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.heads.scenes.directpose import DirectPoseHead
 from posekit.recipes.directpose import groups_of
 from posekit.skeletons import SKELETONS

@@ -7,7 +7,7 @@ import torch
 from sizes import B
 from torch import nn
 
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.heads.scenes.fcos import FCOS
 
 STRIDES = (8, 16, 32)

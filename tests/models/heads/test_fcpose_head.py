@@ -6,7 +6,7 @@ from sizes import B
 from torch import nn
 from torch.nn import functional as F
 
-from posekit.models.count import count_parameters
+from posekit.models.compress.count import count_parameters
 from posekit.models.heads.scenes.fcpose import FCPoseHead
 
 STRIDES = (8, 16, 32)

@@ -1,0 +1,141 @@
+"""`posekit.evaluate`: a model's figures on labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posekit.data.dataset import Dataset
+from posekit.data.errors import DataError
+from posekit.data.source import Data
+from posekit.evaluation.measure import Measured, average_precision, measure
+from posekit.evaluation.sets import read_set
+from posekit.pipelines.predictor import PosePredictor
+from posekit.zoo.load import load
+
+if TYPE_CHECKING:
+    from posekit.engines.spec import InferenceSpec
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How label files are read where they do not say it themselves.
+
+    Args:
+        images: folder of the images.
+        category: whose points, where a file has several categories.
+        skeleton: name of a known skeleton with as many points.
+    """
+
+    images: Path | None = None
+    category: str | None = None
+    skeleton: str | None = None
+
+
+def evaluate(
+    model: str | Path | PosePredictor,
+    data: str | Path | Sequence[str | Path] | Dataset,
+    *,
+    reading: Reading | None = None,
+    metric: str = "",
+    flip_test: bool | None = None,
+    decode: Sequence[str] = (),
+    scales: tuple[float, ...] | None = None,
+    tiles: bool = False,
+    device: str = "cpu",
+    progress: bool = False,
+) -> Measured:
+    """Measure a model on labelled images.
+
+    Args:
+        model: a run folder, a weights folder, a hub id, or what `posekit.load` gave.
+        data: label files (COCO JSON, YOLO data.yaml, packs), or a set that is read already.
+        reading: how label files are read where they do not say it themselves.
+        metric: protocol that ranks models; empty: the one that the model was chosen by.
+        flip_test: average with the mirrored image; ``None`` does as in training.
+        decode: fields of the codec to read the same maps with, as ``field=value``.
+        scales: see `posekit.load`.
+        tiles: see `posekit.load`.
+        device: "cpu", "cuda", "mps".
+        progress: show a bar.
+
+    Returns:
+        The figures: those of the skeleton's protocols, and COCO's AP and AR. Of a model of crops these are in given
+        boxes, ranked by the poses' scores.
+
+    Raises:
+        DataError: the data is not what it should be, or labels other points than the model finds.
+        WeightsError: there is no such model.
+    """
+    predictor = (
+        open_model(model, flip_test=flip_test, decode=decode, scales=scales, tiles=tiles, device=device)
+        if isinstance(model, str | Path)
+        else model
+    )
+    dataset = data if isinstance(data, Dataset) else read_labels(data, reading or Reading())
+    check_points(predictor, dataset)
+    measured = measure(predictor, dataset, metric=metric, progress=progress)
+    if not predictor.needs_boxes:
+        return measured
+    return replace(measured, figures=measured.figures | average_precision(measured, dataset))
+
+
+def read_labels(data: str | Path | Sequence[str | Path], reading: Reading) -> Dataset:
+    """The labelled images of some files."""
+    files = [Path(file) for file in ([data] if isinstance(data, str | Path) else data)]
+    source = Data(images=reading.images, category=reading.category, skeleton=reading.skeleton)
+    return read_set(source, files, "val")
+
+
+def check_points(predictor: PosePredictor, dataset: Dataset) -> None:
+    """Refuse a set of other points than the model finds.
+
+    Raises:
+        DataError: names or their order differ.
+    """
+    ours, theirs = list(predictor.skeleton.points), list(dataset.skeleton.points)
+    if ours != theirs:
+        raise DataError(f"the model finds {ours}, the data labels {theirs}")
+
+
+def open_model(
+    model: str | Path,
+    *,
+    flip_test: bool | None = None,
+    decode: Sequence[str] = (),
+    scales: tuple[float, ...] | None = None,
+    tiles: bool = False,
+    device: str = "cpu",
+    raw: bool = False,
+) -> PosePredictor:
+    """A model as it is to be measured.
+
+    Args:
+        model: a run folder, a weights folder, or a hub id.
+        flip_test: see `evaluate`.
+        decode: see `evaluate`.
+        scales: see `evaluate`.
+        tiles: see `evaluate`.
+        device: see `evaluate`.
+        raw: leave out calibration and rescoring, to fit new ones.
+
+    Raises:
+        RecipeError: ``decode`` names no field of the codec, or asks for other maps than the network gives.
+        WeightsError: there is no such model.
+    """
+    if not decode and not raw:
+        return load(model, device=device, flip_test=flip_test, scales=scales, tiles=tiles)
+    from posekit.engines.torch import TorchEngine
+    from posekit.pipelines.predictor import Predictor
+    from posekit.recipe import decoding
+    from posekit.zoo.load import adjusted
+    from posekit.zoo.weights import load_weights
+
+    weights = load_weights(model)
+    spec: InferenceSpec = adjusted(weights.spec, flip_test=flip_test, scales=scales, tiles=tiles)
+    if raw:
+        spec = replace(spec, calibration=None, rescorer=None)
+    codec = decoding(weights.recipe, decode).codec if decode else weights.recipe.codec
+    return Predictor(TorchEngine(weights.net, codec, spec, device, optimise=True))

@@ -1,0 +1,217 @@
+"""`posekit.predict`: files of images to poses, drawings and tables."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.api.predictions import PredictedImage, Predictions
+from posekit.data.box_files import read_boxes
+from posekit.data.errors import DataError
+from posekit.data.image import read_image
+from posekit.data.image_files import image_files, output_names
+from posekit.geometry.keypoints import Poses
+from posekit.geometry.skeleton import Skeleton
+from posekit.pipelines.predictor import PosePredictor
+from posekit.visualize.draw import draw_poses
+from posekit.zoo.load import load
+
+QUALITY = 95
+"""Of the JPEG drawings."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How poses are drawn.
+
+    Args:
+        points: points with a lower score are not drawn.
+        instances: instances with a lower score are not drawn, where the model finds them itself.
+    """
+
+    points: float = 0.3
+    instances: float = 0.2
+
+
+def predict(
+    sources: str | Path | Sequence[str | Path],
+    model: str | Path | PosePredictor,
+    *,
+    boxes: Path | None = None,
+    out: Path | None = None,
+    pictures: bool = True,
+    drawing: Drawing | None = None,
+    device: str = "cpu",
+    batch: int = 32,
+    scales: tuple[float, ...] | None = None,
+    tiles: bool = False,
+    flip_test: bool | None = None,
+    seen: Callable[[int, int], None] = lambda done, total: None,
+) -> Predictions:
+    """Find the points in image files.
+
+    An image that cannot be read, or a box without extent, is left out and said; all others are done all the same. No
+    input is ever written over.
+
+    Args:
+        sources: images, folders, or globs.
+        model: a run folder, a weights folder, a hub id, or what `posekit.load` gave.
+        boxes: COCO file with a box for each instance, matched by path; ``None``: each image is one box. For a model
+            that is shown boxes.
+        out: folder for ``results.json`` and the drawings; ``None`` writes nothing.
+        pictures: draw, where there is an ``out``.
+        drawing: which scores are drawn.
+        device: "cpu", "cuda", "mps", where ``model`` is a name.
+        batch: crops, or views of full images, at once.
+        scales: see `posekit.load`.
+        tiles: see `posekit.load`.
+        flip_test: see `posekit.load`.
+        seen: called with the number of images done and of all.
+
+    Returns:
+        What was found, image by image.
+
+    Raises:
+        DataError: a source means no image, or the box file is not what it should be.
+        WeightsError: there is no such model.
+        ValueError: boxes for a model that finds instances by itself, or an ``out`` among the sources.
+    """
+    named = [sources] if isinstance(sources, str | Path) else list(sources)
+    _check_out(named, out)
+    files = image_files(named, skip=out)
+    if isinstance(model, str | Path):
+        predictor = load(model, device=device, batch=batch, scales=scales, tiles=tiles, flip_test=flip_test)
+    else:
+        predictor = model
+    if boxes is not None and not predictor.needs_boxes:
+        raise ValueError(f"{predictor.name} finds instances by itself: leave out the boxes (--boxes)")
+    jobs = _jobs(files, boxes, out if pictures else None)
+    work = _Work(predictor.skeleton, drawing or Drawing(), not predictor.needs_boxes)
+    images = tuple(work.run(predictor, jobs, lambda done: seen(done, len(files))))
+    result = Predictions(
+        str(model) if isinstance(model, str | Path) else predictor.name,
+        predictor.skeleton,
+        images,
+        tuple(work.faults),
+        tuple(work.notes),
+        work.unread,
+    )
+    if out is not None:
+        result.write_json(out / "results.json")
+    return result
+
+
+def _check_out(sources: Sequence[str | Path], out: Path | None) -> None:
+    """Refuse a folder for results that holds the pictures themselves: the next run would take its drawings for photos.
+
+    Raises:
+        ValueError: it is one of the source folders, or named like a file.
+    """
+    if out is None:
+        return
+    if out.suffix.lower() in (".csv", ".json", ".jpg", ".png"):
+        raise ValueError(
+            f"--out {out} is the folder of the results, and named like a file; a table is --csv {out.stem}.csv"
+        )
+    if any(Path(source).is_dir() and os.path.realpath(source) == os.path.realpath(out) for source in sources):
+        raise ValueError(f"--out {out} is the folder of the images: choose another one, such as {out / 'predictions'}")
+
+
+@dataclass(eq=False)
+class _Job:
+    """One image to look at."""
+
+    file: Path
+    image_id: int
+    boxes: NDArray[np.float64] | None
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    target: Path | None
+    image: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
+
+
+def _jobs(files: Sequence[Path], boxes: Path | None, drawings: Path | None) -> list[_Job]:
+    """What is to be done, settled before the first image is read."""
+    targets: Sequence[Path | None] = [None] * len(files) if drawings is None else output_names(files, drawings, ".jpg")
+    if boxes is None:
+        return [
+            _Job(file, n, None, (), (), target) for n, (file, target) in enumerate(zip(files, targets, strict=True), 1)
+        ]
+    jobs, unknown = [], 0
+    for file, found, target in zip(files, read_boxes(boxes, files), targets, strict=True):
+        notes: tuple[str, ...] = ()
+        if found.image_id is None:
+            unknown += 1
+            notes = (f"{file}: not in {boxes}; no boxes, nothing predicted",)
+        jobs.append(_Job(file, found.image_id or 0, found.boxes, found.faults, notes, target))
+    if unknown == len(files):
+        raise DataError(f"{boxes} names none of the {len(files)} images: are its file_names those of other images?")
+    return jobs
+
+
+class _Work:
+    """Images through a model, one after another, while failures are counted.
+
+    Args:
+        skeleton: of the points.
+        drawing: which scores are drawn.
+        finds: whether the model finds instances itself.
+    """
+
+    def __init__(self, skeleton: Skeleton, drawing: Drawing, finds: bool) -> None:
+        self.skeleton, self.drawing, self.finds = skeleton, drawing, finds
+        self.faults: list[str] = []
+        self.notes: list[str] = []
+        self.unread = 0
+
+    def run(
+        self, predictor: PosePredictor, jobs: Sequence[_Job], seen: Callable[[int], None]
+    ) -> Iterator[PredictedImage]:
+        waiting: deque[_Job] = deque()
+        asked: deque[NDArray[np.float64]] = deque()
+
+        def images() -> Iterator[NDArray[np.uint8]]:
+            for job in jobs:
+                self.faults += job.faults
+                self.notes += job.notes
+                try:
+                    job.image = read_image(job.file)
+                except DataError as error:
+                    self.faults.append(str(error))
+                    self.unread += 1
+                    continue
+                waiting.append(job)
+                if job.boxes is not None:
+                    asked.append(job.boxes)
+                yield job.image
+
+        def boxes() -> Iterable[NDArray[np.float64]]:
+            while True:
+                yield asked.popleft()
+
+        given = any(job.boxes is not None for job in jobs)
+        for done, poses in enumerate(predictor.stream(images(), boxes() if given else None), 1):
+            job = waiting.popleft()
+            yield self._noted(job, poses)
+            job.image = job.image[:0]
+            seen(done)
+
+    def _noted(self, job: _Job, poses: Poses) -> PredictedImage:
+        height, width = job.image.shape[:2]
+        found = PredictedImage(job.file, job.image_id, height, width, poses)
+        if job.target is None:
+            return found
+        shown = poses.above(self.drawing.instances) if self.finds else poses
+        drawn = draw_poses(job.image, shown.xy, shown.score, self.skeleton, threshold=self.drawing.points)
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        picture = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
+        if not cv2.imwrite(str(job.target), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+            raise OSError(f"{job.target}: could not be written")
+        return replace(found, drawing=job.target)

@@ -1,0 +1,105 @@
+"""The folder of a run: chosen, never one of another run, and gone again where the start fails."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+from posekit.recipe import Recipe, RecipeError, load, save
+from posekit.training.distributed import main_process, world
+
+RUNS = Path("runs")
+
+
+@contextmanager
+def run_folder(
+    recipe: Recipe, sentences: Sequence[str], out: Path | None, *, resume: bool, say: Callable[[str], None]
+) -> Iterator[tuple[Path, Callable[[str], None]]]:
+    """A folder with ``recipe.json`` and ``inferred.txt`` in it while the block trains.
+
+    Args:
+        recipe: of the run.
+        sentences: what was inferred of its data.
+        out: where; ``None``: ``runs/RECIPE-N``.
+        resume: the run may have begun.
+        say: prints a line.
+
+    Yields:
+        The folder, and what prints a line on the main process only. Where the block fails before anything was learnt,
+        a folder that was made here is removed again.
+
+    Raises:
+        RecipeError: the folder holds another run.
+    """
+    folder = _chosen(recipe, out, resume)
+    _check_same(recipe, folder, resume)
+    tell = say if main_process() else _silent
+    made = not folder.exists()
+    if main_process():
+        folder.mkdir(parents=True, exist_ok=True)
+        save(recipe, folder / "recipe.json")
+        (folder / "inferred.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    for sentence in sentences:
+        tell(f"  {sentence}")
+    try:
+        yield folder, tell
+    except KeyboardInterrupt:
+        if (folder / "last").exists():
+            tell(f"stopped; go on with: {resume_command(recipe, folder)}")
+        raise
+    except BaseException:
+        if made and main_process() and not _begun(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def resume_command(recipe: Recipe, folder: Path) -> str:
+    """The words that go on with a run."""
+    if recipe.data.train:
+        return f"posekit train {shlex.quote(str(folder / 'recipe.json'))} --out {shlex.quote(str(folder))} --resume"
+    return f"posekit.train(recipe, data, out={str(folder)!r}, resume=True)"
+
+
+def _begun(folder: Path) -> bool:
+    """Whether anything is in the folder that took time to make."""
+    return any((folder / name).exists() for name in ("last", "last.old", "best", "metrics.csv", "log.txt")) or any(
+        folder.glob("nan_batch_*")
+    )
+
+
+def _silent(_: str) -> None:
+    """Another process prints."""
+
+
+def _chosen(recipe: Recipe, out: Path | None, resume: bool) -> Path:
+    if out is not None:
+        if (out / "recipe.json").exists() and not resume and (out / "metrics.csv").exists():
+            raise RecipeError(f"{out} holds a run already; go on with --resume, or choose another --out")
+        return out
+    if resume:
+        raise RecipeError("--resume needs --out DIR: which run should go on?")
+    if world() > 1:
+        # Every process must write to the same place without asking the others.
+        raise RecipeError("several processes need --out DIR, so that all write to one place")
+    number = 1
+    while (RUNS / f"{recipe.name}-{number}").exists():
+        number += 1
+    return RUNS / f"{recipe.name}-{number}"
+
+
+def _check_same(recipe: Recipe, folder: Path, resume: bool) -> None:
+    """A run goes on only with the recipe it began with."""
+    file = folder / "recipe.json"
+    if not (resume and file.exists()):
+        return
+    before = load(file)
+    changed = [f.name for f in fields(Recipe) if getattr(before, f.name) != getattr(recipe, f.name)]
+    if changed:
+        raise RecipeError(
+            f"{folder} was begun with other values of {', '.join(changed)}; repeat the command it began with, "
+            f"or: posekit train {file} --out {folder} --resume"
+        )

@@ -1,0 +1,180 @@
+"""`posekit.train`: labelled images to a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from posekit.api.run_folder import run_folder
+from posekit.api.suited import suited
+from posekit.data.source import Data
+from posekit.evaluation.measure import Measured, measure
+from posekit.evaluation.sets import Sets, read_set, read_sets
+from posekit.geometry.keypoints import Poses
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.distillation import Okdhp, Teacher
+from posekit.pipelines.predictor import Images, PosePredictor
+from posekit.recipe import Recipe, RecipeError, changed, load
+from posekit.recipes import RECIPES
+from posekit.training.run import train as train_run
+from posekit.words import nearest
+from posekit.zoo.load import load as load_model
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished training.
+
+    Args:
+        folder: of the run; ``best`` in it is the model.
+        recipe: that was trained.
+        measured: the best weights on the validation set; ``None`` on processes that do not measure.
+    """
+
+    folder: Path
+    recipe: Recipe
+    measured: Measured | None
+
+    @cached_property
+    def predictor(self) -> PosePredictor:
+        """The best weights, ready to be called with images."""
+        return load_model(self.folder)
+
+    def predict(self, images: Images, boxes: Any = None) -> list[Poses]:
+        """Poses in images; see `posekit.load`."""
+        return self.predictor(images, boxes)
+
+    def evaluate(self, data: str | Path | Sequence[str | Path], **reading: Any) -> Measured:
+        """Figures of the best weights on labelled images; see `posekit.evaluate`."""
+        files = [data] if isinstance(data, str | Path) else list(data)
+        source = Data(**{"skeleton": self.recipe.data.skeleton, **reading})
+        return measure(self.predictor, read_set(source, [Path(file) for file in files], "val"))
+
+
+def train(
+    recipe: str | Path | Recipe,
+    data: str | Path | Sequence[str | Path] | None = None,
+    *,
+    val: str | Path | Sequence[str | Path] = (),
+    people: str | Path | Sequence[str | Path] = (),
+    images: Path | None = None,
+    category: str | None = None,
+    skeleton: str | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    options: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = print,
+    **asked: Any,
+) -> Run:
+    """Train a model on labelled images.
+
+    Args:
+        recipe: name of a recipe (`posekit.recipes.RECIPES`), a ``recipe.json`` to repeat, or a `Recipe`.
+        data: label files to learn from: COCO JSON, YOLO data.yaml, or a pack; ``None``: those of the recipe.
+        val: label files to measure on; none: every tenth image is held out.
+        people: label files of single people to paste into full images.
+        images: folder of the images, where the label file does not lead to it.
+        category: whose points, where a file has several categories.
+        skeleton: name of a known skeleton with as many points.
+        out: folder of the run; ``None``: ``runs/RECIPE-N``.
+        device: "auto", "cpu", "cuda", "mps".
+        resume: go on from the newest checkpoint in ``out``.
+        options: fields of the recipe by dotted name: ``{"train.epochs": 20, "codec.sigma": 12}``.
+        say: prints a line.
+        asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` and ``distill`` of a named recipe.
+
+    Returns:
+        The run: its folder, its figures, and the model (``.predict``, ``.evaluate``).
+
+    Raises:
+        DataError: the data is not what it should be.
+        RecipeError: the recipe does not exist, or does not fit itself or the data.
+
+    >>> run = posekit.train("topdown-dark-tiny", "labels.json", options={"train.epochs": 20})   # doctest: +SKIP
+    """
+    source = _data(recipe, data, val, people, images, category, skeleton)
+    sets = read_sets(source)
+    made = with_data(recipe_for(recipe, sets.train.skeleton, **asked), source)
+    if isinstance(recipe, str) and not recipe.endswith(".json"):
+        made, sentences = suited(made, sets)
+        sets = replace(sets, said=(*sets.said, *sentences))
+    made = changed(made, options or {})
+    return train_recipe(made, sets, None if out is None else Path(out), device=device, resume=resume, say=say)
+
+
+def _data(
+    recipe: str | Path | Recipe, data: Any, val: Any, people: Any, images: Any, category: Any, skeleton: Any
+) -> Data:
+    if data is None:
+        known = recipe if isinstance(recipe, Recipe) else load(Path(recipe)) if str(recipe).endswith(".json") else None
+        return Data() if known is None else known.data
+    train, val, people = (
+        tuple(map(Path, [files] if isinstance(files, str | Path) else files)) for files in (data, val, people)
+    )
+    return Data(train=train, val=val, people=people, images=images, category=category, skeleton=skeleton)
+
+
+def recipe_for(recipe: str | Path | Recipe, skeleton: Skeleton, *, distill: str | None = None, **asked: Any) -> Recipe:
+    """A recipe for given points.
+
+    Args:
+        recipe: name, ``recipe.json``, or a `Recipe`.
+        skeleton: of the data.
+        distill: ``"okdhp"``, a trained model, or a .json of predictions to learn from beside the labels.
+        asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` of a named recipe.
+
+    Raises:
+        RecipeError: no such recipe, or one for other points.
+    """
+    asked = {name: value for name, value in asked.items() if value is not None}
+    if isinstance(recipe, Recipe) or str(recipe).endswith(".json"):
+        if asked:
+            raise RecipeError(f"{', '.join(asked)} make a recipe, and {recipe!s:.60} is one already: change its fields")
+        made = recipe if isinstance(recipe, Recipe) else load(Path(recipe))
+        if made.skeleton.points != skeleton.points:
+            raise RecipeError(
+                f"{recipe!s:.60} is for points {list(made.skeleton.points)}, the data has {list(skeleton.points)}"
+            )
+    elif recipe not in RECIPES:
+        raise RecipeError(nearest(str(recipe), list(RECIPES), "recipe"))
+    else:
+        made = RECIPES[str(recipe)](skeleton, **asked)
+    if distill is None:
+        return made
+    return replace(made, lesson=Okdhp() if distill == "okdhp" else Teacher(distill))
+
+
+def with_data(recipe: Recipe, data: Data) -> Recipe:
+    """The recipe with its data; people to paste are pasted into half of the images unless something else is asked for.
+
+    Raises:
+        RecipeError: there are people to paste and no full images.
+    """
+    recipe = replace(recipe, data=data)
+    if not data.people:
+        return recipe
+    if not recipe.one_stage:
+        raise RecipeError(f"{recipe.name} learns from crops: --data.people are pasted into full images, leave them out")
+    scene = recipe.augment.scene
+    if scene.paste:
+        return recipe
+    return replace(recipe, augment=replace(recipe.augment, scene=replace(scene, paste=0.5)))
+
+
+def train_recipe(
+    recipe: Recipe,
+    sets: Sets,
+    out: Path | None = None,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+) -> Run:
+    """Train a recipe on sets that are read already; see `train`."""
+    with run_folder(recipe, sets.said, out, resume=resume, say=say) as (folder, tell):
+        measured = train_run(recipe, folder, sets, device=device, resume=resume, say=tell)
+    return Run(folder, recipe, measured)

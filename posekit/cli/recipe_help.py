@@ -1,0 +1,184 @@
+"""The help of `posekit train RECIPE`: the dozen options that matter, or every field that the recipe can use."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import shutil
+import textwrap
+import typing
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from posekit.recipe import Recipe
+
+MAIN = (
+    "train.epochs",
+    "train.batch",
+    "train.lr",
+    "train.backbone_lr_mult",
+    "train.flip_test",
+    "train.patience",
+    "train.workers",
+    "model.backbone.weights",
+    "augment.geometry.rotation",
+    "augment.geometry.scale",
+    "augment.scene.scale",
+    "augment.scene.mosaic",
+    "framing.padding",
+    "codec.sigma",
+    "seed",
+    "init",
+)
+"""Fields that are worth knowing first."""
+
+UNUSED = {"topdown": ("augment.scene", "nms"), "onestage": ("augment.geometry", "distill")}
+"""Parts of a recipe that a kind of model has no use for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One field of a recipe as an option of the command.
+
+    Args:
+        name: dotted.
+        values: what may be given.
+        default: of the recipe.
+        about: one line or two.
+    """
+
+    name: str
+    values: str
+    default: Any
+    about: str
+
+    @property
+    def flag(self) -> str:
+        """As it is typed."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def words(self) -> str:
+        """The option with what may be given; a switch has a second form that turns it off."""
+        if not isinstance(self.default, bool):
+            return f"{self.flag} {self.values}"
+        top, _, last = self.flag.rpartition(".")
+        return f"{self.flag}, {top}.no-{last}"
+
+    def lines(self, width: int) -> list[str]:
+        """The option and, indented below it, what it is."""
+        about = " ".join(f"{self.about} (default: {_plain(self.default)})".split())
+        return [
+            f"  {self.words}",
+            *textwrap.wrap(about, width, initial_indent=" " * 8, subsequent_indent=" " * 8),
+        ]
+
+
+def recipe_help(recipe: Recipe, everything: bool) -> str:
+    """The options of a recipe.
+
+    Args:
+        recipe: whose fields and defaults are shown.
+        everything: all fields that it can use, in groups; else those of `MAIN`.
+    """
+    width = min(max(shutil.get_terminal_size().columns, 60), 110)
+    options = [o for o in options_of(recipe) if not _within(o.name, UNUSED[recipe.model.kind])]
+    if not everything:
+        chosen = sorted((o for o in options if o.name in MAIN), key=lambda o: MAIN.index(o.name))
+        return "\n".join(line for option in chosen for line in option.lines(width))
+    lines, group = [], ""
+    for option in options:
+        top = option.name.rpartition(".")[0]
+        if top != group or not lines:
+            group = top
+            lines += ["", f"{group or 'recipe'}:"]
+        lines += option.lines(width)
+    return "\n".join(lines).strip("\n")
+
+
+def options_of(config: Any, prefix: str = "") -> Iterator[Option]:
+    """Every field that may be set, those of nested configs under their dotted names, plain fields first."""
+    nested = []
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    about = _docs(type(config))
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{prefix}{field.name}"
+        if field.name == "kind" or "Suppress" in repr(hints[field.name]):
+            continue
+        if dataclasses.is_dataclass(value):
+            nested.append((f"{name}.", value))
+        elif isinstance(value, dict):
+            nested += [(f"{name}.{key}.", each) for key, each in value.items() if dataclasses.is_dataclass(each)]
+        else:
+            yield Option(name, _values(hints[field.name]), value, about.get(field.name, ""))
+    for name, value in nested:
+        yield from options_of(value, name)
+
+
+def _within(name: str, parts: tuple[str, ...]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_plain, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _values(hint: Any) -> str:
+    """What may be given for a type."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _values(arguments[0])
+    if origin is typing.Literal:
+        return "{" + ",".join(map(str, arguments)) + "}"
+    if origin is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return f"[{_values(arguments[0])} ...]"
+        return " ".join(map(_values, arguments))
+    if arguments and any(dataclasses.is_dataclass(a) for a in typing.get_args(arguments[0]) or arguments):
+        return "SOURCE"
+    if arguments and type(None) in arguments:
+        return " or ".join("none" if a is type(None) else _values(a) for a in arguments)
+    return {int: "N", float: "X", str: "NAME"}.get(hint, getattr(hint, "__name__", str(hint)).upper())
+
+
+@cache
+def _docs(config: type) -> dict[str, str]:
+    """The line below each field of a class and of those it is made from, or its entry under "Args:"."""
+    docs = {
+        name: about
+        for base in config.__bases__
+        if dataclasses.is_dataclass(base)
+        for name, about in _docs(base).items()
+    }
+    tree = ast.parse(textwrap.dedent(inspect.getsource(config)))
+    body = tree.body[0].body  # type: ignore[attr-defined]
+    docs |= _arguments(inspect.getdoc(config) or "")
+    for statement, after in pairwise(body):
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+        ):
+            if isinstance(statement.target, ast.Name) and isinstance(after.value.value, str):
+                docs[statement.target.id] = after.value.value
+    return docs
+
+
+def _arguments(docstring: str) -> dict[str, str]:
+    _, _, below = docstring.partition("Args:\n")
+    entries: dict[str, str] = {}
+    name = ""
+    for line in below.splitlines():
+        if not line.startswith("    "):
+            break
+        if line.startswith("        "):
+            entries[name] += " " + line.strip()
+        else:
+            name, _, about = line.strip().partition(": ")
+            entries[name] = about
+    return entries

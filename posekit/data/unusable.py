@@ -1,0 +1,56 @@
+"""Boxes that nothing can be cut out by: known before the first step of training, and before predicting."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.data.dataset import Dataset
+from posekit.data.errors import TOLD
+from posekit.geometry.boxes import extent
+from posekit.geometry.keypoints import INSTANCE
+
+FIX = "draw them around the instance, or leave bbox out: it is then put around the points"
+"""What to do about unusable boxes."""
+
+
+def unusable_boxes(dataset: Dataset) -> NDArray[np.int64]:
+    """Rows that can be learnt from but whose box has no width, no height, or a number that is not finite.
+
+    Such an instance cannot be cut out, and a model of full images would learn it as background.
+
+    Args:
+        dataset: of any kind; regions to ignore are not judged.
+
+    Returns:
+        (bad,) rows of the arrays of ``dataset``, in their order.
+    """
+    rows = np.flatnonzero(dataset.role == INSTANCE)
+    boxes = dataset.boxes[rows]
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(boxes).all(-1) & (extent(boxes) > 0).all(-1)
+    return np.asarray(rows[~good], np.int64)
+
+
+def about_unusable_boxes(dataset: Dataset) -> str:
+    """The unusable boxes with the ids of their annotations, their images and what to do; empty where there are none."""
+    rows = unusable_boxes(dataset)
+    if not len(rows):
+        return ""
+    what = f"{len(rows)} boxes have no width or no height: ids {listed_rows(dataset, rows)}"
+    return f"{dataset.file}: {what}; {FIX}" if dataset.file else f"{what}; {FIX}"
+
+
+def listed_rows(dataset: Dataset, rows: NDArray[np.int64]) -> str:
+    """Ids of annotations with the names of their images, the first few of many.
+
+    >>> listed_rows(dataset, np.array([17]))                                                       # doctest: +SKIP
+    '18 (in 017.png)'
+    """
+    images: dict[int, str] = {}
+    for row in rows[: 4 * TOLD].tolist():
+        name = dataset.images[int(dataset.image[row])].path.replace("\\", "/").rsplit("/", 1)[-1]
+        images.setdefault(int(dataset.annotation_id[row]), " ".join(name.split()))
+    names = [f"{number} (in {name})" for number, name in list(images.items())[:TOLD]]
+    rest = len(np.unique(dataset.annotation_id[rows])) - len(names)
+    return ", ".join(names) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,120 @@
+"""All that is needed to use a trained model besides its network: what goes in, what is done with what comes out.
+
+It is part of a weights folder's ``config.json``, and the metadata of an exported file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from posekit.geometry.framing import AnyFraming, Crop
+from posekit.geometry.keypoints import Poses
+from posekit.geometry.skeleton import Skeleton
+from posekit.metrics.calibration import Calibration
+from posekit.postprocess.rescorer import PoseRescorer
+from posekit.postprocess.suppress import NMS
+from posekit.validation import explain
+
+STRICT = ConfigDict(extra="forbid")
+
+
+class SpecError(ValueError):
+    """A description of a model that is incomplete or contradicts itself."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Licences:
+    """Under what terms a model may be used."""
+
+    code: str = "Apache-2.0"
+    weights: str = "unknown: follows from the training data"
+    data: str = "unknown: say what the images allow before you share the weights"
+
+
+@dataclass(frozen=True, config=STRICT)
+class InferenceSpec:
+    """What a model is, apart from its network; torch-free.
+
+    Args:
+        name: of the recipe, for messages.
+        skeleton: of the points that it finds.
+        size: (height, width) of the images that the network takes.
+        framing: how an image becomes such images: a crop of each box, or views of the full image.
+        flip_test: average with the mirrored image.
+        nms: which of the poses found in an image are kept; not used where boxes are given.
+        calibration: of the scores; ``None`` gives them as the codec does.
+        rescorer: puts the poses of an image in another order by their shape; ``None``: scores stay.
+        metric: protocol that ranks models; empty: the first that fits the skeleton, or AP for full images.
+        figures: measured when the weights were chosen; what could not be measured is ``None``.
+        licences: of code, weights and training data.
+    """
+
+    name: str
+    skeleton: Skeleton
+    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    framing: AnyFraming = Field(default_factory=Crop)
+    flip_test: bool = False
+    nms: NMS = Field(default_factory=NMS)
+    calibration: Calibration | None = None
+    rescorer: PoseRescorer | None = None
+    metric: str = ""
+    figures: dict[str, float | None] = Field(default_factory=dict)
+    licences: Licences = Field(default_factory=Licences)
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether it is shown a box for each instance, and does not find instances itself."""
+        return self.framing.needs_boxes
+
+    @property
+    def flip(self) -> tuple[int, ...] | None:
+        """Order of the mirrored points, where the mirrored image is averaged with; else ``None``."""
+        return self.skeleton.flip if self.flip_test and self.skeleton.flippable else None
+
+
+class Engine(Protocol):
+    """A network and its decoding on one runtime."""
+
+    spec: InferenceSpec
+
+    def __call__(self, images: NDArray[np.uint8]) -> Poses:
+        """Poses (B, N, K) of NumPy arrays in the pixels of images (B, H, W, 3), RGB, of the spec's size."""
+        ...
+
+
+_ADAPTER: TypeAdapter[InferenceSpec] = TypeAdapter(InferenceSpec)
+
+
+def dump_spec(spec: InferenceSpec) -> dict[str, object]:
+    """The spec as JSON's plain values."""
+    return _ADAPTER.dump_python(spec, mode="json")  # type: ignore[no-any-return]
+
+
+def parse_spec(document: object, where: str) -> InferenceSpec:
+    """The spec that `dump_spec` gave.
+
+    Args:
+        document: plain values.
+        where: what they came from, for the message.
+
+    Raises:
+        SpecError: an unknown field, or values that do not fit; all faults are told at once.
+    """
+    try:
+        return _ADAPTER.validate_json(json.dumps(document))
+    except (ValidationError, TypeError, RecursionError) as error:
+        what = explain(error, document) if isinstance(error, ValidationError) else str(error)
+        raise SpecError(f"{where}: {what}") from None
+
+
+def known(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures as JSON can say them: what could not be measured, NaN here, is null there."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}

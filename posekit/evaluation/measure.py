@@ -1,0 +1,210 @@
+"""Measuring a predictor on labelled images, and what one must beat: the mean pose."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from posekit.data.dataset import Dataset
+from posekit.data.read_ahead import read_ahead
+from posekit.engines.spec import InferenceSpec
+from posekit.evaluation.matching import matched, precision
+from posekit.geometry.framing import Crop
+from posekit.geometry.keypoints import Poses
+from posekit.metrics.evaluate import evaluate
+from posekit.pipelines.predictor import PosePredictor
+
+Float = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Figures of one network on one set.
+
+    Args:
+        figures: metric to value.
+        main: the metric that ranks networks.
+        higher: whether more of it is better.
+        per_point: metric to (K,) values.
+        labelled: (M, K) bool.
+        xy: (M, K, 2) predictions, pixels of the set's images.
+        score: (M, K).
+        instance_error: (M,) mean error of an instance in its box's longer sides; NaN where nothing is labelled.
+        median_crop_error: median over labelled points, in pixels of the model's crops; NaN where it has none.
+        everyone: of a model that finds instances itself, all that it found in each image.
+    """
+
+    figures: dict[str, float]
+    main: str
+    higher: bool
+    per_point: Mapping[str, Float]
+    labelled: NDArray[np.bool_]
+    xy: Float
+    score: Float
+    instance_error: Float
+    median_crop_error: float
+    everyone: tuple[Poses, ...] = ()
+
+    @property
+    def value(self) -> float:
+        """Of the metric that ranks networks."""
+        return self.figures[self.main]
+
+    def better_than(self, other: float) -> bool:
+        """Whether this beats another value of the same metric; NaN beats nothing."""
+        return self.value > other if self.higher else self.value < other
+
+
+def predicted(predictor: PosePredictor, dataset: Dataset, progress: bool = False) -> Poses:
+    """Points of every instance of a set, in its box.
+
+    Args:
+        predictor: of a model that is shown boxes.
+        dataset: whose trainable instances are asked for.
+        progress: show a bar.
+
+    Returns:
+        Poses (M, K) in pixels of the set's images, in the order of the set.
+    """
+    images = dataset.image_of_instance()
+    order = np.argsort(images, kind="stable")
+    numbers, starts = np.unique(images[order], return_index=True)
+    groups = np.split(order, starts[1:])
+    boxes = dataset.boxes[dataset.rows]
+    found = predictor.stream(
+        read_ahead(dataset.images[i] for i in _shown(numbers.tolist(), progress)), [boxes[group] for group in groups]
+    )
+    return Poses.concatenate(list(found))[np.argsort(order, kind="stable")]
+
+
+def found(predictor: PosePredictor, dataset: Dataset, progress: bool = False) -> list[Poses]:
+    """Everyone found in each image of a set, in pixels of the set's images.
+
+    Args:
+        predictor: of a model that finds instances itself.
+        dataset: whose images are looked at.
+        progress: show a bar.
+    """
+    return list(predictor.stream(read_ahead(_shown(dataset.images, progress))))
+
+
+def _shown(items: Sequence[Any], progress: bool) -> Iterable[Any]:
+    """The items, with a bar while they are gone through."""
+    return track(items, "measuring", disable=not (progress and sys.stderr.isatty()))
+
+
+def measure(predictor: PosePredictor, dataset: Dataset, *, metric: str = "", progress: bool = False) -> Measured:
+    """Predict every instance of a set and compare with its labels.
+
+    A model that finds instances itself is ranked by AP; its other figures are those of the pose found for each labelled
+    instance.
+
+    Args:
+        predictor: any: ours, of an exported file, of another library behind the same call.
+        dataset: labelled, of the predictor's points.
+        metric: protocol that ranks models; empty: the model's own, or the first that fits the skeleton.
+        progress: show a bar.
+    """
+    spec = getattr(predictor, "spec", None)
+    metric = metric or (spec.metric if isinstance(spec, InferenceSpec) else "")
+    if not predictor.needs_boxes:
+        everyone = tuple(found(predictor, dataset, progress))
+        measured = replace(compared(*matched(everyone, dataset), dataset, metric, spec), everyone=everyone)
+        return ranked_by_ap(measured, precision(everyone, dataset))
+    poses = predicted(predictor, dataset, progress)
+    measured = compared(poses.xy, poses.score, dataset, metric, spec)
+    if poses.depth is None:
+        return measured
+    return replace(measured, figures=measured.figures | depth_error(poses.depth, dataset))
+
+
+def ranked_by_ap(measured: Measured, figures: Mapping[str, float]) -> Measured:
+    """The same measurement, ranked by AP."""
+    return replace(measured, figures={**figures, **measured.figures}, main="AP", higher=True)
+
+
+def depth_error(depth: Float, dataset: Dataset) -> dict[str, float]:
+    """``depth_error``, the mean distance of depths (M, K) in the data's unit; nothing where no depth is known."""
+    rows = dataset.rows
+    if dataset.depth is None:
+        return {}
+    known = dataset.visibility[rows] > 0
+    if dataset.depth_known is not None:
+        known = known & dataset.depth_known[rows]
+    return {"depth_error": float(np.abs(depth - dataset.depth[rows])[known].mean())} if known.any() else {}
+
+
+def compared(
+    xy: Float, score: Float, dataset: Dataset, metric: str = "", spec: InferenceSpec | None = None
+) -> Measured:
+    """Figures of predictions for the instances of a set.
+
+    Args:
+        xy: (M, K, 2) pixels of the set's images.
+        score: (M, K).
+        dataset: labelled, M trainable instances.
+        metric: protocol that ranks models; empty: the first that fits the skeleton.
+        spec: of the model; gives the sigmas and says how large its crops are.
+    """
+    rows = dataset.rows
+    skeleton = dataset.skeleton if spec is None else spec.skeleton
+    truth, labelled, boxes = dataset.xy[rows], dataset.visibility[rows] > 0, dataset.boxes[rows]
+    result = evaluate(xy, truth, labelled, boxes, dataset.area[rows], skeleton, metric=metric)
+    error = np.where(labelled, np.linalg.norm(xy - truth, axis=-1), np.nan)
+    side = (boxes[:, 2:] - boxes[:, :2]).max(-1)
+    return Measured(
+        figures=result.figures,
+        main=result.main,
+        higher=result.higher,
+        per_point=result.per_point,
+        labelled=labelled,
+        xy=xy,
+        score=score,
+        instance_error=np.nanmean(error, axis=1) / side,
+        median_crop_error=_median_in_crops(error, boxes, spec),
+    )
+
+
+def _median_in_crops(error: Float, boxes: Float, spec: InferenceSpec | None) -> float:
+    """Median error (M, K) in pixels of the crop, or of the view as if it were one, that a model is shown."""
+    if spec is None:
+        return float("nan")
+    height, width = spec.size
+    padding = spec.framing.padding if isinstance(spec.framing, Crop) else Crop().padding
+    # The crop shows the padded box; one crop pixel is so many pixels of the image.
+    fit = np.maximum((boxes[:, 2] - boxes[:, 0]) / width, (boxes[:, 3] - boxes[:, 1]) / height) * padding
+    return float(np.nanmedian(error / fit[:, None]))
+
+
+def average_precision(measured: Measured, dataset: Dataset) -> dict[str, float]:
+    """COCO's AP and AR of a measurement: given boxes, ranked by the poses' scores.
+
+    Instances that nothing was predicted for, crowds and unlabelled ones, are ignored as COCO's evaluator does.
+    """
+    everyone = [Poses(measured.xy[:0], measured.score[:0], measured.score[:0, 0])] * dataset.scenes
+    images = dataset.image_of_instance()
+    for image in np.unique(images):
+        here = images == image
+        everyone[image] = Poses(measured.xy[here], measured.score[here], measured.score[here].mean(1))
+    return precision(everyone, dataset)
+
+
+def mean_pose(train: Dataset, val: Dataset) -> Float:
+    """The best that anyone can say without looking: the training set's mean pose, put into each given box.
+
+    Returns:
+        (M, K, 2) pixels of the images of ``val``.
+    """
+    rows = train.rows
+    boxes, labelled = train.boxes[rows], train.visibility[rows] > 0
+    within = (train.xy[rows] - boxes[:, None, :2]) / (boxes[:, None, 2:] - boxes[:, None, :2])
+    count = np.maximum(labelled.sum(0), 1)[:, None]
+    mean = np.where(labelled[..., None], within, 0).sum(0) / count
+    there = val.boxes[val.rows]
+    return there[:, None, :2] + mean * (there[:, None, 2:] - there[:, None, :2])

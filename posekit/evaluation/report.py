@@ -1,0 +1,121 @@
+"""The report of a run: curves, per-point table, the best and the worst predictions, in one HTML file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.engines.spec import InferenceSpec, known
+from posekit.evaluation.measure import Measured
+from posekit.evaluation.sets import Sets
+from posekit.geometry.affine import invert, transform
+from posekit.geometry.framing import Crop
+from posekit.transforms.geometric import still_crop
+from posekit.visualize.draw import draw_poses
+from posekit.visualize.report import Section, Table, write_report
+
+SHOWN = 8
+"""Predictions drawn on either end."""
+
+
+def write_run_report(
+    folder: Path,
+    spec: InferenceSpec,
+    sets: Sets,
+    measured: Measured,
+    baselines: Mapping[str, Mapping[str, float]],
+    rows: Sequence[Mapping[str, float]],
+    facts: Mapping[str, str],
+) -> Path:
+    """Write ``report.html`` and ``summary.json``.
+
+    Args:
+        folder: of the run.
+        spec: of the model that was trained.
+        sets: of which the validation part is drawn.
+        measured: the best weights on the validation set.
+        baselines: figures of the mean pose and the untrained network.
+        rows: of metrics.csv, one an epoch: the curves.
+        facts: more to say of the run, by name.
+
+    Returns:
+        Path of the report.
+    """
+    seen = int(rows[-1]["images"]) if rows else 0
+    summary = {
+        "figures": known(measured.figures),
+        "main": measured.main,
+        "baselines": {name: known(figures) for name, figures in baselines.items()},
+        "images_seen": seen,
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    skeleton = spec.skeleton
+    columns = {"labelled": measured.labelled.sum(0)} | dict(measured.per_point)
+    points = [
+        [name, *(f"{int(v[i])}" if k == "labelled" else f"{v[i]:.4f}" for k, v in columns.items())]
+        for i, name in enumerate(skeleton.points)
+    ]
+    compared = [
+        [name, f"{measured.figures[name]:.4f}", *(f"{per[name]:.4f}" for per in baselines.values())]
+        for name in measured.figures
+    ]
+    return write_report(
+        folder / "report.html",
+        title=f"{spec.name}: {skeleton.name}",
+        facts={
+            "best": f"{measured.main} {measured.value:.4f}",
+            "images seen": f"{seen:,}",
+            "learned from": f"{len(sets.train)} instances",
+            "measured on": f"{len(sets.val)} instances",
+            "image size": f"{spec.size[0]}x{spec.size[1]}",
+            **facts,
+        },
+        notes=sets.said,
+        curves=_curves(rows),
+        tables=[
+            Table("Measured", ["metric", "this run", *baselines], compared),
+            Table("Points", ["point", *columns], points),
+        ],
+        pictures=_pictures(spec, sets, measured),
+    )
+
+
+def _curves(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Every column of metrics.csv against images seen: losses in one chart, each figure in its own."""
+    charts: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if "/" in name:
+                kind, _, short = name.partition("/")
+                chart = "loss" if kind == "loss" else short
+                charts.setdefault(chart, {}).setdefault(short, []).append((float(row["images"]), float(value)))
+    return charts
+
+
+def _pictures(spec: InferenceSpec, sets: Sets, measured: Measured) -> list[Section]:
+    """Predictions beside their size of error: the best, then the worst."""
+    labelled = np.flatnonzero(np.isfinite(measured.instance_error))
+    order = labelled[np.argsort(measured.instance_error[labelled], kind="stable")]
+    ends = {"Best predictions": order[:SHOWN], "Worst predictions": order[::-1][:SHOWN]}
+    return [Section(title, [_picture(spec, sets, measured, int(i)) for i in which]) for title, which in ends.items()]
+
+
+def _picture(spec: InferenceSpec, sets: Sets, measured: Measured, index: int) -> tuple[str, NDArray[np.uint8]]:
+    whole = sets.val.instance(index)
+    padding = spec.framing.padding if isinstance(spec.framing, Crop) else Crop().padding
+    crop = still_crop(whole, spec.size, padding)
+    xy = transform(measured.xy[index], invert(crop.to_source) @ whole.to_source)
+    truth = crop.instances.keypoints
+    drawn = draw_poses(
+        crop.image,
+        xy[None],
+        measured.score[index][None],
+        spec.skeleton,
+        threshold=0.0,
+        truth=np.where(truth.labelled[..., None], truth.xy, np.nan),
+    )
+    return f"{Path(crop.path).name}: {measured.instance_error[index]:.3f}", drawn

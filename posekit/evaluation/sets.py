@@ -1,0 +1,88 @@
+"""From the `data` part of a recipe to the two sets: what to learn from, what to measure on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from posekit.data.dataset import Dataset, merged
+from posekit.data.errors import DataError
+from posekit.data.named import read_named
+from posekit.data.readers import has_split
+from posekit.data.renaming import as_skeleton
+from posekit.data.source import Data
+from posekit.geometry.skeleton import Skeleton
+
+HELD_OUT = 10
+"""Without a validation file every so-manieth image is held out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """Labelled instances, and sentences on what was inferred about them; ``people`` are pasted into whole scenes."""
+
+    train: Dataset
+    val: Dataset
+    said: tuple[str, ...]
+    people: Dataset | None = None
+
+
+def read_sets(data: Data) -> Sets:
+    """Read and split what a recipe names.
+
+    Raises:
+        DataError: there is no training file, a file is not what it should be, or sets do not fit each other.
+    """
+    if not data.train:
+        raise DataError("no training data: give --data.train FILE (COCO JSON, YOLO data.yaml, or a pack)")
+    train = read_set(data, data.train, "train")
+    said = train.inferred
+    if data.val:
+        val = read_set(data, data.val, "val")
+    elif all(has_split(file, "val") for file in data.train):
+        val = read_set(data, data.train, "val")
+    else:
+        train, val = _held_out(train)
+        total = len(train) + len(val)
+        said += (f"no validation data: every {HELD_OUT}th image is held out ({len(val)} of {total} instances)",)
+    if val.skeleton.points != train.skeleton.points:
+        ours, theirs = list(train.skeleton.points), list(val.skeleton.points)
+        raise DataError(f"training data has points {ours}, validation data {theirs}")
+    for what, part in (("training", train), ("validation", val)):
+        if not len(part):
+            raise DataError(f"the {what} data has no instance with a labelled point; at least one is needed")
+    people, told = _people(data, train.skeleton)
+    return Sets(train, val, said + told, people)
+
+
+def read_set(data: Data, files: Sequence[Path], split: str) -> Dataset:
+    """Read and join files as a recipe's data says.
+
+    Raises:
+        DataError: a file is not what it should be, or the named skeleton does not fit.
+    """
+    return read_named(files, images=data.images, category=data.category, split=split, skeleton=data.skeleton)
+
+
+def _people(data: Data, skeleton: Skeleton) -> tuple[Dataset | None, tuple[str, ...]]:
+    """Whom to paste, under the points of the training data, and what was inferred of them."""
+    if not data.people:
+        return None, ()
+    sets = [as_skeleton(read_named([file], category=data.category, split="train"), skeleton) for file in data.people]
+    people = merged(sets)
+    if not len(people):
+        raise DataError(f"nobody in {', '.join(map(str, data.people))} has a labelled point that could be pasted")
+    return people, tuple(f"people to paste: {sentence}" for sentence in people.inferred)
+
+
+def _held_out(dataset: Dataset) -> tuple[Dataset, Dataset]:
+    """Split by image, so that no image is in both."""
+    images = dataset.image_of_instance()
+    number = np.unique(images, return_inverse=True)[1]
+    out = (
+        number % HELD_OUT == HELD_OUT - 1 if number.max(initial=0) >= HELD_OUT - 1 else number == number.max(initial=0)
+    )
+    return dataset.subset(np.flatnonzero(~out)), dataset.subset(np.flatnonzero(out))

@@ -1,0 +1,259 @@
+"""Network augmentation: a small trunk as part of wider ones that share its weights. Cai et al. 2022, arXiv:2110.08890.
+
+A tiny network underfits, so it is helped from inside the network: wider ones around it learn from the same images, and
+their gradients reach its weights. Afterwards the extra weights are thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, cast
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from posekit.models.base import Backbone
+from posekit.models.layers.divisible import make_divisible
+from posekit.models.rewrite.widths import Plan, Width, depthwise
+
+Factor = Annotated[float, Field(ge=1)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class NetAug:
+    """Wider networks around the trunk that help it to learn and are thrown away; as it stands, there are none.
+
+    Helps a trunk that is too small for its data; one that already knows its training images by heart it does not.
+
+    Source: Cai et al. 2022, arXiv:2110.08890. Differs: channels are not sorted anew each epoch, since a network whose
+    channels change places has no running average; the trunk's own passes alone enter its norms' figures, which then
+    need no second estimate; maps leave the trunk with the channels that it has, and neck and head are shared whole.
+    """
+
+    expansions: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
+    """Factors on the channels inside blocks, one drawn for each block and step; published: 1 1.6 2.2 2.8."""
+    widths: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
+    """Factors on the channels between blocks, likewise; published: 1 1.8 2.6. Those inside grow with them."""
+    alpha: float = Field(default=1.0, ge=0)
+    """Factor of the losses of the wider network."""
+    stop: float = Field(default=0.5, ge=0, le=1)
+    """Share of the run after which channels between blocks are no longer wider; published: about a half."""
+    divide: int = Field(default=8, ge=1)
+    """Wider layers have a multiple of so many channels; published: 1."""
+    spread: float = Field(default=1.0, ge=0)
+    """Of the extra weights that the trunk's own channels read, in that of the trunk's own; 0: wider networks start out
+    saying what the trunk says, for published weights."""
+
+    @property
+    def off(self) -> bool:
+        """Whether there is nothing wider, or it does not count."""
+        return not self.alpha or max(self.expansions + self.widths) == 1
+
+
+class Extra(nn.Module):
+    """Rows and columns beyond those of a parameter.
+
+    Args:
+        own: the parameter: (after,), (after, before, ...) or, depth-wise, (after, 1, ...).
+        shape: (after, before) of the widest.
+        spread: of the columns of its own rows, in the spread of the parameter.
+        value: of further numbers of a parameter with one axis.
+    """
+
+    def __init__(self, own: Tensor, shape: tuple[int, int], spread: float, value: float) -> None:
+        super().__init__()
+        self.right: nn.Parameter | None = None
+        self.below: nn.Parameter | None = None
+        more, wider = shape[0] - own.shape[0], 0
+        if own.ndim == 1:
+            drawn = own.new_full((more,), value)
+        else:
+            wider = shape[1] - own.shape[1]
+            # Evenly, as the authors draw; as far as the own weights spread, so that neither drowns the other.
+            reach = 3**0.5 * own.detach().std(correction=0).item()
+            right = own.new_empty(own.shape[0], wider, *own.shape[2:]).uniform_(-reach, reach) * spread
+            drawn = own.new_empty(more, shape[1], *own.shape[2:]).uniform_(-reach, reach)
+            self.right = nn.Parameter(right) if wider else None
+        self.below = nn.Parameter(drawn) if more else None
+
+    def forward(self, own: Tensor, after: int, before: int) -> Tensor:
+        """The parameter of a layer with ``after`` and ``before`` channels, its own numbers first."""
+        # Slices of no width too: every extra weight must be part of every step where processes share gradients.
+        if self.right is not None:
+            own = torch.cat([own, self.right[:, : before - own.shape[1]]], 1)
+        if self.below is not None:
+            rows = self.below[: after - own.shape[0]]
+            own = torch.cat([own, rows if rows.ndim == 1 else rows[:, : own.shape[1]]])
+        return own
+
+
+class Supernet(nn.Module):
+    """What a trunk lacks to be wider; the trunk itself is no part of it, and is not changed.
+
+    Args:
+        trunk: with its weights; parts whose parameters do not learn stay as they are.
+        config: factors.
+
+    Raises:
+        ValueError: the trunk is of a kind that is not known here, or nothing in it would grow.
+    """
+
+    def __init__(self, trunk: nn.Module, config: NetAug) -> None:
+        super().__init__()
+        self.config, self.plan = config, Plan(trunk)
+        widest = self.widths([1.0] * len(self.plan.widths))
+        if widest == self.own_widths:
+            raise ValueError(
+                "nothing in the trunk would grow: give NetAug factors above 1, and do not freeze the whole trunk"
+            )
+        extras = {}
+        for name, own, places in self._own(trunk):
+            value = 1.0 if name.endswith("weight") else 0.0
+            shape = widest[places[1]], own.shape[1] if _one_column(trunk, name) else widest[places[0]]
+            extra = Extra(own, shape, config.spread, value)
+            if any(True for _ in extra.parameters()):
+                extras[name] = extra
+        self.names = tuple(extras)
+        self.extras = nn.ModuleList(extras.values())
+
+    def _own(self, trunk: nn.Module) -> Iterator[tuple[str, Tensor, tuple[int, int]]]:
+        """Name, value and widths of every parameter of the trunk."""
+        for name, own in trunk.named_parameters():
+            yield name, own, self.plan.layers[name.rpartition(".")[0]]
+
+    @property
+    def own_widths(self) -> tuple[int, ...]:
+        """The trunk's."""
+        return tuple(width.channels for width in self.plan.widths)
+
+    def draw(self, between: bool = True) -> tuple[int, ...]:
+        """Widths for one step, from torch's generator.
+
+        Args:
+            between: whether the maps between blocks may be wider too.
+        """
+        return self.widths(torch.rand(len(self.plan.widths), device="cpu").tolist(), between)
+
+    def widths(self, picks: Sequence[float], between: bool = True) -> tuple[int, ...]:
+        """Channels of every width of the plan.
+
+        Args:
+            picks: for each width, which of its factors: 0 is the least, 1 the largest.
+            between: see `draw`.
+        """
+        growth: list[float] = []
+        divide = self.config.divide
+        for width, pick in zip(self.plan.widths, picks, strict=True):
+            factors = self._factors(width, between)
+            factor = factors[min(int(pick * len(factors)), len(factors) - 1)]
+            grown = 1.0 if width.follows is None or width.kind == "fixed" else growth[width.follows]
+            growth.append(factor * grown)
+        return tuple(
+            width.channels if times == 1 else max(width.channels, make_divisible(width.channels * times, divide))
+            for width, times in zip(self.plan.widths, growth, strict=True)
+        )
+
+    def _factors(self, width: Width, between: bool) -> Sequence[float]:
+        if width.kind == "inside":
+            return sorted(self.config.expansions)
+        return sorted(self.config.widths) if width.kind == "between" and between else (1.0,)
+
+    def weights(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
+        """The parameters of a wider trunk under the trunk's names; differentiable, and the trunk's own come first.
+
+        Args:
+            trunk: the one that this was made for.
+            widths: as `draw` gives them.
+        """
+        extras = dict(zip(self.names, self.extras, strict=True))
+        return {
+            name: extras[name](own, widths[places[1]], widths[places[0]]) if name in extras else own
+            for name, own, places in self._own(trunk)
+        }
+
+    def forward(self, trunk: nn.Module, image: Tensor, widths: Sequence[int]) -> list[Tensor]:
+        """The maps of a wider trunk, cut to the trunk's own channels.
+
+        Args:
+            trunk: the one that this was made for, in training mode.
+            image: (B, 3, H, W) normalised.
+            widths: as `draw` gives them.
+        """
+        with self.shaping(trunk, widths):
+            maps: list[Tensor] = functional_call(trunk, self.tensors(trunk, widths), (image,))
+        return maps
+
+    def tensors(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
+        """Parameters and norms' figures of a wider trunk under the trunk's names, for `torch.func.functional_call`.
+
+        The norms take the figures of the batch, and what they keep is thrown away: the trunk's running figures are
+        neither read nor written.
+
+        Raises:
+            ValueError: a layer is wider and not in training mode, so that its norm would want figures that nobody has.
+        """
+        return self.weights(trunk, widths) | self._figures(trunk, widths)
+
+    @contextmanager
+    def shaping(self, trunk: nn.Module, widths: Sequence[int]) -> Iterator[None]:
+        """Let the trunk run with `tensors` of these widths: as many groups as channels, and maps cut to its own."""
+        places = self.plan.layers
+        layers = {name: layer for name, layer in trunk.named_modules() if depthwise(layer)}
+        own, channels = {layer: layer.groups for layer in layers.values()}, cast(Backbone, trunk).channels
+        cut = trunk.register_forward_hook(
+            lambda _, __, maps: [wide[:, :count] for wide, count in zip(maps, channels, strict=True)]
+        )
+        try:
+            for name, layer in layers.items():
+                layer.groups = widths[places[name][1]]
+            yield
+        finally:
+            cut.remove()
+            for layer, groups in own.items():
+                layer.groups = groups
+
+    def _figures(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
+        """Running figures of the norms, to be thrown away; norms that do not train keep theirs."""
+        figures = {}
+        for name, (_, place) in self.plan.layers.items():
+            norm: Any = trunk.get_submodule(name)
+            if not isinstance(norm, nn.BatchNorm2d):
+                continue
+            if norm.training:
+                figures[f"{name}.running_mean"] = norm.weight.new_zeros(widths[place])
+                figures[f"{name}.running_var"] = norm.weight.new_ones(widths[place])
+                figures[f"{name}.num_batches_tracked"] = norm.weight.new_zeros((), dtype=torch.int64)
+            elif widths[place] != norm.num_features:
+                raise ValueError(
+                    f"{name} has {norm.num_features} channels and should run with {widths[place]} in evaluation mode, "
+                    "but a wider norm has no running figures: wider trunks run in training mode only"
+                )
+        return figures
+
+
+def _one_column(trunk: nn.Module, name: str) -> bool:
+    """Whether a parameter is a kernel for each channel alone."""
+    path, _, kind = name.rpartition(".")
+    return kind == "weight" and depthwise(trunk.get_submodule(path))
+
+
+@contextmanager
+def lent_buffers(*modules: nn.Module) -> Iterator[None]:
+    """What runs inside reads and writes copies of the buffers; the buffers themselves come back untouched."""
+    own = [
+        (layer, name, buffer)
+        for module in modules
+        for layer in module.modules()
+        for name, buffer in layer.named_buffers(recurse=False)
+    ]
+    try:
+        for layer, name, buffer in own:
+            setattr(layer, name, buffer.clone())
+        yield
+    finally:
+        for layer, name, buffer in own:
+            setattr(layer, name, buffer)

@@ -1,0 +1,108 @@
+"""Two stages: one model finds instances, another reads the points of each in a crop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.geometry.boxes import around
+from posekit.geometry.keypoints import Poses
+from posekit.geometry.skeleton import Skeleton
+from posekit.pipelines.images import Boxes, Image, image_of, images_of
+from posekit.pipelines.predictor import Images, PosePredictor
+
+CLEAR = 0.2
+"""Score from which on a point of the first model enlarges its box."""
+
+
+class Chain:
+    """A finder and a model of crops in a row.
+
+    An instance's score is the finder's times the mean score of its points: a box may be sure and its points not.
+
+    Args:
+        finder: finds instances in full images, with boxes or points.
+        pose: is shown a box for each instance.
+        holding: images held at once.
+
+    Raises:
+        ValueError: the first wants boxes, or the second does not.
+    """
+
+    def __init__(self, finder: PosePredictor, pose: PosePredictor, holding: int = 16) -> None:
+        if finder.needs_boxes or not pose.needs_boxes:
+            raise ValueError(
+                "a chain is a model that finds instances, then one that is shown boxes; got "
+                f"{finder.name}, then {pose.name}"
+            )
+        self.finder, self.pose, self.holding = finder, pose, holding
+
+    @property
+    def name(self) -> str:
+        """Of both models."""
+        return f"{self.finder.name}+{self.pose.name}"
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Of the points that the second model finds."""
+        return self.pose.skeleton
+
+    @property
+    def needs_boxes(self) -> bool:
+        """No: the first model finds them."""
+        return False
+
+    def __repr__(self) -> str:
+        return f"Chain({self.finder!r}, {self.pose!r})"
+
+    def __call__(self, images: Images, boxes: Sequence[Boxes] | Boxes | None = None) -> list[Poses]:
+        """Find the points of everyone; see `Predictor.__call__`.
+
+        Raises:
+            ValueError: an image is not what it should be, or there are boxes.
+            DataError: a file cannot be read.
+        """
+        if boxes is not None:
+            raise ValueError("a chain finds instances by itself: leave out the boxes, or load its second model alone")
+        many, _ = images_of(images, None)
+        return list(self.stream(image_of(image, number) for number, image in enumerate(many)))
+
+    def stream(self, images: Iterable[Image], boxes: Iterable[Boxes] | None = None) -> Iterator[Poses]:
+        """As a call, for images that come one after another."""
+        chunk: list[Image] = []
+        for image in images:
+            chunk.append(image)
+            if len(chunk) == self.holding:
+                yield from self._found(chunk)
+                chunk = []
+        yield from self._found(chunk)
+
+    def _found(self, images: list[Image]) -> Iterator[Poses]:
+        found = list(self.finder.stream(images))
+        boxes = [enlarged_boxes(poses) for poses in found]
+        usable = [(per[:, 2:] > per[:, :2]).all(-1) for per in boxes]
+        read = self.pose.stream(images, [per[keep] for per, keep in zip(boxes, usable, strict=True)])
+        for first, keep, second in zip(found, usable, read, strict=True):
+            score = first.instance_score[keep] * second.score.mean(-1)
+            poses = replace(second, instance_score=score.astype(second.score.dtype), ids=None)
+            yield poses[np.argsort(-poses.instance_score, kind="stable")]
+
+
+def enlarged_boxes(poses: Poses) -> NDArray[np.float64]:
+    """The box of each instance, enlarged where clear points lie outside it.
+
+    Args:
+        poses: (N, K) of one image.
+
+    Returns:
+        (N, 4) x0 y0 x1 y1; without boxes those around the clear points, and zeros where there is none.
+    """
+    clear = (poses.score >= CLEAR) & np.isfinite(poses.xy).all(-1)
+    points = around(poses.xy.astype(np.float64), clear)
+    boxes: Any = points if poses.boxes is None else poses.boxes.astype(np.float64)
+    both = np.concatenate([np.minimum(boxes[:, :2], points[:, :2]), np.maximum(boxes[:, 2:], points[:, 2:])], -1)
+    return np.where(clear.any(-1)[:, None], both, boxes)

@@ -1,0 +1,117 @@
+"""A task whose network trains beside peers on its own trunk; see `posekit.losses.distillation.Okdhp`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from posekit.data.batch import Batch
+from posekit.losses.distillation import Okdhp, counted_channels, difference, ramp
+from posekit.models.base import PoseNet
+from posekit.models.okdhp import Aggregation, Peers
+from posekit.recipe import Recipe, RecipeError
+from posekit.training.task import Task, exact
+
+
+class OkdhpTask(nn.Module):
+    """A task, further branches on its network's trunk, and what all learn from their ensemble.
+
+    Args:
+        task: whose network is branch 0.
+        peers: the others.
+        config: factors.
+        steps: of the whole run; the lesson grows over a share of them.
+
+    Raises:
+        ValueError: the run has no steps.
+    """
+
+    def __init__(self, task: Task, peers: Peers, config: Okdhp, steps: int) -> None:
+        super().__init__()
+        if steps < 1:
+            raise ValueError(f"a lesson that grows over a run needs the run's steps, at least 1; got {steps}")
+        self.task, self.peers, self.config = task, peers, config
+        self.grows = config.ramp * steps
+        # In the state, so that a resumed run goes on from where it was.
+        self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def net(self) -> PoseNet:
+        """What is averaged, saved and exported: branch 0, which knows nothing of the others."""
+        return self.task.net  # type: ignore[return-value]
+
+    def branch(self, index: int) -> PoseNet:
+        """A plain network of one branch; see `Peers.branch`."""
+        return self.peers.branch(self.net, index)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The task's own terms; those of the peers, and of the ensemble, under prefixes; and ``okdhp``."""
+        net, task, config = self.net, self.task, self.config
+        features = net.backbone(net.normalize(batch.image))
+        own = net.head(net.neck(features))
+        others, ensemble = self.peers(features, own)
+        with exact(batch):
+            target = task.codec.encode(batch.instances)
+            terms = task.weighed(task.terms(own, target))
+            for index, maps in enumerate(others, 1):
+                terms |= _under(f"peer{index}", task.terms(maps, target))
+            if config.ensemble:
+                mixed = task.terms(ensemble, target)
+                terms |= _under("ensemble", {name: config.ensemble * value for name, value in mixed.items()})
+            if config.lesson:
+                counted = counted_channels(target, ensemble)
+                factor = config.lesson * self._grown()
+                terms["okdhp"] = factor * self._lesson([own, *others], ensemble, counted)
+        return terms
+
+    def _grown(self) -> float:
+        """Share of the lesson's factor that is reached; a step of training counts."""
+        if not self.grows:
+            return 1.0
+        taken = int(self.taken)
+        if self.training:
+            self.taken += 1
+        return ramp(taken, self.grows)
+
+    def _lesson(
+        self, branches: list[dict[str, Tensor]], ensemble: dict[str, Tensor], counted: dict[str, Tensor]
+    ) -> Tensor:
+        taught = {name: (value.detach() if self.config.detach else value).float() for name, value in ensemble.items()}
+        form, temperature = self.config.form, self.config.temperature
+        each = [
+            difference({name: value.float() for name, value in maps.items()}, taught, counted, form, temperature, True)
+            for maps in branches
+        ]
+        return torch.stack(each).sum()
+
+
+def _under(prefix: str, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": value for name, value in terms.items()}
+
+
+def with_peers(task: Task, recipe: Recipe, config: Okdhp, steps: int) -> OkdhpTask:
+    """Give a task's network its peers.
+
+    Args:
+        task: of the recipe.
+        recipe: builds the further necks and heads.
+        config: how many, and factors.
+        steps: of the whole run.
+
+    Raises:
+        RecipeError: the network is not a trunk, a neck and a head for one instance a crop.
+    """
+    net = task.net
+    if recipe.one_stage or not isinstance(net, PoseNet):
+        raise RecipeError(
+            f"okdhp shares the trunk of a network for crops between necks and heads, and this is a "
+            f"{type(net).__name__} for {'full images' if recipe.one_stage else 'crops'}: use a model of the kind "
+            "'topdown'"
+        )
+    # Each is built whole, and its trunk dropped: necks and heads must be drawn apart to have something to teach.
+    built = [recipe.build(weights=False) for _ in range(config.branches - 1)]
+    channels = {name: shape[0] for name, shape in task.codec.shapes.items()}
+    unit = Aggregation(net.backbone.channels[0], sum(channels.values()), config.branches, config.width)
+    return OkdhpTask(task, Peers([(other.neck, other.head) for other in built], unit, channels), config, steps)

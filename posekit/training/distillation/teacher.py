@@ -1,0 +1,142 @@
+"""What teaches: a trained network that looks at the same crops, or predictions from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from posekit.codecs.base import Codec
+from posekit.data.agreement import agreement
+from posekit.data.batch import Batch
+from posekit.data.dataset import Dataset
+from posekit.data.predictions import read_predictions
+from posekit.data.renaming import shared_points
+from posekit.geometry.skeleton import Skeleton
+from posekit.losses.distillation import Teacher
+from posekit.models.base import PoseNet
+from posekit.recipe import RecipeError
+from posekit.training.task import exact
+from posekit.zoo.weights import load_weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What a teacher says of a batch, under the student's points.
+
+    Args:
+        xy: (B, K, 2) image pixels.
+        score: (B, K) in [0, 1]; 0 where it says nothing.
+        maps: raw, by name, and which channels (C,) of each it knows.
+        features: of its trunk, finest first.
+    """
+
+    xy: Tensor
+    score: Tensor
+    maps: Mapping[str, tuple[Tensor, Tensor]]
+    features: tuple[Tensor, ...] = ()
+
+
+class NetworkTeacher:
+    """A trained network.
+
+    It is no module, so that neither checkpoints nor the optimiser know of it; it follows the batches' device.
+
+    Args:
+        net: a trunk, a neck and a head; frozen and set to evaluation.
+        codec: of its maps.
+        order: (K of the student,) index of each point among the teacher's, -1 where it has none.
+    """
+
+    def __init__(self, net: PoseNet, codec: Codec, order: Tensor) -> None:
+        self.net, self.codec, self.order = net.eval().requires_grad_(False), codec, order
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Said:
+        """Look at the images, resized where the teacher's are of another size."""
+        device, (height, width) = batch.image.device, self.codec.image
+        net, order = self.net.to(device), self.order.to(device)
+        image, size = batch.image, batch.image.shape[-2:]
+        if size != (height, width):
+            image = F.interpolate(image.float(), (height, width), mode="bilinear", align_corners=False, antialias=True)
+        features = net.backbone(net.normalize(image))
+        maps = {name: value.float() for name, value in net.head(net.neck(features)).items()}
+        with exact(batch):
+            poses = self.codec.decode(maps)
+        scale = poses.xy.new_tensor((size[1] / width, size[0] / height))
+        there, chosen = order >= 0, order.clamp_min(0)
+        score = poses.score[:, 0, chosen] * there.to(poses.score.dtype)
+        named = {name: self._named(value, there, chosen) for name, value in maps.items()}
+        return Said(poses.xy[:, 0, chosen] * scale, score, named, tuple(features))
+
+    def _named(self, value: Tensor, there: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """A raw map with the student's points as channels, where its channels are points."""
+        if value.shape[1] == self.codec.points:
+            return value[:, chosen], there
+        return value, torch.ones(value.shape[1], dtype=torch.bool, device=value.device)
+
+
+class FileTeacher:
+    """Predictions for the instances of the training set, found by each crop's place in it and carried into the crop.
+
+    Args:
+        xy: (len, K, 2) pixels of the images' files.
+        score: (len, K).
+        contradicted: (len, K) bool, labels that lie elsewhere.
+        flip: index of each point's mirror, for crops that are mirrored.
+    """
+
+    def __init__(self, xy: Tensor, score: Tensor, contradicted: Tensor, flip: tuple[int, ...]) -> None:
+        self.xy, self.score, self.contradicted, self.flip = xy, score, contradicted, torch.tensor(flip)
+
+    def __call__(self, batch: Batch) -> Said:
+        """The predictions of each crop's instance; score 0 where a crop has no place in the set."""
+        row, order, there = self._places(batch)
+        xy = self.xy[row].gather(1, order[..., None].expand(-1, -1, 2)).to(batch.to_source.dtype)
+        to_crop = torch.linalg.inv(batch.to_source).to(row.device)
+        moved = xy @ to_crop[:, :2, :2].transpose(1, 2) + to_crop[:, None, :2, 2]
+        score = self.score[row].gather(1, order) * there
+        return Said(moved.float().to(batch.image.device), score.float().to(batch.image.device), {})
+
+    def doubted(self, batch: Batch) -> Tensor:
+        """(B, K) bool: labels that the predictions contradict."""
+        row, order, there = self._places(batch)
+        return (self.contradicted[row].gather(1, order) & there).to(batch.image.device)
+
+    def _places(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """(B,) rows, (B, K) the point that each is called in the file, and (B, 1) bool: the crop has a row."""
+        index = batch.index.to(self.xy.device)
+        a, b, c, d = batch.to_source[:, :2, :2].flatten(1).to(index.device).unbind(1)
+        mirrored = (a * d - b * c < 0)[:, None]
+        order = torch.where(mirrored, self.flip, torch.arange(len(self.flip)))
+        return index.clamp_min(0), order, (index >= 0)[:, None]
+
+
+def read_teacher(config: Teacher, skeleton: Skeleton, train: Dataset) -> NetworkTeacher | FileTeacher:
+    """The teacher that a lesson names.
+
+    Args:
+        config: names it.
+        skeleton: of the student.
+        train: the set that the student learns from, which a file's predictions must be of.
+
+    Raises:
+        WeightsError, DataError: there is no such teacher, or its points have other names.
+        RecipeError: the teacher looks at whole images.
+    """
+    if config.source.endswith(".json"):
+        said = read_predictions(config.source, train, config.skeleton)
+        found = agreement(train, said, confidence=config.confidence)
+        # Swapped sides are wrong as they are labelled, whichever way the rest agrees.
+        sided = torch.tensor([i != mirror for i, mirror in enumerate(skeleton.flip)])
+        contradicted = torch.from_numpy(found.outlier) | (torch.from_numpy(found.swapped)[:, None] & sided)
+        return FileTeacher(torch.from_numpy(said.xy), torch.from_numpy(said.score), contradicted, skeleton.flip)
+    weights = load_weights(config.source)
+    if weights.recipe.one_stage or not isinstance(weights.net, PoseNet):
+        raise RecipeError(f"{config.source}: a teacher looks at the student's crops; this one looks at whole images")
+    order = torch.from_numpy(shared_points(weights.recipe.skeleton, skeleton, config.source))
+    return NetworkTeacher(weights.net, cast(Codec, weights.recipe.codec), order)

@@ -1,0 +1,200 @@
+"""Three networks of a cascade, trained in turn: each learns from what those before it let through.
+
+A finished network's file is taken as it is when the same command is given again, so a run that was stopped goes on with
+the network it was at. Every draw follows from the seed, the network and the place, so that it ends as an unbroken one.
+
+Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878. Differs: Adam with a cosine schedule; windows are made once for each
+network; what the paper takes from two data sets, faces and points, is learnt from one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+from rich.console import Console
+from rich.progress import Progress
+
+from posekit.data import face_windows as fw
+from posekit.data.dataset import Dataset
+from posekit.data.errors import DataError
+from posekit.engines.spec import known
+from posekit.evaluation.faces import measure_faces
+from posekit.losses.cascade import STAGES as LOSSES
+from posekit.models.mtcnn import Nets
+from posekit.pipelines.mtcnn.cascade import MTCNN, Cascade
+from posekit.recipe import Train
+from posekit.skeletons.face import FACE5
+from posekit.training.mtcnn.stage import teach
+from posekit.training.mtcnn.windows import Drawing, finder_of, lessons
+from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config, save_cascade_config
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.mtcnn import engines_of, fill_stage, save_stage
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class CascadeTraining:
+    """How a cascade is trained; the same for each network."""
+
+    epochs: int = Field(default=10, ge=1)
+    "passes over a network's windows"
+    batch: int = Field(default=256, ge=1)
+    "windows a step"
+    lr: float = Field(default=1e-3, gt=0)
+    "learning rate at its highest"
+    hard: float = Field(default=0.4, gt=0, lt=1)
+    "score above which the earlier networks hand a window on while the later ones are trained"
+    windows: Drawing = Field(default_factory=Drawing)
+    "how many windows, and of which faces"
+    seed: int = Field(default=0, ge=0)
+    "of everything that is drawn"
+
+
+_OPTIONS = TypeAdapter(CascadeTraining)
+
+
+def faces_of(dataset: Dataset) -> Dataset:
+    """The same set, if its points are those that the cascade places.
+
+    Raises:
+        DataError: it has other points, or no face with a labelled point.
+    """
+    points, wanted = list(dataset.skeleton.points), list(FACE5.points)
+    where = dataset.file or "the data"
+    if points == wanted:
+        if not len(dataset):
+            raise DataError(f"{where} has no face with a labelled point; at least one is needed")
+        return replace(dataset, skeleton=FACE5)
+    if len(points) != len(wanted):
+        raise DataError(
+            f"mtcnn learns the {len(wanted)} points {', '.join(wanted)}; "
+            f"{where} has {len(points)} ({', '.join(points)})"
+        )
+    raise DataError(
+        f"mtcnn learns the points {', '.join(wanted)} (left is the picture's); {where} names its own "
+        f"{', '.join(points)}: if they are the same ones in this order, say --data.skeleton face5"
+    )
+
+
+def train_cascade(
+    dataset: Dataset,
+    folder: Path,
+    options: CascadeTraining | None = None,
+    *,
+    val: Dataset | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> MTCNN:
+    """Train what is not trained yet of a cascade, and write it.
+
+    Args:
+        dataset: of faces with five points.
+        folder: for `load_mtcnn`; made if missing.
+        options: how; ``None`` takes the defaults.
+        val: faces to measure on; ``None`` measures nothing.
+        device: "auto", "cpu", "cuda", ...
+        say: prints a line.
+
+    Returns:
+        The face finder.
+
+    Raises:
+        DataError: the points are not those of a cascade.
+        WeightsError: the folder was begun with other options or data, or holds something else.
+        ValueError: no window shows a face.
+        RuntimeError: the loss is not finite, or the device is not there.
+    """
+    options = options or CascadeTraining()
+    dataset = faces_of(dataset)
+    val = None if val is None else faces_of(val)
+    cascade = Cascade(smallest=options.windows.smallest)
+    about = {"training": _OPTIONS.dump_python(options, mode="json"), "faces": len(dataset), "images": dataset.scenes}
+    _begin(folder, cascade, about)
+    torch.manual_seed(options.seed)
+    lenient = replace(cascade, scores=(options.hard, options.hard, cascade.scores[2]))
+    nets, chosen = Nets.drawn(), _device(device)
+    pipeline = MTCNN(engines_of(nets, chosen), lenient)
+    for number, stage in enumerate(STAGES):
+        if file_of(folder, stage).exists():
+            fill_stage(folder, stage, getattr(nets, stage))
+            say(f"{stage}: taken from {file_of(folder, stage)}")
+        else:
+            say(f"{stage}: {_train_stage(pipeline, nets, stage, number, dataset, folder, options, chosen)}")
+    finder = MTCNN(pipeline.engines, cascade)
+    if val is not None:
+        measured = measure_faces(finder, val)
+        save_cascade_config(folder, cascade, {**about, "metrics": known(measured)})
+        say(_told(measured))
+    return finder
+
+
+def _begin(folder: Path, cascade: Cascade, about: dict[str, Any]) -> None:
+    """Say in the folder what is trained there; a folder goes on only with what it began with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_cascade(folder):
+        _, before = read_cascade_config(folder)
+        changed = [name for name, value in about.items() if before.get(name) != value]
+        if changed:
+            raise WeightsError(
+                f"{folder} was begun with other {', '.join(changed)} "
+                f"({', '.join(f'{before.get(name)} instead of {about[name]}' for name in changed)}); "
+                "repeat the command it began with, or choose another --out"
+            )
+        return
+    if (folder / "config.json").exists():
+        raise WeightsError(f"{folder} holds another model; choose another --out")
+    save_cascade_config(folder, cascade, about)
+
+
+def _train_stage(
+    pipeline: MTCNN,
+    nets: Nets,
+    stage: str,
+    number: int,
+    dataset: Dataset,
+    folder: Path,
+    options: CascadeTraining,
+    device: torch.device,
+) -> str:
+    """Train and write one network; returns a sentence about it."""
+    net = getattr(nets, stage)
+    train = Train(epochs=options.epochs, batch=options.batch, lr=options.lr, optimizer="adam", weight_decay=0)
+    seed, console = (options.seed, number), Console(file=sys.stderr)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        images = bar.add_task(f"{stage}: windows", total=options.windows.passes * dataset.scenes)
+        finder = finder_of(pipeline, stage)
+        made = lessons(dataset, net.side, finder, options.windows, seed, lambda: bar.advance(images))
+        steps = bar.add_task(f"{stage}: training", total=train.epochs * -(-len(made) // train.batch))
+        loss = teach(net, LOSSES[stage], made, train, seed, device, lambda _: bar.advance(steps))
+    net.eval()
+    file = save_stage(folder, stage, net)
+    kinds = (
+        (fw.NEGATIVE, "without a face"),
+        (fw.PART, "with some"),
+        (fw.POSITIVE, "with one"),
+        (fw.POINTS, "for points"),
+    )
+    counts = ", ".join(f"{np.count_nonzero(made.kind == kind)} {what}" for kind, what in kinds)
+    return f"{len(made)} windows ({counts}), loss {loss:.4f}; written to {file}"
+
+
+def _told(measured: dict[str, float]) -> str:
+    return (
+        f"finds {measured['recall']:.1%} of {measured['faces']:.0f} faces, {measured['false_per_image']:.2f} others an "
+        f"image; points {measured['points_error']:.3f} of the face's size off"
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise RuntimeError(f"device {name!r} was asked for, but there is none; `posekit doctor` tells why")
+    return torch.device(name)

@@ -1,0 +1,202 @@
+"""The windows that teach one network of a cascade, cut from the images of a data set.
+
+For the first network they are drawn; what the later ones learn not to take for a face, and part of what they do, is
+what the earlier ones let through. Each image is visited in turn, so memory holds the cut windows and one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as config
+from torch import Tensor
+
+from posekit.data import face_windows as fw
+from posekit.data.dataset import Dataset
+from posekit.losses.cascade import Wanted
+from posekit.models.mtcnn import ProposalNet
+from posekit.pipelines.mtcnn.area import Int, resized, summed
+from posekit.pipelines.mtcnn.cascade import BETWEEN_CENTRES, MTCNN
+from posekit.pipelines.mtcnn.windows import Windows, pixels_of
+
+Finder = Callable[[Int], Windows]
+"""Sums of an image to the squares in it that the networks trained so far take for faces, the best first."""
+
+
+@config(frozen=True, config=ConfigDict(extra="forbid"))
+class Drawing:
+    """How many windows are made, and of which faces."""
+
+    smallest: float = Field(default=20, ge=ProposalNet.side)
+    "longer side of the smallest face, pixels; smaller ones are neither learnt nor looked for"
+    around: int = Field(default=20, ge=1)
+    "squares drawn about each face, twice: for the face and for its points"
+    negatives: int = Field(default=30, ge=1)
+    "windows without a face that are kept of each image"
+    most: int = Field(default=100_000, ge=1)
+    "windows of one network, all in memory (a gigabyte is 150,000 of the last one's); enough ends the visits of images"
+    passes: int = Field(default=2, ge=1)
+    "visits of each image, every second one mirrored"
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Windows as pixels, and what should be said of them.
+
+    Args:
+        pixels: (N, 3, side, side) uint8.
+        kind: (N,) see `posekit.data.face_windows`.
+        box: (N, 4) float32.
+        points: (N, K, 2) float32.
+        labelled: (N, K).
+    """
+
+    pixels: NDArray[np.uint8]
+    kind: NDArray[np.int8]
+    box: NDArray[np.float32]
+    points: NDArray[np.float32]
+    labelled: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @classmethod
+    def joined(cls, parts: list[Lessons]) -> Lessons:
+        """All windows of all parts."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def batch(self, chosen: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Wanted]:
+        """Images and what should be said of them, on the device."""
+        kind = torch.from_numpy(self.kind[chosen]).to(device)
+        box, points, labelled = (
+            torch.from_numpy(array[chosen]).to(device) for array in (self.box, self.points, self.labelled)
+        )
+        face, part = kind == fw.POSITIVE, kind == fw.PART
+        wanted = Wanted(
+            face=face.float(),
+            face_known=(face | (kind == fw.NEGATIVE)).float(),
+            box=box,
+            box_known=(face | part).float(),
+            points=points,
+            points_known=((kind == fw.POINTS)[:, None] & labelled).float(),
+        )
+        return torch.from_numpy(self.pixels[chosen]).to(device).float(), wanted
+
+
+def finder_of(pipeline: MTCNN, stage: str) -> Finder | None:
+    """What finds the windows for a network, or ``None`` for the first, whose windows are drawn."""
+    return {"proposal": None, "refinement": pipeline.proposed, "output": pipeline.refined}[stage]
+
+
+def visits(dataset: Dataset, seed: Sequence[int], passes: int) -> Iterator[tuple[int, int]]:
+    """Numbers of pass and image, the images of each pass in an order of its own."""
+    for turn in range(passes):
+        for image in np.random.default_rng([*seed, turn]).permutation(dataset.scenes):
+            yield turn, int(image)
+
+
+def lessons(
+    dataset: Dataset,
+    side: int,
+    finder: Finder | None,
+    drawing: Drawing,
+    seed: Sequence[int],
+    seen: Callable[[], None] = lambda: None,
+) -> Lessons:
+    """Cut the windows for one network.
+
+    Args:
+        dataset: of faces.
+        side: of the network's windows, pixels.
+        finder: see `finder_of`.
+        drawing: how many.
+        seed: of every draw; those of an image follow from it, the pass and the image alone.
+        seen: called after each image.
+
+    Raises:
+        ValueError: no window shows a face.
+    """
+    parts: list[Lessons] = []
+    total = 0
+    for turn, image in visits(dataset, seed, drawing.passes):
+        if total >= drawing.most:
+            break
+        parts.append(_of_image(dataset, image, turn, side, finder, drawing, seed))
+        total += len(parts[-1])
+        seen()
+    made = Lessons.joined(parts)
+    if not (made.kind == fw.POSITIVE).any():
+        raise ValueError(
+            f"no window shows a face of the {len(dataset)} labelled: are their boxes at least {drawing.smallest:g} "
+            "pixels wide or high (--smallest), and do they lie in the images?"
+        )
+    return made
+
+
+def _of_image(
+    dataset: Dataset,
+    image: int,
+    turn: int,
+    side: int,
+    finder: Finder | None,
+    drawing: Drawing,
+    seed: Sequence[int],
+) -> Lessons:
+    """Windows of one image, in odd turns mirrored."""
+    sample = dataset.scene(image)
+    faces, pixels = fw.Faces.of(sample, drawing.smallest), sample.image
+    if turn % 2:
+        faces, pixels = faces.mirrored(pixels.shape[1], dataset.skeleton), pixels[:, ::-1].copy()
+    rng = np.random.default_rng([*seed, turn, image])
+    sums = summed(pixels[None])
+    size = (pixels.shape[0], pixels.shape[1])
+    windows = _chosen(faces, size, sums, finder, drawing, rng)
+    return _cut(windows, sums, size, side, first=finder is None)
+
+
+def _chosen(
+    faces: fw.Faces,
+    size: tuple[int, int],
+    sums: Int,
+    finder: Finder | None,
+    drawing: Drawing,
+    rng: np.random.Generator,
+) -> fw.FaceWindows:
+    """Windows about the faces and, of those without a face, the ones that were found first, then drawn ones."""
+    about, again = (fw.near(faces.boxes, drawing.around, rng) for _ in range(2))
+    beside = fw.near(faces.boxes, 5, rng, shift=1.0)
+    drawn = np.concatenate([beside, fw.anywhere(size, drawing.negatives, drawing.smallest, rng)])
+    if finder is None:
+        about, again, others = (fw.whole(boxes, size) for boxes in (about, again, drawn))
+    else:
+        found = finder(sums).boxes.astype(np.float64)
+        others = np.concatenate([found[: 20 * drawing.negatives], drawn])
+    told = fw.sorted_out(np.concatenate([others, about]), faces)
+    enough = drawing.around * max(len(faces.boxes), 1)
+    parts = [told.first(fw.NEGATIVE, drawing.negatives)]
+    parts += [told.first(kind, enough) for kind in (fw.PART, fw.POSITIVE)]
+    return fw.FaceWindows.joined([*parts, fw.sorted_out(again, faces).for_points()])
+
+
+def _cut(windows: fw.FaceWindows, sums: Int, size: tuple[int, int], side: int, first: bool) -> Lessons:
+    """The windows as a network sees them in use, and what it should say of them."""
+    cut = pixels_of(windows.boxes, *size)
+    inside = (cut[:, 2:] > cut[:, :2]).all(1)
+    windows, cut = windows[inside], cut[inside]
+    seen = resized(sums, np.zeros(len(cut), np.int64), cut, (side, side))
+    if first:
+        box = fw.moves_to(windows.face, fw.named_by_first(windows.boxes, ProposalNet.side), BETWEEN_CENTRES)
+    else:
+        box = fw.moves_to(windows.face, windows.boxes)
+    return Lessons(
+        pixels=np.ascontiguousarray(seen.round().astype(np.uint8).transpose(0, 3, 1, 2)),
+        kind=windows.kind,
+        box=box.astype(np.float32),
+        points=fw.shares_of(windows.xy, windows.boxes).astype(np.float32),
+        labelled=windows.labelled,
+    )

@@ -1,0 +1,151 @@
+"""A scoring network trained on a network's own detections: the shape of each, and how good it truly is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from posekit.data.dataset import Dataset
+from posekit.evaluation.matching import precision
+from posekit.geometry.keypoints import INSTANCE, Instances, Poses
+from posekit.metrics.similarity import oks
+from posekit.models.pose_scorer import PoseScorer, PoseScorerNet
+from posekit.postprocess.rescorer import PoseRescorer, PoseShape
+
+Float = NDArray[np.floating]
+
+
+def true_oks(poses: Poses, instances: Instances, sigmas: Sequence[float]) -> Float:
+    """How good each pose of an image truly is.
+
+    Args:
+        poses: (N, K) of one image.
+        instances: (M,) slots of the same image, in the same pixels.
+        sigmas: (K,) as in OKS.
+
+    Returns:
+        (N,) OKS with the labelled instance that the pose fits best; NaN in an image without one.
+
+    Source: Sun et al. 2020, arXiv:2006.15480, its published code. Differs: regions to ignore are no instances; there
+    they are, with an OKS of exactly 1 that is afterwards taken for 0.
+    """
+    poses, instances = poses.each(np.asarray), instances.each(np.asarray)
+    labelled = instances.keypoints.labelled & (instances.role == INSTANCE)[:, None]
+    real = labelled.any(-1) & (instances.area > 0)
+    truth, labelled, area = instances.keypoints.xy[real], labelled[real], instances.area[real]
+    N, M = len(poses), int(real.sum())
+    if not M:
+        return np.full(N, np.nan)
+    one, other = np.repeat(np.arange(N), M), np.tile(np.arange(M), N)
+    found = oks(poses.xy[one], truth[other], labelled[other], area[other], sigmas)
+    return np.asarray(found.reshape(N, M).max(-1))
+
+
+def train_scorer(
+    features: Float,
+    truth: Float,
+    *,
+    epochs: int = 20,
+    batch: int = 1024,
+    lr: float = 1e-3,
+    hidden: int = 256,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> PoseScorerNet:
+    """Train a scoring network by mean squares.
+
+    Args:
+        features: (N, F) of `posekit.postprocess.rescorer.PoseShape.features`.
+        truth: (N,) of `true_oks`; what is not a number is left out.
+        epochs: passes over the poses.
+        batch: poses a step.
+        lr: of Adam, the same throughout.
+        hidden: width of the network.
+        seed: every random draw follows from it.
+        device: where it is trained.
+
+    Returns:
+        The network, on the processor, in evaluation mode.
+
+    Raises:
+        ValueError: no pose has a known truth, or the shapes do not belong together.
+
+    Source: Sun et al. 2020, its published code.
+    """
+    features, truth = np.asarray(features, dtype=np.float32), np.asarray(truth, dtype=np.float32)
+    if features.ndim != 2 or truth.shape != features.shape[:1]:
+        raise ValueError(f"expected features (N, F) and truth (N,); got {features.shape} and {truth.shape}")
+    known = np.isfinite(truth)
+    if not known.any():
+        raise ValueError(f"none of {len(truth)} poses has a known OKS: give images with labelled instances")
+    x, y = (torch.from_numpy(array[known]).to(device) for array in (features, truth))
+    order = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = PoseScorer(features.shape[1], hidden).build().to(device)
+    optimizer = torch.optim.Adam(net.parameters(), lr=lr)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x), generator=order).to(device).split(batch):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(net(x[rows]), y[rows]).backward()
+            optimizer.step()
+    return net.cpu().eval()
+
+
+@dataclass(frozen=True, eq=False)
+class Rescored:
+    """A scoring network, and what it does on images that it was not trained on.
+
+    Args:
+        rescorer: with the network.
+        before: COCO's AP and AR of the other half's poses as the model scores them.
+        after: of the same poses rescored.
+        poses: that it was trained on.
+    """
+
+    rescorer: PoseRescorer
+    before: dict[str, float]
+    after: dict[str, float]
+    poses: int
+
+
+def train_rescorer(everyone: Sequence[Poses], dataset: Dataset, *, epochs: int = 20, seed: int = 0) -> Rescored:
+    """Train on the images of one half and measure on the other; images where nobody is labelled are left out of both.
+
+    Args:
+        everyone: the poses that a model found in each image of the set, in pixels of the set's images.
+        dataset: labelled.
+        epochs: passes over the poses.
+        seed: every random draw follows from it.
+
+    Raises:
+        ValueError: the skeleton has no bones, or a half has no pose in an image with labelled instances.
+    """
+    shape, sigmas = PoseShape.of(dataset.skeleton), dataset.skeleton.oks_sigmas
+    truth = [
+        true_oks(poses, dataset.instances(dataset.rows_of_image(number)), sigmas)
+        for number, poses in enumerate(everyone)
+    ]
+    first = np.arange(len(everyone)) % 2 == 0
+    halves = [[i for i in np.flatnonzero(half) if np.isfinite(truth[i]).any()] for half in (first, ~first)]
+    if not all(halves):
+        raise ValueError(
+            "a rescorer is trained on every other image and measured on the rest: they have "
+            f"{len(halves[0])} and {len(halves[1])} images with poses and labelled instances; give more images"
+        )
+    features = np.concatenate([shape.features(everyone[i].xy, everyone[i].score) for i in halves[0]])
+    worth = np.concatenate([truth[i] for i in halves[0]])
+    rescorer = rescorer_of(train_scorer(features, worth, epochs=epochs, seed=seed), shape)
+    rest = dataset.subset([n for n, image in enumerate(dataset.image_of_instance()) if not first[image]])
+    kept = [everyone[i] for i in np.unique(dataset.image_of_instance()) if not first[i]]
+    return Rescored(rescorer, precision(kept, rest), precision([rescorer(poses) for poses in kept], rest), len(worth))
+
+
+def rescorer_of(net: PoseScorerNet, shape: PoseShape) -> PoseRescorer:
+    """The network as a model's spec holds it."""
+    return PoseRescorer(shape, {name: value.detach().cpu().numpy() for name, value in net.state_dict().items()})

@@ -1,0 +1,12 @@
+"""Answers to a name that is not known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+
+def nearest(name: str, known: Sequence[str], what: str) -> str:
+    """A sentence for an unknown name, with the nearest known one."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"no {what} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "") + f" (known: {', '.join(known)})"

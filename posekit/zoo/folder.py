@@ -1,0 +1,99 @@
+"""A model as a folder: found by a path or a hub id, and what its `config.json` says. Torch-free.
+
+`config.json` holds the `InferenceSpec` (skeleton, size, framing, NMS, calibration, figures, licences) and the recipe
+that builds the network; the network's tensors lie beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from posekit.data.errors import shown
+from posekit.engines.spec import InferenceSpec, SpecError, dump_spec, parse_spec
+
+FORMAT = 2
+CONFIG = "config.json"
+TENSORS = "model.safetensors"
+
+
+class WeightsError(ValueError):
+    """A model's folder that is missing, incomplete, or made for another network."""
+
+
+def find_model(place: str | Path) -> Path:
+    """The weights folder that a name means: a weights folder, a run folder (its ``best``), or a hub id.
+
+    Raises:
+        WeightsError: there is nothing of the kind; the message says what was looked for.
+    """
+    path = Path(place)
+    for folder in (path, path / "best"):
+        if (folder / CONFIG).is_file():
+            return folder
+    if path.exists():
+        hint = "the run has no best/ yet" if (path / "recipe.json").is_file() else "a run folder holds best/config.json"
+        raise WeightsError(f"{path}: no model there (expected {CONFIG} and {TENSORS}); {hint}")
+    if str(place).count("/") == 1 and not str(place).startswith((".", "/", "~")):
+        return _from_hub(str(place))
+    raise WeightsError(f"{path}: no such folder; give a run folder, a weights folder, or a hub id owner/name")
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, "*.safetensors", "README.md", "*.onnx"]))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(f"{name}: no such folder, and the hub did not give it: {first}") from None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """All that ``config.json`` says.
+
+    Raises:
+        WeightsError: it is missing, no JSON, or of another version.
+    """
+    file = folder / CONFIG
+    try:
+        config = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{file}: not a posekit config ({type(error).__name__}: {error})") from None
+    if not isinstance(config, dict) or config.get("library") != "posekit":
+        raise WeightsError(f'{file}: not a posekit config: it has no "library": "posekit"')
+    if config.get("format") != FORMAT:
+        raise WeightsError(
+            f"{file}: format {shown(config.get('format'))}, this posekit reads {FORMAT}; upgrade the older of the two"
+        )
+    return config
+
+
+def read_spec(folder: Path) -> InferenceSpec:
+    """What the model in a weights folder says of itself.
+
+    Raises:
+        WeightsError: ``config.json`` is missing, damaged or incomplete.
+    """
+    config = read_config(folder)
+    if "spec" not in config:
+        raise WeightsError(f"{folder / CONFIG}: it has no spec; copy the whole folder again")
+    try:
+        return parse_spec(config["spec"], f"{folder / CONFIG}: spec")
+    except SpecError as error:
+        raise WeightsError(str(error)) from None
+
+
+def write_spec(folder: Path, spec: InferenceSpec) -> None:
+    """Write another spec into the folder's ``config.json``; all else in it stays as it is."""
+    write_config(folder, read_config(folder) | {"spec": dump_spec(spec)})
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.json``; it appears when it is whole, so that a kill in the middle leaves the old one."""
+    beside = folder / f"{CONFIG}.tmp"
+    beside.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.replace(folder / CONFIG)

@@ -1,0 +1,104 @@
+"""`posekit.load`: from a path or a hub id to something that predicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from posekit.engines.spec import Engine, InferenceSpec
+from posekit.extras import require
+from posekit.geometry.framing import Letterbox
+from posekit.pipelines.predictor import PosePredictor, Predictor
+from posekit.zoo.cascade import is_cascade
+from posekit.zoo.folder import find_model
+
+Runtime = Literal["auto", "torch"]
+
+
+def load(
+    model: str | Path | Engine,
+    *,
+    runtime: Runtime = "auto",
+    device: str = "cpu",
+    batch: int = 32,
+    flip_test: bool | None = None,
+    scales: tuple[float, ...] | None = None,
+    tiles: bool = False,
+    half: bool = False,
+) -> PosePredictor:
+    """Load a trained model, ready to be called with images.
+
+    Args:
+        model: a run folder, a weights folder, or a hub id ``owner/name``; or a folder that a cascade was trained to; or
+            an `Engine` of your own: anything with a ``spec`` that turns images of its size into `Poses`.
+        runtime: what runs the network; ``auto`` chooses by what the model is.
+        device: "cpu", "cuda", "mps", ...
+        batch: crops, or views of full images, at once.
+        flip_test: average with the mirrored image; ``None`` does as in training.
+        scales: for models of full images: sizes in which an image is shown, times that at which it fits; above 1 it is
+            cut into tiles. ``None``: fitted, once.
+        tiles: for models of full images: also show tiles in the image's own pixels.
+        half: compute in 16 bits; does not pay on most CPUs.
+
+    Returns:
+        Call it: ``poses = posekit.load("runs/mine")("photo.jpg")[0]``. A model of crops takes a box for each instance
+        beside the images, others find them themselves.
+
+    Raises:
+        WeightsError: no model there, or a damaged one.
+        ValueError: ``scales`` or ``tiles`` for a model that is shown boxes, or these or ``flip_test`` for a cascade.
+    """
+    if not isinstance(model, str | Path):
+        return Predictor(model, batch)
+    if is_cascade(Path(model)):
+        if scales is not None or tiles or flip_test:
+            raise ValueError(
+                f"{model} is a cascade, which looks at the image in all sizes: leave scales, tiles and flip_test out"
+            )
+        from posekit.zoo.mtcnn import load_mtcnn
+
+        return load_mtcnn(model, device=device)
+    if runtime not in ("auto", "torch"):
+        raise ValueError(f"no runtime {runtime!r}; there are auto and torch")
+    return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
+
+
+def _torch_engine(
+    model: str | Path,
+    device: str,
+    half: bool,
+    flip_test: bool | None,
+    scales: tuple[float, ...] | None,
+    tiles: bool,
+) -> Engine:
+    find_model(model)  # What is not there is said before torch is imported, which takes seconds.
+    require("torch", f"{model}")
+    from posekit.engines.torch import TorchEngine
+    from posekit.zoo.weights import load_weights
+
+    weights = load_weights(model)
+    spec = adjusted(weights.spec, flip_test=flip_test, scales=scales, tiles=tiles)
+    return TorchEngine(weights.net, weights.recipe.codec, spec, device, half=half, optimise=True)
+
+
+def adjusted(
+    spec: InferenceSpec,
+    *,
+    flip_test: bool | None = None,
+    scales: tuple[float, ...] | None = None,
+    tiles: bool = False,
+) -> InferenceSpec:
+    """A model's spec as a user wants to use it; see `load`.
+
+    Raises:
+        ValueError: scales or tiles for a model that is shown boxes.
+    """
+    if flip_test is not None:
+        spec = replace(spec, flip_test=flip_test)
+    if scales is None and not tiles:
+        return spec
+    if not isinstance(spec.framing, Letterbox):
+        raise ValueError(f"{spec.name} is shown one box at a time: scales and tiles are for models of full images")
+    framing = replace(spec.framing, scales=scales or spec.framing.scales, tiles=tiles or spec.framing.tiles)
+    return replace(spec, framing=framing)

@@ -1,0 +1,178 @@
+"""`posekit.train` from Python: the folder, the run, what suits the data, and starts that fail."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from figures import FOUR, labelled_files
+
+import posekit
+from posekit.api.run_folder import resume_command
+from posekit.api.suited import suited
+from posekit.api.train import recipe_for, train_recipe
+from posekit.cli.main import main
+from posekit.data.errors import DataError
+from posekit.data.orientation import axis_agreement, lies_at_every_angle
+from posekit.data.source import Data
+from posekit.evaluation.sets import Sets, read_sets
+from posekit.recipe import RecipeError, load
+from posekit.training.loop import Loop
+
+BRIEF = {"train.epochs": 1, "train.batch": 4, "train.tensorboard": False}
+
+
+def test_a_run_from_python_leaves_what_the_command_leaves(tmp_path, small):
+    file = labelled_files(tmp_path / "data", count=12)
+    said = []
+    run = posekit.train(
+        "topdown-regression-tiny",
+        file,
+        out=tmp_path / "run",
+        size=(64, 48),
+        options=BRIEF,
+        device="cpu",
+        say=said.append,
+    )
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {"best", "last", "inferred.txt", "metrics.csv", "recipe.json", "report.html", "summary.json"}
+    assert load(run.folder / "recipe.json") == run.recipe
+    assert run.recipe.data.train == (file,) and run.recipe.train.epochs == 1
+    assert (run.folder / "inferred.txt").read_text().splitlines()[0].startswith("4 points: tip")
+    image = posekit.read_image(read_sets(run.recipe.data).val.images[0].path)
+    assert run.predict(image)[0].xy.shape == (1, 4, 2)
+    assert run.evaluate(file).figures["epe"] > 0
+    assert posekit.evaluate(run.folder, file).figures["AP"] >= 0
+    assert any("best " in line for line in said)
+    again = posekit.train(run.folder / "recipe.json", out=tmp_path / "again", device="cpu", say=said.append)
+    assert again.recipe == run.recipe
+    assert (tmp_path / "again" / "metrics.csv").read_bytes() == (run.folder / "metrics.csv").read_bytes()
+
+
+def test_options_that_do_not_exist_are_told(tmp_path):
+    file = labelled_files(tmp_path / "data", count=3)
+    with pytest.raises(RecipeError, match=r"has no field 'train\.epoch'; there is epochs, batch"):
+        posekit.train("topdown-dark-tiny", file, options={"train.epoch": 3})
+    with pytest.raises(RecipeError, match=r"no recipe 'topdown-drak'; did you mean 'topdown-dark'"):
+        posekit.train("topdown-drak", file)
+    with pytest.raises(RecipeError, match=r"options: train\.epochs: Input should be greater than or equal to 1"):
+        posekit.train("topdown-dark-tiny", file, options={"train.epochs": 0})
+    with pytest.raises(DataError, match="no training data"):
+        posekit.train("topdown-dark-tiny")
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path, small, monkeypatch):
+    file = labelled_files(tmp_path / "data", count=4)
+    words = ["train", "topdown-regression-tiny", "--data.train", str(file), "--out", str(tmp_path / "run")]
+    assert main([*words, "--train.freeze", "nothing", "--device", "cpu"]) == 1
+    assert not (tmp_path / "run").exists()
+    assert main([*words, "--init" if False else "--start", str(tmp_path / "no-run"), "--device", "cpu"]) == 1
+    assert not (tmp_path / "run").exists()
+    # A folder that was there stays, with what was in it.
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    assert main([*words, "--train.freeze", "nothing", "--device", "cpu"]) == 1
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_an_interrupt_is_saved_and_the_command_to_go_on_printed(tmp_path, small, monkeypatch, capsys):
+    file = labelled_files(tmp_path / "data", count=30)
+    made = []
+    step = Loop._step
+
+    def interrupted(self, batch):
+        step(self, batch)
+        made.append(1)
+        if len(made) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    words = ["train", "topdown-regression-tiny", "--data.train", str(file), "--out", str(tmp_path / "run")]
+    brief = ["--train.epochs", "2", "--train.batch", "4", "--device", "cpu", "--no-train.tensorboard"]
+    brief = [word for word in brief if word != "--no-train.tensorboard"]
+    whole = [*words[:-1], str(tmp_path / "whole"), *brief]
+    assert main(whole) == 0
+    monkeypatch.setattr(Loop, "_step", interrupted)
+    assert main([*words, *brief]) == 130
+    assert len(made) == 3
+    out = capsys.readouterr().out
+    command = f"posekit train {tmp_path / 'run' / 'recipe.json'} --out {tmp_path / 'run'} --resume"
+    assert f"stopped; go on with: {command}" in out
+    monkeypatch.setattr(Loop, "_step", step)
+    assert main([*command.split()[1:], "--device", "cpu"]) == 0
+    assert "at epoch 1, step 3" in capsys.readouterr().out
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
+
+
+def test_without_label_files_it_goes_on_from_python(small, tmp_path):
+    assert resume_command(small(), tmp_path) == f"posekit.train(recipe, data, out={str(tmp_path)!r}, resume=True)"
+    with_data = replace(small(), data=Data(train=(tmp_path / "my labels.json",)))
+    assert resume_command(with_data, tmp_path / "a b").startswith(f"posekit train '{tmp_path}/a b/recipe.json' --out '")
+
+
+def turned(dataset, angles):
+    """The same instances, each turned about its middle; boxes as they fit."""
+    xy = dataset.xy.copy()
+    middle = xy.mean(1, keepdims=True)
+    c, s = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    away = xy - middle
+    xy = middle + np.stack([c * away[..., 0] - s * away[..., 1], s * away[..., 0] + c * away[..., 1]], -1)
+    boxes = np.concatenate([xy.min(1), xy.max(1)], -1)
+    return replace(dataset, xy=xy, boxes=boxes)
+
+
+def upright(drawn, spread=0.02):
+    """Eight times the same figure, nearly."""
+    rng = np.random.default_rng(0)
+    shape = np.array([[20.0, 10], [16, 30], [24, 30], [20, 38]])
+    xy = shape + rng.normal(0, spread * 28, (len(drawn.xy), 4, 2))
+    boxes = np.concatenate([xy.min(1), xy.max(1)], -1)
+    return replace(drawn, xy=xy, boxes=boxes, visibility=np.full_like(drawn.visibility, 2))
+
+
+def test_what_lies_at_every_angle_is_turned_fully(drawn, small):
+    standing = upright(drawn)
+    lying = turned(standing, np.linspace(0, 2 * np.pi, len(standing.xy), endpoint=False))
+    assert axis_agreement(standing)[0] > 0.95 and not lies_at_every_angle(standing)
+    assert axis_agreement(lying)[0] < 0.1 and lies_at_every_angle(lying)
+    recipe, said = suited(small(), Sets(lying, lying, ()))
+    assert (recipe.augment.geometry.rotation, recipe.augment.geometry.rotate_probability) == (180, 1)
+    assert any("lie at every angle" in sentence for sentence in said)
+    assert suited(small(), Sets(standing, standing, ()))[0].augment == small().augment
+    # A round object has no axis.
+    round_ = replace(standing, xy=np.tile([[10.0, 0], [0, 10], [-10, 0], [0, -10]], (len(drawn.xy), 1, 1)))
+    assert not lies_at_every_angle(round_)
+
+
+def test_a_saturated_metric_does_not_rank(drawn, small):
+    easy = upright(drawn)
+    recipe, (sentence,) = suited(small(), Sets(easy, easy, ()))
+    assert recipe.metric == "nme_box"
+    assert sentence.startswith("ranked by nme_box: the mean pose, put into each box without looking, has pck@0.2 1.00")
+    harder = upright(drawn, spread=0.12)
+    assert suited(small(), Sets(harder, harder, ()))[0].metric == "pck@0.05"
+    assert suited(small(), Sets(*[upright(drawn, spread=0.4)] * 2, ()))[0].metric == ""
+    asked = replace(small(), metric="epe")
+    assert suited(asked, Sets(easy, easy, ()))[0].metric == "epe"
+
+
+def test_a_loss_of_nothing_is_an_error(drawn, fresh_engine, tmp_path):
+    """Boxes far from their points: no point lies in any crop, and every loss is 0."""
+    far = replace(drawn, boxes=drawn.boxes + 5000.0)
+    recipe = recipe_for("topdown-dark-tiny", FOUR, size=(64, 64))
+    recipe = replace(recipe, train=replace(recipe.train, batch=1, epochs=4, tensorboard=False))
+    with pytest.raises(RuntimeError, match=r"the loss was exactly 0 in each of the first 8 steps: no labelled point"):
+        train_recipe(recipe, Sets(far, far, ()), tmp_path / "run", device="cpu", say=lambda _: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_measuring_that_fails_loses_no_epoch(small, drawn, tmp_path, monkeypatch):
+    broken = replace(drawn, images=tuple(replace(record, load=None, path="/nowhere.png") for record in drawn.images))
+    with pytest.raises(DataError, match=r"/nowhere\.png"):
+        train_recipe(small(), Sets(drawn, broken, ()), tmp_path / "run", device="cpu", say=lambda _: None)
+    assert (tmp_path / "run" / "last").is_dir()
+    said = []
+    run = train_recipe(small(), Sets(drawn, drawn, ()), tmp_path / "run", device="cpu", resume=True, say=said.append)
+    assert "resumed from" in said[0] and "step 2" in said[0]
+    assert json.loads((run.folder / "summary.json").read_text())["images_seen"] == 8
