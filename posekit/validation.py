@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-LISTED = 20
+MOST_FAULTS = 20
 """So many faults are listed; a list of the wrong kind has as many as it has entries."""
+
+LONGEST = 1000
+"""Characters of one fault."""
 
 
 def explain(error: ValidationError, document: object = None) -> str:
@@ -22,14 +25,14 @@ def explain(error: ValidationError, document: object = None) -> str:
         where = ".".join(_fields(fault["loc"], document))
         what = fault["msg"].removeprefix("Value error, ")
         lines.append(_cut(f"{where}: {what}" if where else what))
-    rest = len(lines) - LISTED
-    return "; ".join(lines[:LISTED]) + (f"; and {rest} more" if rest > 0 else "")
+    rest = len(lines) - MOST_FAULTS
+    return "; ".join(lines[:MOST_FAULTS]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def _cut(line: str) -> str:
     """A fault on one line, without the middle of what is very long."""
     line = " ".join(line.splitlines())
-    return line if len(line) <= 1000 else f"{line[:500]} ... {line[-500:]}"
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
 
 
 def _fields(path: tuple[int | str, ...], document: object) -> Iterator[str]:

@@ -17,9 +17,9 @@ from posekit.models.mtcnn import Nets
 from posekit.pipelines.mtcnn.cascade import Cascade
 from posekit.recipe import Recipe, RecipeError, dump, load
 from posekit.recipes import RECIPES
-from posekit.zoo.cascade import STAGES, read_cascade_config, save_cascade_config
+from posekit.zoo.cascade import STAGES, save_cascade_config
 from posekit.zoo.folder import WeightsError
-from posekit.zoo.mtcnn import read_nets, save_stage
+from posekit.zoo.mtcnn import load_mtcnn, save_stage
 from posekit.zoo.weights import load_weights, save_weights
 
 FEW, MANY = 60, 20_000
@@ -73,7 +73,7 @@ def _written(file: Path, content: bytes) -> Path:
 READERS: dict[str, tuple[Callable[..., Callable[[], Path]], Callable[[Path], Any], type[Exception]]] = {
     "recipe": (recipes, load, RecipeError),
     "weights": (weights, lambda file: load_weights(file.parent), WeightsError),
-    "cascade": (cascades, lambda file: (read_cascade_config(file.parent), read_nets(file.parent)), WeightsError),
+    "cascade": (cascades, lambda file: load_mtcnn(file.parent), WeightsError),
 }
 
 

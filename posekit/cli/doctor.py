@@ -15,9 +15,10 @@ from rich.table import Table
 
 _PACKAGES = {
     "numpy": "", "opencv-python-headless": "", "onnxruntime": "", "pydantic": "", "tyro": "", "hotcoco": "",
-    "msgspec": "", "safetensors": "", "huggingface_hub": "", "torch": "train", "accelerate": "train",
-    "tensorboardX": "train", "torchvision": "(timm)", "timm": "timm", "torch-pruning": "prune", "openvino": "openvino",
-    "av": "video", "ray": "ray",
+    "msgspec": "", "safetensors": "", "huggingface_hub": "",
+    "torch": "train", "accelerate": "train", "tensorboardX": "train",
+    "torchvision": "(timm)", "timm": "timm", "torch-pruning": "prune", "openvino": "openvino", "av": "video",
+    "ray": "ray",
 }  # fmt: skip
 """Distribution: the extra that brings it; empty is the base install."""
 

@@ -7,7 +7,7 @@ read and noted; the rest is refused, all faults of a kind together, with the ids
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -21,10 +21,10 @@ from posekit.data.errors import DataError, listed, shown
 from posekit.data.json_values import decimal, flag, is_number, kind, whole
 
 Mask = NDArray[np.bool_]
-CHUNK = 4096
-"""So many lists of numbers are objects at a time."""
+CHUNK = 512
+"""So many lists of numbers are objects at a time: few enough for the processor's cache."""
 
-_NUMBERS = msgspec.json.Decoder(list[float] | None)
+_NUMBERS = msgspec.json.Decoder(list[int | float] | None)
 
 
 @dataclass(eq=False)
@@ -181,32 +181,30 @@ def number_rows(key: str, values: Sequence[Any], width: int, group: int = 0) -> 
     rows = Rows(np.zeros((len(values), width)), np.zeros(len(values), bool), {}, {}, [])
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
-        found = _decoded(chunk)
-        if found is None:
-            found = [_careful(rows, start + i, key, value, width, group) for i, value in enumerate(chunk)]
-        lengths = np.fromiter((0 if row is None else len(row) for row in found), np.int64, len(found))
-        at = start + np.flatnonzero(lengths == width)
-        flat = np.fromiter(chain.from_iterable(_of_length(found, width)), np.float64, width * len(at))
-        rows.values[at] = flat.reshape(-1, width)
-        rows.given[at] = True
-        for i in (start + np.flatnonzero((lengths > 0) & (lengths != width))).tolist():
-            rows.shapes[i] = f"{lengths[i - start]} numbers"
-            rows.given[i] = True
+        if not _all_alike(rows, start, chunk, width):
+            for row, value in enumerate(chunk, start):
+                numbers_ = _careful(rows, row, key, value, width, group)
+                if numbers_ is not None:
+                    rows.values[row] = numbers_
     return rows
 
 
-def _of_length(rows: Sequence[list[float] | None], width: int) -> Iterator[list[float]]:
-    return (row for row in rows if row is not None and len(row) == width)
-
-
-def _decoded(chunk: Sequence[Any]) -> list[list[float] | None] | None:
-    """The lists where all are JSON text of numbers, else ``None``."""
+def _all_alike(rows: Rows, start: int, chunk: Sequence[Any], width: int) -> bool:
+    """Read lists of which each has so many numbers or is missing; whether they are."""
     if set(map(type, chunk)) != {msgspec.Raw}:
-        return None
+        return False
     try:
-        return list(map(_NUMBERS.decode, chunk))
-    except (msgspec.DecodeError, ValueError):
-        return None
+        found = list(map(_NUMBERS.decode, chunk))
+        given = np.fromiter(map(bool, found), bool, len(found))
+        full = found if given.all() else list(filter(None, found))
+        if set(map(len, full)) <= {width}:
+            flat = np.fromiter(chain.from_iterable(full), np.float64, width * len(full))
+            rows.values[start + np.flatnonzero(given)] = flat.reshape(-1, width)
+            rows.given[start : start + len(found)] = given
+            return True
+    except (msgspec.DecodeError, ValueError, OverflowError):
+        pass
+    return False
 
 
 def plain_value(value: Any) -> Any:
@@ -237,5 +235,8 @@ def _careful(rows: Rows, row: int, key: str, value: Any, width: int, group: int)
             rows.others[row] = f"{key}[{odd}] = {shown(value[odd])}"
         else:
             rows.shapes[row] = f"{len(value)} values, {key}[{odd}] = {shown(value[odd])}"
+        return None
+    if len(value) != width:
+        rows.shapes[row] = f"{len(value)} numbers"
         return None
     return [np.inf if number is None else number for number in map(decimal, value)]

@@ -68,7 +68,7 @@ def from_document(
     crowd = _crowds(table, annotations)
     depth, depth_known = read_depths(table, [a.depth for a in annotations], points)
     annotation_id = _annotation_ids(table)
-    kept = ~lost
+    kept: Any = ~lost if lost.any() else slice(None)
     paths, where = find_images(file, pictures.names, images) if look else (pictures.names, f"images: in {file}")
     return Dataset(
         skeleton=skeleton,
@@ -77,7 +77,7 @@ def from_document(
         visibility=visibility[kept],
         boxes=boxes[kept],
         area=area[kept],
-        category=np.zeros(int(kept.sum()), np.int64),
+        category=np.zeros(len(annotation_id[kept]), np.int64),
         role=np.where(crowd | ~(visibility > 0).any(1), IGNORE, INSTANCE).astype(np.int8)[kept],
         image=image[kept],
         annotation_id=annotation_id[kept],
@@ -177,6 +177,9 @@ def _points(table: Table, annotations: Sequence[AnnotationEntry], points: int) -
 
 def _values(table: Table, flat: Float) -> Mask:
     """(M,) which annotations have points that cannot be, after refusing them."""
+    # Nearly always all is well, and that is seen at once.
+    if flat.min(initial=0) >= -FURTHEST and flat.max(initial=0) <= FURTHEST and np.isin(flat[..., 2], (0, 1, 2)).all():
+        return np.zeros(len(flat), bool)
     unlabelled = flat[..., 2] == 0
     blank = unlabelled & np.isnan(flat[..., :2]).any(-1)
     if blank.any():
@@ -222,7 +225,8 @@ def _boxes(table: Table, annotations: Sequence[AnnotationEntry], xy: Float, labe
     given = rows.given.copy()
     given[bad] = False
     xywh = np.where(given[:, None], rows.values, 0)
-    boxes = np.where(given[:, None], from_xywh(xywh), around(xy, labelled, margin=0.1))
+    boxes = np.asarray(from_xywh(xywh), np.float64)
+    boxes[~given] = around(xy[~given], labelled[~given], margin=0.1)
     if not given.all():
         what = "none given, put around the points with a tenth to spare on each side"
         table.notes.append(f"{(~given).sum()} boxes: {what}")

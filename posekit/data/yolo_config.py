@@ -13,7 +13,7 @@ from posekit.data.json_values import decimal, is_number, is_text, kind, whole
 from posekit.data.namesake import namesake
 from posekit.data.yolo_images import split_images as split_images
 from posekit.geometry.sides import infer_mirror
-from posekit.geometry.skeleton import Skeleton, infer_skeleton
+from posekit.geometry.skeleton import MIRROR_FIX, PAIRS_FIX, PARTNER_FIX, Skeleton, infer_skeleton
 
 EXPECTED = "a YOLO data.yaml with kpt_shape, names and train or val"
 MOST = 10_000
@@ -122,18 +122,21 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
         if isinstance(error, DataError):
             raise
         raise DataError(f"{file}: {plain(error)}") from None
-    # The doubt is told once, in the words of this format.
+    # The doubt is there once, in the words of this format.
     more = tuple(sentence for sentence in more if not (doubt and sentence.startswith("warning: ")))
     return skeleton, (*notes, *doubt, *(_in_our_words(sentence, k) for sentence in more))
 
 
 def _in_our_words(sentence: str, k: int) -> str:
     """What was inferred, with the keys of a data.yaml where it advises on those of COCO."""
-    if "flip_pairs" not in sentence:
-        return sentence
-    what = sentence[: sentence.rfind("; ", 0, sentence.index("flip_pairs"))]
     identity = "[0]" if k == 1 else f"[0, ..., {k - 1}]"
-    return f"{what}; correct kpt_names (left_.../right_...), or flip_idx ({identity} where flipping needs no swap)"
+    for advice, ours in (
+        (MIRROR_FIX, f"give flip_idx ({identity} where flipping needs no swap), or kpt_names with left_.../right_..."),
+        (PARTNER_FIX, "correct kpt_names, or give flip_idx"),
+        (PAIRS_FIX, "correct flip_idx, or leave it out where kpt_names are right"),
+    ):
+        sentence = sentence.replace(advice, ours)
+    return sentence
 
 
 def _sigmas(file: Path, sigmas: Any, points: Sequence[str]) -> dict[str, float] | None:

@@ -95,7 +95,7 @@ def load_weights(place: str | Path) -> Weights:
     except SafetensorError as error:
         raise WeightsError(f"{tensors}: damaged or not safetensors ({error}); copy it again") from None
     except ValueError as error:
-        raise WeightsError(f"{file}: recipe: {error}; copy the folder again") from None
+        raise WeightsError(f"{file}: recipe: {error}; copy the folder again, or mend it") from None
     try:
         load_model(net, str(tensors))
     except SafetensorError as error:

@@ -315,5 +315,9 @@ def test_an_empty_flip_idx_is_none(tmp_path):
 def test_advice_speaks_of_the_keys_of_the_format(tmp_path):
     content = {k: v for k, v in YOLO.items() if k not in ("kpt_names", "flip_idx")}
     text = notes(read(yolo_set(tmp_path, content=content)))
-    assert "or flip_idx ([0, ..., 2] where flipping needs no swap)" in text
+    assert "give flip_idx ([0, ..., 2] where flipping needs no swap), or kpt_names with left_.../right_..." in text
+    assert "flip_pairs" not in text
+    lonely = YOLO | {"flip_idx": None, "kpt_names": {0: ["left_ear", "right_ear", "left_hipp"]}}
+    text = notes(read(yolo_set(tmp_path / "lonely", content=lonely)))
+    assert "correct kpt_names, or give flip_idx" in text
     assert "flip_pairs" not in text
