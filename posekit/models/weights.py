@@ -68,7 +68,8 @@ def _unpickled(path: Path) -> Any:
     except UnpicklingError:
         raise ValueError(
             f"weights: {path} holds more than tensors, such as a whole model, and reading that would run its code; "
-            "where you trust it, write the tensors alone: torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW)"
+            "where you trust it, write the tensors alone: "
+            "torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW)"
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
