@@ -23,7 +23,7 @@ import torch
 
 from benchmarks.ladder import root
 from benchmarks.record import write
-from posekit.codecs.scenes.fcpose import FCPose
+from posekit.codecs.one_stage.fcpose import FCPose
 from posekit.data.batch import Batch, collate
 from posekit.data.dataset import Dataset
 from posekit.data.readers import read

@@ -29,7 +29,7 @@ MOST = 0.05
 
 
 def recipe_of(name: str) -> Recipe:
-    """The plain recipe with the smaller trunk, which makes our share larger."""
+    """The plain recipe with the smaller backbone, which makes our share larger."""
     recipe = topdown("bench", PLAIN, name, COCO17)
     return replace(recipe, model=replace(recipe.model, backbone=ResNet(depth=18)))
 

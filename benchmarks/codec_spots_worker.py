@@ -80,7 +80,7 @@ def raw_maps(codec: Any, labels: Instances) -> dict[str, torch.Tensor]:
     if hasattr(codec, "select"):
         maps["cell"] = codec.select(maps)
         shape = (*maps["cell"].shape, codec.points, *codec.shapes["refine"][1:])
-        maps["joint_maps"] = torch.rand(shape, generator=draw)
+        maps["point_maps"] = torch.rand(shape, generator=draw)
     return maps
 
 

@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=SETUPS)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--backbone", help="another trunk than the recipes' own")
+    parser.add_argument("--backbone", help="another backbone than the recipes' own")
     parser.add_argument("--name", help="of the result file; default latency_DATA")
     asked = parser.parse_args()
     torch.set_num_threads(1)

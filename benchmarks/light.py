@@ -49,7 +49,7 @@ class Study:
 
 IMAGENET = (
     *("--backbone", "efficientnet_lite", "--model.backbone.weights", "imagenet"),
-    *("--train.lr", "3e-3", "--train.trunk", "0.33", "--augment.geometry.rotation", "0"),
+    *("--train.lr", "3e-3", "--train.backbone-lr-mult", "0.33", "--augment.geometry.rotation", "0"),
     *("--augment.geometry.scale", "0.1", "--augment.geometry.shift", "0.05"),
     *("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
 )

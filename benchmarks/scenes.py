@@ -1,16 +1,16 @@
 """Systems for whole images side by side on real scenes: accuracy, size, and time against the number of people.
 
-    python -m benchmarks.scenes trunk [--start RUN] [--root DIR]
-    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--start RUN] [--zooms Z...] [--root DIR]
+    python -m benchmarks.scenes backbone [--init RUN] [--root DIR]
+    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--init RUN] [--zooms Z...] [--root DIR]
     python -m benchmarks.scenes latency [--only NAME...] [--rounds N]
 
 Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
-process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The trunk is
-EfficientNet-Lite0 with ImageNet's weights, or, with `--start`, as another run left it, its first stages frozen. `trunk`
+process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The backbone is
+EfficientNet-Lite0 with ImageNet's weights, or, with `--init`, as another run left it, its first stages frozen. `backbone`
 makes such a run: heatmaps on crops of 128x128, of the people of LSP extended and, thrice an epoch, of COCO's; its
 figures are those of poses in given boxes. `train` writes ``scenes.json`` after every run, and does not repeat what it
-holds; with `--zooms 1 2` it measures each run once more, images shown in these sizes. `trunk` writes
-``scenes_trunk.json``, `latency` ``scenes_latency.json``. Further words of both trainings are handed on to `posekit
+holds; with `--zooms 1 2` it measures each run once more, images shown in these sizes. `backbone` writes
+``scenes_backbone.json``, `latency` ``scenes_latency.json``. Further words of both trainings are handed on to `posekit
 train`.
 """
 
@@ -41,21 +41,21 @@ SIZE = (256, 256)
 EPOCHS = 33
 DRAWN = 73
 """Drawn scenes; with the 527 of COCO an epoch has 600."""
-TRUNK = ("--backbone", "efficientnet_lite", "--model.backbone.weights", "imagenet")
+BACKBONE = ("--backbone", "efficientnet_lite", "--model.backbone.weights", "imagenet")
 FROZEN = ("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3)))
 OPTIONS = (
-    *("--train.lr", "2e-3", "--train.trunk", "0.33", "--train.batch", "4", "--train.eval-every", "8"),
+    *("--train.lr", "2e-3", "--train.backbone-lr-mult", "0.33", "--train.batch", "4", "--train.eval-every", "8"),
     *FROZEN,
     # People of a small picture are small enough, and twenty thousand images too few to learn them upside down.
     *("--augment.scene.scale", "0.8", "2.2", "--augment.scene.rotate-probability", "0"),
     *("--augment.scene.mosaic", "0.1", "--augment.scene.paste", "0.8", "--augment.scene.pasted", "3"),
 )
 CROPS = (
-    *("--size", "128", "128", "--train.epochs", "6", "--train.lr", "3e-3", "--train.trunk", "0.33"),
+    *("--size", "128", "128", "--train.epochs", "6", "--train.lr", "3e-3", "--train.backbone-lr-mult", "0.33"),
     *("--augment.geometry.rotation", "0", "--augment.geometry.scale", "0.25", "--augment.geometry.shift", "0.05"),
     *FROZEN,
 )
-"""Of the run that makes a trunk."""
+"""Of the run that makes a backbone."""
 PEOPLE = (1, 4, 16, 64)
 COCO = "coco_mini_person/annotations"
 SKELETON = SKELETONS["coco17"]
@@ -73,16 +73,16 @@ def command(system: str, folder: Path, run: Path, epochs: int, start: Path | Non
         *("train", f"{system}-tiny", "--data.train", coco("train"), str(drawn_scenes(folder / "drawn"))),
         *("--data.val", coco("val"), "--data.people", str(people(folder / "people"))),
         *("--data.skeleton", "coco17", "--size", *map(str, SIZE), "--train.epochs", str(epochs)),
-        *("--out", str(run), "--resume", *begun(start), *OPTIONS, *extra),
+        *("--out", str(run), "--resume", *initial_net(start), *OPTIONS, *extra),
     ]
 
 
-def trunk_command(folder: Path, run: Path, start: Path | None, extra: tuple[str, ...]) -> list[str]:
-    """Words of the `posekit train` that makes a trunk."""
+def backbone_command(folder: Path, run: Path, start: Path | None, extra: tuple[str, ...]) -> list[str]:
+    """Words of the `posekit train` that makes a backbone."""
     return [
         *("train", "topdown-dark-tiny", "--data.train", str(people(folder / "people")), *[coco("train")] * 3),
         *("--data.val", coco("val"), "--data.skeleton", "coco17"),
-        *("--out", str(run), "--resume", *begun(start), *CROPS, *extra),
+        *("--out", str(run), "--resume", *initial_net(start), *CROPS, *extra),
     ]
 
 
@@ -91,9 +91,9 @@ def coco(split: str) -> str:
     return str(root() / COCO / f"person_keypoints_{split}.json")
 
 
-def begun(start: Path | None) -> tuple[str, ...]:
-    """The words for the trunk."""
-    return TRUNK if start is None else (*TRUNK[:2], "--start", str(start))
+def initial_net(start: Path | None) -> tuple[str, ...]:
+    """The words for the backbone."""
+    return BACKBONE if start is None else (*BACKBONE[:2], "--init", str(start))
 
 
 def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
@@ -111,13 +111,13 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
         print(f"{system}: {methods[system]['figures']}; in {file}", flush=True)
 
 
-def trunk_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
+def backbone_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
     """Train what whole images may start from, and measure it in given boxes."""
-    run = asked.root / "trunk"
-    words = trunk_command(asked.root, run, asked.start, extra)
+    run = asked.root / "backbone"
+    words = backbone_command(asked.root, run, asked.start, extra)
     found = {**train(words, run), "command": said(words, asked.root)}
     found["figures"] = evaluated(run, ["--data", coco("val")])
-    print(f"{found['figures']}; in {write('scenes_trunk', {'methods': {'topdown-dark': found}})}", flush=True)
+    print(f"{found['figures']}; in {write('scenes_backbone', {'methods': {'topdown-dark': found}})}", flush=True)
 
 
 def said(words: list[str], folder: Path) -> str:
@@ -164,7 +164,7 @@ def _image(recipe: Recipe) -> torch.Tensor:
 def timed(asked: argparse.Namespace) -> None:
     """Time all systems, interleaved."""
     torch.set_num_threads(1)
-    recipes = {name: RECIPES[f"{name}-tiny"](SKELETON, size=SIZE, backbone=TRUNK[1]) for name in asked.only}
+    recipes = {name: RECIPES[f"{name}-tiny"](SKELETON, size=SIZE, backbone=BACKBONE[1]) for name in asked.only}
     calls: dict[str, Callable[[], Any]] = {}
     for name, recipe in recipes.items():
         calls[f"{name}, network"] = network(recipe)
@@ -189,17 +189,17 @@ def timed(asked: argparse.Namespace) -> None:
 def main() -> None:
     """Train or time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("trunk", "train", "latency"))
+    parser.add_argument("what", choices=("backbone", "train", "latency"))
     parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--start", type=Path, help="a trained run whose trunk is gone on with")
+    parser.add_argument("--init", type=Path, help="a trained run whose backbone is gone on with")
     parser.add_argument("--zooms", nargs="+", default=[], help="measure again, images shown in these sizes")
     parser.add_argument("--root", type=Path, default=Path("runs/scenes"))
     parser.add_argument("--rounds", type=int, default=20)
     asked, extra = parser.parse_known_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if asked.what == "trunk":
-        trunk_trained(asked, tuple(extra))
+    if asked.what == "backbone":
+        backbone_trained(asked, tuple(extra))
     elif asked.what == "train":
         trained(asked, tuple(extra))
     else:

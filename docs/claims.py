@@ -12,7 +12,7 @@ from figures import options_of, read_result, row
 
 from posekit.metrics.protocols import PROTOCOLS
 from posekit.recipes import RECIPES
-from posekit.recipes.switches import SWITCHES
+from posekit.recipes.techniques import TECHNIQUES
 from posekit.skeletons import SKELETONS
 from posekit.studies.ablate import TOGETHER
 
@@ -139,11 +139,11 @@ def ideas() -> Iterator[str]:
         for variant, found in result["variants"].items():
             spread = "" if found["spread"] is None else f" +- {found['spread']:.4f}"
             gain = found["change"] / base["mean"] * (1 if better else -1)
-            known = SWITCHES.get(variant.partition("-")[0])
+            known = TECHNIQUES.get(variant.partition("-")[0])
             yield row(
                 variant,
                 f"{found['mean']:.4f}{spread}",
-                "" if variant == "baseline" else _said(gain, least) if begun(result, found, variant) else LATE,
+                "" if variant == "baseline" else _said(gain, least) if initial_net(result, found, variant) else LATE,
                 ", ".join(str(epoch) for epoch in found.get("best_epochs", []) if epoch is not None),
                 "" if known is None else known.claim,
                 f"{found['parameters'] / 1e6:.2f} M",
@@ -159,12 +159,14 @@ def ideas() -> Iterator[str]:
 LATE = "best before it begins"
 
 
-def begun(result: dict[str, Any], found: dict[str, Any], variant: str) -> bool:
+def initial_net(result: dict[str, Any], found: dict[str, Any], variant: str) -> bool:
     """Whether an idea had begun in an epoch that its figures are of; dropping begins late in a run."""
-    if variant not in SWITCHES or not (best := [epoch for epoch in found.get("best_epochs", []) if epoch is not None]):
+    if variant not in TECHNIQUES or not (
+        best := [epoch for epoch in found.get("best_epochs", []) if epoch is not None]
+    ):
         return True
     plain = RECIPES["topdown-dark-tiny"](SKELETONS["coco17"], size=(64, 64))
-    drop = SWITCHES[variant].change(plain, "").augment.drop
+    drop = TECHNIQUES[variant].change(plain, "").augment.drop
     words = result["asked"][-1].split()
     epochs = int(words[words.index("--train.epochs") + 1])
     return not drop.probability or any((epoch - 1) / epochs >= drop.start for epoch in best)

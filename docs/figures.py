@@ -127,7 +127,7 @@ def systems() -> Iterator[str]:
     heads = (
         *larger,
         "parameters",
-        "MACs behind the trunk",
+        "MACs behind the backbone",
         "network, ms",
         *(f"{count} people, ms" for count in people),
     )
@@ -147,7 +147,7 @@ def systems() -> Iterator[str]:
         )
     for name, values in next(iter(trained.values()), {}).get("baselines", {}).items():
         yield row(f"*{name}*", *_cells(values, figures), *("" for _ in heads))
-    for name, run in (read_result("scenes_trunk") or {"methods": {}})["methods"].items():
+    for name, run in (read_result("scenes_backbone") or {"methods": {}})["methods"].items():
         yield row(f"*`{name}-tiny` in given boxes*", *_cells(run["figures"], figures), *("" for _ in heads))
     yield ""
     if trained:

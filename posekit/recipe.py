@@ -17,21 +17,21 @@ from tyro.conf import Suppress
 from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
 from posekit.codecs.base import PerInstance
-from posekit.codecs.scenes import SCENE_CODECS
+from posekit.codecs.one_stage import ONE_STAGE_CODECS
 from posekit.data.source import Data
 from posekit.engines.spec import InferenceSpec, Licences
 from posekit.geometry.framing import AnyFraming, Crop
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss, fitting
-from posekit.losses.distillation import AnyLesson
+from posekit.losses.distillation import AnyDistillation
 from posekit.losses.weighting import AutoWeight
 from posekit.metrics.protocols import chosen_protocol
 from posekit.models.compress.pruning import Prune
 from posekit.models.compress.quantise import FakeQuant
-from posekit.models.compress.structured import thin
+from posekit.models.compress.structured import with_pruned_channels
 from posekit.models.onestage import OneStage
 from posekit.models.rewrite.netaug import NetAug
-from posekit.models.rewrite.overrides import Kit
+from posekit.models.rewrite.overrides import BackboneOverrides
 from posekit.models.topdown import TopDown
 from posekit.postprocess.suppress import NMS
 from posekit.transforms.compose import Augment
@@ -58,7 +58,7 @@ class Train:
     "sgd uses Nesterov momentum 0.9"
     lr: float = Field(default=2e-3, gt=0)
     "learning rate at its highest"
-    trunk: float = Field(default=1.0, gt=0)
+    backbone_lr_mult: float = Field(default=1.0, gt=0)
     "rate of the backbone over that of all else; below 1 suits one that starts from published weights"
     weight_decay: float = Field(default=0.01, ge=0)
     "not applied to biases and norms"
@@ -113,9 +113,9 @@ class Recipe:
     model: AnyModel
     losses: dict[str, AnyLoss]
     auto_weight: AutoWeight = Field(default_factory=AutoWeight)
-    kit: Kit = Field(default_factory=Kit)
-    lesson: AnyLesson | None = None
-    "what the network learns beside the labels: --lesson okdhp, a run folder, or a .json of predictions"
+    override: BackboneOverrides = Field(default_factory=BackboneOverrides)
+    distill: AnyDistillation | None = None
+    "what the network learns beside the labels: --distill okdhp, a run folder, or a .json of predictions"
     netaug: NetAug = Field(default_factory=NetAug)
     prune: Prune = Field(default_factory=Prune)
     quantise: FakeQuant = Field(default_factory=FakeQuant)
@@ -129,9 +129,9 @@ class Recipe:
     "the protocol that ranks epochs; empty: the first that fits the skeleton"
     seed: int = Field(default=0, ge=0)
     "every random draw follows from it"
-    start: str | None = None
+    init: str | None = None
     "run folder, weights folder or hub id whose weights the network begins with, as far as they fit"
-    thinned: Suppress[dict[str, tuple[int, int]]] = Field(default_factory=dict)
+    pruned: Suppress[dict[str, tuple[int, int]]] = Field(default_factory=dict)
     "layers with fewer channels than the model's own: name to channels that go out and come in; posekit prune fills it"
 
     def __post_init__(self) -> None:
@@ -155,8 +155,8 @@ class Recipe:
             )
         if self.framing.needs_boxes == self.one_stage:
             yield f"framing {self.framing.kind!r} does not fit a {self.model.kind} model"
-        if (codec.kind in SCENE_CODECS) != self.one_stage:
-            kinds = SCENE_CODECS if self.one_stage else CODECS
+        if (codec.kind in ONE_STAGE_CODECS) != self.one_stage:
+            kinds = ONE_STAGE_CODECS if self.one_stage else CODECS
             yield f"codec {codec.kind!r} does not fit a {self.model.kind} model; fitting: {', '.join(kinds)}"
         if self.train.flip_test and isinstance(codec, PerInstance):
             yield (
@@ -213,12 +213,12 @@ class Recipe:
         """The network; its head follows from the codec.
 
         Args:
-            weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
+            weights: False leaves the backbone's published weights out, for one who fills the whole network anyway.
         """
-        trunk = self.model.backbone
-        trained = weights and (trunk.weights is not None or getattr(trunk, "pretrained", False))
-        net = self.kit.apply(self.model.build(self.codec.shapes, weights=weights), trained=trained)
-        return self.quantise.apply(thin(net, self.thinned))
+        backbone = self.model.backbone
+        trained = weights and (backbone.weights is not None or getattr(backbone, "pretrained", False))
+        net = self.override.apply(self.model.build(self.codec.shapes, weights=weights), trained=trained)
+        return self.quantise.apply(with_pruned_channels(net, self.pruned))
 
 
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Recipe)

@@ -8,7 +8,7 @@ import torch
 from benchmarks import ceiling
 from benchmarks.codec_spots import differences
 from benchmarks.codec_spots_worker import answer, calls, held_bytes, rows, tensors
-from posekit.codecs.scenes.fcpose import FCPose
+from posekit.codecs.one_stage.fcpose import FCPose
 from posekit.data.synthetic import Synthetic
 from posekit.recipes import SYSTEMS
 from posekit.recipes.representations import REPRESENTATIONS

@@ -13,7 +13,7 @@ from posekit.skeletons import SKELETONS
 BODY = SKELETONS["coco17"]
 LEFT = [BODY.points.index(f"left_{name}") for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
 RIGHT = [BODY.flip[i] for i in LEFT]
-JOINTS = [*LEFT, *RIGHT]
+POINTS = [*LEFT, *RIGHT]
 TRUE = np.stack((20 + 5.0 * np.arange(17), 90 - 4.0 * np.arange(17)), -1)
 
 
@@ -21,12 +21,12 @@ def put(root, labelled, told):
     """Label files of one person an image: joints without a face, and what a teacher says of all points."""
     (root / "lspe" / "annotations").mkdir(parents=True)
     (root / "lspe" / "images").mkdir()
-    names = [BODY.points[i] for i in JOINTS]
+    names = [BODY.points[i] for i in POINTS]
     images, entries = [], []
     for n, xy in enumerate(labelled, 1):
         cv2.imwrite(str(root / "lspe" / "images" / f"{n}.jpg"), np.zeros((120, 120, 3), np.uint8))
         images.append({"id": n, "file_name": f"{n}.jpg", "width": 120, "height": 120})
-        flat = np.concatenate((xy[JOINTS], np.full((len(JOINTS), 1), 2.0)), -1).ravel().tolist()
+        flat = np.concatenate((xy[POINTS], np.full((len(POINTS), 1), 2.0)), -1).ravel().tolist()
         entries.append(
             {"id": n, "image_id": n, "category_id": 1, "keypoints": flat, "bbox": [5, 5, 110, 110], "area": 12100}
         )
@@ -65,8 +65,8 @@ def test_an_agreeing_teacher_brings_all_its_sure_points(made):
 def test_a_teacher_that_contradicts_most_is_not_believed_and_no_teacher_leaves_the_labels(made):
     found = made([TRUE, TRUE], [(TRUE[::-1] + np.array((0, 40)), np.full(17, 0.9))])
     for n in (0, 1):
-        assert set(np.flatnonzero(found.visibility[n])) == set(JOINTS)
-        np.testing.assert_allclose(found.xy[n][JOINTS], TRUE[JOINTS] + 0.5, atol=1e-5)
+        assert set(np.flatnonzero(found.visibility[n])) == set(POINTS)
+        np.testing.assert_allclose(found.xy[n][POINTS], TRUE[POINTS] + 0.5, atol=1e-5)
 
 
 def test_swapped_sides_are_put_right_where_the_teacher_is_unsure_too(made):
@@ -76,4 +76,4 @@ def test_swapped_sides_are_put_right_where_the_teacher_is_unsure_too(made):
     sure = np.full(17, 0.9)
     sure[LEFT[0]] = 0.1
     found = made([swapped], [(wide, sure)])
-    np.testing.assert_allclose(found.xy[0][JOINTS], wide[JOINTS] + 0.5, atol=1e-5)
+    np.testing.assert_allclose(found.xy[0][POINTS], wide[POINTS] + 0.5, atol=1e-5)

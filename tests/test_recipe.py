@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from posekit.codecs.regression import Regression
 from posekit.losses import LOSSES
 from posekit.models.layers.frelu import FReLU
-from posekit.models.rewrite.overrides import Kit
+from posekit.models.rewrite.overrides import BackboneOverrides
 from posekit.models.topdown import TopDown
 from posekit.recipe import RecipeError, Train, decoding, dump, load, parse, save
 from posekit.recipes import RECIPES
@@ -125,14 +125,18 @@ def test_a_codec_may_read_the_same_maps_in_another_way_but_not_others():
     assert decoding(dark, ["blur=60", "refine=parabola"]).codec == replace(dark.codec, blur=60.0, refine="parabola")
 
 
-def test_an_frelu_starts_as_a_relu_in_a_trunk_with_weights_alone(monkeypatch):
+def test_an_frelu_starts_as_a_relu_in_a_backbone_with_weights_alone(monkeypatch):
     fresh = TopDown.build
     monkeypatch.setattr(TopDown, "build", lambda self, shapes, weights: fresh(self, shapes, weights=False))
 
     def gains(source, *, weights=True):
         recipe = RECIPES["topdown-regression-tiny"](FOUR, size=(64, 64))
         model = replace(recipe.model, backbone=replace(recipe.model.backbone, weights=source))
-        layers = replace(recipe, model=model, kit=Kit(activation="frelu")).build(weights=weights).modules()
+        layers = (
+            replace(recipe, model=model, override=BackboneOverrides(activation="frelu"))
+            .build(weights=weights)
+            .modules()
+        )
         return {gain for layer in layers if isinstance(layer, FReLU) for gain in layer.norm.weight.tolist()}
 
     assert gains(None) == {1.0}

@@ -145,7 +145,7 @@ def recipe_for(recipe: str | Path | Recipe, skeleton: Skeleton, *, distill: str 
         made = RECIPES[str(recipe)](skeleton, **asked)
     if distill is None:
         return made
-    return replace(made, lesson=Okdhp() if distill == "okdhp" else Teacher(distill))
+    return replace(made, distill=Okdhp() if distill == "okdhp" else Teacher(distill))
 
 
 def with_data(recipe: Recipe, data: Data) -> Recipe:

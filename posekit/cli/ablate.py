@@ -14,7 +14,7 @@ from rich.markdown import Markdown
 from posekit.cli.arguments import second_pass
 from posekit.data.source import Data
 from posekit.recipe import Recipe
-from posekit.recipes.switches import SWITCHES
+from posekit.recipes.techniques import TECHNIQUES
 
 USAGE = """usage: posekit ablate RECIPE --data.train FILE... --with IDEA... [options] [fields of the recipe]
 
@@ -22,7 +22,7 @@ Train a recipe, the same with each idea, and with all of them, under equal budge
 
   --with IDEA...         what to try (below); some take something: teacher:RUN
   --seeds N...           of the recipe alone and with all ideas (default 0)
-  --switch-seeds N...    of the recipe with one idea (default: the first of --seeds)
+  --technique-seeds N...    of the recipe with one idea (default: the first of --seeds)
   --no-single            leave out the runs with one idea
   --no-together          leave out the run with all ideas
   --jobs N               trainings at a time (default 1)
@@ -47,7 +47,7 @@ class Options:
     loss: tuple[str, ...] | None = None
     backbone: str | None = None
     seeds: tuple[int, ...] = (0,)
-    switch_seeds: tuple[int, ...] = ()
+    technique_seeds: tuple[int, ...] = ()
     single: bool = True
     together: bool = True
     jobs: int = 1
@@ -58,8 +58,8 @@ class Options:
 def run(argv: Sequence[str]) -> int:
     """Run a study; returns the exit status."""
     if not argv or "-h" in argv or "--help" in argv:
-        wide = max(map(len, SWITCHES)) + 2
-        ideas = (f"  {name:<{wide}}{switch.about} ({switch.claim})" for name, switch in SWITCHES.items())
+        wide = max(map(len, TECHNIQUES)) + 2
+        ideas = (f"  {name:<{wide}}{switch.about} ({switch.claim})" for name, switch in TECHNIQUES.items())
         print(USAGE.format(ideas="\n".join(ideas)))
         return 0
     asked, rest = tyro.cli(Options, args=list(argv), return_unknown_args=True, add_help=False, prog="posekit ablate")
@@ -68,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
     recipe = _recipe(asked, rest)
     out = asked.out or Path("runs") / f"ablate-{recipe.name}"
     found = ablate.variants(recipe, asked.ideas, single=asked.single, together=asked.together)
-    todo = ablate.runs(found, out, asked.seeds, asked.switch_seeds or asked.seeds[:1])
+    todo = ablate.runs(found, out, asked.seeds, asked.technique_seeds or asked.seeds[:1])
     out.mkdir(parents=True, exist_ok=True)
     ablate.train_all(todo, asked.device, asked.jobs, print)
     result = ablate.report(todo, ablate.costs(found))

@@ -31,7 +31,7 @@ class First:
     loss: tuple[str, ...] | None = None
     "losses instead of the recipe's own"
     backbone: str | None = None
-    "another trunk in the same recipe"
+    "another backbone in the same recipe"
     lesson: str | None = None
     "learn beside the labels: okdhp, or from a trained model or a .json of predictions"
     out: Path | None = None

@@ -15,7 +15,7 @@ class Options:
     """Remove the channels of a trained model that matter least.
 
     Writes a model and a recipe. It is worse than the model it was made of until it has been trained further:
-    posekit train DIR/recipe.json --start DIR. Weights become zero one by one instead by posekit train --prune.share.
+    posekit train DIR/recipe.json --init DIR. Weights become zero one by one instead by posekit train --prune.share.
     """
 
     model: Annotated[str, tyro.conf.Positional]
@@ -44,6 +44,6 @@ def run(argv: Sequence[str]) -> int:
         print(f"{title}\n{report(weights.net, weights.recipe.size)}\n")
     print(
         f"model and recipe in {options.out}; it has not been trained since: "
-        f"posekit train {options.out / 'recipe.json'} --start {options.out}"
+        f"posekit train {options.out / 'recipe.json'} --init {options.out}"
     )
     return 0

@@ -32,9 +32,9 @@ recipes: {recipes}
   --size H W, --stride N crops in pixels, pixels a cell
   --codec NAME           another representation in the same recipe
   --loss NAME...         losses instead of the recipe's own
-  --backbone NAME        another trunk: {backbones}, or timm:NAME
-  --lesson SOURCE        learn beside the labels: okdhp, a run folder or hub id, or a .json of predictions
-  --start RUN            begin with the weights of a run folder, weights folder or hub id, as far as they fit
+  --backbone NAME        another backbone: {backbones}, or timm:NAME
+  --distill SOURCE        learn beside the labels: okdhp, a run folder or hub id, or a .json of predictions
+  --init RUN            begin with the weights of a run folder, weights folder or hub id, as far as they fit
   --out DIR              folder of the run (default runs/RECIPE-N)
   --resume               go on from the newest checkpoint in --out
   --overfit N            learn N samples by heart in about a minute and say whether the set-up can learn

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from posekit.codecs import CODECS
 from posekit.codecs.base import Codec
-from posekit.codecs.scenes import SCENE_CODECS
+from posekit.codecs.one_stage import ONE_STAGE_CODECS
 
 if TYPE_CHECKING:
     AnyCodec = Codec
 else:
-    AnyCodec = Annotated[Union[*CODECS.values(), *SCENE_CODECS.values()], Field(discriminator="kind")]
+    AnyCodec = Annotated[Union[*CODECS.values(), *ONE_STAGE_CODECS.values()], Field(discriminator="kind")]

@@ -21,7 +21,7 @@
 | `centreness`     | (B, 1, L)      | logits: how far in the middle of its box the cell lies                  | scenes |
 | `box`            | (B, 4, L)      | pixels to the left, upper, right and lower side                         | scenes |
 | `points`         | (B, 2 K, L)    | x and y of the way to each point in turn, in cells of the level         | scenes |
-| `joint_maps`     | (B, P, K, H, W) | logits over the cells, of P chosen instances; target (B, P, K, 3)      | fcpose |
+| `point_maps`     | (B, P, K, H, W) | logits over the cells, of P chosen instances; target (B, P, K, 3)      | fcpose |
 | `refine`         | (B, 2 K, H, W) | where each cell says that the points lie, in cells; no target           | fcpose |
 | `side_2`, ...    | (B, K, H, W)   | a map from 0 to 1 for training alone                                    | fcpose |
 | `xy`             | (B, N, K, 2)   | place in image pixels, differentiable; always in the target             | means  |

@@ -22,7 +22,7 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     """Move each peak to the maximum of the Gaussian that fits around it.
 
     One Newton step on the logarithm of the smoothed map. Peaks within two cells of the border, and those around which
-    the smoothed map is not a hill, stay where they are.
+    the smoothed map is not a concave, stay where they are.
 
     Args:
         maps: (B, K, H, W), need not sum to 1; NaN and infinities count as 0.
@@ -42,10 +42,10 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     L = _smooth_log(maps, cell, blur)
     dx, dy, dxx, dyy, dxy = (L.flatten(2) @ constant(_differences(), L)).unbind(-1)
     det = dxx * dyy - dxy * dxy
-    hill = (dxx < 0) & (det > 1e-12) & inner(cell, (maps.shape[-2], maps.shape[-1]), 2).all(-1)
-    det = torch.where(hill, det, 1.0)
+    concave = (dxx < 0) & (det > 1e-12) & inner(cell, (maps.shape[-2], maps.shape[-1]), 2).all(-1)
+    det = torch.where(concave, det, 1.0)
     step = torch.stack(((dxy * dy - dyy * dx) / det, (dxy * dx - dxx * dy) / det), dim=-1)
-    return cell.to(step.dtype) + torch.where(hill[..., None], step, 0.0).clamp(-1.0, 1.0)
+    return cell.to(step.dtype) + torch.where(concave[..., None], step, 0.0).clamp(-1.0, 1.0)
 
 
 def refine_dark_udp(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
@@ -81,10 +81,10 @@ def refine_dark_udp(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     cross = L[..., 2, 2] - L[..., 1, 2] - L[..., 2, 1] + 2 * L[..., 1, 1] - L[..., 1, 0] - L[..., 0, 1] + L[..., 0, 0]
     dxy = 0.5 * cross
     det = dxx * dyy - dxy * dxy
-    hill = (dxx < 0) & (det > 1e-12)
-    det = torch.where(hill, det, 1.0)
+    concave = (dxx < 0) & (det > 1e-12)
+    det = torch.where(concave, det, 1.0)
     step = torch.stack(((dxy * dy - dyy * dx) / det, (dxy * dx - dxx * dy) / det), dim=-1)
-    place = torch.where(hill[..., None], center + step, cell.to(step.dtype))
+    place = torch.where(concave[..., None], center + step, cell.to(step.dtype))
     near: Tensor = cell + (place - cell).clamp(-1.0, 1.0)
     return torch.minimum(near.clamp_min(0.0), last.to(place.dtype))
 
@@ -164,6 +164,6 @@ def refine_line(lines: Tensor, bin_: Tensor, blur: int = 11) -> Tensor:
     patch = lines.gather(-1, at.clamp(0, S - 1)) * ((at >= 0) & (at < S))
     L = (patch @ constant(_five_rows(blur), lines)).clamp_min(FLOOR).log()
     slope, bend = 0.5 * (L[..., 3] - L[..., 1]), 0.25 * (L[..., 4] - 2 * L[..., 2] + L[..., 0])
-    hill = (bend < -1e-12) & (bin_ >= 2) & (bin_ < S - 2)
-    step = -slope / torch.where(hill, bend, -1.0)
-    return bin_.to(lines.dtype) + torch.where(hill, step, 0.0).clamp(-1.0, 1.0)
+    concave = (bend < -1e-12) & (bin_ >= 2) & (bin_ < S - 2)
+    step = -slope / torch.where(concave, bend, -1.0)
+    return bin_.to(lines.dtype) + torch.where(concave, step, 0.0).clamp(-1.0, 1.0)

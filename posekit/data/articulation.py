@@ -64,7 +64,7 @@ class Articulation:
         order: (K,) points, parents first.
         limbs: (E, 2) point pairs to draw.
         group: (K,) number of the look of each point; mirror points share one.
-        torso: four points around the trunk, or none.
+        torso: four points around the torso, or none.
     """
 
     parent: NDArray[np.int64]

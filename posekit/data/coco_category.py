@@ -8,7 +8,7 @@ from typing import Any
 
 from posekit.data.errors import DataError, plain, shown
 from posekit.data.json_values import decimal, is_number, is_text, kind, whole
-from posekit.data.namesake import namesake
+from posekit.data.known_skeletons import known_skeleton
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
 
 Entry = Mapping[str, Any]
@@ -73,7 +73,7 @@ def read_skeleton(file: Path, category: Entry) -> tuple[Skeleton, tuple[str, ...
             mirror=mirror,
             bones=bones,
             sigmas=_sigmas(category, points),
-            namesake=namesake(points),
+            known=known_skeleton(points),
             symmetry=category.get("symmetry"),
         )
     except ValueError as error:

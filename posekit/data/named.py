@@ -8,7 +8,7 @@ from pathlib import Path
 
 from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError
-from posekit.data.namesake import proposal
+from posekit.data.known_skeletons import proposal
 from posekit.data.readers import read
 from posekit.skeletons import SKELETONS
 

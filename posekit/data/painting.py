@@ -34,7 +34,7 @@ class Figures:
     behind: NDArray[np.bool_]
 
 
-def joint_radius(limb: Float | float) -> Float | float:
+def point_radius(limb: Float | float) -> Float | float:
     """Of the disc that marks a point, from the thickness of the limbs."""
     return 0.62 * limb
 
@@ -81,7 +81,7 @@ def covering(points: Float, figures: Figures, body: Articulation) -> tuple[NDArr
     a, b = body.limbs.T
     xy, thick = figures.xy, figures.limb[:, None, None]
     on_limb = nearest(points, xy[:, a], xy[:, b]) < thick / 2
-    on_disc = np.linalg.norm(points[:, :, None] - xy[:, None], axis=-1) < joint_radius(thick)
+    on_disc = np.linalg.norm(points[:, :, None] - xy[:, None], axis=-1) < point_radius(thick)
     if not body.torso:
         return on_limb, on_disc, np.zeros(points.shape[:2], bool)
     corners = xy[:, body.torso]
@@ -158,8 +158,8 @@ def _figure(
     low, high = (20, 90) if figures.behind[i] else (150, 250)
     cloth = rng.integers(low, high, (len(body.limbs) + 1, 3)).tolist()
     fixed = np.rint((figures.xy[i] - 0.5) * (1 << SHIFT)).astype(np.int32)
-    looks = joint_colours(body, rng)
-    thickness, radius = max(1, round(limb)), round(float(joint_radius(limb)) * (1 << SHIFT))
+    looks = point_colours(body, rng)
+    thickness, radius = max(1, round(limb)), round(float(point_radius(limb)) * (1 << SHIFT))
     if not len(body.limbs):
         # Points that hang on nothing, as in a face, lie on a plate.
         cv2.fillConvexPoly(image, cv2.convexHull(fixed), cloth[0], cv2.LINE_AA, SHIFT)
@@ -173,7 +173,7 @@ def _figure(
             cv2.fillConvexPoly(image, fixed[list(body.torso)], cloth[-1], cv2.LINE_AA, SHIFT)
 
 
-def joint_colours(body: Articulation, rng: np.random.Generator) -> list[list[int]]:
+def point_colours(body: Articulation, rng: np.random.Generator) -> list[list[int]]:
     """A bright colour for each point, about the same in every picture; mirror points share theirs."""
     groups = int(body.group.max()) + 1
     hue = (np.arange(groups) * 180.0 / groups + rng.uniform(-3, 3)) % 180

@@ -10,7 +10,7 @@ import yaml
 
 from posekit.data.errors import DataError, listed, plain, read_text, shown
 from posekit.data.json_values import decimal, is_number, is_text, kind, whole
-from posekit.data.namesake import namesake
+from posekit.data.known_skeletons import known_skeleton
 from posekit.data.yolo_images import split_images as split_images
 from posekit.geometry.sides import infer_mirror
 from posekit.geometry.skeleton import MIRROR_FIX, PAIRS_FIX, PARTNER_FIX, Skeleton, infer_skeleton
@@ -116,7 +116,7 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
             points,
             mirror=mirror,
             sigmas=_sigmas(file, content.get("kpt_oks_sigmas"), points),
-            namesake=namesake(points),
+            known=known_skeleton(points),
         )
     except ValueError as error:
         if isinstance(error, DataError):

@@ -6,7 +6,7 @@ Everything is in continuous pixels; nothing here touches the pixels themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from posekit.geometry.boxes import around
 from posekit.geometry.keypoints import Poses
 
 Float = NDArray[np.floating]
-Matrix = NDArray[np.float64]
+Matrix = NDArray[np.floating[Any]]
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
@@ -112,7 +112,8 @@ class Letterbox:
         if length <= view * (1 + 1e-9):
             return [(length - view) / 2]
         count = int(np.ceil((length - view) / (view * (1 - self.overlap)) - 1e-9)) + 1
-        return np.linspace(0.0, length - view, count).tolist()
+        starts: list[float] = np.linspace(0.0, length - view, count).tolist()
+        return starts
 
 
 def own_poses(poses: Poses, frames: Sequence[Matrix], number: int, size: Size) -> Poses:

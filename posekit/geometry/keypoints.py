@@ -197,7 +197,7 @@ class Poses:
         for field in fields(cls):
             arrays = [getattr(part, field.name) for part in some]
             joined[field.name] = None if any(a is None for a in arrays) else np.concatenate(arrays)
-        return cls(**joined)  # type: ignore[arg-type]
+        return cls(**joined)
 
     def transformed(self, matrix: Array) -> Poses:
         """The poses in another frame: points, boxes and spreads are moved, depths are in a unit of their own and stay.

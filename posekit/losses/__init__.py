@@ -8,7 +8,7 @@ from posekit.losses.combined import Combined
 from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
 from posekit.losses.equalized import Efl, Eqfl
-from posekit.losses.fcpose import JointMaps, Refine, Side
+from posekit.losses.fcpose import PointMaps, Refine, Side
 from posekit.losses.focal import Focal, Qfl
 from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf, Volume
 from posekit.losses.offsets import Offset
@@ -46,7 +46,7 @@ LOSSES = {
     "sigmoid_focal": SigmoidFocal,
     "giou": Giou,
     "bce": Bce,
-    "joint_maps": JointMaps,
+    "point_maps": PointMaps,
     "refine": Refine,
     "side": Side,
 }

@@ -39,7 +39,7 @@ def by_name(kinds: Sequence[str]) -> dict[str, AnyLoss]:
     return {kind: LOSSES[kind]() for kind in kinds}
 
 
-def speaking(codec: Any, losses: Mapping[str, AnyLoss]) -> Any:
+def match_activation(codec: Any, losses: Mapping[str, AnyLoss]) -> Any:
     """The codec as the losses want it: of logits, where they need those and its ``activation`` was none.
 
     Args:

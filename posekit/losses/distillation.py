@@ -20,7 +20,7 @@ LOGITS = frozenset({"x", "y", "z", "dfl_x", "dfl_y", "dfl_z"})
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Okdhp:
-    """Branches on one trunk that teach each other through their ensemble; the first is kept and costs what it did.
+    """Branches on one backbone that teach each other through their ensemble; the first is kept and costs what it did.
 
     Source: Li et al. 2021, arXiv:2108.02092. Differs: the ensemble does not learn from what it teaches (`detach`).
     """
@@ -40,7 +40,7 @@ class Okdhp:
     detach: bool = True
     "the ensemble does not move toward the branches; off as published"
     width: Annotated[int, Field(gt=0)] | None = 64
-    "channels inside the unit that weighs the branches; unset: as many as the trunk's finest map has, as published"
+    "channels inside the unit that weighs the branches; unset: as many as the backbone's finest map has, as published"
     kind: Suppress[Literal["okdhp"]] = "okdhp"
 
 
@@ -59,7 +59,7 @@ class Teacher:
     maps: float = Field(default=0.0, ge=0)
     "factor of the difference of raw maps; for a network with a codec of the same kind"
     features: float = Field(default=0.0, ge=0)
-    "factor of the difference of the trunks' maps, through a 1x1 convolution that is thrown away; for a network"
+    "factor of the difference of the backbones' maps, through a 1x1 convolution that is thrown away; for a network"
     form: Literal["mse", "kl"] = "mse"
     "maps of cells are compared cell by cell, or as distributions over their cells"
     temperature: float = Field(default=1.0, gt=0)
@@ -75,7 +75,7 @@ class Teacher:
     kind: Suppress[Literal["teacher"]] = "teacher"
 
 
-AnyLesson = Annotated[Okdhp | Teacher, Field(discriminator="kind")]
+AnyDistillation = Annotated[Okdhp | Teacher, Field(discriminator="kind")]
 
 
 def ramp(time: float, end: float) -> float:

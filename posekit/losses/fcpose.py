@@ -36,7 +36,7 @@ def per_instance(loss: Tensor, weight: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class JointMaps:
+class PointMaps:
     """Cross-entropy of each instance's maps, grown to finer cells, with the one cell that the point lies in.
 
     Source: Mao et al. 2021, section 3.4.
@@ -46,24 +46,24 @@ class JointMaps:
     "factor of this loss"
     grown: int = Field(default=4, ge=1)
     "how many times finer the cells are"
-    kind: Suppress[Literal["joint_maps"]] = "joint_maps"
+    kind: Suppress[Literal["point_maps"]] = "point_maps"
 
-    needs = frozenset({"joint_maps"})
+    needs = frozenset({"point_maps"})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
-        return JointMapsLoss(self.weight, self.grown)
+        return PointMapsLoss(self.weight, self.grown)
 
 
-class JointMapsLoss(nn.Module):
-    """See `JointMaps`."""
+class PointMapsLoss(nn.Module):
+    """See `PointMaps`."""
 
     def __init__(self, factor: float, grown: int) -> None:
         super().__init__()
         self.factor, self.grown = factor, grown
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
-        """``joint_maps``."""
+        """``point_maps``."""
         logits, place, _, weight = _of_instances(output, target)
         shape = logits.shape[:3]
         fine = F.interpolate(logits.flatten(0, 1), scale_factor=float(self.grown), mode="bilinear", align_corners=False)
@@ -73,7 +73,7 @@ class JointMapsLoss(nn.Module):
         flat = fine.flatten(2)
         there = flat.gather(2, number.flatten(0, 1)[..., None])[..., 0]
         loss = (flat.logsumexp(-1) - there).unflatten(0, shape[:2])
-        return {"joint_maps": self.factor * per_instance(known(loss, weight), weight)}
+        return {"point_maps": self.factor * per_instance(known(loss, weight), weight)}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -89,7 +89,7 @@ class Refine:
     "how soon a distance counts in full; the loss is divided by it"
     kind: Suppress[Literal["refine"]] = "refine"
 
-    needs = frozenset({"joint_maps", "refine"})
+    needs = frozenset({"point_maps", "refine"})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
         """The module; it has no parameters."""
@@ -116,14 +116,14 @@ class RefineLoss(nn.Module):
 
 def _of_instances(output: Maps, target: Target) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Logits (B, P, K, H, W), places (B, P, K, 2) and sides (B, P, K) in cells, and weights; 0 where nothing counts."""
-    weight = target.weight["joint_maps"]
-    truth = known(target.maps["joint_maps"], weight[..., None])
-    return known(output["joint_maps"], weight[..., None, None]), truth[..., :2], truth[..., 2], weight
+    weight = target.weight["point_maps"]
+    truth = known(target.maps["point_maps"], weight[..., None])
+    return known(output["point_maps"], weight[..., None, None]), truth[..., :2], truth[..., 2], weight
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Side:
-    """Squares of all cells of hills learnt beside, divided by the squares of the hills, or by 1 where there are few.
+    """Squares of all cells of gaussians learnt beside, divided by the squares of the gaussians, or by 1 where there are few.
 
     Source: Mao et al. 2021, its published code.
     """

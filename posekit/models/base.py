@@ -1,4 +1,4 @@
-"""What every network here is: a trunk, a neck, a head, and a description that builds them."""
+"""What every network here is: a backbone, a neck, a head, and a description that builds them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Architecture(Protocol):
 
 
 class Backbone(Protocol):
-    """A trunk's module: ``forward`` takes the normalised image and gives one map for each stride, finest first."""
+    """A backbone's module: ``forward`` takes the normalised image and gives one map for each stride, finest first."""
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]

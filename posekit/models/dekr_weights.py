@@ -18,18 +18,18 @@ State = Mapping[str, Tensor]
 Rules = Sequence[tuple[str, str]]
 
 _DEKR: Rules = (
-    (r"^transition_heatmap\.", "head.hills.0."),
-    (r"^head_heatmap\.0\.0\.", "head.hills.1."),
-    (r"^head_heatmap\.1\.", "head.hills.2."),
+    (r"^transition_heatmap\.", "head.gaussians.0."),
+    (r"^head_heatmap\.0\.0\.", "head.gaussians.1."),
+    (r"^head_heatmap\.1\.", "head.gaussians.2."),
     (r"^transition_offset\.", "head.entry."),
 )
 _FIRST: Rules = (
-    (r"^transition_cls\.", "head.hills_entry."),
-    (r"^transition_reg\.", "head.way_entry."),
-    (r"^final_layers\.0\.", "head.hills."),
-    (r"^final_layers\.1\.", "head.way."),
-    (r"^multi_level_layers_4x_heatmap\.(\d+)\.0\.", r"head.hills_blocks.\1."),
-    (r"^multi_level_layers_4x_regression\.0\.0\.", "head.way_block."),
+    (r"^transition_cls\.", "head.heatmap_entry."),
+    (r"^transition_reg\.", "head.offset_entry."),
+    (r"^final_layers\.0\.", "head.gaussians."),
+    (r"^final_layers\.1\.", "head.point_offsets."),
+    (r"^multi_level_layers_4x_heatmap\.(\d+)\.0\.", r"head.heatmap_blocks.\1."),
+    (r"^multi_level_layers_4x_regression\.0\.0\.", "head.offset_block."),
 )
 _SPATIAL: Rules = (("transform_matrix_conv", "transform"), ("stn_conv", "conv"), (r"\.bn", ".norm"))
 _OF_A_POINT = re.compile(r"(offset_feature_layers|offset_final_layer)\.(\d+)\.(.+)")
@@ -40,7 +40,7 @@ _GRID = "regular_matrix"
 def from_dekr(state: State) -> dict[str, Tensor]:
     """Weights in the layout of HRNet/DEKR as those of our network: HRNet, `Concat` and `DekrHead`.
 
-    The branches of the points become groups, and ways lead from the cell to the joint, there from the joint to the
+    The branches of the points become groups, and offsets lead from the cell to the point, there from the point to the
     cell.
 
     Args:
@@ -57,7 +57,7 @@ def from_dekr(state: State) -> dict[str, Tensor]:
         if found := _OF_A_POINT.fullmatch(name):
             layer, point, rest = found.groups()
             final = layer == "offset_final_layer"
-            ours = f"head.way.{rest}" if final else f"head.blocks.{rest}"
+            ours = f"head.point_offsets.{rest}" if final else f"head.blocks.{rest}"
             points.setdefault(ours, {})[int(point)] = -value if final else value
         else:
             named[_renamed(name, _DEKR)] = value
@@ -87,13 +87,13 @@ def from_dekr_first(state: State) -> dict[str, Tensor]:
         ours = _renamed(name, _FIRST)
         if "_block" in ours:
             ours = _renamed(ours, _SPATIAL)
-        # All but the middle's hill, which is last, leads the other way.
-        named[ours] = torch.cat((-value[:-1], value[-1:])) if ours.startswith("head.way.") else value
+        # All but the centre's gaussian, which is last, leads the other way.
+        named[ours] = torch.cat((-value[:-1], value[-1:])) if ours.startswith("head.point_offsets.") else value
     return named
 
 
 def _renamed(name: str, rules: Rules) -> str:
-    """The name under the rules that fit it; what none fits belongs to the trunk."""
+    """The name under the rules that fit it; what none fits belongs to the backbone."""
     ours = name
     for old, new in rules:
         ours = re.sub(old, new, ours)

@@ -42,7 +42,7 @@ class ProposalNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.normalize = _scaled()
-        self.trunk = nn.Sequential(*_conv(3, 10, 3), _pool(2), *_conv(10, 16, 3), *_conv(16, 32, 3))
+        self.backbone = nn.Sequential(*_conv(3, 10, 3), _pool(2), *_conv(10, 16, 3), *_conv(16, 32, 3))
         self.face = nn.Conv2d(32, 2, 1)
         self.box = nn.Conv2d(32, 4, 1)
 
@@ -56,7 +56,7 @@ class ProposalNet(nn.Module):
             ``face`` (B, 2, h, w) and ``box`` (B, 4, h, w), with h = ceil((H - 2) / 2) - 4. Cell (i, j) looks at the
             pixels from 2 i, 2 j on.
         """
-        seen = self.trunk(self.normalize(image))
+        seen = self.backbone(self.normalize(image))
         return {"face": self.face(seen), "box": self.box(seen)}
 
 
@@ -69,7 +69,7 @@ class RefinementNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.normalize = _scaled()
-        self.trunk = nn.Sequential(
+        self.backbone = nn.Sequential(
             *_conv(3, 28, 3),
             _pool(3),
             *_conv(28, 48, 3),
@@ -88,7 +88,7 @@ class RefinementNet(nn.Module):
         Args:
             image: (B, 3, 24, 24) RGB in 0..255.
         """
-        seen = self.trunk(self.normalize(image))
+        seen = self.backbone(self.normalize(image))
         return {"face": self.face(seen), "box": self.box(seen)}
 
 
@@ -101,7 +101,7 @@ class OutputNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.normalize = _scaled()
-        self.trunk = nn.Sequential(
+        self.backbone = nn.Sequential(
             *_conv(3, 32, 3),
             _pool(3),
             *_conv(32, 64, 3),
@@ -123,7 +123,7 @@ class OutputNet(nn.Module):
         Args:
             image: (B, 3, 48, 48) RGB in 0..255.
         """
-        seen = self.trunk(self.normalize(image))
+        seen = self.backbone(self.normalize(image))
         # The published head says all x, then all y.
         points = self.points(seen).unflatten(1, (2, 5)).transpose(1, 2)
         return {"face": self.face(seen), "box": self.box(seen), "points": points}

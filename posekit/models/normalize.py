@@ -1,4 +1,4 @@
-"""Pixels to the numbers that a trunk was trained on; inside the net, so that everyone feeds it the same."""
+"""Pixels to the numbers that a backbone was trained on; inside the net, so that everyone feeds it the same."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Aggregation(nn.Module):
 
 
 class Peers(nn.Module):
-    """The branches beside a network's own: further necks and heads on its trunk, and the unit that mixes all.
+    """The branches beside a network's own: further necks and heads on its backbone, and the unit that mixes all.
 
     The network itself is branch 0 and holds nothing of this, so it is saved and exported as if it had trained alone.
 
@@ -108,7 +108,7 @@ class Peers(nn.Module):
         """What the further branches say, and the ensemble of all.
 
         Args:
-            features: the trunk's maps; the first, the finest, tells the shares.
+            features: the backbone's maps; the first, the finest, tells the shares.
             own: raw maps of branch 0.
         """
         others = [head(neck(features)) for neck, head in zip(self.necks, self.heads, strict=True)]
@@ -123,7 +123,7 @@ class Peers(nn.Module):
         """A whole network of one branch, sharing its tensors; its state dict has the names of ``net``'s.
 
         Args:
-            net: branch 0, whose trunk all share.
+            net: branch 0, whose backbone all share.
             index: 0 is ``net`` itself.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A whole image, many instances: trunk, neck and head in a row; the neck may give maps of several strides."""
+"""A whole image, many instances: backbone, neck and head in a row; the neck may give maps of several strides."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.base import PoseNet, Shapes
-from posekit.models.heads.scenes.branches import Branches
-from posekit.models.heads.scenes.dekr import DekrHead
-from posekit.models.heads.scenes.dekr_first import DekrFirstHead
-from posekit.models.heads.scenes.directpose import DirectPoseHead
-from posekit.models.heads.scenes.fcos import FCOS
-from posekit.models.heads.scenes.fcpose import FCPoseHead
+from posekit.models.heads.one_stage.branches import Branches
+from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
+from posekit.models.heads.one_stage.directpose import DirectPoseHead
+from posekit.models.heads.one_stage.fcos import FCOS
+from posekit.models.heads.one_stage.fcpose import FCPoseHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp
@@ -27,8 +27,8 @@ from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
 from posekit.models.topdown import AnyBackbone, check_size, without_weights
 
-AnySceneNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN | Concat | MoveNetFPN, Field(discriminator="kind")]
-AnySceneHead = Annotated[
+AnyOneStageNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN | Concat | MoveNetFPN, Field(discriminator="kind")]
+AnyOneStageHead = Annotated[
     Branches | FCOS | DirectPoseHead | FCPoseHead | DekrHead | DekrFirstHead, Field(discriminator="kind")
 ]
 
@@ -39,16 +39,16 @@ class OneStage:
 
     Args:
         size: (height, width) of the image in pixels.
-        backbone: the trunk.
-        neck: from the trunk's maps to those that the head reads.
+        backbone: the backbone.
+        neck: from the backbone's maps to those that the head reads.
         head: from those to the codec's maps.
         stride: of the map that the head reads, where the neck gives one.
     """
 
     size: tyro.conf.Suppress[tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]] = (512, 512)
     backbone: AnyBackbone = ResNet(depth=18)
-    neck: AnySceneNeck = Deconv()
-    head: AnySceneHead = Branches()
+    neck: AnyOneStageNeck = Deconv()
+    head: AnyOneStageHead = Branches()
     stride: tyro.conf.Suppress[Annotated[int, Field(gt=0)]] = 4
     kind: Literal["onestage"] = "onestage"
 
@@ -57,10 +57,10 @@ class OneStage:
 
         Args:
             shapes: of the wanted maps by name, without the batch: (C, H, W).
-            weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
+            weights: False leaves the backbone's published weights out, for one who fills the whole network anyway.
 
         Raises:
-            ValueError: the size does not suit the trunk, or neck or head cannot give the maps.
+            ValueError: the size does not suit the backbone, or neck or head cannot give the maps.
         """
         config = self.backbone if weights else without_weights(self.backbone)
         backbone = config.build()
@@ -84,5 +84,5 @@ class Single(nn.Module):
         self.strides: tuple[int, ...] = (neck.stride,)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """The trunk's maps to a list of one."""
+        """The backbone's maps to a list of one."""
         return [self.neck(maps)]

@@ -1,4 +1,4 @@
-"""One crop, one instance: trunk, neck and head in a row, fitted to each other and to the maps that are wanted."""
+"""One crop, one instance: backbone, neck and head in a row, fitted to each other and to the maps that are wanted."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class TopDown:
 
     Args:
         size: (height, width) of the crop in pixels.
-        backbone: the trunk.
-        neck: from the trunk's maps to the one that the head reads.
+        backbone: the backbone.
+        neck: from the backbone's maps to the one that the head reads.
         head: from that map to the codec's maps.
-        stride: of the map that the head reads, where the codec's maps do not say it; unset: the trunk's last stride
+        stride: of the map that the head reads, where the codec's maps do not say it; unset: the backbone's last stride
             without a neck, its finest with one.
     """
 
@@ -75,10 +75,10 @@ class TopDown:
 
         Args:
             shapes: of the wanted maps by name, without the batch: (C, H, W) or (K, D).
-            weights: False leaves the trunk's published weights out, for one who fills the whole network anyway.
+            weights: False leaves the backbone's published weights out, for one who fills the whole network anyway.
 
         Raises:
-            ValueError: the size does not suit the trunk, the maps do not lie over the image, or neck or head cannot
+            ValueError: the size does not suit the backbone, the maps do not lie over the image, or neck or head cannot
                 give them.
         """
         config = self.backbone if weights else without_weights(self.backbone)
@@ -101,21 +101,21 @@ class TopDown:
 
 
 def check_size(size: tuple[int, int], backbone: Backbone, kind: str) -> None:
-    """Refuse an image that a trunk cannot take.
+    """Refuse an image that a backbone cannot take.
 
     Args:
         size: (height, width) in pixels.
-        backbone: the trunk's module; one whose ``size`` is set takes no other.
+        backbone: the backbone's module; one whose ``size`` is set takes no other.
         kind: its name, for the message.
 
     Raises:
-        ValueError: another size than the trunk's own, or no multiple of what it needs.
+        ValueError: another size than the backbone's own, or no multiple of what it needs.
     """
     height, width = size
     fixed, multiple = getattr(backbone, "size", None), backbone.multiple
     if fixed is not None and fixed != size:
         raise ValueError(
-            f"image is {height}x{width}; this {kind} trunk takes {fixed[0]}x{fixed[1]} alone: "
+            f"image is {height}x{width}; this {kind} backbone takes {fixed[0]}x{fixed[1]} alone: "
             f"set its size to ({height}, {width})"
         )
     if height % multiple or width % multiple:
@@ -136,6 +136,6 @@ def _stride_of(name: str, cells: tuple[int, ...], size: tuple[int, int]) -> int:
 
 
 def without_weights(backbone: AnyBackbone) -> AnyBackbone:
-    """The same trunk, drawn at random."""
+    """The same backbone, drawn at random."""
     bare = replace(backbone, weights=None)
     return replace(bare, pretrained=False) if isinstance(bare, Timm) else bare

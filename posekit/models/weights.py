@@ -1,4 +1,4 @@
-"""Published weights into our trunks: names must fit, and what does not fit is said."""
+"""Published weights into our backbones: names must fit, and what does not fit is said."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def _kind(state: Any) -> str:
 
 
 def load_weights(module: Module, path: str | None, ignored: Sequence[str] = ()) -> Module:
-    """Fill a trunk from a file and give it back; nothing happens where ``path`` is None.
+    """Fill a backbone from a file and give it back; nothing happens where ``path`` is None.
 
     Args:
-        module: the trunk.
+        module: the backbone.
         path: see `read_weights`.
-        ignored: beginnings of names that the file may hold and the trunk does not, such as a classifier's.
+        ignored: beginnings of names that the file may hold and the backbone does not, such as a classifier's.
 
     Raises:
         ValueError: names are missing or left over, or a shape differs.

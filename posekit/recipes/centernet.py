@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posekit.codecs.scenes.center_pose import CenterPose
+from posekit.codecs.one_stage.center_pose import CenterPose
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.focal import Focal
@@ -13,9 +13,9 @@ STRIDE = 4
 
 
 def centernet(skeleton: Skeleton, form: Form) -> Parts:
-    """Hills on middles and joints; the light form has separable convolutions behind its trunk.
+    """Gaussians on centres and points; the light form has separable convolutions behind its backbone.
 
-    Trained for short, it would not get as far as its ways are long: a unit of its maps is several cells.
+    Trained for short, it would not get as far as its offsets are long: a unit of its maps is several cells.
     """
     unit = 16.0 if form.tiny else None
     return Parts(
@@ -25,8 +25,8 @@ def centernet(skeleton: Skeleton, form: Form) -> Parts:
             "centre": Focal(of="centre"),
             "peaks": Focal(),
             "size": Offset(of="size", weight=0.1),
-            "step": Offset(of="step"),
-            "joints": Offset(of="joints"),
+            "centre_offset": Offset(of="centre_offset"),
+            "point_offsets": Offset(of="point_offsets"),
             "offset": Offset(),
         },
     )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from posekit.codecs.scenes.dekr import Dekr
-from posekit.codecs.scenes.dekr_first import DekrFirst
+from posekit.codecs.one_stage.dekr import Dekr
+from posekit.codecs.one_stage.dekr_first import DekrFirst
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss
 from posekit.losses.heatmaps import Mse
 from posekit.losses.offsets import Offset
 from posekit.models.backbones.hrnet import HRNet
-from posekit.models.heads.scenes.dekr import DekrHead
-from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
@@ -26,7 +26,7 @@ FILE = 640
 
 
 def dekr(skeleton: Skeleton, form: Form) -> Parts:
-    """Hills on middles and joints, and ways by adaptive blocks, a branch a joint.
+    """Gaussians on centres and points, and offsets by adaptive blocks, a branch a point.
 
     The published network is that with ``backbone="hrnet"``: its four maps are laid behind each other.
     """
@@ -38,9 +38,9 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
 
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
-    """Hills seen at three dilations, a regression that is shown them, and joints drawn to their hills."""
-    # Joints near each other keep their own hills on coarse maps, and short runs need ways that count as much as DEKR's.
-    near = {"joint_window": 3, "reach": 75.0 * _share(form) ** 0.5} if form.tiny else {}
+    """Gaussians seen at three dilations, a regression that is shown them, and points drawn to their gaussians."""
+    # Points near each other keep their own gaussians on coarse maps, and short runs need offsets that count as much as DEKR's.
+    near = {"peak_window": 3, "reach": 75.0 * _share(form) ** 0.5} if form.tiny else {}
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
     return Parts(
@@ -51,17 +51,17 @@ def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     )
 
 
-def _losses(ways: float) -> dict[str, AnyLoss]:
+def _losses(offsets: float) -> dict[str, AnyLoss]:
     return {
-        "hills": Mse(each_cell=True),
-        "ways": Offset(of="way", weight=ways, smooth=1 / 9, mean="counted"),
+        "gaussians": Mse(each_cell=True),
+        "point_offsets": Offset(of="point_offsets", weight=offsets, smooth=1 / 9, mean="counted"),
     }
 
 
 def _spreads(form: Form) -> dict[str, float]:
     """What the papers say of images of 512.
 
-    In the light form's, half as large, hills as wide would run into each other and middles take each other's cells.
+    In the light form's, half as large, gaussians as wide would run into each other and centres take each other's cells.
     The least area of the published code, 32x32 pixels, is that of COCO's files before they are scaled; the codec counts
     pixels of the image as the network sees it, into which a file of 640x640 fits.
     """
@@ -79,8 +79,8 @@ def _channels(form: Form) -> int:
 
 
 def _model(form: Form, head: DekrHead | DekrFirstHead) -> OneStage:
-    trunk = form.backbone
-    if isinstance(trunk, HRNet):
-        trunk = replace(trunk, multi_scale=True)
-    neck = Concat() if isinstance(trunk, HRNet) else Upsample()
-    return OneStage(size=form.size, backbone=trunk, neck=neck, head=head, stride=STRIDE)
+    backbone = form.backbone
+    if isinstance(backbone, HRNet):
+        backbone = replace(backbone, multi_scale=True)
+    neck = Concat() if isinstance(backbone, HRNet) else Upsample()
+    return OneStage(size=form.size, backbone=backbone, neck=neck, head=head, stride=STRIDE)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from posekit.codecs.scenes.directpose import DirectPose
+from posekit.codecs.one_stage.directpose import DirectPose
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.classes import Bce, SigmoidFocal
 from posekit.losses.offsets import Offset
-from posekit.models.heads.scenes.directpose import DirectPoseHead
+from posekit.models.heads.one_stage.directpose import DirectPoseHead
 from posekit.models.onestage import OneStage
 from posekit.recipes.fcos import pyramid, strides_of, suppressed
 from posekit.recipes.onestage import Form, Parts

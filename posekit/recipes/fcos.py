@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from posekit.codecs.scenes.fcos import Fcos
+from posekit.codecs.one_stage.fcos import Fcos
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss
 from posekit.losses.boxes import Giou
 from posekit.losses.classes import Bce, SigmoidFocal
 from posekit.losses.offsets import Offset
-from posekit.models.heads.scenes.fcos import FCOS
+from posekit.models.heads.one_stage.fcos import FCOS
 from posekit.models.necks.fpn import FPN
 from posekit.models.onestage import OneStage
 from posekit.postprocess.suppress import NMS
@@ -16,11 +16,11 @@ from posekit.recipes.onestage import Form, Parts
 
 FINEST = 8
 LAST = 32
-"""Stride of the trunk's last map."""
+"""Stride of the backbone's last map."""
 
 
 def fcos(skeleton: Skeleton, form: Form) -> Parts:
-    """Boxes and points told by the cells of a pyramid; the light form has a thinner one that ends with the trunk."""
+    """Boxes and points told by the cells of a pyramid; the light form has a thinner one that ends with the backbone."""
     neck = pyramid(form)
     return Parts(
         codec=Fcos(points=len(skeleton.points), size=form.size, strides=strides_of(neck)),
@@ -43,7 +43,7 @@ def pyramid(form: Form) -> FPN:
 
 
 def strides_of(neck: FPN) -> tuple[int, ...]:
-    """Of a pyramid over a trunk that ends at stride 32."""
+    """Of a pyramid over a backbone that ends at stride 32."""
     strides = [neck.finest]
     while strides[-1] < LAST << neck.extra:
         strides.append(2 * strides[-1])

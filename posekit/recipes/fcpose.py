@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from posekit.codecs.scenes.fcpose import FCPose
+from posekit.codecs.one_stage.fcpose import FCPose
 from posekit.geometry.skeleton import Skeleton
-from posekit.losses.fcpose import JointMaps, Refine, Side
-from posekit.models.heads.scenes.fcpose import FCPoseHead
+from posekit.losses.fcpose import PointMaps, Refine, Side
+from posekit.models.heads.one_stage.fcpose import FCPoseHead
 from posekit.models.onestage import OneStage
 from posekit.recipes.fcos import FINEST, detection_losses, pyramid, strides_of, suppressed
 from posekit.recipes.onestage import Form, Parts
@@ -14,7 +14,7 @@ from posekit.recipes.onestage import Form, Parts
 def fcpose(skeleton: Skeleton, form: Form) -> Parts:
     """Filters for each instance over features that all share.
 
-    The light form has thinner towers and fewer features, and leaves out the hills that are learnt beside: their fine
+    The light form has thinner towers and fewer features, and leaves out the gaussians that are learnt beside: their fine
     ones take a third of a light network's training step.
     """
     neck = pyramid(form)
@@ -24,7 +24,7 @@ def fcpose(skeleton: Skeleton, form: Form) -> Parts:
         codec=FCPose(points=len(skeleton.points), size=form.size, strides=strides_of(neck), sides=not form.tiny),
         model=OneStage(size=form.size, backbone=form.backbone, neck=neck, head=light if form.tiny else FCPoseHead()),
         losses=detection_losses()
-        | {"joint_maps": JointMaps(weight=2.5), "refine": Refine(weight=9.0)}
+        | {"point_maps": PointMaps(weight=2.5), "refine": Refine(weight=9.0)}
         | ({} if form.tiny else beside),
         nms=suppressed(),
     )

@@ -1,4 +1,4 @@
-"""One-stage recipes: whole images, and a system of the field in each."""
+"""One-stage recipes: full images, and a system of the field in each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from posekit.geometry.framing import Letterbox
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss
 from posekit.models.backbones.resnet import ResNet
-from posekit.models.heads.scenes.branches import Branches
+from posekit.models.heads.one_stage.branches import Branches
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
@@ -44,9 +44,9 @@ class Parts:
 
 
 System = Callable[[Skeleton, Form], Parts]
-"""A system of the field: the skeleton and the form (with the size and the trunk that were asked for) to its parts."""
+"""A system of the field: the skeleton and the form (with the size and the backbone that were asked for) to its parts."""
 
-PLAIN = Form((512, 512), ResNet(depth=50), Train(epochs=140, batch=16, lr=5e-4, schedule="step"))
+PLAIN = Form((512, 512), ResNet(depth=50), Train(epochs=140, batch=16, lr=5e-4, schedule="centre_offset"))
 TINY = Form((256, 256), ResNet(depth=18, width=0.5), Train(epochs=60, batch=8, lr=1e-3), tiny=True)
 
 
@@ -78,7 +78,7 @@ def onestage(
 
     Args:
         name: of the recipe.
-        form: size, trunk and options.
+        form: size, backbone and options.
         system: makes the parts.
         skeleton: of the user's points.
         size: (height, width) that images are fitted into, instead of the form's.

@@ -49,7 +49,7 @@ class Representation:
 
     @property
     def neck(self) -> bool:
-        """Whether the head reads a finer map than the trunk's last."""
+        """Whether the head reads a finer map than the backbone's last."""
         return isinstance(self.head, Maps) and self.stride is None
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
-from posekit.losses.any import by_name, speaking
+from posekit.losses.any import by_name, match_activation
 from posekit.models.backbones import BACKBONES
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.necks.deconv import Deconv
@@ -57,7 +57,7 @@ def _refuse_unknown(what: str, asked: Sequence[str], known: Iterable[str]) -> No
 
 
 def backbone_of(name: str | None) -> AnyBackbone | None:
-    """The trunk of that name, with its own defaults; its fields are set by ``--model.backbone...``."""
+    """The backbone of that name, with its own defaults; its fields are set by ``--model.backbone...``."""
     if name is None:
         return None
     kind, _, which = name.partition(":")
@@ -111,7 +111,7 @@ def topdown(
         return Recipe(
             name=name,
             skeleton=skeleton,
-            codec=speaking(made, named),
+            codec=match_activation(made, named),
             model=model,
             losses=named,
             train=form.train,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posekit.codecs.scenes.ttf_pose import TtfPose
+from posekit.codecs.one_stage.ttf_pose import TtfPose
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.boxes import Giou
@@ -14,9 +14,9 @@ STRIDE = 4
 
 
 def ttfnet(skeleton: Skeleton, form: Form) -> Parts:
-    """Dense samples around each middle.
+    """Dense samples around each centre.
 
-    Ways count as much as boxes, by their distance itself: its square, however near, would leave them a pixel off.
+    Offsets count as much as boxes, by their distance itself: its square, however near, would leave them a pixel off.
     """
     return Parts(
         codec=TtfPose(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE)),
@@ -24,6 +24,6 @@ def ttfnet(skeleton: Skeleton, form: Form) -> Parts:
         losses={
             "centre": Focal(of="centre"),
             "box": Giou(weight=5.0),
-            "joints": Offset(of="joints", weight=5.0),
+            "point_offsets": Offset(of="point_offsets", weight=5.0),
         },
     )

@@ -39,7 +39,7 @@ _ARMS = (
     ("right_elbow", "right_wrist"),
 )
 
-_TRUNK = (
+_BACKBONE = (
     ("left_hip", "right_hip"),
     ("left_shoulder", "left_hip"),
     ("right_shoulder", "right_hip"),
@@ -55,7 +55,7 @@ COCO17 = Skeleton(
     mirror=infer_mirror(_COCO),
     bones=(
         *_LEGS,
-        *_TRUNK,
+        *_BACKBONE,
         *_ARMS,
         ("left_eye", "right_eye"),
         ("nose", "left_eye"),
@@ -91,7 +91,7 @@ CROWDPOSE14 = Skeleton(
     mirror=infer_mirror(_CROWDPOSE),
     bones=(
         *_LEGS,
-        *_TRUNK,
+        *_BACKBONE,
         *_ARMS,
         ("head_top", "neck"),
         ("neck", "right_shoulder"),

@@ -25,11 +25,11 @@ from posekit.data.synthetic import Synthetic
 from posekit.engines.torch import read_out
 from posekit.models.compress.count import measure
 from posekit.recipe import Recipe, RecipeError, save
-from posekit.recipes.switches import SWITCHES, switched
+from posekit.recipes.techniques import TECHNIQUES, switched
 from posekit.studies.timing import interleaved, ratio, summary
 from posekit.training.loader import shown
 from posekit.training.task import Task
-from posekit.training.wrapped import wrapped
+from posekit.training.wrap import wrap_task
 from posekit.visualize.intervals import interval_chart
 
 BASELINE, TOGETHER = "baseline", "together"
@@ -86,12 +86,12 @@ def _label(word: str) -> str:
     return f"{name}-{Path(argument).stem}" if argument else name
 
 
-def runs(found: Mapping[str, Recipe], out: Path, seeds: Sequence[int], switch_seeds: Sequence[int]) -> list[Run]:
+def runs(found: Mapping[str, Recipe], out: Path, seeds: Sequence[int], technique_seeds: Sequence[int]) -> list[Run]:
     """Every training of a study: all seeds for the two ends, some for the rest."""
     return [
         Run(name, replace(recipe, name=f"{recipe.name}-{name}", seed=seed), out / f"{name}-seed{seed}")
         for name, recipe in found.items()
-        for seed in (seeds if name in (BASELINE, TOGETHER) else switch_seeds)
+        for seed in (seeds if name in (BASELINE, TOGETHER) else technique_seeds)
     ]
 
 
@@ -162,7 +162,7 @@ def _step(recipe: Recipe) -> Callable[[], None]:
     drawn = Synthetic(recipe.skeleton, count=TIMED, size=recipe.size).dataset()
     crops = shown(drawn, recipe)
     batch = collate([crops[recipe.train.epochs - 1, i] for i in range(TIMED)])
-    task = wrapped(Task(recipe, recipe.build(weights=False)), recipe, drawn, steps=TIMED).train()
+    task = wrap_task(Task(recipe, recipe.build(weights=False)), recipe, drawn, steps=TIMED).train()
 
     def call() -> None:
         task.zero_grad()
@@ -221,7 +221,7 @@ def table(result: Mapping[str, Any]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for name, row in result["variants"].items():
         spread = "" if row["spread"] is None or math.isnan(row["spread"]) else f" +- {row['spread']:.4f}"
-        known = SWITCHES.get(name.partition("-")[0])
+        known = TECHNIQUES.get(name.partition("-")[0])
         cells = (
             name,
             f"{row['mean']:.4f}{spread}",

@@ -49,7 +49,7 @@ class Row:
         source: papers, as the codec's docstring says.
         shapes: what the head gives for one image, by name.
         head: parameters and multiply-accumulates from the map that the head reads to the codec's maps.
-        neck: those from the trunk's maps to the head's.
+        neck: those from the backbone's maps to the head's.
         mean_error: mean distance in image pixels between points and what is decoded from their perfect maps.
         max_error: the largest of them.
         losses: that the recipe trains with.
@@ -135,18 +135,18 @@ def _costs(model: TopDown, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> d
     """See `network_costs`; representations with the same maps are counted once."""
     with torch.device("meta"):
         net = model.build(dict(shapes), weights=False)
-        net.backbone = _Trunk(net.backbone, model.size)  # type: ignore[arg-type]
+        net.backbone = _Backbone(net.backbone, model.size)  # type: ignore[arg-type]
     return measure(net, model.size)
 
 
-class _Trunk(nn.Module):
-    """A trunk's maps without their values: what neck and head cost does not depend on them."""
+class _Backbone(nn.Module):
+    """A backbone's maps without their values: what neck and head cost does not depend on them."""
 
-    def __init__(self, trunk: Backbone, size: Size) -> None:
+    def __init__(self, backbone: Backbone, size: Size) -> None:
         super().__init__()
         self.shapes = [
             (channels, *(side // stride for side in size))
-            for channels, stride in zip(trunk.channels, trunk.strides, strict=True)
+            for channels, stride in zip(backbone.channels, backbone.strides, strict=True)
         ]
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:

@@ -41,12 +41,14 @@ def engine_for(options: Train, device: str) -> Accelerator:
 def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
     """The optimiser; weight decay acts on matrices and kernels only, and a group's ``scale`` on its rate."""
     groups = _groups([p for p in task.parameters() if p.requires_grad], options)
-    if options.trunk != 1:
-        trunk = {id(p) for p in task.get_submodule("net.backbone").parameters()}
+    if options.backbone_lr_mult != 1:
+        backbone = {id(p) for p in task.get_submodule("net.backbone").parameters()}
         for group in list(groups):
-            own = [p for p in group["params"] if id(p) in trunk]
-            group["params"] = [p for p in group["params"] if id(p) not in trunk]
-            groups.append({**group, "params": own, "lr": options.lr * options.trunk, "scale": options.trunk})
+            own = [p for p in group["params"] if id(p) in backbone]
+            group["params"] = [p for p in group["params"] if id(p) not in backbone]
+            groups.append(
+                {**group, "params": own, "lr": options.lr * options.backbone_lr_mult, "scale": options.backbone_lr_mult}
+            )
     if options.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=options.lr, fused=True)
     if options.optimizer == "adam":

@@ -27,15 +27,15 @@ from posekit.recipe import Recipe
 from posekit.training import checkpoint
 from posekit.training.allocator import keep_freed_memory
 from posekit.training.averaging import averaged
+from posekit.training.display import Display
 from posekit.training.engine import TrainingError, engine_for, optimizer_for, set_rate
+from posekit.training.initial import initial_net
 from posekit.training.loader import shown, steps_per_epoch, training_loader
 from posekit.training.progress import Progress
 from posekit.training.schedule import rate
-from posekit.training.start import begun
 from posekit.training.stopping import Stop
 from posekit.training.task import Task
-from posekit.training.watch import Watch
-from posekit.training.wrapped import wrapped
+from posekit.training.wrap import wrap_task
 from posekit.zoo.weights import save_weights
 
 ZEROS = 20
@@ -92,8 +92,8 @@ class Loop:
         self.crops = shown(train, recipe, repeat, people)
         self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
         self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
-        plain = Task(recipe, begun(recipe, say))
-        task = wrapped(plain, recipe, train, self.options.epochs * self.per_epoch)
+        plain = Task(recipe, initial_net(recipe, say))
+        task = wrap_task(plain, recipe, train, self.options.epochs * self.per_epoch)
         if self.options.channels_last:
             _lay_channels_last(task.net)
         optimizer = optimizer_for(task, self.options)
@@ -104,7 +104,7 @@ class Loop:
         self.ema = averaged(self.net, self.options.ema) if self.options.ema else None
         if self.ema is not None:
             self.engine.register_for_checkpointing(self.ema)
-        self.watch = Watch(run, self.options, enabled=self.engine.is_main_process)
+        self.display = Display(run, self.options, enabled=self.engine.is_main_process)
         self.best: Measured | None = None
         self.zeros = 0
 
@@ -122,7 +122,7 @@ class Loop:
         steps = self.options.epochs * self.per_epoch
         if self.options.keep_memory and self.engine.device.type == "cpu":
             keep_freed_memory()
-        with _without_denormals(), Stop() as self.stop, self.watch.following(steps, self.progress):
+        with _without_denormals(), Stop() as self.stop, self.display.following(steps, self.progress):
             while self.progress.epoch < self.options.epochs and not self.progress.stopped:
                 self._epoch()
         self.engine.wait_for_everyone()
@@ -184,13 +184,13 @@ class Loop:
         if update:
             self._update()
         progress.add(dict(zip(terms, values, strict=True)), self._images())
-        self.watch.stepped(progress, values)
+        self.display.stepped(progress, values)
 
     def _advance(self) -> None:
         """What changes with the run besides weights, in the network and in its average."""
         done = (self.progress.epoch * self.per_epoch + self.progress.step) / (self.options.epochs * self.per_epoch)
         for net in (self.net, *([] if self.ema is None else [self.ema.module])):
-            self.recipe.kit.advance(net, done)
+            self.recipe.override.advance(net, done)
         self.recipe.prune.advance(self.net, done)
         self.recipe.quantise.advance(self.net, done)
 
@@ -256,7 +256,7 @@ class Loop:
         progress.close_epoch(row)
         if self.engine.is_main_process:
             progress.write_csv(self.run / "metrics.csv")
-            self.watch.epoch_closed(row)
+            self.display.epoch_closed(row)
 
     def _mean_terms(self) -> dict[str, float]:
         means = self.progress.mean()

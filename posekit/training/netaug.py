@@ -1,4 +1,4 @@
-"""A task whose trunk also learns as a part of wider ones; see `posekit.models.rewrite.netaug.NetAug`."""
+"""A task whose backbone also learns as a part of wider ones; see `posekit.models.rewrite.netaug.NetAug`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from posekit.recipe import RecipeError
 
 
 class NetAugTask(nn.Module):
-    """A task, and what makes its network's trunk wider.
+    """A task, and what makes its network's backbone wider.
 
     Args:
-        task: has the ``net`` whose trunk is in the middle of the wider ones.
-        supernet: of that trunk.
+        task: has the ``net`` whose backbone is in the middle of the wider ones.
+        supernet: of that backbone.
         steps: batches of the whole run; ``None``: unknown, and maps between blocks may be wider to its end.
     """
 
@@ -39,7 +39,7 @@ class NetAugTask(nn.Module):
         return cast(PoseNet, self.task.net)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The task's own terms; in training all of them once more, as ``augmented...``, with a wider trunk.
+        """The task's own terms; in training all of them once more, as ``augmented...``, with a wider backbone.
 
         Widths are drawn from torch's generator, after everything that the task itself draws. The wider pass leaves all
         buffers of network and losses as they were.
@@ -47,10 +47,10 @@ class NetAugTask(nn.Module):
         terms: dict[str, Tensor] = self.task(batch)
         if not self.training:
             return terms
-        trunk, widths = self.net.backbone, self.supernet.draw(self._between())
+        backbone, widths = self.net.backbone, self.supernet.draw(self._between())
         self.taken += 1
-        with lent_buffers(self.task), self.supernet.shaping(trunk, widths):
-            tensors = self.supernet.tensors(trunk, widths)
+        with lent_buffers(self.task), self.supernet.shaping(backbone, widths):
+            tensors = self.supernet.tensors(backbone, widths)
             tensors = {f"{self._place}.{name}": value for name, value in tensors.items()}
             wider: dict[str, Tensor] = functional_call(self.task, tensors, (batch,))
         return terms | {f"augmented.{name}": self.supernet.config.alpha * value for name, value in wider.items()}
@@ -61,7 +61,7 @@ class NetAugTask(nn.Module):
 
 
 def wrap(task: nn.Module, config: NetAug, steps: int | None = None) -> nn.Module:
-    """The task with wider networks around its trunk.
+    """The task with wider networks around its backbone.
 
     Args:
         task: of a recipe, also one with a lesson; its network's weights are drawn or loaded, its frozen parts frozen.
@@ -69,12 +69,12 @@ def wrap(task: nn.Module, config: NetAug, steps: int | None = None) -> nn.Module
         steps: batches that the run will take; see `NetAugTask`.
 
     Raises:
-        RecipeError: the network has no trunk that can be made wider.
+        RecipeError: the network has no backbone that can be made wider.
     """
     if config.off:
         return task
     if not isinstance(task.net, PoseNet):
-        raise RecipeError(f"netaug makes trunks wider, and the network is a {type(task.net).__name__} without one")
+        raise RecipeError(f"netaug makes backbones wider, and the network is a {type(task.net).__name__} without one")
     try:
         supernet = Supernet(task.net.backbone, config)
     except ValueError as error:

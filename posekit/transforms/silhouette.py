@@ -1,6 +1,6 @@
-"""The outline of a figure, guessed from its points: thick limbs, a filled trunk, a round head.
+"""The outline of a figure, guessed from its points: thick limbs, a filled torso, a round head.
 
-For data without masks. Where the names tell no trunk, the hull of all points takes its place.
+For data without masks. Where the names tell no torso, the hull of all points takes its place.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ THIN = 0.7
 """How thick an arm is beside that, and all that is no limb of a body."""
 
 HEAD = 0.27
-"""Half the height of a head, in lengths of the trunk."""
+"""Half the height of a head, in lengths of the torso."""
 
 BEYOND = 0.35
 """How far a hand or a foot reaches beyond the last point, in lengths of the last bone."""
 
 ENOUGH = 3
-"""Labelled points of the trunk, or of all where no trunk is known, that an outline needs."""
+"""Labelled points of the torso, or of all where no torso is known, that an outline needs."""
 
 _FACE = frozenset({"nose", "eye", "eyes", "ear", "ears", "face", "mouth", "chin"})
 _TOP = frozenset({"top", "crown"})
@@ -62,10 +62,10 @@ def _named(points: tuple[str, ...], words: frozenset[str]) -> NDArray[np.bool_]:
     return np.array([not words.isdisjoint(re.split(r"[^a-z]+", name.lower())) for name in points])
 
 
-def trunk_points(skeleton: Skeleton) -> NDArray[np.bool_]:
+def torso_points(skeleton: Skeleton) -> NDArray[np.bool_]:
     """(K,) bool: shoulders and hips; all points where the names tell fewer than three."""
-    trunk = _named(skeleton.points, _SHOULDER | _HIP)
-    return trunk if trunk.sum() >= ENOUGH else np.ones(len(trunk), bool)
+    torso = _named(skeleton.points, _SHOULDER | _HIP)
+    return torso if torso.sum() >= ENOUGH else np.ones(len(torso), bool)
 
 
 def head_points(skeleton: Skeleton) -> NDArray[np.bool_]:
@@ -92,7 +92,7 @@ def find_head(xy: Float, labelled: NDArray[np.bool_], skeleton: Skeleton) -> Hea
         return None
     neck, seat = xy[shoulders].mean(0), xy[hips].mean(0)
     up = neck - seat
-    # A trunk seen from above looks short; the shoulders tell its length then.
+    # A torso seen from above looks short; the shoulders tell its length then.
     wide = float(np.ptp(xy[shoulders], axis=0).max()) if shoulders.sum() > 1 else 0.0
     length = max(float(np.hypot(*up)), 1.2 * wide, 1e-6)
     face, top = (labelled & _named(skeleton.points, words) for words in (_FACE, _TOP))
@@ -120,14 +120,14 @@ def silhouette(xy: Float, labelled: NDArray[np.bool_], skeleton: Skeleton, size:
     Args:
         xy: (K, 2) pixels of the picture; outside it as well.
         labelled: (K,) bool; other points are left out.
-        skeleton: its bones become limbs, its shoulders and hips a trunk.
+        skeleton: its bones become limbs, its shoulders and hips a torso.
         size: (height, width) of the picture.
 
     Returns:
         (height, width) float32 in [0, 1], soft at the edge; ``None`` where too little is labelled to tell.
     """
-    trunk = trunk_points(skeleton) & labelled
-    if int(trunk.sum()) < ENOUGH or np.abs(xy[labelled]).max() > _FAR:
+    torso = torso_points(skeleton) & labelled
+    if int(torso.sum()) < ENOUGH or np.abs(xy[labelled]).max() > _FAR:
         return None
     radius = _half_width(xy, labelled, skeleton)
     if radius <= 0:
@@ -143,7 +143,7 @@ def silhouette(xy: Float, labelled: NDArray[np.bool_], skeleton: Skeleton, size:
             _line(mask, xy[end], xy[end] + BEYOND * (xy[end] - xy[before]), thick[end])
     for at, width in zip(xy[labelled], thick[labelled], strict=True):
         _line(mask, at, at, width)
-    hull = np.asarray(cv2.convexHull(xy[trunk].astype(np.float32))[:, 0], np.float32)
+    hull = np.asarray(cv2.convexHull(xy[torso].astype(np.float32))[:, 0], np.float32)
     cv2.fillConvexPoly(mask, _fixed(hull), 255, cv2.LINE_8, _SHIFT)
     for a, b in zip(hull, np.roll(hull, 1, axis=0), strict=True):
         _line(mask, a, b, radius)
@@ -151,7 +151,7 @@ def silhouette(xy: Float, labelled: NDArray[np.bool_], skeleton: Skeleton, size:
     if head is not None:
         centre = np.array(head.centre)
         _line(mask, centre, centre, head.radius)
-        _line(mask, centre, xy[trunk & _named(skeleton.points, _SHOULDER)].mean(0), 0.6 * head.radius)
+        _line(mask, centre, xy[torso & _named(skeleton.points, _SHOULDER)].mean(0), 0.6 * head.radius)
     soft = cv2.GaussianBlur(mask, (0, 0), min(max(0.15 * radius, 0.6), 2.0))
     return np.multiply(soft, 1 / 255, dtype=np.float32)
 

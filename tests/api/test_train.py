@@ -68,7 +68,7 @@ def test_a_start_that_fails_leaves_no_folder(tmp_path, small, monkeypatch):
     words = ["train", "topdown-regression-tiny", "--data.train", str(file), "--out", str(tmp_path / "run")]
     assert main([*words, "--train.freeze", "nothing", "--device", "cpu"]) == 1
     assert not (tmp_path / "run").exists()
-    assert main([*words, "--init" if False else "--start", str(tmp_path / "no-run"), "--device", "cpu"]) == 1
+    assert main([*words, "--init", str(tmp_path / "no-run"), "--device", "cpu"]) == 1
     assert not (tmp_path / "run").exists()
     # A folder that was there stays, with what was in it.
     (tmp_path / "run").mkdir()

@@ -30,7 +30,7 @@ def test_a_model_is_made_smaller_and_trained_further(tmp_path, capsys):
     before, small = saved(tmp_path / "before"), tmp_path / "small"
     assert main(["prune", str(before), "--macs", "0.6", "--out", str(small)]) == 0
     out = capsys.readouterr().out
-    assert f"posekit train {small / 'recipe.json'} --start {small}" in out
+    assert f"posekit train {small / 'recipe.json'} --init {small}" in out
     whole, made = load_weights(before), load_weights(small)
     assert count_macs(made.net, (64, 64)) <= 0.6 * count_macs(whole.net, (64, 64))
     assert f"{count_macs(made.net, (64, 64)):,}" in out
@@ -42,7 +42,7 @@ def test_a_model_is_made_smaller_and_trained_further(tmp_path, capsys):
     assert json.loads((small / "recipe.json").read_text())["thinned"]["backbone.conv1"][1] == 3
 
     file, run = labelled_files(tmp_path / "data", count=12), tmp_path / "run"
-    words = ["train", str(small / "recipe.json"), "--start", str(small), "--data.train", str(file), "--out", str(run)]
+    words = ["train", str(small / "recipe.json"), "--init", str(small), "--data.train", str(file), "--out", str(run)]
     assert main([*words, "--train.epochs", "1", "--train.batch", "4", "--device", "cpu"]) == 0
     count = len(made.net.state_dict())
     assert f"starts with {count} of {count} tensors from {small}" in capsys.readouterr().out
@@ -67,9 +67,9 @@ def test_what_cannot_be_pruned_is_answered_in_one_line(tmp_path, capsys):
     assert not (tmp_path / "small").exists()
 
 
-def test_a_trunk_that_cannot_be_followed_is_refused(tmp_path):
+def test_a_backbone_that_cannot_be_followed_is_refused(tmp_path):
     pytest.importorskip("torch_pruning", reason="torch-pruning is not installed: pip install 'posekit[prune]'")
-    with pytest.raises(ValueError, match="take another trunk"):
+    with pytest.raises(ValueError, match="take another backbone"):
         thinned(saved(tmp_path / "shuffle", ShuffleNetV2(0.5)), 0.5)
 
 

@@ -13,10 +13,10 @@ from posekit.codecs import dark, smoothing
 from posekit.codecs.cells import in_bands, mirrored, mirrored_pairs
 from posekit.codecs.dark import refine_dark
 from posekit.codecs.ellipse import Ellipse
+from posekit.codecs.one_stage.instances import max_gaussians, written
+from posekit.codecs.one_stage.levels import of_assigned
 from posekit.codecs.openpose import CUT, OpenPose
 from posekit.codecs.ranking import peak
-from posekit.codecs.scenes.crowd import highest_hills, written
-from posekit.codecs.scenes.levels import of_owner
 from posekit.codecs.smoothing import blurred, window
 from posekit.codecs.udp import UdpCombined, disc_left
 from posekit.codecs.volume import Heatmap3d, Integral3d
@@ -213,7 +213,7 @@ def test_the_highest_of_many(band):
     rows, columns = (torch.rand(B, N, K, size, generator=draw) for size in (16, 12))
     drawn = torch.rand(B, N, K, generator=draw) > 0.4
     plain = (rows[..., None] * columns[..., None, :] * drawn[..., None, None]).amax(1)
-    assert torch.equal(highest_hills(rows, columns, drawn), plain)
+    assert torch.equal(max_gaussians(rows, columns, drawn), plain)
 
 
 def test_the_last_of_those_in_a_cell_is_written():
@@ -235,7 +235,7 @@ def test_the_last_of_those_in_a_cell_is_written():
 def test_each_cell_has_its_owners_numbers():
     draw = torch.Generator().manual_seed(0)
     values, owner = torch.rand(B, N, 4, generator=draw), torch.randint(0, N + 1, (B, 7), generator=draw)
-    made = of_owner(values, owner)
+    made = of_assigned(values, owner)
     for b in range(B):
         for place, n in enumerate(owner[b].tolist()):
             assert torch.equal(made[b, place], values[b, min(n, N - 1)])

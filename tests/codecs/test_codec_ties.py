@@ -12,15 +12,15 @@ from torch import nn
 
 from posekit.codecs.base import PerInstance
 from posekit.codecs.cells import LOWEST
+from posekit.codecs.one_stage.center_pose import CenterPose
+from posekit.codecs.one_stage.dekr import Dekr
+from posekit.codecs.one_stage.dekr_first import DekrFirst
+from posekit.codecs.one_stage.directpose import DirectPose
+from posekit.codecs.one_stage.fcos import Fcos
+from posekit.codecs.one_stage.fcpose import FCPose
+from posekit.codecs.one_stage.instances import local_maxima
+from posekit.codecs.one_stage.ttf_pose import TtfPose
 from posekit.codecs.ranking import first_highest, highest_around, peak, top
-from posekit.codecs.scenes.center_pose import CenterPose
-from posekit.codecs.scenes.crowd import summits
-from posekit.codecs.scenes.dekr import Dekr
-from posekit.codecs.scenes.dekr_first import DekrFirst
-from posekit.codecs.scenes.directpose import DirectPose
-from posekit.codecs.scenes.fcos import Fcos
-from posekit.codecs.scenes.fcpose import FCPose
-from posekit.codecs.scenes.ttf_pose import TtfPose
 from posekit.geometry.grid import Grid
 
 SIZE, GRID, STRIDES, MOST = (64, 96), Grid.of((64, 96), 4), (8, 16), 12
@@ -114,10 +114,10 @@ def test_the_highest_around_is_that_of_the_square(window, shape):
 def test_what_fills_up_are_the_first_cells(tmp_path):
     maps = torch.zeros(1, 1, 4, 5)
     maps[0, 0, 2, 3], maps[0, 0, 0, 1] = 1.0, 1.0
-    for got in everywhere(partial(summits, count=5), (maps,), tmp_path):
+    for got in everywhere(partial(local_maxima, count=5), (maps,), tmp_path):
         assert got[0][0, 0].tolist() == [1, 1, 0, 0, 0]
         assert got[1][0, 0].tolist() == [[1, 0], [3, 2], [0, 0], [2, 0], [3, 0]]
-    value, cell = summits(maps - 5, 3, floor=LOWEST)
+    value, cell = local_maxima(maps - 5, 3, floor=LOWEST)
     assert (value[0, 0].tolist(), cell[0, 0].tolist()) == ([-4, -4, -5], [[1, 0], [3, 2], [3, 0]])
 
 
@@ -154,7 +154,7 @@ def test_equal_instances_of_a_full_image_have_one_order(kind, levels, tmp_path):
     maps = {name: steps(BATCH, *shape, levels=levels, seed=n) for n, (name, shape) in enumerate(codec.shapes.items())}
     if isinstance(codec, PerInstance):
         maps["cell"] = codec.select(maps)
-        maps["joint_maps"] = steps(BATCH, MOST, K, *codec.shapes["refine"][1:], levels=levels)
+        maps["point_maps"] = steps(BATCH, MOST, K, *codec.shapes["refine"][1:], levels=levels)
 
     def decode(*values):
         poses = codec.decode(dict(zip(maps, values, strict=True)))

@@ -82,13 +82,13 @@ class OneEach(StandIn):
     """A map of each point of the only instance, ways from all cells, and hills beside."""
 
     kind = "one each"
-    gives = frozenset({"joint_maps", "refine", "side_8"})
+    gives = frozenset({"point_maps", "refine", "side_8"})
 
     @property
     def shapes(self):
         shape = (ROWS, COLUMNS)
         return {
-            "joint_maps": (1, self.points, *shape),
+            "point_maps": (1, self.points, *shape),
             "refine": (2 * self.points, *shape),
             "side_8": (self.points, *shape),
         }
@@ -96,8 +96,8 @@ class OneEach(StandIn):
     def draw(self, xy, weight):
         place = (xy / STRIDE - 0.5)[:, None]
         hills = torch.exp(-offsets(xy).square().sum(2))
-        maps = {"joint_maps": torch.cat((place, torch.full_like(place[..., :1], 3.0)), -1), "side_8": hills}
-        return maps, {"joint_maps": weight[:, None], "side_8": weight[..., None, None]}
+        maps = {"point_maps": torch.cat((place, torch.full_like(place[..., :1], 3.0)), -1), "side_8": hills}
+        return maps, {"point_maps": weight[:, None], "side_8": weight[..., None, None]}
 
     def best(self, name, truth):
         """The map that a target wants: highest in the cell of each point, and ways that end there."""

@@ -31,7 +31,7 @@ from posekit.losses.combined import Combined
 from posekit.losses.depth import Depth
 from posekit.losses.divergence import Dfl, Divergence, DsntLoss, SimccKl
 from posekit.losses.equalized import Efl, Eqfl
-from posekit.losses.fcpose import JointMaps, Refine, Side
+from posekit.losses.fcpose import PointMaps, Refine, Side
 from posekit.losses.focal import Focal, Qfl
 from posekit.losses.heatmaps import Coarse, Mse, Ohkm, Paf, Volume
 from posekit.losses.offsets import Offset
@@ -116,8 +116,8 @@ CASES = {
     "sigmoid_focal averaged": (SigmoidFocal(average=0.9, weight=4.0), "dense"),
     "giou": (Giou(weight=2.0), "dense"),
     "bce": (Bce(), "dense"),
-    "joint_maps": (JointMaps(), "one each"),
-    "joint_maps as they are": (JointMaps(weight=2.5, grown=1), "one each"),
+    "point_maps": (PointMaps(), "one each"),
+    "point_maps as they are": (PointMaps(weight=2.5, grown=1), "one each"),
     "refine": (Refine(weight=9.0), "one each"),
     "side": (Side(), "one each"),
 }
@@ -156,7 +156,7 @@ def raw(codec, seed=7):
 
 def of_point(name, value, k):
     """What a named tensor holds of a point of the first image."""
-    if name in ("xy", "joint_maps"):
+    if name in ("xy", "point_maps"):
         return value[0, :, k]
     several = CHANNELS.get(name, 1)
     return value[0, several * k : several * (k + 1)]
@@ -165,7 +165,7 @@ def of_point(name, value, k):
 def turned(values, order):
     """Named tensors with their points in another order."""
     channels = {n: [CHANNELS.get(n, 1) * k + i for k in order for i in range(CHANNELS.get(n, 1))] for n in values}
-    return {n: v[:, :, order] if n in ("xy", "joint_maps") else v[:, channels[n]] for n, v in values.items()}
+    return {n: v[:, :, order] if n in ("xy", "point_maps") else v[:, channels[n]] for n, v in values.items()}
 
 
 def total(module, codec, maps, target):
@@ -177,7 +177,7 @@ def test_the_table_of_losses():
         *("mse", "ohkm", "l1", "smooth_l1", "wing", "dsnt", "rle", "simcc"),
         *("adaptive_wing", "qfl", "eqfl", "focal", "efl", "l2", "soft_wing", "oks", "bone"),
         *("divergence", "dfl", "combined", "offset", "coarse", "paf", "volume", "depth", "rle3d"),
-        *("sigmoid_focal", "giou", "bce", "joint_maps", "refine", "side"),
+        *("sigmoid_focal", "giou", "bce", "point_maps", "refine", "side"),
     ]
     assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
     for name, kind in LOSSES.items():
@@ -204,7 +204,7 @@ def test_which_loss_fits_which_codec():
         "deep integral": [*POINTS, *MORE_POINTS, "depth"],
         "fields": ["paf"],
         "dense": ["sigmoid_focal", "giou", "bce"],
-        "one each": ["joint_maps", "refine", "side"],
+        "one each": ["point_maps", "refine", "side"],
     }
 
 
@@ -285,10 +285,10 @@ def test_the_target_is_the_best_answer(case, seed):
     generator = torch.Generator().manual_seed(seed)
     best, moved = {}, {}
     for name in sorted(CASES[case][0].needs):
-        if name in ("joint_maps", "refine"):
-            best[name] = codec.best(name, target.maps["joint_maps"])
+        if name in ("point_maps", "refine"):
+            best[name] = codec.best(name, target.maps["point_maps"])
             noise = torch.randn(best[name].shape, generator=generator, dtype=torch.float64)
-            moved[name] = best[name] + (50 * noise if name == "joint_maps" else noise)
+            moved[name] = best[name] + (50 * noise if name == "point_maps" else noise)
             continue
         if name not in target.maps:  # no truth: the spreads
             best[name] = moved[name] = torch.zeros(B, *codec.shapes[name], dtype=torch.float64)
@@ -311,7 +311,7 @@ def test_the_target_is_the_best_answer(case, seed):
     at_best, elsewhere = (sum(module(output, target).values()).item() for output in (best, moved))
     assert at_best < elsewhere
     # A density may exceed 1; a cut Gaussian sums to less than 1; two bins have an entropy; grown cells share theirs.
-    if codec.kind not in ("rle", "simcc", "dfl") and case != "joint_maps":
+    if codec.kind not in ("rle", "simcc", "dfl") and case != "point_maps":
         assert at_best == pytest.approx(0, abs=1e-9)
 
 

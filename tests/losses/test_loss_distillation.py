@@ -9,7 +9,7 @@ from sizes import B, H, K, W
 
 from posekit.codecs.base import Target
 from posekit.losses.distillation import (
-    AnyLesson,
+    AnyDistillation,
     Okdhp,
     Teacher,
     cells_kl,
@@ -102,7 +102,7 @@ def test_the_published_losses_by_hand():
         torch.randn(B, K, H, W),
         torch.rand(B, K, H, W),
     )
-    found = okdhp_terms(outputs, ensemble, target, torch.ones(B, K), Okdhp(ensemble=1.5, lesson=2.0), grown=0.25)
+    found = okdhp_terms(outputs, ensemble, target, torch.ones(B, K), Okdhp(ensemble=1.5, distill=2.0), grown=0.25)
     squares = sum(0.5 * (x - target).square().mean() for x in outputs)
     torch.testing.assert_close(found["labels"], squares)
     torch.testing.assert_close(found["ensemble"], 1.5 * 0.5 * (ensemble - target).square().mean())
@@ -185,7 +185,7 @@ def test_what_counts_of_raw_maps_is_what_the_target_knows():
 
 @pytest.mark.parametrize("lesson", [Okdhp(branches=2, form="mse"), Teacher(source="runs/big", maps=2.0)])
 def test_a_lesson_survives_json(lesson):
-    adapter = TypeAdapter(AnyLesson)
+    adapter = TypeAdapter(AnyDistillation)
     assert adapter.validate_json(adapter.dump_json(lesson)) == lesson
     with pytest.raises(ValueError, match="factor"):
         adapter.validate_python({"kind": lesson.kind, "factor": 2})

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from posekit.codecs.base import Target
-from posekit.losses.fcpose import JointMaps, Refine, Side, per_instance, reach_of
+from posekit.losses.fcpose import PointMaps, Refine, Side, per_instance, reach_of
 
 B, P, K, H, W = 2, 3, 4, 3, 5
 
 
 def target(truth, weight, **more):
     xy = torch.zeros(B, 1, K, 2)
-    maps = {"joint_maps": truth, "xy": xy} | {name: pair[0] for name, pair in more.items()}
-    return Target(maps, {"joint_maps": weight, "xy": xy[..., :1]} | {name: pair[1] for name, pair in more.items()})
+    maps = {"point_maps": truth, "xy": xy} | {name: pair[0] for name, pair in more.items()}
+    return Target(maps, {"point_maps": weight, "xy": xy[..., :1]} | {name: pair[1] for name, pair in more.items()})
 
 
 def some():
@@ -42,7 +42,7 @@ def test_instances_weigh_by_their_own_weight_and_points_by_how_many_there_might_
 @pytest.mark.parametrize("grown", [1, 2, 4])
 def test_cross_entropy_of_grown_maps(grown):
     truth, weight, logits = some()
-    value = JointMaps(weight=2.5, grown=grown).build(None)({"joint_maps": logits}, target(truth, weight))
+    value = PointMaps(weight=2.5, grown=grown).build(None)({"point_maps": logits}, target(truth, weight))
     fine = torch.nn.functional.interpolate(logits.flatten(0, 1), scale_factor=grown, mode="bilinear")
     fine = fine.unflatten(0, (B, P)) if grown > 1 else logits
     total, share = 0.0, 0.0
@@ -53,13 +53,13 @@ def test_cross_entropy_of_grown_maps(grown):
                 column, row = (math.floor((v + 0.5) * grown) for v in truth[b, p, k, :2].tolist())
                 spread = fine[b, p, k].flatten().log_softmax(0).reshape(grown * H, grown * W)
                 total -= weight[b, p, k].item() * spread[row, column].item() / K
-    assert value["joint_maps"].item() == pytest.approx(2.5 * total / share, rel=1e-5)
+    assert value["point_maps"].item() == pytest.approx(2.5 * total / share, rel=1e-5)
 
 
 def test_ways_of_likely_cells():
     truth, weight, logits = some()
     said = torch.randn(B, 2 * K, H, W)
-    value = Refine(weight=9.0).build(None)({"joint_maps": logits, "refine": said}, target(truth, weight))["refine"]
+    value = Refine(weight=9.0).build(None)({"point_maps": logits, "refine": said}, target(truth, weight))["refine"]
     total, share = 0.0, 0.0
     for b in range(B):
         for p in range(P):

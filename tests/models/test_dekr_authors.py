@@ -11,8 +11,8 @@ import torch
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.compress.count import count_parameters
 from posekit.models.dekr_weights import from_dekr, from_dekr_first
-from posekit.models.heads.scenes.dekr import DekrHead
-from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
 from posekit.models.onestage import OneStage
 from posekit.models.weights import fill
@@ -34,7 +34,7 @@ def goldens():
 @pytest.mark.parametrize("name", CASES)
 def test_drawn_weights_give_the_authors_maps(name, goldens):
     head, convert = CASES[name]
-    shapes = {"heatmap": (18, 16, 24), "way": (34, 16, 24)}
+    shapes = {"heatmap": (18, 16, 24), "point_offsets": (34, 16, 24)}
     with torch.device("meta"):
         net = OneStage(size=(64, 96), backbone=HRNet(multi_scale=True), neck=Concat(), head=head).build(shapes).eval()
     assert count_parameters(net) == int(goldens[f"{name}_parameters"])
@@ -44,7 +44,7 @@ def test_drawn_weights_give_the_authors_maps(name, goldens):
     net.normalize = torch.nn.Identity()
     with torch.no_grad():
         maps = net(drawn_image())
-    for ours, theirs, sign in (("heatmap", "heat", 1), ("way", "offset", -1)):
+    for ours, theirs, sign in (("heatmap", "heat", 1), ("point_offsets", "offset", -1)):
         wanted = goldens[f"{name}_{theirs}"]
         found = sign * maps[ours][:, :, ::3, ::5].numpy()
         assert found.shape == wanted.shape

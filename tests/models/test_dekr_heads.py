@@ -11,23 +11,23 @@ from torch.nn import functional as F
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.resnet import BasicBlock
 from posekit.models.compress.count import count_macs, count_parameters
-from posekit.models.heads.scenes.dekr import DekrHead
-from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.layers.spatial import SpatialBlock
 from posekit.models.necks.concat import Concat
 from posekit.models.onestage import OneStage
 from posekit.models.pose_scorer import PoseScorer
 
-SHAPES = {"heatmap": (K + 1, H, W), "way": (2 * K, H, W)}
+SHAPES = {"heatmap": (K + 1, H, W), "point_offsets": (2 * K, H, W)}
 
 
 @cache
 def whole(head, width=32, points=17):
     """HRNet, its maps laid behind each other, and the head; nothing is computed."""
-    trunk = HRNet(width=width, multi_scale=True)
-    shapes = {"heatmap": (points + 1, 128, 128), "way": (2 * points, 128, 128)}
+    backbone = HRNet(width=width, multi_scale=True)
+    shapes = {"heatmap": (points + 1, 128, 128), "point_offsets": (2 * points, 128, 128)}
     with torch.device("meta"):
-        return OneStage(size=(512, 512), backbone=trunk, neck=Concat(), head=head).build(shapes)
+        return OneStage(size=(512, 512), backbone=backbone, neck=Concat(), head=head).build(shapes)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_dekr_costs_what_is_published(width, channels, size, macs):
 def test_the_first_version_is_as_large_as_published_less_what_it_did_twice_too_often():
     net = whole(DekrFirstHead())
     assert count_parameters(net) / 1e6 == pytest.approx(30.68, abs=0.005)
-    # The published code enters the hills' branch anew for each dilation: 480 to 32 channels on 128x128 cells.
+    # The published code enters the gaussians' branch anew for each dilation: 480 to 32 channels on 128x128 cells.
     again = 2 * 480 * 32 * 128 * 128
     assert (count_macs(net, (512, 512)) + again) / 1e9 == pytest.approx(64.89, abs=0.005)
 
@@ -91,20 +91,20 @@ def test_drawn_weights_leave_the_start_of_adaptive_blocks():
         for block in head.blocks:
             assert block.transform.weight.abs().sum() == 0
             assert block.transform.bias.sum().item() == told * K
-        assert head.way.weight.std().item() == pytest.approx(0.001, rel=0.3)
+        assert head.point_offsets.weight.std().item() == pytest.approx(0.001, rel=0.3)
 
 
 @pytest.mark.parametrize("config", [DekrHead(), DekrFirstHead()], ids=["dekr", "first"])
 def test_what_a_head_cannot_give_is_refused(config):
     with pytest.raises(ValueError, match="reads one map and the neck gives strides 8, 16"):
         config.build(SHAPES, 24, (8, 16))
-    for shapes in ({"heatmap": (K, H, W), "way": (2 * K, H, W)}, {"heatmap": (K + 1, H, W)}):
+    for shapes in ({"heatmap": (K, H, W), "point_offsets": (2 * K, H, W)}, {"heatmap": (K + 1, H, W)}):
         with pytest.raises(ValueError, match=r"gives K \+ 1 maps 'heatmap' and 2 K maps 'way'; wanted are \{'heatmap"):
             config.build(shapes, 24, (4,))
 
 
 def test_dilated_blocks_share_their_convolutions_and_nothing_else():
-    first, *others = DekrFirstHead().build(SHAPES, 24, (4,)).hills_blocks
+    first, *others = DekrFirstHead().build(SHAPES, 24, (4,)).heatmap_blocks
     for other in others:
         for name, value in first.named_parameters():
             shared = value.data_ptr() == dict(other.named_parameters())[name].data_ptr()
@@ -170,12 +170,12 @@ def test_concat_lays_all_maps_behind_each_other():
 
 
 def test_concat_grows_between_cells():
-    """Of the row 0, 8 each cell becomes two, a quarter of a cell beside its middle."""
+    """Of the row 0, 8 each cell becomes two, a quarter of a cell beside its centre."""
     neck = Concat().build((1, 1), (4, 8), 4)
     row = torch.tensor([0.0, 8.0]).expand(1, 1, 2, 2)
     assert neck([torch.zeros(1, 1, 4, 4), row])[0, 1, 0].tolist() == [0, 2, 6, 8]
 
 
 def test_concat_refuses_a_finer_map_than_doubling_gives():
-    with pytest.raises(ValueError, match="maps of stride 3 are wanted and the trunk ends at stride 32"):
+    with pytest.raises(ValueError, match="maps of stride 3 are wanted and the backbone ends at stride 32"):
         Concat().build((8,), (32,), 3)

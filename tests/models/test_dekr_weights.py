@@ -7,14 +7,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from posekit.models.dekr_weights import from_dekr, from_dekr_first, from_mmpose, to_mmpose
-from posekit.models.heads.scenes.dekr import DekrHead
-from posekit.models.heads.scenes.dekr_first import DekrFirstHead
+from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.layers.adaptive import AdaptiveBlock
 from posekit.models.layers.deformable import deformable_conv
 from posekit.models.weights import fill
 
 BEFORE, WIDTH, CHANNELS = 24, 3, 8
-SHAPES = {"heatmap": (K + 1, H, W), "way": (2 * K, H, W)}
+SHAPES = {"heatmap": (K + 1, H, W), "point_offsets": (2 * K, H, W)}
 GRID = torch.tensor([[-1.0, -1, -1, 0, 0, 0, 1, 1, 1], [-1, 0, 1, -1, 0, 1, -1, 0, 1]])
 """Rows and columns of a kernel's taps."""
 
@@ -86,7 +86,7 @@ def heatmap_of_dekr(state, x):
 
 
 def offsets_of_dekr(state, x):
-    """Location less joint, point by point."""
+    """Location less point, point by point."""
     x = normed(state, "transition_offset.1", F.conv2d(x, state["transition_offset.0.weight"])).relu()
     found = []
     for k, y in enumerate(x.split(WIDTH, 1)):
@@ -112,13 +112,13 @@ def test_branches_apart_are_groups_together():
     x = torch.randn(B, BEFORE, H, W)
     maps = head([x])
     torch.testing.assert_close(maps["heatmap"], heatmap_of_dekr(state, x), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(maps["way"], -offsets_of_dekr(state, x), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(maps["point_offsets"], -offsets_of_dekr(state, x), atol=1e-4, rtol=1e-4)
 
 
 def test_ten_points_and_more_keep_their_order():
     """The names of the layout are numbers without zeros before them: 10 comes before 2 as a word."""
     state = {f"offset_final_layer.{k}.bias": torch.tensor([k, k + 0.5]) for k in sorted(range(12), key=str)}
-    assert from_dekr(state)["head.way.bias"].tolist() == [-k - half for k in range(12) for half in (0, 0.5)]
+    assert from_dekr(state)["head.point_offsets.bias"].tolist() == [-k - half for k in range(12) for half in (0, 0.5)]
 
 
 def layout_of_the_first():
@@ -161,18 +161,18 @@ def test_the_first_version_is_the_same_in_our_layers():
     x = torch.randn(B, BEFORE, H, W)
     final = [(state[f"final_layers.{n}.weight"], state[f"final_layers.{n}.bias"]) for n in (0, 1)]
     entry = entered(state, "transition_cls", x)
-    hills = [
+    gaussians = [
         F.conv2d(spatial(state, f"multi_level_layers_4x_heatmap.{d}.0", entry, d + 1), *final[0]) for d in range(3)
     ]
-    heat = torch.stack(hills).mean(0)
+    heat = torch.stack(gaussians).mean(0)
     y = entered(state, "transition_reg", torch.cat((x, heat), 1))
     last = F.conv2d(spatial(state, "multi_level_layers_4x_regression.0.0", y, 1), *final[1])
     maps = head([x])
     torch.testing.assert_close(maps["heatmap"], torch.cat((heat, last[:, -1:]), 1), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(maps["way"], -last[:, :-1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(maps["point_offsets"], -last[:, :-1], atol=1e-4, rtol=1e-4)
 
 
-def test_all_else_is_the_trunks():
+def test_all_else_is_the_backbones():
     state = {"stage2.0.branches.0.0.conv1.weight": torch.zeros(2), "bn1.bias": torch.ones(3)}
     for convert in (from_dekr, from_dekr_first):
         assert list(convert(state)) == [f"backbone.{name}" for name in state]

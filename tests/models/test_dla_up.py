@@ -37,12 +37,12 @@ class Whole(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.trunk = DLA().build()
-        self.neck = DLAUp().build(self.trunk.channels, self.trunk.strides, 4)
+        self.backbone = DLA().build()
+        self.neck = DLAUp().build(self.backbone.channels, self.backbone.strides, 4)
         self.heads = nn.ModuleDict({name: head(maps) for name, maps in HEADS.items()})
 
     def forward(self, image):
-        x = self.neck(self.trunk(image))
+        x = self.neck(self.backbone(image))
         return [layer(x) for layer in self.heads.values()]
 
 
@@ -51,8 +51,8 @@ def test_cost_of_centernet():
         net = Whole()
         assert count_parameters(net.neck) == 3_940_336
         assert count_parameters(net.heads) == 901_178
-        # Published: 20,112,346 with the trunk's two idle projections.
-        assert count_parameters(net) == 20_112_346 - (15_270_832 - count_parameters(net.trunk))
+        # Published: 20,112,346 with the backbone's two idle projections.
+        assert count_parameters(net) == 20_112_346 - (15_270_832 - count_parameters(net.backbone))
         assert count_macs(net, (512, 512)) / 1e9 == pytest.approx(40.2, abs=0.05)
 
 
@@ -97,10 +97,12 @@ def test_a_merge_adds_one_after_the_other():
         torch.testing.assert_close(got, expected)
 
 
-def test_a_trunk_with_gaps_or_few_maps_is_refused():
-    with pytest.raises(ValueError, match="the trunk gives strides 4, 16, 32: this neck takes three or more, 4, 8, 16,"):
+def test_a_backbone_with_gaps_or_few_maps_is_refused():
+    with pytest.raises(
+        ValueError, match="the backbone gives strides 4, 16, 32: this neck takes three or more, 4, 8, 16,"
+    ):
         DLAUp().build((4, 5, 6), (4, 16, 32), 4)
-    with pytest.raises(ValueError, match="the trunk gives strides 4, 8:"):
+    with pytest.raises(ValueError, match="the backbone gives strides 4, 8:"):
         DLAUp().build((4, 5), (4, 8), 4)
 
 

@@ -56,21 +56,21 @@ def test_fine_hears_of_coarse_and_not_the_other_way():
 
 def test_cost_on_resnet_50():
     with torch.device("meta"):
-        trunk = ResNet(50).build()
-        neck = FPN().build(trunk.channels, trunk.strides)
+        backbone = ResNet(50).build()
+        neck = FPN().build(backbone.channels, backbone.strides)
         lateral = sum(channels * 256 + 256 for channels in (512, 1024, 2048))
         assert count_parameters(neck) == lateral + 5 * (256 * 256 * 9 + 256) == 3_868_672
-        both = nn.Sequential(trunk, neck)
+        both = nn.Sequential(backbone, neck)
         at = [(512 // stride) ** 2 for stride in neck.strides]
         mixed = sum(cells * channels * 256 for cells, channels in zip(at, (512, 1024, 2048), strict=False))
-        assert count_macs(both, (512, 512)) - count_macs(trunk, (512, 512)) == mixed + sum(at) * 256 * 256 * 9
+        assert count_macs(both, (512, 512)) - count_macs(backbone, (512, 512)) == mixed + sum(at) * 256 * 256 * 9
 
 
-def test_a_trunk_without_the_levels_is_refused():
+def test_a_backbone_without_the_levels_is_refused():
     with torch.device("meta"):
-        trunk = HRNet().build()
-    with pytest.raises(ValueError, match="from stride 8 wants maps of strides 8; the trunk gives 4"):
-        FPN().build(trunk.channels, trunk.strides)
+        backbone = HRNet().build()
+    with pytest.raises(ValueError, match="from stride 8 wants maps of strides 8; the backbone gives 4"):
+        FPN().build(backbone.channels, backbone.strides)
     with pytest.raises(ValueError, match="wants maps of strides 6, 12, 24, 48"):
         FPN(finest=6).build(CHANNELS, STRIDES)
 

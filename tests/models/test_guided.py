@@ -1,4 +1,4 @@
-"""Growth along the trunk's finer maps: bilinear where they say nothing, and edges kept where they do."""
+"""Growth along the backbone's finer maps: bilinear where they say nothing, and edges kept where they do."""
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_without_a_word_from_the_guides_it_is_the_plain_neck(shared):
     assert difference.mean() < 0.2
 
 
-def test_maps_that_a_trunk_lacks_are_passed_over():
+def test_maps_that_a_backbone_lacks_are_passed_over():
     neck = Guided(8).build((5, 7), (4, 32), 4)
     kinds = [type(layer) for layer in neck.grow]
     assert kinds == [nn.Upsample, nn.Upsample, PacConvTranspose2d]

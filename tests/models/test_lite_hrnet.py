@@ -46,28 +46,28 @@ def test_parameters_with_a_layer_of_17_points(depth, parameters):
 @pytest.mark.parametrize("name", CASES)
 def test_names_and_numbers_are_the_authors(name, goldens):
     with torch.device("meta"):
-        trunk = CASES[name].build()
-    lines = sorted(f"{key} {tuple(value.shape)}\n" for key, value in trunk.state_dict().items())
+        backbone = CASES[name].build()
+    lines = sorted(f"{key} {tuple(value.shape)}\n" for key, value in backbone.state_dict().items())
     assert hashlib.sha256("".join(lines).encode()).hexdigest()[:16] == str(goldens[f"{name}_names"])
-    assert count_parameters(trunk) == int(goldens[f"{name}_parameters"])
+    assert count_parameters(backbone) == int(goldens[f"{name}_parameters"])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_drawn_weights_give_the_authors_maps(name, goldens):
-    trunk = CASES[name].build().eval()
-    fill(trunk, drawn_weights(trunk.state_dict()), (), name)
+    backbone = CASES[name].build().eval()
+    fill(backbone, drawn_weights(backbone.state_dict()), (), name)
     with torch.no_grad():
-        finest = trunk(drawn_image())[0]
+        finest = backbone(drawn_image())[0]
     expected = torch.from_numpy(goldens[f"{name}_finest"])
     difference = (finest[:, ::5, ::4, ::4] - expected).abs().max()
     assert difference < 1e-4 * expected.abs().max()
 
 
 def test_the_plain_exchange_is_another_network(goldens):
-    trunk = LiteHRNet(exchange="plain").build().eval()
-    fill(trunk, drawn_weights(trunk.state_dict()), (), "plain")
+    backbone = LiteHRNet(exchange="plain").build().eval()
+    fill(backbone, drawn_weights(backbone.state_dict()), (), "plain")
     with torch.no_grad():
-        finest = trunk(drawn_image())[0]
+        finest = backbone(drawn_image())[0]
     expected = torch.from_numpy(goldens["weighting_18_finest"])
     assert (finest[:, ::5, ::4, ::4] - expected).abs().max() > 0.1 * expected.abs().max()
 

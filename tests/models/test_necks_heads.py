@@ -1,4 +1,4 @@
-"""From a trunk's maps to the named maps: shapes, places, starts and refusals."""
+"""From a backbone's maps to the named maps: shapes, places, starts and refusals."""
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def test_upsample_listens_to_every_finer_map(mode):
     assert all(x.grad.abs().sum() > 0 for x in maps)
 
 
-def test_upsample_goes_by_stride_where_a_trunk_repeats_or_lacks_one():
+def test_upsample_goes_by_stride_where_a_backbone_repeats_or_lacks_one():
     channels, strides = (5, 6, 7), (16, 16, 16)
     neck = Upsample(8).build(channels, strides, 4)
     assert neck(features(strides, channels)).shape == (B, 8, 16, 24)
@@ -89,7 +89,7 @@ def test_deconvolutions_and_map_heads_start_small():
 
 @pytest.mark.parametrize("name", NECKS)
 def test_a_neck_refuses_a_stride_it_cannot_reach(name):
-    with pytest.raises(ValueError, match=r"maps of stride 12 are wanted and the trunk .* 32"):
+    with pytest.raises(ValueError, match=r"maps of stride 12 are wanted and the backbone .* 32"):
         NECKS[name]().build(CHANNELS, STRIDES, 12)
     with pytest.raises(ValueError, match="maps of stride 64 are wanted"):
         NECKS[name]().build(CHANNELS, STRIDES, 64)

@@ -29,7 +29,7 @@ def build(config, shapes):
 
 
 @pytest.mark.parametrize(
-    ("depth", "trunk", "whole"),
+    ("depth", "backbone", "whole"),
     [
         (18, 11_176_512, 15_376_721),
         (34, 21_284_672, 25_484_881),
@@ -38,15 +38,15 @@ def build(config, shapes):
         (152, 58_143_808, 68_635_473),
     ],
 )
-def test_simple_baseline_parameters(depth, trunk, whole):
+def test_simple_baseline_parameters(depth, backbone, whole):
     net = build(TopDown(backbone=ResNet(depth)), HEATMAP)
-    assert (count_parameters(net.backbone), count_parameters(net)) == (trunk, whole)
+    assert (count_parameters(net.backbone), count_parameters(net)) == (backbone, whole)
     assert count_parameters(net.neck) == (4_195_840 if depth < 50 else 10_487_296)
     assert count_parameters(net.head) == 4_369
 
 
 @pytest.mark.parametrize(
-    ("config", "trunk", "whole"),
+    ("config", "backbone", "whole"),
     [
         (MobileNetV2(), 2_223_872, 9_569_809),
         (MobileNetV3("large"), 2_971_952, 9_007_169),
@@ -58,15 +58,15 @@ def test_simple_baseline_parameters(depth, trunk, whole):
     ],
     ids=str,
 )
-def test_light_trunks_with_deconvolutions(config, trunk, whole):
+def test_light_backbones_with_deconvolutions(config, backbone, whole):
     net = build(TopDown(backbone=config), HEATMAP)
-    assert (count_parameters(net.backbone), count_parameters(net)) == (trunk, whole)
+    assert (count_parameters(net.backbone), count_parameters(net)) == (backbone, whole)
 
 
 @pytest.mark.parametrize(
     ("config", "gmac"), [(MobileNetV2(), 0.293), (MobileNetV3("large"), 0.210), (MobileNetV3("small"), 0.054)], ids=str
 )
-def test_light_trunks_multiply_accumulates(config, gmac):
+def test_light_backbones_multiply_accumulates(config, gmac):
     with torch.device("meta"):
         assert count_macs(config.build(), SMALL) / 1e9 == pytest.approx(gmac, abs=5e-4)
 

@@ -156,13 +156,13 @@ def test_parts_outside():
         outside(net, ["a.1"], "keep")
 
 
-def test_trunks_lose_what_was_asked_for():
-    for trunk in (ResNet(18, 0.25).build(), MobileNetV2(0.25).build()):
+def test_backbones_lose_what_was_asked_for():
+    for backbone in (ResNet(18, 0.25).build(), MobileNetV2(0.25).build()):
         prune = Prune(share=0.7, **AT_ONCE)
-        prune.advance(trunk, 0.0)
-        assert sparsity(prune.weights(trunk)) == pytest.approx(0.7, abs=1e-3)
-        assert len(prune.weights(trunk)) == sum(
-            isinstance(layer, nn.Conv2d) and layer.groups == 1 for layer in trunk.modules()
+        prune.advance(backbone, 0.0)
+        assert sparsity(prune.weights(backbone)) == pytest.approx(0.7, abs=1e-3)
+        assert len(prune.weights(backbone)) == sum(
+            isinstance(layer, nn.Conv2d) and layer.groups == 1 for layer in backbone.modules()
         )
 
 

@@ -1,4 +1,4 @@
-"""Other activations in trunks that are already built: what changes, what stays, and what is refused."""
+"""Other activations in backbones that are already built: what changes, what stays, and what is refused."""
 
 import pytest
 import torch
@@ -31,39 +31,39 @@ SUMS = {"mobilenet_v2": 8_512, "resnet": 1_952, "efficientnet_lite": 19_200}
 IMAGE = torch.randn(B, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
 
-def outputs(trunk):
+def outputs(backbone):
     with torch.no_grad():
-        return trunk.eval()(IMAGE)
+        return backbone.eval()(IMAGE)
 
 
 def test_the_same_activation_changes_nothing():
     for name, own in (("resnet", "relu"), ("mobilenet_v2", "relu6"), ("efficientnet_lite", "relu6")):
-        trunk = SMALL[name].build()
-        before, state = outputs(trunk), {key: value.clone() for key, value in trunk.state_dict().items()}
-        assert swap_activations(trunk, own) > 10
-        assert all(torch.equal(a, b) for a, b in zip(outputs(trunk), before, strict=True))
-        assert list(trunk.state_dict()) == list(state)
-        assert all(torch.equal(value, state[key]) for key, value in trunk.state_dict().items())
+        backbone = SMALL[name].build()
+        before, state = outputs(backbone), {key: value.clone() for key, value in backbone.state_dict().items()}
+        assert swap_activations(backbone, own) > 10
+        assert all(torch.equal(a, b) for a, b in zip(outputs(backbone), before, strict=True))
+        assert list(backbone.state_dict()) == list(state)
+        assert all(torch.equal(value, state[key]) for key, value in backbone.state_dict().items())
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_trunk_can_have_an_activation_with_places(name):
-    trunk = SMALL[name].build()
-    before = count_parameters(trunk)
-    count = swap_activations(trunk, "frelu")
-    layers = [layer for layer in trunk.modules() if type(layer).__name__ == "FReLU"]
+def test_every_backbone_can_have_an_activation_with_places(name):
+    backbone = SMALL[name].build()
+    before = count_parameters(backbone)
+    count = swap_activations(backbone, "frelu")
+    layers = [layer for layer in backbone.modules() if type(layer).__name__ == "FReLU"]
     assert len(layers) == count
     channels = sum(layer.norm.num_features for layer in layers)
-    assert count_parameters(trunk) == before + 11 * channels
+    assert count_parameters(backbone) == before + 11 * channels
     assert SUMS.get(name, channels) == channels
-    maps = trunk(IMAGE)
+    maps = backbone(IMAGE)
     assert all(x.isfinite().all() for x in maps)
     # Places whose own activation ran are all gone.
-    kinds = {type(layer) for layer in trunk.modules() if not isinstance(layer, nn.Hardsigmoid)}
+    kinds = {type(layer) for layer in backbone.modules() if not isinstance(layer, nn.Hardsigmoid)}
     assert not {nn.ReLU6, nn.Hardswish} & kinds
 
 
-def test_an_frelu_in_a_trained_trunk_starts_as_a_plain_relu_and_can_leave_it():
+def test_an_frelu_in_a_trained_backbone_starts_as_a_plain_relu_and_can_leave_it():
     plain, placed = SMALL["resnet"].build(), SMALL["resnet"].build()
     placed.load_state_dict(plain.state_dict())
     swap_activations(placed, "frelu", trained=True)
@@ -76,28 +76,28 @@ def test_an_frelu_in_a_trained_trunk_starts_as_a_plain_relu_and_can_leave_it():
 
 @pytest.mark.slow
 def test_hrnet_gives_each_of_its_places_an_activation_of_its_own():
-    trunk = HRNet(32, multi_scale=True).build()
-    before = count_parameters(trunk)
-    assert swap_activations(trunk, "prelu") == 268
-    assert count_parameters(trunk) > before
-    assert [x.shape[1] for x in trunk(IMAGE)] == [32, 64, 128, 256]
+    backbone = HRNet(32, multi_scale=True).build()
+    before = count_parameters(backbone)
+    assert swap_activations(backbone, "prelu") == 268
+    assert count_parameters(backbone) > before
+    assert [x.shape[1] for x in backbone(IMAGE)] == [32, 64, 128, 256]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation_goes_in_and_out_again(name):
-    trunk = SMALL["mobilenet_v2"].build()
-    state = list(trunk.state_dict())
-    before = outputs(trunk)
-    count = swap_activations(trunk, name)
-    outputs(trunk)
+    backbone = SMALL["mobilenet_v2"].build()
+    state = list(backbone.state_dict())
+    before = outputs(backbone)
+    count = swap_activations(backbone, name)
+    outputs(backbone)
     if name == "hardsigmoid":
         # It counts as a gate from now on.
         with pytest.raises(ValueError, match="no activation"):
-            swap_activations(trunk, "relu6")
+            swap_activations(backbone, "relu6")
         return
-    assert swap_activations(trunk, "relu6") == count == 35
-    assert list(trunk.state_dict()) == state
-    assert all(torch.equal(a, b) for a, b in zip(outputs(trunk), before, strict=True))
+    assert swap_activations(backbone, "relu6") == count == 35
+    assert list(backbone.state_dict()) == state
+    assert all(torch.equal(a, b) for a, b in zip(outputs(backbone), before, strict=True))
 
 
 def test_gates_and_their_inside_stay():
@@ -193,12 +193,12 @@ def test_unknown_names_and_nothing_to_do():
 
 
 def test_the_run_leaves_no_trace():
-    trunk = SMALL["mobilenet_v2"].build().train()
-    state = {key: value.clone() for key, value in trunk.state_dict().items()}
-    swap_activations(trunk, "silu")
-    assert all(layer.training for layer in trunk.modules())
-    assert all(torch.equal(value, state[key]) for key, value in trunk.state_dict().items())
-    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in trunk.modules())
+    backbone = SMALL["mobilenet_v2"].build().train()
+    state = {key: value.clone() for key, value in backbone.state_dict().items()}
+    swap_activations(backbone, "silu")
+    assert all(layer.training for layer in backbone.modules())
+    assert all(torch.equal(value, state[key]) for key, value in backbone.state_dict().items())
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in backbone.modules())
 
 
 def test_timm():
@@ -206,7 +206,7 @@ def test_timm():
     from posekit.models.backbones.timm import Timm
 
     assert timm.is_model("mobilenetv3_small_050")
-    trunk = Timm("mobilenetv3_small_050").build()
-    before = [x.shape for x in trunk(IMAGE)]
-    assert swap_activations(trunk, "frelu") > 10
-    assert [x.shape for x in trunk(IMAGE)] == before
+    backbone = Timm("mobilenetv3_small_050").build()
+    before = [x.shape for x in backbone(IMAGE)]
+    assert swap_activations(backbone, "frelu") > 10
+    assert [x.shape for x in backbone(IMAGE)] == before

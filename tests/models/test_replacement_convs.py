@@ -1,4 +1,4 @@
-"""Mixed convolutions in the place of plain ones, and the kit that a recipe holds."""
+"""Mixed convolutions in the place of plain ones, and the override that a recipe holds."""
 
 import warnings
 from typing import get_args, get_type_hints
@@ -21,11 +21,11 @@ from posekit.models.layers.dynamic import Attention, CondConv2d, DynamicConv2d, 
 from posekit.models.layers.squeeze import SqueezeExcite
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.guided import Guided
-from posekit.models.rewrite.overrides import Kit
+from posekit.models.rewrite.overrides import BackboneOverrides
 from posekit.models.rewrite.replacement import CONVOLUTIONS, anneal, swap_activations, swap_convs
 from posekit.models.topdown import TopDown
 
-TRUNKS = {
+BACKBONES = {
     "mobilenet_v2": MobileNetV2(0.5),
     "resnet": ResNet(18, 0.5),
     "efficientnet_lite": EfficientNetLite(),
@@ -34,9 +34,9 @@ TRUNKS = {
 IMAGE = torch.randn(B, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
 
-def outputs(trunk):
+def outputs(backbone):
     with torch.no_grad():
-        return trunk.eval()(IMAGE)
+        return backbone.eval()(IMAGE)
 
 
 def assert_same(one, other):
@@ -45,30 +45,30 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("kind", CONVOLUTIONS)
-@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_equal_copies_compute_what_was_there(name, kind):
     torch.manual_seed(0)
-    trunk = TRUNKS[name].build()
-    before, names = outputs(trunk), list(trunk.state_dict())
-    assert swap_convs(trunk, kind) > 10
-    assert_same(outputs(trunk), before)
-    assert [name for name in trunk.state_dict() if ".share." not in name] == names
+    backbone = BACKBONES[name].build()
+    before, names = outputs(backbone), list(backbone.state_dict())
+    assert swap_convs(backbone, kind) > 10
+    assert_same(outputs(backbone), before)
+    assert [name for name in backbone.state_dict() if ".share." not in name] == names
 
 
 @pytest.mark.parametrize("kernels", [3])
 @pytest.mark.parametrize(("name", "count"), [("mobilenet_v2", 51), ("resnet", 19), ("efficientnet_lite", 48)])
-def test_counts_on_whole_trunks(name, count, kernels):
-    trunk = TRUNKS[name].build()
-    convs = [layer for layer in trunk.modules() if isinstance(layer, nn.Conv2d)]
-    before, macs = count_parameters(trunk), count_macs(trunk, (64, 96))
+def test_counts_on_whole_backbones(name, count, kernels):
+    backbone = BACKBONES[name].build()
+    convs = [layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d)]
+    before, macs = count_parameters(backbone), count_macs(backbone, (64, 96))
     # Each kernel once more, and two layers: C to C / 4 + 1 without bias, from there to the kernels with one.
     hidden = [(conv.in_channels, conv.in_channels // 4 + 1) for conv in convs[1:]]
     weights = [(channels + kernels) * within for channels, within in hidden]
     more = sum((kernels - 1) * conv.weight.numel() + kernels for conv in convs[1:]) + sum(weights)
-    assert swap_convs(trunk, kernels=kernels) == len(convs) - 1 == count
-    assert count_parameters(trunk) == before + more
+    assert swap_convs(backbone, kernels=kernels) == len(convs) - 1 == count
+    assert count_parameters(backbone) == before + more
     mixing = sum(kernels * conv.weight.numel() for conv in convs[1:])
-    assert count_macs(trunk, (64, 96)) == macs + mixing + sum(weights)
+    assert count_macs(backbone, (64, 96)) == macs + mixing + sum(weights)
 
 
 EXACT = {"mobilenet_v2": 3_292_536, "resnet": 11_247_288, "efficientnet_lite": 17_233_696}
@@ -76,19 +76,21 @@ EXACT = {"mobilenet_v2": 3_292_536, "resnet": 11_247_288, "efficientnet_lite": 1
 
 @pytest.mark.parametrize("name", EXACT)
 def test_exact_counts(name):
-    trunk = TRUNKS[name].build()
-    swap_convs(trunk)
-    assert count_parameters(trunk) == EXACT[name]
+    backbone = BACKBONES[name].build()
+    swap_convs(backbone)
+    assert count_parameters(backbone) == EXACT[name]
 
 
 def test_the_first_layer_and_gates_stay_plain():
-    trunk = MobileNetV3().build()
-    swap_convs(trunk)
-    assert type(trunk.features[0][0]) is nn.Conv2d
-    gates = [layer for layer in trunk.modules() if isinstance(layer, SqueezeExcite)]
+    backbone = MobileNetV3().build()
+    swap_convs(backbone)
+    assert type(backbone.features[0][0]) is nn.Conv2d
+    gates = [layer for layer in backbone.modules() if isinstance(layer, SqueezeExcite)]
     assert gates and all(type(gate.fc1) is type(gate.fc2) is nn.Conv2d for gate in gates)
     every = MobileNetV3().build()
-    assert swap_convs(every, skip_first=False) == sum(isinstance(layer, MixedConv2d) for layer in trunk.modules()) + 1
+    assert (
+        swap_convs(every, skip_first=False) == sum(isinstance(layer, MixedConv2d) for layer in backbone.modules()) + 1
+    )
     assert isinstance(every.features[0][0], DynamicConv2d)
 
 
@@ -105,23 +107,23 @@ def test_noise_parts_the_kernels_and_keeps_their_middle():
 @pytest.mark.parametrize(
     ("noise", "trained", "spread"), [(None, False, 0.1), (None, True, 0.01), (0.3, False, 0.3), (0.3, True, 0.3)]
 )
-def test_a_kit_parts_the_kernels_of_a_trained_trunk_less(noise, trained, spread):
+def test_a_kit_parts_the_kernels_of_a_trained_backbone_less(noise, trained, spread):
     torch.manual_seed(0)
-    trunk = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 128, 3))
-    own = trunk[1].weight.detach().clone()
-    Kit(convolution="dynamic", noise=noise).apply(trunk, trained=trained)
-    assert (trunk[1].weight - own).std().item() == pytest.approx(spread * own.std().item(), rel=0.02)
+    backbone = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 128, 3))
+    own = backbone[1].weight.detach().clone()
+    BackboneOverrides(convolution="dynamic", noise=noise).apply(backbone, trained=trained)
+    assert (backbone[1].weight - own).std().item() == pytest.approx(spread * own.std().item(), rel=0.02)
 
 
 @pytest.mark.parametrize("first", ["activation", "convolution"])
 def test_both_in_either_order(first):
-    trunk = TRUNKS["mobilenet_v2"].build()
-    swaps = [lambda: swap_activations(trunk, "frelu"), lambda: swap_convs(trunk)]
+    backbone = BACKBONES["mobilenet_v2"].build()
+    swaps = [lambda: swap_activations(backbone, "frelu"), lambda: swap_convs(backbone)]
     counts = [swap() for swap in (swaps if first == "activation" else swaps[::-1])]
     assert sorted(counts) == [35, 51]
     # Neither changed the inside of the other.
-    assert all(type(layer.relu) is nn.ReLU for layer in trunk.modules() if isinstance(layer, Attention))
-    assert all(x.isfinite().all() for x in trunk(IMAGE))
+    assert all(type(layer.relu) is nn.ReLU for layer in backbone.modules() if isinstance(layer, Attention))
+    assert all(x.isfinite().all() for x in backbone(IMAGE))
 
 
 def test_temperatures_fall_in_a_straight_line():
@@ -151,32 +153,32 @@ def test_what_cannot_be_replaced_is_listed():
         swap_convs(nn.Sequential(nn.Conv2d(3, K, 1)))
 
 
-def net(kit):
+def net(override):
     torch.manual_seed(0)
     shapes = {"heatmap": (K, 16, 24)}
-    return kit.apply(TopDown((64, 96), MobileNetV2(0.5), Deconv(8), Maps()).build(shapes))
+    return override.apply(TopDown((64, 96), MobileNetV2(0.5), Deconv(8), Maps()).build(shapes))
 
 
 def test_a_kit_that_is_off_gives_the_network_back():
     torch.manual_seed(0)
-    trunk = MobileNetV2(0.5).build()
-    state = dict(trunk.state_dict(keep_vars=True))
-    assert Kit().apply(trunk) is trunk
-    assert all(value is state[key] for key, value in trunk.state_dict(keep_vars=True).items())
-    Kit().advance(trunk, 0.5)
+    backbone = MobileNetV2(0.5).build()
+    state = dict(backbone.state_dict(keep_vars=True))
+    assert BackboneOverrides().apply(backbone) is backbone
+    assert all(value is state[key] for key, value in backbone.state_dict(keep_vars=True).items())
+    BackboneOverrides().advance(backbone, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("kit", "kind", "count"),
+    ("override", "kind", "count"),
     [
-        (Kit(activation="mish"), nn.Mish, 35),
-        (Kit(convolution="dynamic", kernels=2), DynamicConv2d, 51),
-        (Kit(convolution="condconv"), CondConv2d, 51),
-        (Kit(activation="meta_acon", convolution="dynamic"), DynamicConv2d, 51),
+        (BackboneOverrides(activation="mish"), nn.Mish, 35),
+        (BackboneOverrides(convolution="dynamic", kernels=2), DynamicConv2d, 51),
+        (BackboneOverrides(convolution="condconv"), CondConv2d, 51),
+        (BackboneOverrides(activation="meta_acon", convolution="dynamic"), DynamicConv2d, 51),
     ],
 )
-def test_a_kit_changes_the_trunk_alone_and_it_still_learns(kit, kind, count):
-    model = net(kit)
+def test_a_kit_changes_the_backbone_alone_and_it_still_learns(override, kind, count):
+    model = net(override)
     assert sum(type(layer) is kind for layer in model.backbone.modules()) == count
     assert not any(type(layer) is kind for part in (model.neck, model.head) for layer in part.modules())
     model(255 * IMAGE.sigmoid())["heatmap"].square().mean().backward()
@@ -186,8 +188,10 @@ def test_a_kit_changes_the_trunk_alone_and_it_still_learns(kit, kind, count):
 @pytest.mark.slow
 def test_a_network_of_all_layers_exports_with_a_free_batch(tmp_path):
     torch.manual_seed(0)
-    kit = Kit(activation="meta_acon", convolution="dynamic", kernels=2)
-    model = kit.apply(TopDown((64, 96), MobileNetV2(0.5), Guided(8), Maps()).build({"heatmap": (K, 16, 24)})).eval()
+    override = BackboneOverrides(activation="meta_acon", convolution="dynamic", kernels=2)
+    model = override.apply(
+        TopDown((64, 96), MobileNetV2(0.5), Guided(8), Maps()).build({"heatmap": (K, 16, 24)})
+    ).eval()
     file, image = str(tmp_path / "model.onnx"), 255 * IMAGE.sigmoid()
     with warnings.catch_warnings():
         # The exporter itself warns that it is the older one, and that it leaves some of the work on sizes undone.
@@ -204,32 +208,32 @@ def test_a_network_of_all_layers_exports_with_a_free_batch(tmp_path):
 
 
 def test_a_kit_cools_its_convolutions_in_its_share_of_the_run():
-    kit = Kit(convolution="dynamic", temperature=11.0, anneal=0.5)
-    model = net(kit)
+    override = BackboneOverrides(convolution="dynamic", temperature=11.0, anneal=0.5)
+    model = net(override)
     seen = []
     for done in (0.0, 0.25, 0.5, 1.0):
-        kit.advance(model, done)
+        override.advance(model, done)
         seen.append({layer.temperature.item() for layer in model.modules() if isinstance(layer, Attention)})
     assert seen == [{11.0}, {6.0}, {1.0}, {1.0}]
 
 
 def test_a_kit_is_a_config():
-    adapter = TypeAdapter(Kit)
-    kit = Kit(activation="frelu", convolution="condconv", kernels=8)
-    assert adapter.validate_json(adapter.dump_json(kit)) == kit
-    literal = get_args(get_args(get_type_hints(Kit)["activation"])[0])
+    adapter = TypeAdapter(BackboneOverrides)
+    override = BackboneOverrides(activation="frelu", convolution="condconv", kernels=8)
+    assert adapter.validate_json(adapter.dump_json(override)) == override
+    literal = get_args(get_args(get_type_hints(BackboneOverrides)["activation"])[0])
     assert literal == tuple(ACTIVATIONS)
     with pytest.raises(ValueError, match="kernel"):
         adapter.validate_python({"kernel": 3})
     with pytest.raises(ValueError, match="frelu"):
-        Kit(activation="freloo")
+        BackboneOverrides(activation="freloo")
 
 
 def test_timm():
     pytest.importorskip("timm", reason="timm is not installed")
     from posekit.models.backbones.timm import Timm
 
-    trunk = Timm("mobilenetv3_small_050").build()
-    before = outputs(trunk)
-    assert swap_convs(trunk) > 10
-    assert_same(outputs(trunk), before)
+    backbone = Timm("mobilenetv3_small_050").build()
+    before = outputs(backbone)
+    assert swap_convs(backbone) > 10
+    assert_same(outputs(backbone), before)

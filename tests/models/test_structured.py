@@ -15,11 +15,11 @@ from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.compress import structured
 from posekit.models.compress.count import count_macs, count_parameters
-from posekit.models.compress.structured import channels, remove_channels, table_of, thin
+from posekit.models.compress.structured import channels, remove_channels, table_of, with_pruned_channels
 from posekit.recipes import RECIPES
 
 SIZE = (64, 96)
-TRUNKS = {"resnet": ResNet(18, 0.25), "mobilenet_v2": MobileNetV2(0.35)}
+BACKBONES = {"resnet": ResNet(18, 0.25), "mobilenet_v2": MobileNetV2(0.35)}
 IMAGE = torch.rand(2, 3, *SIZE, generator=torch.Generator().manual_seed(0)) * 255
 
 
@@ -44,9 +44,9 @@ def outputs(net):
 
 
 def test_an_empty_table_changes_nothing():
-    net = net_of(recipe_of(TRUNKS["resnet"]))
+    net = net_of(recipe_of(BACKBONES["resnet"]))
     before = {name: id(value) for name, value in net.named_parameters()}
-    assert thin(net, {}) is net
+    assert with_pruned_channels(net, {}) is net
     assert {name: id(value) for name, value in net.named_parameters()} == before
 
 
@@ -57,7 +57,7 @@ def test_layers_are_cut_to_their_first_channels():
     net.append(nn.Flatten()).append(nn.Linear(6 * 9, 5))
     before = {name: value.clone() for name, value in net.state_dict().items()}
     table = {"0": (5, 3), "1": (5, 5), "2": (5, 5), "3": (5, 5), "4": (4, 5), "6": (5, 36)}
-    thin(net, table)
+    with_pruned_channels(net, table)
     assert {name: channels(net.get_submodule(name)) for name in table} == table
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name][tuple(slice(size) for size in value.shape)])
@@ -68,15 +68,15 @@ def test_layers_are_cut_to_their_first_channels():
 
 def test_a_table_of_another_network_is_refused():
     with pytest.raises(ValueError, match=r"'1' should have 4 channels out and 4 in, but it has no such layer"):
-        thin(nn.Sequential(nn.Linear(3, 4)), {"1": (4, 4)})
+        with_pruned_channels(nn.Sequential(nn.Linear(3, 4)), {"1": (4, 4)})
     with pytest.raises(ValueError, match=r"'0' should have 5 channels out and 3 in, but its own has 4 and 3"):
-        thin(nn.Sequential(nn.Linear(3, 4)), {"0": (5, 3)})
+        with_pruned_channels(nn.Sequential(nn.Linear(3, 4)), {"0": (5, 3)})
 
 
 def test_without_torch_pruning_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch_pruning", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'posekit\[prune\]'"):
-        remove_channels(net_of(recipe_of(TRUNKS["resnet"])), SIZE, 0.5)
+        remove_channels(net_of(recipe_of(BACKBONES["resnet"])), SIZE, 0.5)
 
 
 @pytest.fixture
@@ -87,9 +87,9 @@ def torch_pruning():
 @pytest.mark.usefixtures("torch_pruning")
 @pytest.mark.parametrize("kind", ["heatmap", pytest.param("simcc", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("share", [0.5, pytest.param(0.25, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_a_share_of_the_cost_is_left_and_the_rest_can_be_built(name, share, kind, tmp_path):
-    recipe = recipe_of(TRUNKS[name], kind)
+    recipe = recipe_of(BACKBONES[name], kind)
     net = net_of(recipe)
     before, shapes = count_macs(net, SIZE), {key: value.shape for key, value in outputs(net).items()}
     remove_channels(net, SIZE, share)
@@ -97,7 +97,7 @@ def test_a_share_of_the_cost_is_left_and_the_rest_can_be_built(name, share, kind
     found = outputs(net)
     assert {key: value.shape for key, value in found.items()} == shapes
     table = table_of(net, recipe.build())
-    again = replace(recipe, thinned=table).build()
+    again = replace(recipe, pruned=table).build()
     assert count_parameters(again) == count_parameters(net) < count_parameters(recipe.build())
     assert again.backbone.channels == tuple(x.shape[1] for x in again.backbone(IMAGE))
     again.load_state_dict(net.state_dict())
@@ -118,7 +118,7 @@ def exported(net, expected, file):
 @pytest.mark.usefixtures("torch_pruning")
 def test_channels_that_matter_least_go(monkeypatch):
     monkeypatch.setattr(structured, "STEPS", 1000)
-    net = net_of(recipe_of(TRUNKS["resnet"]))
+    net = net_of(recipe_of(BACKBONES["resnet"]))
     block = net.backbone.layer1[0]
     with torch.no_grad():
         for tensor in (block.conv1.weight, block.bn1.weight, block.bn1.bias):
@@ -139,6 +139,8 @@ def test_what_cannot_be_is_told(monkeypatch):
     monkeypatch.setattr(structured, "STEPS", 4)
     monkeypatch.setattr(structured, "MOST", 0.1)
     with pytest.raises(ValueError, match=r"of the multiply-accumulates are left when every layer has lost"):
-        remove_channels(net_of(recipe_of(TRUNKS["resnet"])), SIZE, 1e-4)
-    with pytest.raises(ValueError, match=r"channels of this ShuffleNetV2Backbone cannot be followed .* another trunk"):
+        remove_channels(net_of(recipe_of(BACKBONES["resnet"])), SIZE, 1e-4)
+    with pytest.raises(
+        ValueError, match=r"channels of this ShuffleNetV2Backbone cannot be followed .* another backbone"
+    ):
         remove_channels(net_of(recipe_of(ShuffleNetV2(0.5))), SIZE, 0.5)

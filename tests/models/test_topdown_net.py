@@ -36,7 +36,7 @@ NETS = {
     "simcc": (TopDown(size=(64, 96), backbone=LIGHT, neck=Plain(), head=SimCC()), {"x": (5, 192), "y": (5, 128)}),
 }
 
-TRUNKS = [
+BACKBONES = [
     ResNet(18),
     MobileNetV2(0.5),
     MobileNetV3(),
@@ -92,8 +92,8 @@ def test_a_net_exports_with_a_free_batch(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", TRUNKS, ids=lambda config: config.kind)
-def test_every_trunk_exports(config):
+@pytest.mark.parametrize("config", BACKBONES, ids=lambda config: config.kind)
+def test_every_backbone_exports(config):
     neck = Plain() if config.kind in ("hrnet", "lite_hrnet") else Deconv(8)
     net = settled(TopDown(size=(64, 96), backbone=config, neck=neck).build(MAPS))
     exported = torch.export.export(net, (PIXELS,)).module()
@@ -116,14 +116,14 @@ def test_bytes_and_floats_mean_the_same():
     assert torch.equal(net(PIXELS)["heatmap"], net(PIXELS.float())["heatmap"])
 
 
-def test_normalising_is_imagenets_unless_the_trunk_has_its_own():
+def test_normalising_is_imagenets_unless_the_backbone_has_its_own():
     image = torch.stack([torch.full((4, 6), value) for value in (124, 116, 104)])[None].byte()
     # (124 / 255 - 0.485) / 0.229 = 0.0056, (116 / 255 - 0.456) / 0.224 = -0.0049, (104 / 255 - 0.406) / 0.225 = 0.0082.
     expected = torch.tensor([0.0056, -0.0049, 0.0082])
     torch.testing.assert_close(Normalize()(image)[0, :, 0, 0], expected, atol=1e-4, rtol=0)
-    trunk = LIGHT.build()
-    trunk.mean, trunk.std = (0.5, 0.5, 0.5), (0.25, 0.5, 1.0)
-    net = PoseNet(trunk, Plain().build(trunk.channels, trunk.strides, 32), nn.Identity())
+    backbone = LIGHT.build()
+    backbone.mean, backbone.std = (0.5, 0.5, 0.5), (0.25, 0.5, 1.0)
+    net = PoseNet(backbone, Plain().build(backbone.channels, backbone.strides, 32), nn.Identity())
     white = torch.full((2, 3, 4, 6), 255.0)
     assert net.normalize(white)[0, :, 0, 0].tolist() == [2.0, 1.0, 0.5]
     assert not [name for name in net.state_dict() if name.startswith("normalize")]
@@ -135,7 +135,7 @@ def test_the_stride_follows_from_the_maps():
         assert net.neck.stride == stride
 
 
-def test_the_stride_of_numbers_is_the_trunks_end_or_the_necks_or_as_told():
+def test_the_stride_of_numbers_is_the_backbones_end_or_the_necks_or_as_told():
     for neck, told, stride in ((Plain(), None, 32), (Plain(), 8, 8), (Deconv(8), None, 4), (Upsample(8), 16, 16)):
         net = TopDown(size=(64, 96), backbone=LIGHT, neck=neck, head=Pooled(), stride=told).build({"xy": (5, 2)})
         assert net.neck.stride == stride
@@ -173,13 +173,13 @@ def test_parts_that_do_not_fit_are_refused(config, shapes, message):
         config.build(shapes)
 
 
-def test_a_trunk_of_a_fixed_size_wants_that_size(monkeypatch):
+def test_a_backbone_of_a_fixed_size_wants_that_size(monkeypatch):
     build = ShuffleNetV2.build
 
     def fixed(config):
-        trunk = build(config)
-        trunk.size = (32, 64)
-        return trunk
+        backbone = build(config)
+        backbone.size = (32, 64)
+        return backbone
 
     monkeypatch.setattr(ShuffleNetV2, "build", fixed)
     with pytest.raises(ValueError, match=r"takes 32x64 alone: set its size to \(64, 96\)"):
@@ -199,11 +199,11 @@ def test_a_config_refuses_nonsense():
 
 
 def test_weights_can_be_left_out(tmp_path):
-    trunk = ResNet(18).build()
-    file = tmp_path / "trunk.safetensors"
-    save_file(trunk.state_dict(), file)
+    backbone = ResNet(18).build()
+    file = tmp_path / "backbone.safetensors"
+    save_file(backbone.state_dict(), file)
     config = TopDown(size=(64, 96), backbone=ResNet(18, weights=str(file)))
-    assert torch.equal(config.build(MAPS).backbone.conv1.weight, trunk.conv1.weight)
+    assert torch.equal(config.build(MAPS).backbone.conv1.weight, backbone.conv1.weight)
     file.unlink()
-    assert not torch.equal(config.build(MAPS, weights=False).backbone.conv1.weight, trunk.conv1.weight)
+    assert not torch.equal(config.build(MAPS, weights=False).backbone.conv1.weight, backbone.conv1.weight)
     assert without_weights(Timm("resnet18", pretrained=True, weights="x.pth")) == Timm("resnet18")

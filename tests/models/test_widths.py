@@ -1,4 +1,4 @@
-"""Which layers of a trunk grow together: every layer has its place, and what is added has the same channels."""
+"""Which layers of a backbone grow together: every layer has its place, and what is added has the same channels."""
 
 import pytest
 from torch import nn
@@ -8,7 +8,7 @@ from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.mobilenet_v3 import MobileNetV3
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
-from posekit.models.rewrite.widths import IMAGE, TRUNKS, Plan, depthwise
+from posekit.models.rewrite.widths import BACKBONES, IMAGE, Plan, depthwise
 
 # Widths between blocks, inside them, in gates, and that stay (the image, the last map); from the papers' tables.
 COUNTS = {
@@ -27,13 +27,13 @@ COUNTS = {
 @pytest.mark.parametrize("name", COUNTS)
 def test_every_layer_reads_and_writes_what_it_has(name):
     config, counts = COUNTS[name]
-    trunk = config.build()
-    plan = Plan(trunk)
+    backbone = config.build()
+    plan = Plan(backbone)
     kinds = [width.kind for width in plan.widths]
     assert tuple(kinds.count(kind) for kind in ("between", "inside", "squeezed", "fixed")) == counts
-    assert set(plan.layers) == {name.rpartition(".")[0] for name, _ in trunk.named_parameters()}
+    assert set(plan.layers) == {name.rpartition(".")[0] for name, _ in backbone.named_parameters()}
     for path, (before, after) in plan.layers.items():
-        layer = trunk.get_submodule(path)
+        layer = backbone.get_submodule(path)
         if isinstance(layer, nn.BatchNorm2d):
             assert before == after and layer.num_features == plan.widths[after].channels
         else:
@@ -43,8 +43,8 @@ def test_every_layer_reads_and_writes_what_it_has(name):
     assert plan.widths[IMAGE].kind == "fixed"
 
 
-def test_all_known_trunks_are_tested():
-    assert {type(config.build()) for config, _ in COUNTS.values()} == set(TRUNKS)
+def test_all_known_backbones_are_tested():
+    assert {type(config.build()) for config, _ in COUNTS.values()} == set(BACKBONES)
 
 
 def test_channels_inside_follow_the_blocks_input():
@@ -57,28 +57,28 @@ def test_channels_inside_follow_the_blocks_input():
 
 
 def test_what_does_not_learn_keeps_its_channels():
-    trunk = MobileNetV2(0.35).build()
-    free = Plan(trunk)
-    trunk.features[2].requires_grad_(False)
-    plan = Plan(trunk)
+    backbone = MobileNetV2(0.35).build()
+    free = Plan(backbone)
+    backbone.features[2].requires_grad_(False)
+    plan = Plan(backbone)
     touched = {place for path, both in free.layers.items() if path.startswith("features.2.") for place in both}
     for place, (width, before) in enumerate(zip(plan.widths, free.widths, strict=True)):
         assert width.kind == ("fixed" if place in touched else before.kind)
     assert len(touched) == 3
 
 
-def test_unknown_trunks_and_layers_are_refused():
+def test_unknown_backbones_and_layers_are_refused():
     with pytest.raises(ValueError, match=r"type ShuffleNetV2Backbone cannot be made wider; NetAug knows mobilenet_v2"):
         Plan(ShuffleNetV2(0.5).build())
-    trunk = MobileNetV2(0.35).build()
-    trunk.features[0][2] = nn.PReLU(16)
+    backbone = MobileNetV2(0.35).build()
+    backbone.features[0][2] = nn.PReLU(16)
     with pytest.raises(ValueError, match=r"1 layers .*: features\.0\.2 \(PReLU\); .* activations without parameters"):
-        Plan(trunk)
-    trunk.features[0][2] = nn.Hardswish()
-    assert Plan(trunk).layers
-    trunk.features[0][0] = Twice(3, 16, 3, 2, 1, bias=False)
-    with pytest.raises(ValueError, match=r"features\.0\.0 \(Twice\); leave the trunk's convolutions as they are"):
-        Plan(trunk)
+        Plan(backbone)
+    backbone.features[0][2] = nn.Hardswish()
+    assert Plan(backbone).layers
+    backbone.features[0][0] = Twice(3, 16, 3, 2, 1, bias=False)
+    with pytest.raises(ValueError, match=r"features\.0\.0 \(Twice\); leave the backbone's convolutions as they are"):
+        Plan(backbone)
 
 
 class Twice(nn.Conv2d):

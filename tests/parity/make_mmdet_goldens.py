@@ -38,8 +38,8 @@ def hills(rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {
         "radius_sizes": sizes,
         "radius": np.array(radii),
-        "hill_cells": np.array(cells, np.float32),
-        "hill_boxes": np.array(boxes, np.float32),
+        "gaussian_cells": np.array(cells, np.float32),
+        "gaussian_boxes": np.array(boxes, np.float32),
         "hills": maps.numpy(),
     }
 

@@ -30,7 +30,7 @@ def test_radius(golden):
 
 
 def test_hills(golden):
-    cells, boxes = golden["hill_cells"], golden["hill_boxes"] * STRIDE
+    cells, boxes = golden["gaussian_cells"], golden["gaussian_boxes"] * STRIDE
     codec = CenterNet(points=1, grid=GRID)
     xy = GRID.pixels(cells)[:, None]
     boxes = torch.cat((torch.zeros_like(boxes), boxes), -1)

@@ -55,7 +55,7 @@ def test_weights_of_the_losses():
     assert weights["directpose"] == {"class": 1, "centreness": 1, "points": 1, "peaks": 4}
     assert weights["fcpose"] == {
         **{"class": 1, "box": 1, "centreness": 1},
-        **{"joint_maps": 2.5, "refine": 9, "fine": 0.2, "coarse": 0.2},
+        **{"point_maps": 2.5, "refine": 9, "fine": 0.2, "coarse": 0.2},
     }
 
 

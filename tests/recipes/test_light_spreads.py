@@ -1,4 +1,4 @@
-"""What the light forms' narrower hills are worth: maps without any mistake, read from crowded small scenes."""
+"""What the light forms' narrower gaussians are worth: maps without any mistake, read from crowded small scenes."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ SIZE, SCENES = (96, 96), 24
 PUBLISHED = {"sigma": 8.0, "centre_sigma": 16.0, "radius": 16.0}
 
 
-class Said(nn.Module):
+class TeacherOutput(nn.Module):
     """A network that gives what it was told, image by image."""
 
     def __init__(self, maps):
@@ -34,7 +34,7 @@ def found(recipe, dataset):
     views = [recipe.augment.still_scene(dataset.scene(i), size=recipe.size) for i in range(SCENES)]
     target = recipe.codec.encode(collate(views).instances)
     maps = {name: value.float() for name, value in recipe.codec.perfect(target).items()}
-    return measure(predictor_of(Said(maps), recipe), dataset).figures["AP"]
+    return measure(predictor_of(TeacherOutput(maps), recipe), dataset).figures["AP"]
 
 
 @pytest.mark.parametrize("name", ["dekr", "dekr-first"])

@@ -1,4 +1,4 @@
-"""What every system for whole images owes, over the dict of them."""
+"""What every system for full images owes, over the dict of them."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import torch
 from figures import FOUR
 from stand_ins import predictor_of
 
-from posekit.codecs.scenes import SCENE_CODECS
+from posekit.codecs.one_stage import ONE_STAGE_CODECS
 from posekit.data.batch import collate
 from posekit.data.synthetic import Synthetic
 from posekit.engines.torch import read_out
@@ -53,7 +53,7 @@ def batch_of(recipe, dataset, *numbers):
 def test_every_system_is_there():
     assert set(SYSTEMS) == NAMES
     used = {RECIPES[name](FOUR).codec.kind for name in SYSTEMS}
-    assert used == set(SCENE_CODECS)
+    assert used == set(ONE_STAGE_CODECS)
 
 
 @ON

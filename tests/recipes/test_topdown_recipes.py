@@ -102,7 +102,7 @@ def test_words_change_what_they_name():
     assert recipe.model.backbone == BACKBONES["mobilenet_v3"]()
 
 
-def test_a_trunk_of_timm_is_named_after_the_colon():
+def test_a_backbone_of_timm_is_named_after_the_colon():
     backbone = RECIPES["topdown-dark-tiny"](FOUR, backbone="timm:convnext_tiny").model.backbone
     assert (backbone.kind, backbone.name) == ("timm", "convnext_tiny")
 

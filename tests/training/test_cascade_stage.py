@@ -16,7 +16,7 @@ from posekit.pipelines.mtcnn.windows import moved, pixels_of
 from posekit.recipe import Train
 from posekit.skeletons.face import FACE5
 from posekit.training.mtcnn.stage import Taught, mixed, teach
-from posekit.training.mtcnn.windows import Drawing, Lessons, finder_of, lessons, visits
+from posekit.training.mtcnn.windows import Drawing, TrainingWindows, finder_of, training_windows, visits
 from posekit.zoo.mtcnn import engines_of
 
 CPU = torch.device("cpu")
@@ -37,13 +37,13 @@ def lenient():
 
 @pytest.fixture(scope="module")
 def first(drawn):
-    return lessons(drawn, 12, None, FEW, (0, 0))
+    return training_windows(drawn, 12, None, FEW, (0, 0))
 
 
 def test_windows_of_the_first_network_are_those_of_the_image(drawn):
     seen = []
     once = replace(FEW, passes=1)
-    made = lessons(drawn, 12, None, once, (0, 0), lambda: seen.append(1))
+    made = training_windows(drawn, 12, None, once, (0, 0), lambda: seen.append(1))
     assert len(seen) == 3
     assert made.pixels.shape == (len(made), 3, 12, 12) and made.pixels.dtype == np.uint8
     assert (made.box.dtype, made.points.dtype) == (np.float32, np.float32)
@@ -70,7 +70,7 @@ def test_the_later_networks_learn_from_what_the_earlier_let_through(stage, drawn
         return finder(sums)
 
     net = {"refinement": RefinementNet, "output": OutputNet}[stage]
-    made = lessons(drawn, net.side, spy, replace(FEW, passes=1), (0, 1))
+    made = training_windows(drawn, net.side, spy, replace(FEW, passes=1), (0, 1))
     assert asked == [(1, 73, 91, 3)] * 3
     assert made.pixels.shape[1:] == (3, net.side, net.side)
     # Every found window that shows no face is among the negatives, as many as are kept, and cut as it is in use.
@@ -93,7 +93,7 @@ def test_what_the_first_network_should_say_is_what_the_cascade_applies(drawn, mo
     cut = []
     whole = fw.sorted_out
     monkeypatch.setattr(fw, "sorted_out", lambda boxes, faces: cut.append(whole(boxes, faces)) or cut[-1])
-    made = lessons(drawn, 12, None, replace(FEW, passes=1), (0, 0))
+    made = training_windows(drawn, 12, None, replace(FEW, passes=1), (0, 0))
     windows = np.concatenate([told.boxes[told.kind == fw.POSITIVE] for told in cut[::2]])
     faces = np.concatenate([told.face[told.kind == fw.POSITIVE] for told in cut[::2]])
     moves = made.box[made.kind == fw.POSITIVE].astype(np.float64)
@@ -102,7 +102,7 @@ def test_what_the_first_network_should_say_is_what_the_cascade_applies(drawn, mo
 
 
 def test_windows_follow_from_the_seed_and_every_second_pass_is_mirrored(drawn, first):
-    again, other = lessons(drawn, 12, None, FEW, (0, 0)), lessons(drawn, 12, None, FEW, (1, 0))
+    again, other = training_windows(drawn, 12, None, FEW, (0, 0)), training_windows(drawn, 12, None, FEW, (1, 0))
     for name in ("pixels", "kind", "box", "points", "labelled"):
         np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
     assert other.pixels.shape != first.pixels.shape or (other.pixels != first.pixels).any()
@@ -117,7 +117,7 @@ def test_windows_follow_from_the_seed_and_every_second_pass_is_mirrored(drawn, f
 
 
 def test_enough_windows_end_the_visits(drawn, first):
-    made = lessons(drawn, 12, None, replace(FEW, most=len(first) // 3), (0, 0))
+    made = training_windows(drawn, 12, None, replace(FEW, most=len(first) // 3), (0, 0))
     assert len(first) // 3 <= len(made) < len(first)
     np.testing.assert_array_equal(made.pixels, first.pixels[: len(made)])
 
@@ -126,7 +126,7 @@ def test_faces_that_are_too_small_are_told(drawn):
     with pytest.raises(
         ValueError, match=r"no window shows a face of the \d labelled: .* at least 80 pixels .*smallest"
     ):
-        lessons(drawn, 12, None, replace(FEW, smallest=80), (0, 0))
+        training_windows(drawn, 12, None, replace(FEW, smallest=80), (0, 0))
 
 
 def test_a_batch_says_where_each_term_counts(first):
@@ -195,7 +195,7 @@ def test_learning_lowers_the_loss_and_follows_from_the_seed(first):
 
 def test_a_loss_that_is_not_finite_ends_the_training(first):
     box = np.full_like(first.box, np.inf)
-    broken = Lessons(first.pixels, first.kind, box, first.points, first.labelled)
+    broken = TrainingWindows(first.pixels, first.kind, box, first.points, first.labelled)
     train = Train(epochs=1, batch=64, lr=1e-3, optimizer="adam", weight_decay=0)
     with pytest.raises(RuntimeError, match="the loss is not finite in epoch 1; try a lower --lr"):
         teach(ProposalNet(), CascadeLoss(), broken, train, (0, 0), CPU)

@@ -108,13 +108,13 @@ def test_peers_that_teach_nothing_leave_the_first_branch_its_own_terms(drawn):
     recipe = recipe_of()
     batch = batch_of(recipe, drawn)
     plain = task_of(recipe)
-    taught = wrap(task_of(recipe), recipe, Okdhp(ensemble=0, lesson=0), drawn, 10)
+    taught = wrap(task_of(recipe), recipe, Okdhp(ensemble=0, distill=0), drawn, 10)
     expected, found = plain(batch), taught(batch)
     assert list(found) == ["mse", "peer1.mse", "peer2.mse"]
     assert torch.equal(found["mse"], expected["mse"])
     before, after = slopes(plain, expected), slopes(taught, found)
     for name, slope in before.items():
-        # Neck and head are the branch's own; the trunk hears of all.
+        # Neck and head are the branch's own; the backbone hears of all.
         assert torch.equal(after[name], slope) == (not name.startswith("backbone."))
 
 
@@ -261,7 +261,7 @@ def test_swapped_sides_are_doubted_as_they_are_labelled(tmp_path):
 
 
 class Centres(nn.Module):
-    """A trunk, neck and head that find the centre of mass of each channel."""
+    """A backbone, neck and head that find the centre of mass of each channel."""
 
     def __init__(self):
         super().__init__()
@@ -375,7 +375,7 @@ def test_a_teacher_is_neither_trained_nor_saved(drawn, tmp_path):
     assert task.adapter.conv.weight.grad.any()
 
 
-LESSONS = {
+DISTILLATIONS = {
     "branches": ("heatmap", Okdhp(ramp=0.2)),
     "branches of bins": ("simcc", Okdhp(branches=2, form="mse")),
     "points": ("rle", Teacher("FILE")),
@@ -385,9 +385,9 @@ LESSONS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("name", DISTILLATIONS)
 def test_sixty_steps_bring_every_term_down_and_leave_a_plain_network(drawn, tmp_path, name):
-    kind, lesson = LESSONS[name]
+    kind, lesson = DISTILLATIONS[name]
     recipe = recipe_of(kind)
     if isinstance(lesson, Teacher):
         place = told(drawn, tmp_path / "said.json") if lesson.source == "FILE" else trained(tmp_path, recipe, drawn)

@@ -84,13 +84,13 @@ def test_decay_spares_biases_and_norms(small, name):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_the_trunk_may_learn_slower(drawn, tmp_path, optimizer):
+def test_the_backbone_may_learn_slower(drawn, tmp_path, optimizer):
     recipe = RECIPES["topdown-regression-tiny"](FOUR, size=(64, 64), backbone="mobilenet_v3")
     freeze = ("backbone.features.0",)
     options = replace(
         recipe.train,
         lr=1e-2,
-        trunk=0.25,
+        backbone_lr_mult=0.25,
         epochs=1,
         batch=4,
         optimizer=optimizer,
@@ -106,7 +106,7 @@ def test_the_trunk_may_learn_slower(drawn, tmp_path, optimizer):
         if weights.requires_grad:
             found.setdefault(name.split(".")[0] == "backbone", set()).add((rates[id(weights)], decays[id(weights)] > 0))
     assert found == {True: {(2.5e-3, True), (2.5e-3, False)}, False: {(1e-2, True), (1e-2, False)}}
-    # What is written is the rate of all but the trunk.
+    # What is written is the rate of all but the backbone.
     assert loop.progress.rows[-1]["lr"] == 1e-2
 
 

@@ -1,4 +1,4 @@
-"""Tasks with wider networks around their trunk: in the end a plain network whose figures are its own."""
+"""Tasks with wider networks around their backbone: in the end a plain network whose figures are its own."""
 
 from dataclasses import replace
 
@@ -242,7 +242,7 @@ def test_whole_images_too():
 
 
 def test_other_networks_are_refused():
-    with pytest.raises(RecipeError, match="netaug: a trunk of the type ShuffleNetV2Backbone cannot be made wider"):
+    with pytest.raises(RecipeError, match="netaug: a backbone of the type ShuffleNetV2Backbone cannot be made wider"):
         wrap(task_of(recipe_of(backbone=ShuffleNetV2(0.5))), WIDER)
     task = task_of(recipe_of())
     task.net = nn.Linear(2, 3)

@@ -17,13 +17,13 @@ from posekit.evaluation.report import write_run_report
 from posekit.evaluation.sets import Sets, read_sets
 from posekit.evaluation.tables import figures_table, points_table
 from posekit.geometry.skeleton import Skeleton
+from posekit.training import display as watching
 from posekit.training import overfit as overfitting
-from posekit.training import watch as watching
+from posekit.training.display import Display
 from posekit.training.distributed import main_process, world
 from posekit.training.overfit import overfit, overfit_recipe
 from posekit.training.progress import Progress
 from posekit.training.run import train
-from posekit.training.watch import Watch
 from posekit.zoo.load import load
 
 
@@ -153,7 +153,7 @@ def test_fewer_samples_than_asked_are_told(small, drawn, tmp_path, monkeypatch):
 
 def test_watching_shows_the_figures_and_changes_nothing(small, tmp_path, capsys):
     progress = Progress()
-    watch = Watch(tmp_path, small(tensorboard=False).train, enabled=True)
+    watch = Display(tmp_path, small(tensorboard=False).train, enabled=True)
     with watch.following(4, progress):
         progress.add({"l1": 1.0}, 4)
         watch.stepped(progress, [1.0])
@@ -168,7 +168,7 @@ def test_where_the_output_is_no_terminal_a_line_comes_now_and_then(small, tmp_pa
     clock = iter(np.arange(0.0, 1000.0, 10.0))
     monkeypatch.setattr(watching.time, "monotonic", lambda: float(next(clock)))
     progress = Progress()
-    watch = Watch(tmp_path, small(tensorboard=False, epochs=2).train, enabled=True)
+    watch = Display(tmp_path, small(tensorboard=False, epochs=2).train, enabled=True)
     with watch.following(16, progress):
         for _ in range(8):
             progress.add({"l1": 1.0}, 4)
@@ -181,14 +181,14 @@ def test_where_the_output_is_no_terminal_a_line_comes_now_and_then(small, tmp_pa
 
 
 def test_figures_that_are_no_numbers_are_not_logged(small, tmp_path, recwarn):
-    watch = Watch(tmp_path, small(tensorboard=True).train, enabled=True)
+    watch = Display(tmp_path, small(tensorboard=True).train, enabled=True)
     with watch.following(4, Progress()):
         watch.epoch_closed({"epoch": 1, "images": 4, "loss/l1": 1.0, "val/oks": float("nan")})
     assert not recwarn.list
 
 
 def test_other_processes_are_silent(small, tmp_path, capsys):
-    watch = Watch(tmp_path, small(tensorboard=True).train, enabled=False)
+    watch = Display(tmp_path, small(tensorboard=True).train, enabled=False)
     with watch.following(4, Progress()):
         watch.stepped(Progress(), [1.0])
     assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from posekit.data.synthetic import Synthetic
 from posekit.skeletons.body import COCO17, LSP14
-from posekit.transforms.silhouette import find_head, silhouette, trunk_points
+from posekit.transforms.silhouette import find_head, silhouette, torso_points
 
 SIZE = (90, 110)
 ALL = np.ones(5, bool)
@@ -41,11 +41,11 @@ def test_every_labelled_point_is_covered_and_far_away_is_not(skeleton):
         assert (cover[outside] == 0).all()
 
 
-def test_the_middle_of_a_trunk_is_covered():
-    trunk = list(COCO17.index(["left_shoulder", "right_shoulder", "left_hip", "right_hip"]))
+def test_the_middle_of_a_torso_is_covered():
+    torso = list(COCO17.index(["left_shoulder", "right_shoulder", "left_hip", "right_hip"]))
     for sample in figures(COCO17):
         points = sample.instances.keypoints
-        x, y = np.floor(points.xy[0][trunk].mean(0)).astype(int)
+        x, y = np.floor(points.xy[0][torso].mean(0)).astype(int)
         assert silhouette(points.xy[0], points.labelled[0], COCO17, (96, 80))[y, x] == 1
 
 
@@ -86,14 +86,14 @@ def test_too_little_to_tell():
     assert silhouette(np.random.default_rng(0).random((17, 2)) * 50, labelled, COCO17, SIZE) is None
 
 
-def test_the_trunk_is_found_by_name_or_is_everything():
-    assert [COCO17.points[i] for i in np.flatnonzero(trunk_points(COCO17))] == [
+def test_the_torso_is_found_by_name_or_is_everything():
+    assert [COCO17.points[i] for i in np.flatnonzero(torso_points(COCO17))] == [
         "left_shoulder",
         "right_shoulder",
         "left_hip",
         "right_hip",
     ]
-    assert trunk_points(BODY).all()
+    assert torso_points(BODY).all()
 
 
 def test_a_head_without_labels_by_hand():
@@ -105,7 +105,7 @@ def test_a_head_without_labels_by_hand():
     head = find_head(xy, labelled, COCO17)
     np.testing.assert_allclose(head.centre, (55, 40 - 12.6))
     assert head.radius == pytest.approx(30 * 0.297) and not head.labelled
-    # Shoulders 40 px apart tell a trunk of 48 px, whatever the perspective leaves of it.
+    # Shoulders 40 px apart tell a torso of 48 px, whatever the perspective leaves of it.
     xy[four[:2]] = [(75, 40), (35, 40)]
     assert find_head(xy, labelled, COCO17).radius == pytest.approx(48 * 0.297)
 

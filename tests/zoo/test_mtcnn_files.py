@@ -155,7 +155,7 @@ def test_tensors_of_another_network_are_refused(folder):
     with pytest.raises(WeightsError, match=r"onet\.pt do not fit: they have other shapes: points\.bias \(9,\)"):
         read_mtcnn(folder)
     torch.save({name: value for name, value in state.items() if name != "conv2.bias"}, place / "onet.pt")
-    with pytest.raises(WeightsError, match=r"onet\.pt do not fit: they lack trunk\.3\.bias"):
+    with pytest.raises(WeightsError, match=r"onet\.pt do not fit: they lack backbone\.3\.bias"):
         read_mtcnn(folder)
 
 

@@ -7,7 +7,7 @@ import torch
 from figures import FOUR
 
 from posekit.models.compress.count import count_macs
-from posekit.models.rewrite.overrides import Kit
+from posekit.models.rewrite.overrides import BackboneOverrides
 from posekit.recipes import RECIPES
 from posekit.zoo.structured import thinned
 from posekit.zoo.weights import load_weights, save_weights
@@ -43,10 +43,12 @@ def test_models_of_every_kind(name, tmp_path):
 
 @pytest.mark.parametrize("activation", ["prelu", "silu", "frelu"])
 def test_other_activations_are_cut_too(activation, tmp_path):
-    made = thinned(saved(tmp_path / "before", "topdown-rle-tiny", kit=Kit(activation=activation)), 0.6)
-    assert made.recipe.thinned
+    made = thinned(
+        saved(tmp_path / "before", "topdown-rle-tiny", override=BackboneOverrides(activation=activation)), 0.6
+    )
+    assert made.recipe.pruned
 
 
 def test_activations_that_cannot_be_cut_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"cannot describe .* other activations"):
-        thinned(saved(tmp_path / "before", "topdown-rle-tiny", kit=Kit(activation="meta_acon")), 0.6)
+        thinned(saved(tmp_path / "before", "topdown-rle-tiny", override=BackboneOverrides(activation="meta_acon")), 0.6)

@@ -1,4 +1,4 @@
-"""Trunks: an image to maps of several strides. One file a family, holding its config and its module."""
+"""Backbones: an image to maps of several strides. One file a family, holding its config and its module."""
 
 from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite

@@ -25,14 +25,14 @@ IDLE = ("level3.project.", "level4.project.")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DLA:
-    """The trunk of CenterNet: two thirds of ResNet-50 in size, fine and coarse mixed throughout."""
+    """The backbone of CenterNet: two thirds of ResNet-50 in size, fine and coarse mixed throughout."""
 
     weights: str | None = None
     """File of published weights, .safetensors or .pth, with the authors' names; unset: drawn at random."""
     kind: Literal["dla"] = "dla"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         return load_weights(DLABackbone(), self.weights, ("fc.", *IDLE))
 
 

@@ -38,7 +38,7 @@ IGNORED = ("classifier.", "_fc.")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class EfficientNetLite:
-    """A small trunk whose ImageNet weights come as a package: good for trainings on few images."""
+    """A small backbone whose ImageNet weights come as a package: good for trainings on few images."""
 
     version: Literal[0, 1, 2] = 0
     """Size: 3.4, 4.1 or 4.8 M parameters."""
@@ -47,7 +47,7 @@ class EfficientNetLite:
     kind: Literal["efficientnet_lite"] = "efficientnet_lite"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         backbone = EfficientNetLiteBackbone(self.version)
         path = str(packaged_weights(self.version)) if self.weights == "imagenet" else self.weights
         if path is None:

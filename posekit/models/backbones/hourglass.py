@@ -19,7 +19,7 @@ DEPTH = 4
 class Hourglass:
     """Stacks that correct each other, every one with maps of its own to be supervised.
 
-    It gives the points' maps itself, so it is a whole network and no trunk for other heads.
+    It gives the points' maps itself, so it is a whole network and no backbone for other heads.
     """
 
     points: int = Field(gt=0)

@@ -23,7 +23,7 @@ BLOCKS = 4
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class HRNet:
-    """A trunk that never leaves stride 4: the accurate and slow choice."""
+    """A backbone that never leaves stride 4: the accurate and slow choice."""
 
     width: Literal[32, 48] = 32
     """Channels of the finest branch; each coarser one doubles them."""
@@ -34,7 +34,7 @@ class HRNet:
     kind: Literal["hrnet"] = "hrnet"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         ignored = ["final_layer.", "classifier.", "incre_modules.", "downsamp_modules."]
         if not self.multi_scale:
             # Files of the classification network exchange between all branches to the end.

@@ -29,7 +29,7 @@ WIDTH = {"weighting": 40, "naive": 30, "wider_naive": 40}
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LiteHRNet:
-    """A trunk of one to two million numbers that never leaves stride 4; slow for its operations, as they are many."""
+    """A backbone of one to two million numbers that never leaves stride 4; slow for its operations, as they are many."""
 
     depth: Literal[18, 30] = 18
     """Layers, as the authors count them."""
@@ -44,7 +44,7 @@ class LiteHRNet:
     kind: Literal["lite_hrnet"] = "lite_hrnet"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         return load_weights(LiteHRNetBackbone(self.depth, self.block, self.exchange), self.weights)
 
 

@@ -30,7 +30,7 @@ ROWS = (
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MobileNetV2:
-    """A small trunk that runs well everywhere."""
+    """A small backbone that runs well everywhere."""
 
     width: float = Field(default=1.0, gt=0)
     """Factor on the channels of every layer, rounded to multiples of 8; the last layer has 1280 or more."""
@@ -39,7 +39,7 @@ class MobileNetV2:
     kind: Literal["mobilenet_v2"] = "mobilenet_v2"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         return load_weights(MobileNetV2Backbone(self.width), self.weights, ignored=("classifier.",))
 
 

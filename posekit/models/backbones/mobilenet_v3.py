@@ -54,7 +54,7 @@ ROWS = {"large": LARGE, "small": SMALL}
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MobileNetV3:
-    """A trunk for phones and one-core machines."""
+    """A backbone for phones and one-core machines."""
 
     size: Literal["small", "large"] = "small"
     """Small: 0.9 M parameters and 0.05 GMAC at 256x192; large: 3.0 M and 0.21."""
@@ -65,7 +65,7 @@ class MobileNetV3:
     kind: Literal["mobilenet_v3"] = "mobilenet_v3"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         return load_weights(MobileNetV3Backbone(self.size, self.momentum), self.weights, ignored=("classifier.",))
 
 

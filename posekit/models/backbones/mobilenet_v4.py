@@ -89,7 +89,7 @@ STEM, LAST = 32, 960
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MobileNetV4:
-    """A trunk of a million parameters made for phones: plain convolutions and ReLU throughout."""
+    """A backbone of a million parameters made for phones: plain convolutions and ReLU throughout."""
 
     size: Literal["small", "medium"] = "small"
     """1.3 or 7.2 M parameters."""
@@ -98,7 +98,7 @@ class MobileNetV4:
     kind: Literal["mobilenet_v4"] = "mobilenet_v4"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         ignored = ("conv_head.", "norm_head.", "classifier.")
         return load_weights(MobileNetV4Backbone(self.size), self.weights, ignored)
 

@@ -21,7 +21,7 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ResNet:
-    """The trunk of SimpleBaseline: plain, well known, published weights everywhere."""
+    """The backbone of SimpleBaseline: plain, well known, published weights everywhere."""
 
     depth: Literal[18, 34, 50, 101, 152] = 50
     """Layers with weights; 18 and 34 use the basic block."""
@@ -32,7 +32,7 @@ class ResNet:
     kind: Literal["resnet"] = "resnet"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         ignored = ("fc.", "deconv_layers.", "final_layer.")
         return load_weights(ResNetBackbone(self.depth, self.width), self.weights, ignored)
 

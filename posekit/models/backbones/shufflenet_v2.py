@@ -27,7 +27,7 @@ UNITS = (4, 8, 4)
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ShuffleNetV2:
-    """The cheapest trunk to train on a processor."""
+    """The cheapest backbone to train on a processor."""
 
     width: Literal[0.5, 1.0, 1.5, 2.0] = 1.0
     """Factor on the channels."""
@@ -36,7 +36,7 @@ class ShuffleNetV2:
     kind: Literal["shufflenet_v2"] = "shufflenet_v2"
 
     def build(self) -> nn.Module:
-        """The trunk."""
+        """The backbone."""
         return load_weights(ShuffleNetV2Backbone(self.width), self.weights, ignored=("fc.",))
 
 

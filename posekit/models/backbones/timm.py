@@ -1,4 +1,4 @@
-"""Any trunk of the timm collection, by its name there."""
+"""Any backbone of the timm collection, by its name there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posekit.models.weights import check_fit, read_weights
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Timm:
-    """A trunk of timm (``pip install 'posekit[timm]'``); its maps of stride 4 and more."""
+    """A backbone of timm (``pip install 'posekit[timm]'``); its maps of stride 4 and more."""
 
     name: str = "mobilenetv4_conv_small"
     """The model's name in timm."""
@@ -28,7 +28,7 @@ class Timm:
     kind: Literal["timm"] = "timm"
 
     def build(self) -> nn.Module:
-        """The trunk.
+        """The backbone.
 
         Raises:
             ModuleNotFoundError: timm is not installed.
@@ -64,7 +64,7 @@ def _timm() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise
-        raise ModuleNotFoundError("trunks of kind 'timm' need timm: pip install 'posekit[timm]'") from None
+        raise ModuleNotFoundError("backbones of kind 'timm' need timm: pip install 'posekit[timm]'") from None
     return timm
 
 

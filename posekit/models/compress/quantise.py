@@ -72,7 +72,7 @@ class FakeQuant:
         if mixed:
             raise ValueError(
                 f"quantise: {len(mixed)} convolutions mix kernels image by image and have no weights to round "
-                f"({mixed[0]} first); take --kit.convolution static"
+                f"({mixed[0]} first); take --override.convolution static"
             )
         layers = [layer for layer in modules.values() if isinstance(layer, ROUNDED)]
         if not layers:
@@ -136,7 +136,7 @@ class Rounding(nn.Module):
         """Put rounded numbers in the place of a layer's input and weight; watch the range in training."""
         x = inputs[0]
         if self.training and self.watches:
-            self.watch(x.detach())
+            self.display(x.detach())
         if not (self.rounds if self.training else self.scale is not None):
             return None
         # Beside the parameter, which keeps its name and learns: what is found first is the attribute.

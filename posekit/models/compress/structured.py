@@ -28,7 +28,7 @@ MOST = 0.9
 
 
 def remove_channels(net: nn.Module, size: tuple[int, int], share: float) -> None:
-    """Remove the channels that matter least from trunk and neck, until a share of the multiply-accumulates is left.
+    """Remove the channels that matter least from backbone and neck, until a share of the multiply-accumulates is left.
 
     Channels are ranked over the whole network by the squared norm of all weights that write or read them, relative to
     the mean of their group. The head gives what it gave; its first layers read fewer channels.
@@ -65,7 +65,7 @@ def remove_channels(net: nn.Module, size: tuple[int, int], share: float) -> None
         first = " ".join(str(error).split())[:160]
         raise ValueError(
             f"the channels of this {type(getattr(net, 'backbone', net)).__name__} cannot be followed from layer to "
-            f"layer ({type(error).__name__}: {first}); take another trunk"
+            f"layer ({type(error).__name__}: {first}); take another backbone"
         ) from error
     if left > share:
         raise ValueError(
@@ -117,7 +117,7 @@ def table_of(net: nn.Module, whole: nn.Module) -> dict[str, tuple[int, int]]:
     }
 
 
-def thin(net: nn.Module, table: Table) -> nn.Module:
+def with_pruned_channels(net: nn.Module, table: Table) -> nn.Module:
     """The same network, its layers cut to a table: the first channels of each stay.
 
     Args:
@@ -136,12 +136,12 @@ def thin(net: nn.Module, table: Table) -> nn.Module:
             told = "it has no such layer with channels" if found is None else f"its own has {found[0]} and {found[1]}"
             raise ValueError(
                 f"thinned: the network's {name!r} should have {pair[0]} channels out and {pair[1]} in, but {told}; the "
-                "recipe was changed after posekit prune: keep its model and kit, or leave out thinned"
+                "recipe was changed after posekit prune: keep its model and override, or leave out thinned"
             )
         _cut(layers[name], *pair)
-    trunk = getattr(net, "backbone", None)
-    if trunk is not None:
-        _tell_channels(trunk)
+    backbone = getattr(net, "backbone", None)
+    if backbone is not None:
+        _tell_channels(backbone)
     return net
 
 
@@ -190,12 +190,12 @@ def _keep(layer: nn.Module, name: str, *sizes: int) -> None:
     setattr(layer, name, nn.Parameter(part, requires_grad=tensor.requires_grad) if learns else part)
 
 
-def _tell_channels(trunk: nn.Module) -> None:
-    """Let a trunk say how many channels its maps have now, for those that ask a built one."""
+def _tell_channels(backbone: nn.Module) -> None:
+    """Let a backbone say how many channels its maps have now, for those that ask a built one."""
     found: list[int] = []
-    hook = trunk.register_forward_hook(lambda layer, inputs, maps: found.extend(x.shape[1] for x in maps))
+    hook = backbone.register_forward_hook(lambda layer, inputs, maps: found.extend(x.shape[1] for x in maps))
     try:
-        trace(trunk)
+        trace(backbone)
     finally:
         hook.remove()
-    trunk.channels = tuple(found)  # type: ignore[assignment]
+    backbone.channels = tuple(found)  # type: ignore[assignment]

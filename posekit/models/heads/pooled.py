@@ -52,7 +52,7 @@ class PooledHead(nn.Module):
         self.cells = cells
         channels *= cells * cells
         layers = [nn.Linear(channels, hidden), nn.ReLU(inplace=True)] if hidden else []
-        self.trunk = nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
+        self.layers = nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
         self.shapes = dict(shapes)
         self.points = nn.ModuleDict(
             {name: nn.Linear(hidden or channels, points * depth) for name, (points, depth) in shapes.items()}
@@ -65,5 +65,5 @@ class PooledHead(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Raw values; no activation."""
         pooled = x.mean(dim=(2, 3)) if self.cells == 1 else F.adaptive_avg_pool2d(x, self.cells).flatten(1)
-        features = self.trunk(pooled)
+        features = self.layers(pooled)
         return {name: layer(features).unflatten(1, self.shapes[name]) for name, layer in self.points.items()}

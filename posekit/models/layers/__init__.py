@@ -1,1 +1,1 @@
-"""The small pieces that several trunks and necks are made of."""
+"""The small pieces that several backbones and necks are made of."""

@@ -34,7 +34,7 @@ class AconC(nn.Module):
     """ACON with slopes and sharpness of its own for each channel: 3 C parameters.
 
     Differs from the published code: slopes start at 1 and 0 (there drawn from N(0, 1)), so that it starts as SiLU and
-    a trunk with published weights is not thrown away.
+    a backbone with published weights is not thrown away.
 
     Args:
         channels: that come in and go out.

@@ -1,4 +1,4 @@
-"""Necks: a trunk's maps to the one map that the head reads. One file a kind, holding its config and its module."""
+"""Necks: a backbone's maps to the one map that the head reads. One file a kind, holding its config and its module."""
 
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp

@@ -1,4 +1,4 @@
-"""All maps of a trunk, resized to one and laid behind each other: the neck of HRNet-V2.
+"""All maps of a backbone, resized to one and laid behind each other: the neck of HRNet-V2.
 
 Sun et al. 2019, arXiv:1904.04514.
 """
@@ -28,7 +28,7 @@ class Concat:
         """The neck; maps finer than ``reduction`` are left out. See `Plain.build`.
 
         Raises:
-            ValueError: growing does not lead from the trunk's last stride to ``reduction``.
+            ValueError: growing does not lead from the backbone's last stride to ``reduction``.
         """
         halvings(strides[-1], reduction)
         kept = [index for index, stride in enumerate(strides) if stride >= reduction]
@@ -40,7 +40,7 @@ class ConcatNeck(nn.Module):
     """Grow and concatenate.
 
     Args:
-        indices: of the trunk's maps, in the order in which they go out.
+        indices: of the backbone's maps, in the order in which they go out.
         growth: how many times each is grown.
         channels: that go out.
         mode: of growing.
@@ -57,5 +57,5 @@ class ConcatNeck(nn.Module):
         self.stride = stride
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """The trunk's maps to (B, channels, H / stride, W / stride)."""
+        """The backbone's maps to (B, channels, H / stride, W / stride)."""
         return torch.cat([grow(maps[index]) for index, grow in zip(self.indices, self.grow, strict=True)], 1)

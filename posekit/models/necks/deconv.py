@@ -27,7 +27,7 @@ class Deconv:
     kind: Literal["deconv"] = "deconv"
 
     def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
-        """The neck: as many layers as lead from the trunk's last stride to ``reduction``; see `Plain.build`.
+        """The neck: as many layers as lead from the backbone's last stride to ``reduction``; see `Plain.build`.
 
         Raises:
             ValueError: doubling does not lead there.
@@ -54,5 +54,5 @@ class DeconvNeck(nn.Module):
         init_normal(self, 0.001)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
+        """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
         return self.layers(maps[-1])

@@ -18,7 +18,7 @@ from posekit.models.layers.deformable import DeformableConv
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DLAUp:
-    """Merge all maps of a trunk into its finest, each on its way told by its neighbours; slow and accurate."""
+    """Merge all maps of a backbone into its finest, each on its way told by its neighbours; slow and accurate."""
 
     kind: Literal["dla_up"] = "dla_up"
 
@@ -26,12 +26,12 @@ class DLAUp:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: the trunk does not give three maps or more, each half the one before it, from ``reduction`` on.
+            ValueError: the backbone does not give three maps or more, each half the one before it, from ``reduction`` on.
         """
         expected = [reduction << step for step in range(len(strides))]
         if list(strides) != expected or len(strides) < 3:
             raise ValueError(
-                f"maps of stride {reduction} are wanted and the trunk gives strides {', '.join(map(str, strides))}: "
+                f"maps of stride {reduction} are wanted and the backbone gives strides {', '.join(map(str, strides))}: "
                 f"this neck takes three or more, {reduction}, {2 * reduction}, {4 * reduction}, ...; use the neck "
                 "'upsample' instead"
             )
@@ -100,7 +100,7 @@ class Ladder(nn.Module):
             self.add_module(f"ida_{step}", Merge(after, before, [1, *[2] * (step + 1)]))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """The trunk's maps to as many of the same shapes, finest first."""
+        """The backbone's maps to as many of the same shapes, finest first."""
         grown, outputs = [maps[-1]], [maps[-1]]
         for step in range(self.count):
             grown = getattr(self, f"ida_{step}")([maps[-2 - step], *grown])
@@ -119,5 +119,5 @@ class DLAUpNeck(nn.Module):
         self.ida_up = Merge(channels[0], channels[:-1], [1 << step for step in range(len(channels) - 1)])
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
+        """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
         return self.ida_up(self.dla_up(maps)[:-1])[-1]

@@ -1,4 +1,4 @@
-"""Feature pyramid: the trunk's maps, each told what the coarser ones saw, and coarser ones still.
+"""Feature pyramid: the backbone's maps, each told what the coarser ones saw, and coarser ones still.
 
 Lin et al. 2017, arXiv:1612.03144; with the levels of FCOS, Tian et al. 2019, arXiv:1904.01355.
 """
@@ -25,20 +25,20 @@ class FPN:
     channels: int = Field(default=256, gt=0)
     """Of every map."""
     finest: int = Field(default=8, gt=0)
-    """Stride of the first map, one of the trunk's."""
+    """Stride of the first map, one of the backbone's."""
     extra: int = Field(default=2, ge=0)
-    """Maps coarser than the trunk's last, each half the one before it."""
+    """Maps coarser than the backbone's last, each half the one before it."""
     kind: Literal["fpn"] = "fpn"
 
     def build(self, channels: Sequence[int], strides: Sequence[int]) -> nn.Module:
         """The pyramid; its ``strides`` tell the maps', its ``channels`` how many each has.
 
         Args:
-            channels: of the trunk's maps.
-            strides: of the trunk's maps.
+            channels: of the backbone's maps.
+            strides: of the backbone's maps.
 
         Raises:
-            ValueError: the trunk lacks the finest map, or one on the way to its last.
+            ValueError: the backbone lacks the finest map, or one on the way to its last.
         """
         levels = by_stride(strides)
         wanted = [self.finest]
@@ -47,7 +47,7 @@ class FPN:
         lacking = [stride for stride in wanted if stride not in levels]
         if lacking:
             raise ValueError(
-                f"a pyramid from stride {self.finest} wants maps of strides {', '.join(map(str, wanted))}; the trunk "
+                f"a pyramid from stride {self.finest} wants maps of strides {', '.join(map(str, wanted))}; the backbone "
                 f"gives {', '.join(map(str, levels))}: choose a finest stride that it doubles from"
             )
         chosen = [levels[stride] for stride in wanted]
@@ -58,7 +58,7 @@ class FPNNeck(nn.Module):
     """1x1 into equal channels, coarse added to fine, 3x3; then halved on.
 
     Args:
-        indices: of the trunk's maps, finest first.
+        indices: of the backbone's maps, finest first.
         before: their channels.
         width: channels that go out.
         strides: of the chosen maps.
@@ -82,9 +82,9 @@ class FPNNeck(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """The trunk's maps to (B, channels, H / stride, W / stride) a stride, finest first.
+        """The backbone's maps to (B, channels, H / stride, W / stride) a stride, finest first.
 
-        The first extra map is made of the pyramid's last (FCOS), not of the trunk's (RetinaNet).
+        The first extra map is made of the pyramid's last (FCOS), not of the backbone's (RetinaNet).
         """
         merged: list[Tensor] = []
         for index, lateral in zip(reversed(self.indices), reversed(self.lateral), strict=True):

@@ -1,4 +1,4 @@
-"""A light neck that grows coarse maps along the edges that the trunk's finer maps show.
+"""A light neck that grows coarse maps along the edges that the backbone's finer maps show.
 
 As `Upsample`, with pixel-adaptive growth (Su et al. 2019, arXiv:1904.05373) in the place of bilinear doubling.
 """
@@ -23,7 +23,7 @@ SMALL = 0.1
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Guided:
-    """Grow the last map step by step, each cell listening to those that look like it, and add the trunk's maps."""
+    """Grow the last map step by step, each cell listening to those that look like it, and add the backbone's maps."""
 
     channels: int = Field(default=64, gt=0)
     """Of every layer."""
@@ -37,7 +37,7 @@ class Guided:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: doubling does not lead from the trunk's last stride to ``reduction``.
+            ValueError: doubling does not lead from the backbone's last stride to ``reduction``.
         """
         levels = by_stride(strides)
         steps = [strides[-1] >> n for n in range(halvings(strides[-1], reduction) + 1)]
@@ -47,12 +47,12 @@ class Guided:
 
 
 class GuidedNeck(nn.Module):
-    """From coarse to fine: grow along the trunk's next map, add that map, mix; doubled bilinearly where it has none.
+    """From coarse to fine: grow along the backbone's next map, add that map, mix; doubled bilinearly where it has none.
 
     Growth starts as bilinear, and guides small enough to hinder nothing.
 
     Args:
-        indices: for each resolution, coarsest first, the trunk's map or None.
+        indices: for each resolution, coarsest first, the backbone's map or None.
         before: channels of that map.
         width: channels inside and out.
         guide: channels of the guides.
@@ -82,7 +82,7 @@ class GuidedNeck(nn.Module):
                 nn.init.normal_(layer.weight, std=SMALL * layer.in_channels**-0.5)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
+        """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
         x = self._mixed(0, self.lateral[0](maps[self.indices[0]]))
         for step, (index, guide, grow) in enumerate(zip(self.indices[1:], self.guide, self.grow, strict=True), start=1):
             if index is None:

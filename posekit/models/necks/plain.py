@@ -1,4 +1,4 @@
-"""No neck: the head reads a map of the trunk as it is."""
+"""No neck: the head reads a map of the backbone as it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posekit.models.necks.levels import by_stride
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Plain:
-    """Hand on the trunk's map of the wanted stride: its last for pooled and SimCC heads, the finest of HRNet."""
+    """Hand on the backbone's map of the wanted stride: its last for pooled and SimCC heads, the finest of HRNet."""
 
     kind: Literal["none"] = "none"
 
@@ -22,17 +22,17 @@ class Plain:
         """The neck.
 
         Args:
-            channels: of the trunk's maps.
-            strides: of the trunk's maps.
+            channels: of the backbone's maps.
+            strides: of the backbone's maps.
             reduction: stride of the wanted map.
 
         Raises:
-            ValueError: the trunk has no map of that stride.
+            ValueError: the backbone has no map of that stride.
         """
         levels = by_stride(strides)
         if reduction not in levels:
             raise ValueError(
-                f"maps of stride {reduction} are wanted and the trunk gives strides {', '.join(map(str, levels))}: "
+                f"maps of stride {reduction} are wanted and the backbone gives strides {', '.join(map(str, levels))}: "
                 "use the neck 'upsample' or 'deconv', or maps of such a stride"
             )
         return PlainNeck(levels[reduction], channels[levels[reduction]], reduction)

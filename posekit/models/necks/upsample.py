@@ -19,7 +19,7 @@ from posekit.models.necks.levels import by_stride, halvings
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Upsample:
-    """Grow the last map step by step and add the trunk's finer maps; cheap beside all but the smallest trunks."""
+    """Grow the last map step by step and add the backbone's finer maps; cheap beside all but the smallest backbones."""
 
     channels: int = Field(default=64, gt=0)
     """Of every layer."""
@@ -31,7 +31,7 @@ class Upsample:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: doubling does not lead from the trunk's last stride to ``reduction``.
+            ValueError: doubling does not lead from the backbone's last stride to ``reduction``.
         """
         levels = by_stride(strides)
         steps = [strides[-1] >> n for n in range(halvings(strides[-1], reduction) + 1)]
@@ -41,10 +41,10 @@ class Upsample:
 
 
 class UpsampleNeck(nn.Module):
-    """From coarse to fine: double, add the trunk's map where it has one, mix.
+    """From coarse to fine: double, add the backbone's map where it has one, mix.
 
     Args:
-        indices: for each resolution, coarsest first, the trunk's map or None.
+        indices: for each resolution, coarsest first, the backbone's map or None.
         laterals: channels of that map.
         width: channels inside and out.
         mode: of the doubling.
@@ -71,7 +71,7 @@ class UpsampleNeck(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """The list of the trunk's maps to (B, channels, H / stride, W / stride)."""
+        """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
         x: Tensor | None = None
         for index, lateral, mix in zip(self.indices, self.lateral, self.mix, strict=True):
             grown = None if x is None else self.grow(x)

@@ -1,4 +1,4 @@
-"""Network augmentation: a small trunk as part of wider ones that share its weights. Cai et al. 2022, arXiv:2110.08890.
+"""Network augmentation: a small backbone as part of wider ones that share its weights. Cai et al. 2022, arXiv:2110.08890.
 
 A tiny network underfits, so it is helped from inside the network: wider ones around it learn from the same images, and
 their gradients reach its weights. Afterwards the extra weights are thrown away.
@@ -25,13 +25,13 @@ Factor = Annotated[float, Field(ge=1)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class NetAug:
-    """Wider networks around the trunk that help it to learn and are thrown away; as it stands, there are none.
+    """Wider networks around the backbone that help it to learn and are thrown away; as it stands, there are none.
 
-    Helps a trunk that is too small for its data; one that already knows its training images by heart it does not.
+    Helps a backbone that is too small for its data; one that already knows its training images by heart it does not.
 
     Source: Cai et al. 2022, arXiv:2110.08890. Differs: channels are not sorted anew each epoch, since a network whose
-    channels change places has no running average; the trunk's own passes alone enter its norms' figures, which then
-    need no second estimate; maps leave the trunk with the channels that it has, and neck and head are shared whole.
+    channels change places has no running average; the backbone's own passes alone enter its norms' figures, which then
+    need no second estimate; maps leave the backbone with the channels that it has, and neck and head are shared whole.
     """
 
     expansions: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
@@ -45,8 +45,8 @@ class NetAug:
     divide: int = Field(default=8, ge=1)
     """Wider layers have a multiple of so many channels; published: 1."""
     spread: float = Field(default=1.0, ge=0)
-    """Of the extra weights that the trunk's own channels read, in that of the trunk's own; 0: wider networks start out
-    saying what the trunk says, for published weights."""
+    """Of the extra weights that the backbone's own channels read, in that of the backbone's own; 0: wider networks start out
+    saying what the backbone says, for published weights."""
 
     @property
     def off(self) -> bool:
@@ -92,42 +92,42 @@ class Extra(nn.Module):
 
 
 class Supernet(nn.Module):
-    """What a trunk lacks to be wider; the trunk itself is no part of it, and is not changed.
+    """What a backbone lacks to be wider; the backbone itself is no part of it, and is not changed.
 
     Args:
-        trunk: with its weights; parts whose parameters do not learn stay as they are.
+        backbone: with its weights; parts whose parameters do not learn stay as they are.
         config: factors.
 
     Raises:
-        ValueError: the trunk is of a kind that is not known here, or nothing in it would grow.
+        ValueError: the backbone is of a kind that is not known here, or nothing in it would grow.
     """
 
-    def __init__(self, trunk: nn.Module, config: NetAug) -> None:
+    def __init__(self, backbone: nn.Module, config: NetAug) -> None:
         super().__init__()
-        self.config, self.plan = config, Plan(trunk)
+        self.config, self.plan = config, Plan(backbone)
         widest = self.widths([1.0] * len(self.plan.widths))
         if widest == self.own_widths:
             raise ValueError(
-                "nothing in the trunk would grow: give NetAug factors above 1, and do not freeze the whole trunk"
+                "nothing in the backbone would grow: give NetAug factors above 1, and do not freeze the whole backbone"
             )
         extras = {}
-        for name, own, places in self._own(trunk):
+        for name, own, places in self._own(backbone):
             value = 1.0 if name.endswith("weight") else 0.0
-            shape = widest[places[1]], own.shape[1] if _one_column(trunk, name) else widest[places[0]]
+            shape = widest[places[1]], own.shape[1] if _one_column(backbone, name) else widest[places[0]]
             extra = Extra(own, shape, config.spread, value)
             if any(True for _ in extra.parameters()):
                 extras[name] = extra
         self.names = tuple(extras)
         self.extras = nn.ModuleList(extras.values())
 
-    def _own(self, trunk: nn.Module) -> Iterator[tuple[str, Tensor, tuple[int, int]]]:
-        """Name, value and widths of every parameter of the trunk."""
-        for name, own in trunk.named_parameters():
+    def _own(self, backbone: nn.Module) -> Iterator[tuple[str, Tensor, tuple[int, int]]]:
+        """Name, value and widths of every parameter of the backbone."""
+        for name, own in backbone.named_parameters():
             yield name, own, self.plan.layers[name.rpartition(".")[0]]
 
     @property
     def own_widths(self) -> tuple[int, ...]:
-        """The trunk's."""
+        """The backbone's."""
         return tuple(width.channels for width in self.plan.widths)
 
     def draw(self, between: bool = True) -> tuple[int, ...]:
@@ -162,49 +162,49 @@ class Supernet(nn.Module):
             return sorted(self.config.expansions)
         return sorted(self.config.widths) if width.kind == "between" and between else (1.0,)
 
-    def weights(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
-        """The parameters of a wider trunk under the trunk's names; differentiable, and the trunk's own come first.
+    def weights(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
+        """The parameters of a wider backbone under the backbone's names; differentiable, and the backbone's own come first.
 
         Args:
-            trunk: the one that this was made for.
+            backbone: the one that this was made for.
             widths: as `draw` gives them.
         """
         extras = dict(zip(self.names, self.extras, strict=True))
         return {
             name: extras[name](own, widths[places[1]], widths[places[0]]) if name in extras else own
-            for name, own, places in self._own(trunk)
+            for name, own, places in self._own(backbone)
         }
 
-    def forward(self, trunk: nn.Module, image: Tensor, widths: Sequence[int]) -> list[Tensor]:
-        """The maps of a wider trunk, cut to the trunk's own channels.
+    def forward(self, backbone: nn.Module, image: Tensor, widths: Sequence[int]) -> list[Tensor]:
+        """The maps of a wider backbone, cut to the backbone's own channels.
 
         Args:
-            trunk: the one that this was made for, in training mode.
+            backbone: the one that this was made for, in training mode.
             image: (B, 3, H, W) normalised.
             widths: as `draw` gives them.
         """
-        with self.shaping(trunk, widths):
-            maps: list[Tensor] = functional_call(trunk, self.tensors(trunk, widths), (image,))
+        with self.shaping(backbone, widths):
+            maps: list[Tensor] = functional_call(backbone, self.tensors(backbone, widths), (image,))
         return maps
 
-    def tensors(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
-        """Parameters and norms' figures of a wider trunk under the trunk's names, for `torch.func.functional_call`.
+    def tensors(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
+        """Parameters and norms' figures of a wider backbone under the backbone's names, for `torch.func.functional_call`.
 
-        The norms take the figures of the batch, and what they keep is thrown away: the trunk's running figures are
+        The norms take the figures of the batch, and what they keep is thrown away: the backbone's running figures are
         neither read nor written.
 
         Raises:
             ValueError: a layer is wider and not in training mode, so that its norm would want figures that nobody has.
         """
-        return self.weights(trunk, widths) | self._figures(trunk, widths)
+        return self.weights(backbone, widths) | self._figures(backbone, widths)
 
     @contextmanager
-    def shaping(self, trunk: nn.Module, widths: Sequence[int]) -> Iterator[None]:
-        """Let the trunk run with `tensors` of these widths: as many groups as channels, and maps cut to its own."""
+    def shaping(self, backbone: nn.Module, widths: Sequence[int]) -> Iterator[None]:
+        """Let the backbone run with `tensors` of these widths: as many groups as channels, and maps cut to its own."""
         places = self.plan.layers
-        layers = {name: layer for name, layer in trunk.named_modules() if depthwise(layer)}
-        own, channels = {layer: layer.groups for layer in layers.values()}, cast(Backbone, trunk).channels
-        cut = trunk.register_forward_hook(
+        layers = {name: layer for name, layer in backbone.named_modules() if depthwise(layer)}
+        own, channels = {layer: layer.groups for layer in layers.values()}, cast(Backbone, backbone).channels
+        cut = backbone.register_forward_hook(
             lambda _, __, maps: [wide[:, :count] for wide, count in zip(maps, channels, strict=True)]
         )
         try:
@@ -216,11 +216,11 @@ class Supernet(nn.Module):
             for layer, groups in own.items():
                 layer.groups = groups
 
-    def _figures(self, trunk: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
+    def _figures(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
         """Running figures of the norms, to be thrown away; norms that do not train keep theirs."""
         figures = {}
         for name, (_, place) in self.plan.layers.items():
-            norm: Any = trunk.get_submodule(name)
+            norm: Any = backbone.get_submodule(name)
             if not isinstance(norm, nn.BatchNorm2d):
                 continue
             if norm.training:
@@ -230,15 +230,15 @@ class Supernet(nn.Module):
             elif widths[place] != norm.num_features:
                 raise ValueError(
                     f"{name} has {norm.num_features} channels and should run with {widths[place]} in evaluation mode, "
-                    "but a wider norm has no running figures: wider trunks run in training mode only"
+                    "but a wider norm has no running figures: wider backbones run in training mode only"
                 )
         return figures
 
 
-def _one_column(trunk: nn.Module, name: str) -> bool:
+def _one_column(backbone: nn.Module, name: str) -> bool:
     """Whether a parameter is a kernel for each channel alone."""
     path, _, kind = name.rpartition(".")
-    return kind == "weight" and depthwise(trunk.get_submodule(path))
+    return kind == "weight" and depthwise(backbone.get_submodule(path))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a recipe may change in a small trunk: its activations and its convolutions."""
+"""What a recipe may change in a small backbone: its activations and its convolutions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from posekit.models.rewrite.replacement import anneal, swap_activations, swap_co
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Kit:
-    """Layers that make a small trunk stronger; as it stands, nothing is changed."""
+class BackboneOverrides:
+    """Layers that make a small backbone stronger; as it stands, nothing is changed."""
 
     activation: (
         Literal[
@@ -32,7 +32,7 @@ class Kit:
         ]
         | None
     ) = None
-    """In the place of the trunk's own; unset: those stay."""
+    """In the place of the backbone's own; unset: those stay."""
     convolution: Literal["static", "dynamic", "condconv"] = "static"
     """Kernels fixed, or mixed anew for every image: about as many times the parameters as there are kernels."""
     kernels: int = Field(default=4, gt=1)
@@ -42,26 +42,26 @@ class Kit:
     anneal: float = Field(default=0.1, ge=0, le=1)
     """Share of the run in which the temperature falls to 1."""
     noise: Annotated[float, Field(ge=0)] | None = None
-    """How far the kernels start from the trunk's own, in its standard deviations; unset: 0.1, but 0.01 where it has
+    """How far the kernels start from the backbone's own, in its standard deviations; unset: 0.1, but 0.01 where it has
     published weights, which 0.1 would bury."""
 
     def apply(self, net: nn.Module, image: Tensor | None = None, *, trained: bool = False) -> nn.Module:
         """The same network, changed; to be called once, when its weights are there and nothing else knows it yet.
 
         Args:
-            net: a trunk, or a whole network whose ``backbone`` alone is changed.
-            image: (B, 3, H, W) on which the trunk is run once to see what it does; see `trace`.
-            trained: the trunk has published weights; see `swap_activations`.
+            net: a backbone, or a whole network whose ``backbone`` alone is changed.
+            image: (B, 3, H, W) on which the backbone is run once to see what it does; see `trace`.
+            trained: the backbone has published weights; see `swap_activations`.
 
         Raises:
-            ValueError: the trunk cannot be changed so; see `swap_convs` and `swap_activations`.
+            ValueError: the backbone cannot be changed so; see `swap_convs` and `swap_activations`.
         """
-        trunk = getattr(net, "backbone", net)
+        backbone = getattr(net, "backbone", net)
         if self.convolution != "static":
             noise = self.noise if self.noise is not None else 0.01 if trained else 0.1
-            swap_convs(trunk, self.convolution, self.kernels, self.temperature, noise=noise, image=image)
+            swap_convs(backbone, self.convolution, self.kernels, self.temperature, noise=noise, image=image)
         if self.activation is not None:
-            swap_activations(trunk, self.activation, image, trained=trained)
+            swap_activations(backbone, self.activation, image, trained=trained)
         return net
 
     def advance(self, net: nn.Module, done: float) -> None:

@@ -41,7 +41,7 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None, *, 
     run. A layer that ran in place is replaced by one in place where that is sound.
 
     Args:
-        net: changed; a trunk of ours, of timm, or any network that takes (B, 3, H, W).
+        net: changed; a backbone of ours, of timm, or any network that takes (B, 3, H, W).
         name: of `ACTIVATIONS`.
         image: (B, 3, H, W) on which the network is run once to see what it does; see `trace`.
         trained: the network has weights that go with its activations: an FReLU starts as a plain ReLU then.
@@ -76,7 +76,7 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None, *, 
 def _activation(name: str, channels: int, old: nn.Module, trained: bool) -> nn.Module:
     new = ACTIVATIONS[name](channels)
     if trained and isinstance(new, FReLU):
-        # Drawn as published it would bury what the trunk has learnt.
+        # Drawn as published it would bury what the backbone has learnt.
         nn.init.zeros_(new.norm.weight)
     if isinstance(new, IN_PLACE):
         new.inplace = bool(getattr(old, "inplace", False))
@@ -99,11 +99,11 @@ def swap_convs(
     """Put convolutions that mix several kernels in the place of every one that runs on maps; weights are kept.
 
     Every kernel starts as a copy of the one that was there, so without noise the network still computes the same: a
-    trunk's published weights are to be loaded before, not after. (Kernels of CondConv start at 2 / ``kernels`` of it
+    backbone's published weights are to be loaded before, not after. (Kernels of CondConv start at 2 / ``kernels`` of it
     and with equal shares of 1/2, since theirs do not sum to 1.) Equal copies alone learn slowly to differ.
 
     Args:
-        net: changed; a trunk of ours, of timm, or any network that takes (B, 3, H, W).
+        net: changed; a backbone of ours, of timm, or any network that takes (B, 3, H, W).
         kind: of `CONVOLUTIONS`.
         kernels: in each layer.
         temperature: of dynamic convolutions at the start; see `anneal`.

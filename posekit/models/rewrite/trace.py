@@ -54,7 +54,7 @@ def trace(net: nn.Module, image: Tensor | None = None, activates: Callable[[nn.M
 
     Args:
         net: takes (B, 3, H, W) and gives anything.
-        image: what it is run on; unset: a black one of the trunk's ``size``, or of twice its ``multiple`` in height
+        image: what it is run on; unset: a black one of the backbone's ``size``, or of twice its ``multiple`` in height
             and three times in width (64 x 96 where it tells neither).
         activates: tells layers inside which activating operators are at home.
     """
@@ -69,9 +69,9 @@ def trace(net: nn.Module, image: Tensor | None = None, activates: Callable[[nn.M
 
 def _black(net: nn.Module) -> Tensor:
     like = next(net.parameters())
-    trunk = getattr(net, "backbone", net)
-    step = getattr(trunk, "multiple", 32)
-    height, width = getattr(trunk, "size", None) or (2 * step, 3 * step)
+    backbone = getattr(net, "backbone", net)
+    step = getattr(backbone, "multiple", 32)
+    height, width = getattr(backbone, "size", None) or (2 * step, 3 * step)
     return torch.zeros(1, 3, height, width, device=like.device, dtype=like.dtype)
 
 

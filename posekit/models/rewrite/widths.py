@@ -1,4 +1,4 @@
-"""Which layers of a trunk have which channels in common: what must grow together when a trunk grows wider."""
+"""Which layers of a backbone have which channels in common: what must grow together when a backbone grows wider."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Width:
 
 
 class Plan:
-    """The widths of a trunk, and which of them each layer reads and writes.
+    """The widths of a backbone, and which of them each layer reads and writes.
 
     Args:
-        trunk: built; only looked at.
+        backbone: built; only looked at.
 
     Attributes:
         widths: in the order in which they can be chosen: none follows a later one.
@@ -48,16 +48,16 @@ class Plan:
             convolutions.
 
     Raises:
-        ValueError: this kind of trunk is not known, or it has layers that are not.
+        ValueError: this kind of backbone is not known, or it has layers that are not.
     """
 
-    def __init__(self, trunk: nn.Module) -> None:
-        if type(trunk) not in TRUNKS:
+    def __init__(self, backbone: nn.Module) -> None:
+        if type(backbone) not in BACKBONES:
             raise ValueError(
-                f"a trunk of the type {type(trunk).__name__} cannot be made wider; NetAug knows mobilenet_v2, "
+                f"a backbone of the type {type(backbone).__name__} cannot be made wider; NetAug knows mobilenet_v2, "
                 "mobilenet_v3, efficientnet_lite and resnet"
             )
-        self._names = {layer: name for name, layer in trunk.named_modules()}
+        self._names = {layer: name for name, layer in backbone.named_modules()}
         odd = [
             f"{name} ({type(layer).__name__})"
             for layer, name in self._names.items()
@@ -65,13 +65,13 @@ class Plan:
         ]
         if odd:
             raise ValueError(
-                f"{len(odd)} layers have parameters that cannot be made wider: {', '.join(odd[:4])}; leave the trunk's "
+                f"{len(odd)} layers have parameters that cannot be made wider: {', '.join(odd[:4])}; leave the backbone's "
                 "convolutions as they are and take activations without parameters"
             )
         self.widths: list[Width] = [Width(3, "fixed")]
         self.layers: dict[str, tuple[int, int]] = {}
-        TRUNKS[type(trunk)](self, trunk)
-        self._pin_frozen(trunk)
+        BACKBONES[type(backbone)](self, backbone)
+        self._pin_frozen(backbone)
 
     def width(self, channels: int, kind: Literal["fixed", "between", "inside", "squeezed"], follows: int | None) -> int:
         """Note a width; gives its place."""
@@ -102,10 +102,10 @@ class Plan:
                 self.layers[self._names[layer.fc1]] = (now, squeezed)
                 self.layers[self._names[layer.fc2]] = (squeezed, now)
 
-    def _pin_frozen(self, trunk: nn.Module) -> None:
+    def _pin_frozen(self, backbone: nn.Module) -> None:
         """Layers that do not learn keep their channels: their norms have figures for those alone."""
         for name, places in self.layers.items():
-            if not all(p.requires_grad for p in trunk.get_submodule(name).parameters()):
+            if not all(p.requires_grad for p in backbone.get_submodule(name).parameters()):
                 for place in places:
                     self.widths[place] = replace(self.widths[place], kind="fixed")
 
@@ -131,7 +131,7 @@ def _walk(module: nn.Module) -> Iterator[nn.Module]:
 def _inverted(
     plan: Plan, stem: Sequence[nn.Module], blocks: Iterable[Any], last: Sequence[nn.Module], channels: int
 ) -> None:
-    """A stem, blocks that are wide inside, and a last layer whose maps leave the trunk."""
+    """A stem, blocks that are wide inside, and a last layer whose maps leave the backbone."""
     now = plan.width(_out(stem), "between", None)
     plan.run(stem, IMAGE, now)
     for block in blocks:
@@ -146,22 +146,24 @@ def _out(layers: Sequence[nn.Module]) -> int:
     return [layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d)][-1]
 
 
-def _mobilenet(plan: Plan, trunk: MobileNetV2Backbone | MobileNetV3Backbone) -> None:
-    stem, *blocks, last = trunk.features
-    _inverted(plan, _parts(stem), blocks, _parts(last), trunk.channels[-1])
+def _mobilenet(plan: Plan, backbone: MobileNetV2Backbone | MobileNetV3Backbone) -> None:
+    stem, *blocks, last = backbone.features
+    _inverted(plan, _parts(stem), blocks, _parts(last), backbone.channels[-1])
 
 
-def _efficientnet_lite(plan: Plan, trunk: EfficientNetLiteBackbone) -> None:
-    blocks = [block for stage in trunk.blocks for block in stage.children()]
-    _inverted(plan, [trunk.conv_stem, trunk.bn1], blocks, [trunk.conv_head, trunk.bn2], trunk.channels[-1])
+def _efficientnet_lite(plan: Plan, backbone: EfficientNetLiteBackbone) -> None:
+    blocks = [block for stage in backbone.blocks for block in stage.children()]
+    _inverted(
+        plan, [backbone.conv_stem, backbone.bn1], blocks, [backbone.conv_head, backbone.bn2], backbone.channels[-1]
+    )
 
 
-def _resnet(plan: Plan, trunk: ResNetBackbone) -> None:
-    now = plan.width(trunk.conv1.out_channels, "between", None)
-    plan.run([trunk.conv1, trunk.bn1], IMAGE, now)
+def _resnet(plan: Plan, backbone: ResNetBackbone) -> None:
+    now = plan.width(backbone.conv1.out_channels, "between", None)
+    plan.run([backbone.conv1, backbone.bn1], IMAGE, now)
     for index in (1, 2, 3, 4):
         block: Any
-        for block in trunk.get_submodule(f"layer{index}").children():
+        for block in backbone.get_submodule(f"layer{index}").children():
             parts = [part for name, part in block.named_children() if name != "downsample"]
             after = now
             if block.downsample is not None:
@@ -171,10 +173,10 @@ def _resnet(plan: Plan, trunk: ResNetBackbone) -> None:
             now = after
 
 
-TRUNKS: dict[type[nn.Module], Callable[[Plan, Any], None]] = {
+BACKBONES: dict[type[nn.Module], Callable[[Plan, Any], None]] = {
     MobileNetV2Backbone: _mobilenet,
     MobileNetV3Backbone: _mobilenet,
     EfficientNetLiteBackbone: _efficientnet_lite,
     ResNetBackbone: _resnet,
 }
-"""How each known trunk is planned. The channels of its last map stay: nothing in the trunk would read more of them."""
+"""How each known backbone is planned. The channels of its last map stay: nothing in the backbone would read more of them."""

@@ -1,4 +1,4 @@
-"""A task whose network trains beside peers on its own trunk; see `posekit.losses.distillation.Okdhp`."""
+"""A task whose network trains beside peers on its own backbone; see `posekit.losses.distillation.Okdhp`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posekit.training.task import Task, exact
 
 
 class OkdhpTask(nn.Module):
-    """A task, further branches on its network's trunk, and what all learn from their ensemble.
+    """A task, further branches on its network's backbone, and what all learn from their ensemble.
 
     Args:
         task: whose network is branch 0.
@@ -101,16 +101,16 @@ def with_peers(task: Task, recipe: Recipe, config: Okdhp, steps: int) -> OkdhpTa
         steps: of the whole run.
 
     Raises:
-        RecipeError: the network is not a trunk, a neck and a head for one instance a crop.
+        RecipeError: the network is not a backbone, a neck and a head for one instance a crop.
     """
     net = task.net
     if recipe.one_stage or not isinstance(net, PoseNet):
         raise RecipeError(
-            f"okdhp shares the trunk of a network for crops between necks and heads, and this is a "
+            f"okdhp shares the backbone of a network for crops between necks and heads, and this is a "
             f"{type(net).__name__} for {'full images' if recipe.one_stage else 'crops'}: use a model of the kind "
             "'topdown'"
         )
-    # Each is built whole, and its trunk dropped: necks and heads must be drawn apart to have something to teach.
+    # Each is built whole, and its backbone dropped: necks and heads must be drawn apart to have something to teach.
     built = [recipe.build(weights=False) for _ in range(config.branches - 1)]
     channels = {name: shape[0] for name, shape in task.codec.shapes.items()}
     unit = Aggregation(net.backbone.channels[0], sum(channels.values()), config.branches, config.width)

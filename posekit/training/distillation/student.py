@@ -16,12 +16,12 @@ from posekit.geometry.keypoints import Keypoints
 from posekit.losses.distillation import Teacher, difference, feature_squares, reweighted
 from posekit.models.base import PoseNet
 from posekit.recipe import Recipe, RecipeError
-from posekit.training.distillation.teacher import FileTeacher, NetworkTeacher, Said, read_teacher
+from posekit.training.distillation.teacher import FileTeacher, NetworkTeacher, TeacherOutput, read_teacher
 from posekit.training.task import Task, exact
 
 
 class Adapter(nn.Module):
-    """A map of the student's trunk with the channels of one of the teacher's; thrown away after training.
+    """A map of the student's backbone with the channels of one of the teacher's; thrown away after training.
 
     Args:
         before: the student's channels.
@@ -79,7 +79,7 @@ class StudentTask(nn.Module):
         return terms
 
     def _lessons(
-        self, batch: Batch, maps: Mapping[str, Tensor], features: list[Tensor], said: Said
+        self, batch: Batch, maps: Mapping[str, Tensor], features: list[Tensor], said: TeacherOutput
     ) -> dict[str, Tensor]:
         config = self.config
         terms: dict[str, Tensor] = {}
@@ -93,7 +93,7 @@ class StudentTask(nn.Module):
             terms["teacher.features"] = config.features * feature_squares(mine, _fitted(other, mine)).mean()
         return terms
 
-    def _labels(self, batch: Batch, said: Said) -> Target:
+    def _labels(self, batch: Batch, said: TeacherOutput) -> Target:
         """The teacher's points as a target, weighed by its scores."""
         seen = batch.instances.keypoints.visibility
         sure = (said.score > 0) & (said.score >= self.config.confidence)
@@ -101,7 +101,7 @@ class StudentTask(nn.Module):
         target = self.task.codec.encode(replace(batch.instances, keypoints=points))
         return reweighted(target, said.score) if self.config.graded else target
 
-    def _difference(self, maps: Mapping[str, Tensor], said: Said) -> Tensor:
+    def _difference(self, maps: Mapping[str, Tensor], said: TeacherOutput) -> Tensor:
         mine = {name: value.float() for name, value in maps.items()}
         other = {name: _fitted(value, mine[name]) for name, (value, _) in said.maps.items()}
         counted = {name: knows.float().expand(mine[name].shape[:2]) for name, (_, knows) in said.maps.items()}
@@ -169,7 +169,7 @@ def _adapter(student: PoseNet, teacher: PoseNet) -> Adapter:
     mine, other = student.backbone, teacher.backbone
     shared = [stride for stride in mine.strides if stride in other.strides]
     if not shared:
-        raise RecipeError(f"trunks of strides {mine.strides} and {other.strides} have no map to compare")
+        raise RecipeError(f"backbones of strides {mine.strides} and {other.strides} have no map to compare")
     # The last of equal ones, as necks take it.
-    at = [len(trunk.strides) - 1 - trunk.strides[::-1].index(shared[-1]) for trunk in (mine, other)]
+    at = [len(backbone.strides) - 1 - backbone.strides[::-1].index(shared[-1]) for backbone in (mine, other)]
     return Adapter(mine.channels[at[0]], other.channels[at[1]], *at)

@@ -25,14 +25,14 @@ from posekit.zoo.weights import load_weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
+class TeacherOutput:
     """What a teacher says of a batch, under the student's points.
 
     Args:
         xy: (B, K, 2) image pixels.
         score: (B, K) in [0, 1]; 0 where it says nothing.
         maps: raw, by name, and which channels (C,) of each it knows.
-        features: of its trunk, finest first.
+        features: of its backbone, finest first.
     """
 
     xy: Tensor
@@ -47,7 +47,7 @@ class NetworkTeacher:
     It is no module, so that neither checkpoints nor the optimiser know of it; it follows the batches' device.
 
     Args:
-        net: a trunk, a neck and a head; frozen and set to evaluation.
+        net: a backbone, a neck and a head; frozen and set to evaluation.
         codec: of its maps.
         order: (K of the student,) index of each point among the teacher's, -1 where it has none.
     """
@@ -56,7 +56,7 @@ class NetworkTeacher:
         self.net, self.codec, self.order = net.eval().requires_grad_(False), codec, order
 
     @torch.no_grad()
-    def __call__(self, batch: Batch) -> Said:
+    def __call__(self, batch: Batch) -> TeacherOutput:
         """Look at the images, resized where the teacher's are of another size."""
         device, (height, width) = batch.image.device, self.codec.image
         net, order = self.net.to(device), self.order.to(device)
@@ -71,7 +71,7 @@ class NetworkTeacher:
         there, chosen = order >= 0, order.clamp_min(0)
         score = poses.score[:, 0, chosen] * there.to(poses.score.dtype)
         named = {name: self._named(value, there, chosen) for name, value in maps.items()}
-        return Said(poses.xy[:, 0, chosen] * scale, score, named, tuple(features))
+        return TeacherOutput(poses.xy[:, 0, chosen] * scale, score, named, tuple(features))
 
     def _named(self, value: Tensor, there: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """A raw map with the student's points as channels, where its channels are points."""
@@ -93,14 +93,14 @@ class FileTeacher:
     def __init__(self, xy: Tensor, score: Tensor, contradicted: Tensor, flip: tuple[int, ...]) -> None:
         self.xy, self.score, self.contradicted, self.flip = xy, score, contradicted, torch.tensor(flip)
 
-    def __call__(self, batch: Batch) -> Said:
+    def __call__(self, batch: Batch) -> TeacherOutput:
         """The predictions of each crop's instance; score 0 where a crop has no place in the set."""
         row, order, there = self._places(batch)
         xy = self.xy[row].gather(1, order[..., None].expand(-1, -1, 2)).to(batch.to_source.dtype)
         to_crop = torch.linalg.inv(batch.to_source).to(row.device)
         moved = xy @ to_crop[:, :2, :2].transpose(1, 2) + to_crop[:, None, :2, 2]
         score = self.score[row].gather(1, order) * there
-        return Said(moved.float().to(batch.image.device), score.float().to(batch.image.device), {})
+        return TeacherOutput(moved.float().to(batch.image.device), score.float().to(batch.image.device), {})
 
     def doubted(self, batch: Batch) -> Tensor:
         """(B, K) bool: labels that the predictions contradict."""

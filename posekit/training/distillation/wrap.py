@@ -1,9 +1,9 @@
-"""A task with a lesson: the one place that training asks for distillation."""
+"""A task with a distill: the one place that training asks for distillation."""
 
 from __future__ import annotations
 
 from posekit.data.dataset import Dataset
-from posekit.losses.distillation import AnyLesson, Okdhp
+from posekit.losses.distillation import AnyDistillation, Okdhp
 from posekit.recipe import Recipe
 from posekit.training.distillation.okdhp import OkdhpTask, with_peers
 from posekit.training.distillation.student import StudentTask, with_teacher
@@ -11,7 +11,7 @@ from posekit.training.task import Task
 
 
 def wrap(
-    task: Task, recipe: Recipe, lesson: AnyLesson | None, train: Dataset, steps: int
+    task: Task, recipe: Recipe, distill: AnyDistillation | None, train: Dataset, steps: int
 ) -> Task | OkdhpTask | StudentTask:
     """The task with what its network learns beside the labels.
 
@@ -21,16 +21,16 @@ def wrap(
     Args:
         task: of the recipe; it stays inside, its own terms under their names.
         recipe: of the run.
-        lesson: what to learn from; ``None`` gives the task back.
+        distill: what to learn from; ``None`` gives the task back.
         train: the set that is learnt from.
         steps: batches that the run will take.
 
     Raises:
-        RecipeError: network and lesson do not fit each other.
+        RecipeError: network and distill do not fit each other.
         WeightsError, DataError: there is no such teacher, or its points have other names.
     """
-    if lesson is None:
+    if distill is None:
         return task
-    if isinstance(lesson, Okdhp):
-        return with_peers(task, recipe, lesson, steps)
-    return with_teacher(task, recipe, lesson, train)
+    if isinstance(distill, Okdhp):
+        return with_peers(task, recipe, distill, steps)
+    return with_teacher(task, recipe, distill, train)

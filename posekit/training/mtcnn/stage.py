@@ -16,7 +16,7 @@ from posekit.losses.cascade import CascadeLoss
 from posekit.models.mtcnn import OutputNet, ProposalNet, RefinementNet
 from posekit.recipe import Train
 from posekit.training.engine import optimizer_for, set_rate
-from posekit.training.mtcnn.windows import Lessons
+from posekit.training.mtcnn.windows import TrainingWindows
 from posekit.training.schedule import rate
 
 StageNet = ProposalNet | RefinementNet | OutputNet
@@ -42,7 +42,7 @@ class Taught(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Raw maps ``face`` (B, 2), ``box`` (B, 4) and ``points`` (B, K, 2) of windows (B, 3, side, side)."""
-        seen = self.net.trunk(self.net.normalize(image))
+        seen = self.net.backbone(self.net.normalize(image))
         maps = {"face": self.net.face(seen).flatten(1), "box": self.net.box(seen).flatten(1)}
         return {**maps, "points": self.points(seen).flatten(1).unflatten(1, (2, -1)).transpose(1, 2)}
 
@@ -74,7 +74,7 @@ def mixed(kind: NDArray[np.int8], batch: int, steps: int, rng: np.random.Generat
 def teach(
     net: StageNet,
     loss: CascadeLoss,
-    made: Lessons,
+    made: TrainingWindows,
     train: Train,
     seed: Sequence[int],
     device: torch.device,

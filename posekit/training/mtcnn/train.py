@@ -33,7 +33,7 @@ from posekit.pipelines.mtcnn.cascade import MTCNN, Cascade
 from posekit.recipe import Train
 from posekit.skeletons.face import FACE5
 from posekit.training.mtcnn.stage import teach
-from posekit.training.mtcnn.windows import Drawing, finder_of, lessons
+from posekit.training.mtcnn.windows import Drawing, finder_of, training_windows
 from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config, save_cascade_config
 from posekit.zoo.folder import WeightsError
 from posekit.zoo.mtcnn import engines_of, fill_stage, save_stage
@@ -170,7 +170,7 @@ def _train_stage(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         images = bar.add_task(f"{stage}: windows", total=options.windows.passes * dataset.scenes)
         finder = finder_of(pipeline, stage)
-        made = lessons(dataset, net.side, finder, options.windows, seed, lambda: bar.advance(images))
+        made = training_windows(dataset, net.side, finder, options.windows, seed, lambda: bar.advance(images))
         steps = bar.add_task(f"{stage}: training", total=train.epochs * -(-len(made) // train.batch))
         loss = teach(net, LOSSES[stage], made, train, seed, device, lambda _: bar.advance(steps))
     net.eval()

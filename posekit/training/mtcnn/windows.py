@@ -45,7 +45,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class TrainingWindows:
     """Windows as pixels, and what should be said of them.
 
     Args:
@@ -66,7 +66,7 @@ class Lessons:
         return len(self.kind)
 
     @classmethod
-    def joined(cls, parts: list[Lessons]) -> Lessons:
+    def joined(cls, parts: list[TrainingWindows]) -> TrainingWindows:
         """All windows of all parts."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
@@ -100,14 +100,14 @@ def visits(dataset: Dataset, seed: Sequence[int], passes: int) -> Iterator[tuple
             yield turn, int(image)
 
 
-def lessons(
+def training_windows(
     dataset: Dataset,
     side: int,
     finder: Finder | None,
     drawing: Drawing,
     seed: Sequence[int],
     seen: Callable[[], None] = lambda: None,
-) -> Lessons:
+) -> TrainingWindows:
     """Cut the windows for one network.
 
     Args:
@@ -121,7 +121,7 @@ def lessons(
     Raises:
         ValueError: no window shows a face.
     """
-    parts: list[Lessons] = []
+    parts: list[TrainingWindows] = []
     total = 0
     for turn, image in visits(dataset, seed, drawing.passes):
         if total >= drawing.most:
@@ -129,7 +129,7 @@ def lessons(
         parts.append(_of_image(dataset, image, turn, side, finder, drawing, seed))
         total += len(parts[-1])
         seen()
-    made = Lessons.joined(parts)
+    made = TrainingWindows.joined(parts)
     if not (made.kind == fw.POSITIVE).any():
         raise ValueError(
             f"no window shows a face of the {len(dataset)} labelled: are their boxes at least {drawing.smallest:g} "
@@ -146,7 +146,7 @@ def _of_image(
     finder: Finder | None,
     drawing: Drawing,
     seed: Sequence[int],
-) -> Lessons:
+) -> TrainingWindows:
     """Windows of one image, in odd turns mirrored."""
     sample = dataset.scene(image)
     faces, pixels = fw.Faces.of(sample, drawing.smallest), sample.image
@@ -183,7 +183,7 @@ def _chosen(
     return fw.FaceWindows.joined([*parts, fw.sorted_out(again, faces).for_points()])
 
 
-def _cut(windows: fw.FaceWindows, sums: Int, size: tuple[int, int], side: int, first: bool) -> Lessons:
+def _cut(windows: fw.FaceWindows, sums: Int, size: tuple[int, int], side: int, first: bool) -> TrainingWindows:
     """The windows as a network sees them in use, and what it should say of them."""
     cut = pixels_of(windows.boxes, *size)
     inside = (cut[:, 2:] > cut[:, :2]).all(1)
@@ -193,7 +193,7 @@ def _cut(windows: fw.FaceWindows, sums: Int, size: tuple[int, int], side: int, f
         box = fw.moves_to(windows.face, fw.named_by_first(windows.boxes, ProposalNet.side), BETWEEN_CENTRES)
     else:
         box = fw.moves_to(windows.face, windows.boxes)
-    return Lessons(
+    return TrainingWindows(
         pixels=np.ascontiguousarray(seen.round().astype(np.uint8).transpose(0, 3, 1, 2)),
         kind=windows.kind,
         box=box.astype(np.float32),

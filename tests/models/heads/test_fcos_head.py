@@ -8,7 +8,7 @@ from sizes import B
 from torch import nn
 
 from posekit.models.compress.count import count_parameters
-from posekit.models.heads.scenes.fcos import FCOS
+from posekit.models.heads.one_stage.fcos import FCOS
 
 STRIDES = (8, 16, 32)
 BEFORE = 24

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from posekit.models.compress.count import count_parameters
-from posekit.models.heads.scenes.fcpose import FCPoseHead
+from posekit.models.heads.one_stage.fcpose import FCPoseHead
 
 STRIDES = (8, 16, 32)
 POINTS, BEFORE = 5, 24
@@ -67,7 +67,7 @@ def test_filters_are_those_applied_by_hand():
     cells = torch.tensor([[start + j + i * (WIDTH * 8 // s) for s, j, i, start in places]] * B)
     found = net.at(maps, cells)
     assert torch.equal(found["cell"], cells)
-    assert found["joint_maps"].shape == (B, 3, POINTS, HEIGHT, WIDTH)
+    assert found["point_maps"].shape == (B, 3, POINTS, HEIGHT, WIDTH)
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     pixels = torch.stack((8 * columns + 4, 8 * rows + 4)).double()
     for image in range(B):
@@ -83,7 +83,7 @@ def test_filters_are_those_applied_by_hand():
                 start += after * before + after
                 x = F.conv2d(x.relu() if layer else x, weight, bias)
             assert start == net.layout.total == len(theta)
-            torch.testing.assert_close(found["joint_maps"][image, number], x[0])
+            torch.testing.assert_close(found["point_maps"][image, number], x[0])
 
 
 def test_one_network_for_all_differs_only_by_place():
@@ -93,7 +93,7 @@ def test_one_network_for_all_differs_only_by_place():
     # Instances in the same row of stride 8, two columns apart; and features that are the same everywhere.
     maps["basis"] = torch.ones_like(maps["basis"])
     cells = torch.tensor([[5 * WIDTH + 3, 5 * WIDTH + 5]] * B)
-    one, other = net.at(maps, cells)["joint_maps"].unbind(1)
+    one, other = net.at(maps, cells)["point_maps"].unbind(1)
     torch.testing.assert_close(one[..., :-2], other[..., 2:])
     assert not torch.allclose(one, other)
     assert one.std() > 1e-3
@@ -103,10 +103,10 @@ def test_an_instance_hears_only_the_cells_around_it():
     net, maps = small(), pyramid()
     result = net(maps)
     cells = torch.tensor([[5 * WIDTH + 3, 5 * WIDTH + 5]] * B)
-    before = net.at(result, cells)["joint_maps"]
+    before = net.at(result, cells)["point_maps"]
     result["tower_8"] = result["tower_8"].clone()
     result["tower_8"][:, :, 5, 6] += 1.0
-    after = net.at(result, cells)["joint_maps"]
+    after = net.at(result, cells)["point_maps"]
     assert torch.equal(before[:, 0], after[:, 0])
     assert not torch.allclose(before[:, 1], after[:, 1])
 
@@ -116,5 +116,5 @@ def test_everything_learns():
     result = net(pyramid())
     cells = torch.arange(4).repeat(B, 1) * 50
     total = sum(value.square().mean() for value in result.values())
-    (total + net.at(result, cells)["joint_maps"].square().mean()).backward()
+    (total + net.at(result, cells)["point_maps"].square().mean()).backward()
     assert [name for name, value in net.named_parameters() if value.grad is None or not value.grad.any()] == []

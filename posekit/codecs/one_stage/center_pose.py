@@ -1,0 +1,235 @@
+"""Instances as points: the centre of each, its size, the offset to its points, and points of their own.
+
+Zhou et al. 2019, arXiv:1904.07850.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps, Target
+from posekit.codecs.cells import LOWEST, bell, finite, mirrored, mirrored_pairs, nearest, sane, within
+from posekit.codecs.inverse import logits_of, target_map
+from posekit.codecs.kernels import corner_radius, radius_sigma
+from posekit.codecs.on_grid import OnGrid
+from posekit.codecs.one_stage.instances import (
+    BatchInstances,
+    at_cells,
+    batch_instances,
+    clipped,
+    local_maxima,
+    max_gaussians,
+    valid_mask,
+    valid_or_peak,
+    written,
+)
+from posekit.codecs.ranking import first_highest
+from posekit.geometry.grid import AnyGrid
+from posekit.geometry.keypoints import Instances, Poses
+
+SPARED = 0.9999
+"""Target of a cell that is neither a centre nor background: its focal loss is next to nothing."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class CenterPose(OnGrid):
+    """CenterNet for poses: a gaussian on the centre of each box, and all else read in its cell.
+
+    Points have gaussians of their own; the nearest of them replaces a point that was read at the centre, where it is good
+    enough. Cells, sizes and steps are counted from centres of cells, so a mirror is exact.
+
+    Source: Zhou et al. 2019, arXiv:1904.07850. Differs: people without a labelled point are spared as its text says
+    (its code draws them over); radii of both formulas, see ``compat``.
+    """
+
+    points: Suppress[Annotated[int, Field(ge=1)]]
+    grid: Suppress[AnyGrid]
+    iou: float = Field(default=0.7, gt=0, lt=1)
+    "overlap that a box moved by a gaussian's radius keeps; smaller is wider"
+    compat: Literal["none", "centernet"] = "none"
+    "centernet takes the wider radius of its code"
+    unit: Annotated[float, Field(gt=0)] | None = None
+    "pixels of the sizes, and of the offsets to the points, a unit of what the network gives; unset: a cell"
+    max_instances: int = Field(default=32, ge=1)
+    "instances found in an image, at most"
+    snap: bool = True
+    "whether points' own gaussians are used; off: each point lies where the centre says"
+    candidates: int = Field(default=100, ge=1)
+    "gaussians of each point that are looked at"
+    point_threshold: float = Field(default=0.1, ge=0, le=1)
+    "gaussians of points below that score are left alone"
+    snap_distance: float = Field(default=0.3, gt=0)
+    "how far a point may move to its gaussian, in the box's longer sides"
+    kind: Suppress[Literal["center_pose"]] = "center_pose"
+
+    gives = frozenset({"centre", "peaks", "size", "centre_offset", "point_offsets", "offset"})
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Centres, sizes, steps within their cells, offsets to the points; gaussians of the points and steps within theirs."""
+        counts = {
+            "centre": 1,
+            "size": 2,
+            "centre_offset": 2,
+            "point_offsets": 2 * self.points,
+            "peaks": self.points,
+            "offset": 2,
+        }
+        return {name: (count, *self.grid.shape) for name, count in counts.items()}
+
+    def encode(self, instances: Instances) -> Target:
+        """Draw the gaussians, and write what each centre should say.
+
+        Args:
+            instances: N slots an image, K points, boxes; regions to ignore in slots of that role.
+
+        Returns:
+            ``centre`` (B, 1, H, W) and ``peaks`` (B, K, H, W), exactly 1 at each, with weight 0 in regions to ignore;
+            ``size``, ``centre_offset``, ``point_offsets`` and ``offset`` in cells, with weight 1 in the cells that hold one.
+
+        Raises:
+            ValueError: another number of points.
+        """
+        batch = batch_instances(instances, self.points)
+        scale = batch.xy.new_tensor(self.grid.scale)
+        boxes = clipped(batch.boxes, self.image)
+        size = (boxes[..., 2:] - boxes[..., :2]) / scale
+        place = self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2)
+        cell = nearest(place)
+        told = batch.known.any(-1)
+        present = batch.present & within(cell, self.grid.shape) & (size > 0).all(-1)
+        centre = self._gaussians(cell[:, :, None], size, (present & told)[..., None])
+        alone = (~told & present)[..., None]
+        spared, _ = written(torch.full_like(place[..., :1], SPARED), cell, alone, self.grid.shape)
+        kept = present & told
+        values = torch.cat((size, place - cell, (self.grid.cells(batch.xy) - cell[:, :, None]).flatten(2)), -1)
+        points = batch.known & within(nearest(self.grid.cells(batch.xy)), self.grid.shape)
+        mask = torch.cat((kept[..., None].expand(-1, -1, 4), (points & kept[..., None]).repeat_interleave(2, -1)), -1)
+        value, weight = written(values, cell, mask, self.grid.shape)
+        parts = {"size": slice(0, 2), "centre_offset": slice(2, 4), "point_offsets": slice(4, None)}
+        maps = {name: value[:, part] for name, part in parts.items()}
+        weights = {name: weight[:, part] for name, part in parts.items()}
+        everywhere = valid_mask(instances, self.grid)
+        maps["centre"], weights["centre"] = (
+            torch.maximum(centre, spared),
+            valid_or_peak(everywhere, centre),
+        )
+        self._add_points(batch, size, points & kept[..., None], everywhere, maps, weights)
+        maps["xy"], weights["xy"] = batch.xy, batch.known[..., None].to(batch.xy.dtype)
+        return Target(maps=maps, weight=weights)
+
+    def _gaussians(self, cell: Tensor, size: Tensor, drawn: Tensor) -> Tensor:
+        """(B, C, H, W) gaussians around whole cells (B, N, C, 2), as wide as boxes (B, N, 2) in cells tolerate."""
+        radius = corner_radius(size[..., 1], size[..., 0], self.iou, self.compat == "centernet")
+        whole, sigma = radius_sigma(radius[..., None].expand(cell.shape[:-1]))
+        columns, rows = (
+            bell(cell[..., axis], count, sigma, whole) for axis, count in ((0, self.grid.width), (1, self.grid.height))
+        )
+        return max_gaussians(rows, columns, drawn)
+
+    def _add_points(
+        self,
+        batch: BatchInstances,
+        size: Tensor,
+        drawn: Tensor,
+        everywhere: Tensor,
+        maps: dict[str, Tensor],
+        weights: dict[str, Tensor],
+    ) -> None:
+        """Gaussians of the points, and the step within the cell of each, which all points share."""
+        place = self.grid.cells(batch.xy)
+        cell = nearest(place)
+        maps["peaks"] = self._gaussians(cell, size, drawn)
+        weights["peaks"] = valid_or_peak(everywhere, maps["peaks"])
+        maps["offset"], weights["offset"] = written(
+            (place - cell).flatten(1, 2), cell.flatten(1, 2), drawn.flatten(1), self.grid.shape
+        )
+
+    def activate(self, maps: Maps) -> Maps:
+        """All but ``centre`` and ``peaks``, which are logits, in cells."""
+        return {**maps, **self._scaled(maps, lambda value, cells: value * cells)}
+
+    def perfect(self, target: Target) -> Maps:
+        """Logits of the Gaussian peaks, and the numbers of the target in the network's unit."""
+        maps = {name: target_map(target, name, self.kind) for name in self.shapes}
+        logits = {name: logits_of(maps[name]) for name in ("centre", "peaks")}
+        return {**maps, **logits, **self._scaled(maps, lambda value, cells: value / cells)}
+
+    def _scaled(self, maps: Maps, change: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Tensor]:
+        """``size`` and ``point_offsets`` changed by the cells of a unit (2, 1, 1); nothing where a unit is a cell."""
+        if self.unit is None:
+            return {}
+        cells = maps["size"].new_tensor([self.unit / scale for scale in self.grid.scale])[:, None, None]
+        offsets = change(maps["point_offsets"].unflatten(1, (-1, 2)), cells)
+        return {"size": change(maps["size"], cells), "point_offsets": offsets.flatten(1, 2)}
+
+    def decode(self, maps: Maps) -> Poses:
+        """The best centres, their boxes and points.
+
+        Args:
+            maps: as the network gives them.
+
+        Returns:
+            Poses (B, N, K), the best first: image pixels; an instance's score is its centre's; that of a point its
+            gaussian's where it was taken from one, else the centre's times what its map says there.
+        """
+        logit, cell = local_maxima(maps["centre"], self.max_instances, floor=LOWEST)
+        score, cell = logit[:, 0].sigmoid(), cell[:, 0]
+        there = {
+            name: at_cells(maps[name], cell).float().transpose(1, 2)[..., None] for name in ("size", "point_offsets")
+        }
+        activated = self.activate({**maps, **there})
+        size, way = (finite(activated[name][..., 0].transpose(1, 2)) for name in ("size", "point_offsets"))
+        step = finite(at_cells(maps["centre_offset"], cell).float())
+        centre = cell.to(step.dtype) + step
+        half = size.clamp_min(0.0) / 2
+        place = cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
+        low, high = centre - half, centre + half
+        own = score[..., None].expand(place.shape[:-1])
+        if self.snap:
+            place, own = self._snapped(maps, place, own, low, high)
+        pixels = self.grid.pixels
+        return Poses(
+            xy=pixels(place), score=own, instance_score=score, boxes=torch.cat((pixels(low), pixels(high)), -1)
+        )
+
+    def _snapped(self, maps: Maps, place: Tensor, own: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (B, N, K, 2) in cells moved to the nearest gaussian of their kind that fits the box, and their scores."""
+        logit, cell = local_maxima(maps["peaks"], self.candidates, floor=LOWEST)
+        value = logit.sigmoid()
+        K, n = value.shape[1:]
+        step = finite(at_cells(maps["offset"], cell.flatten(1, 2)).float()).clamp(-2.0, 2.0).unflatten(1, (K, n))
+        there = cell.to(step.dtype) + step
+        away = torch.cdist(place.transpose(1, 2), there)
+        away = torch.where((value > self.point_threshold)[:, :, None], away, torch.inf)
+        near, which = (t.transpose(1, 2) for t in first_highest(-away))
+        at = torch.arange(K, device=which.device) * n + which
+        flat = at.flatten(1)
+        candidate = there.flatten(1, 2).gather(1, flat[..., None].expand(-1, -1, 2)).unflatten(1, which.shape[1:])
+        worth = value.flatten(1).gather(1, flat).unflatten(1, which.shape[1:])
+        longest = (high - low).amax(-1)[..., None]
+        inside = ((candidate >= low[:, :, None]) & (candidate <= high[:, :, None])).all(-1)
+        good = inside & (-near <= self.snap_distance * longest)
+        score = torch.where(good, worth, own * self._read(maps["peaks"], place))
+        return torch.where(good[..., None], candidate, place), score
+
+    def _read(self, logits: Tensor, place: Tensor) -> Tensor:
+        """(B, N, K) sigmoid of what each point's own map says in the cell where it lies; 0 off the map."""
+        cell = nearest(place)
+        inside = within(cell, self.grid.shape)
+        cell = torch.where(inside[..., None], cell, 0.0).long()
+        number = (cell[..., 1] * self.grid.width + cell[..., 0]).transpose(1, 2)
+        value = sane(logits.flatten(2).gather(2, number).transpose(1, 2)).sigmoid()
+        return torch.where(inside, value, 0.0)
+
+    def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
+        """Mirror maps, offsets and steps; exact but on a `RatioGrid`."""
+        back = {name: mirrored(maps[name], tuple(range(maps[name].shape[1])), self.grid) for name in ("centre", "size")}
+        back["peaks"] = mirrored(maps["peaks"], order, self.grid)
+        vectors = {"centre_offset": (0,), "offset": (0,), "point_offsets": order}
+        return back | {name: mirrored_pairs(maps[name], whose, self.grid) for name, whose in vectors.items()}

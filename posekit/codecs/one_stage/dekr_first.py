@@ -1,0 +1,76 @@
+"""DEKR's first version: one weight for all maps of a cell, and points that are drawn to the gaussians of their kind.
+
+Sun et al. 2020, arXiv:2006.15480.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from tyro.conf import Suppress
+
+from posekit.codecs.base import Maps
+from posekit.codecs.one_stage.dekr import Dekr
+from posekit.codecs.one_stage.instances import local_maxima
+from posekit.codecs.one_stage.reading import read_locations
+from posekit.codecs.ranking import first_highest
+from posekit.codecs.refine import refine_parabola
+from posekit.geometry.keypoints import Poses
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DekrFirst(Dekr):
+    """The first version of DEKR, whose points end on the gaussians of the heatmap.
+
+    Source: Sun et al. 2020, arXiv:2006.15480. Differs: as `Dekr`; the top of a gaussian is that of the parabola through
+    three logarithms, where the authors fit a Gaussian to 13x13 cells by iteration.
+    """
+
+    snap: bool = True
+    "whether points move to the nearest gaussian of their kind; off: they lie where the centre says"
+    snap_distance: float = Field(default=75.0, gt=0)
+    "how far they may move, image pixels"
+    candidates: int = Field(default=30, ge=1)
+    "gaussians of each point that are looked at"
+    peak_window: int = Field(default=5, ge=1)
+    "side in cells of the square in which a point's gaussian is highest, odd"
+    peak_threshold: float = Field(default=0.01, ge=0, le=1)
+    "gaussians that do not exceed it draw nothing"
+    kind: Suppress[Literal["dekr_first"]] = "dekr_first"  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.peak_window % 2 == 0:
+            raise ValueError(f"a window has a centre, so its side is odd; got {self.peak_window}")
+
+    def _spread(self, near: Tensor) -> Tensor:
+        return near.any(1, keepdim=True)
+
+    def decode(self, maps: Maps) -> Poses:
+        """The highest centres, and their points drawn to the gaussians of their kind.
+
+        Args:
+            maps: as the network gives them.
+
+        Returns:
+            Poses as `Dekr.decode` gives them; the score of a point that was moved is the centre's times the gaussian's.
+        """
+        centre, place = self._regressed(maps)
+        value = read_locations(maps["heatmap"], place)
+        if self.snap:
+            place, value = self._absorbed(maps["heatmap"][:, :-1], place, value)
+        return self._poses(centre, place, value)
+
+    def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (B, N, K, 2) in cells at the nearest gaussian of their kind, and its height, where one is near enough."""
+        height, cell = local_maxima(heat, self.candidates, self.peak_window)
+        refined = refine_parabola(heat, cell)
+        scale = refined.new_tensor(self.grid.scale)
+        away = torch.cdist(place.transpose(1, 2) * scale, refined * scale)
+        far, which = first_highest(torch.where((height > self.peak_threshold)[:, :, None], -away, -torch.inf))
+        near = (-far < self.snap_distance).transpose(1, 2)
+        found = refined.gather(2, which[..., None].expand(*which.shape, 2)).transpose(1, 2)
+        worth = height.gather(2, which).transpose(1, 2)
+        return torch.where(near[..., None], found, place), torch.where(near, worth, value)

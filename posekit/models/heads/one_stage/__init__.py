@@ -1,0 +1,17 @@
+"""Heads of full images: one or several maps of the neck to many named ones."""
+
+from posekit.models.heads.one_stage.branches import Branches
+from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
+from posekit.models.heads.one_stage.directpose import DirectPoseHead
+from posekit.models.heads.one_stage.fcos import FCOS
+from posekit.models.heads.one_stage.fcpose import FCPoseHead
+
+ONE_STAGE_HEADS = {
+    "branches": Branches,
+    "fcos": FCOS,
+    "directpose": DirectPoseHead,
+    "fcpose": FCPoseHead,
+    "dekr": DekrHead,
+    "dekr_first": DekrFirstHead,
+}

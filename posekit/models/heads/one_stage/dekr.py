@@ -1,0 +1,94 @@
+"""DEKR's head: gaussians by one branch, and for each point a branch of its own that finds the offset to it.
+
+Geng et al. 2021, arXiv:2104.02300.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.backbones.resnet import BasicBlock
+from posekit.models.layers.adaptive import AdaptiveBlock
+from posekit.models.layers.conv import ConvNormAct, init_normal
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DekrHead:
+    """Gaussians from a plain block; offsets from adaptive blocks, whose kernels each cell transforms, a branch a point."""
+
+    channels: int = Field(default=32, gt=0)
+    """Of the gaussians' branch; 48 with HRNet-W48."""
+    width: int = Field(default=15, gt=0)
+    """Channels of each point's branch."""
+    blocks: int = Field(default=2, ge=1)
+    """Adaptive blocks of each point's branch."""
+    start: Literal["centre", "identity"] = "centre"
+    """What adaptive blocks are at the start: nine times the cell itself, as published, or a plain convolution."""
+    kind: Literal["dekr"] = "dekr"
+
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+        """The head.
+
+        Args:
+            shapes: of ``heatmap`` (K + 1, H, W) and ``point_offsets`` (2 K, H, W).
+            channels: of the map it reads.
+            strides: of the neck's maps; one.
+
+        Raises:
+            ValueError: the neck gives several maps, or other maps are wanted.
+        """
+        points = points_of(shapes, strides)
+        return DekrHeadNet(points, channels, self.channels, self.width, self.blocks, self.start)
+
+
+def points_of(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int]) -> int:
+    """K of the maps ``heatmap`` (K + 1, H, W) and ``point_offsets`` (2 K, H, W).
+
+    Raises:
+        ValueError: the neck gives several maps, or other maps are wanted.
+    """
+    if len(strides) != 1:
+        raise ValueError(f"this head reads one map and the neck gives strides {', '.join(map(str, strides))}")
+    counts = {name: shape[0] for name, shape in shapes.items()}
+    if set(counts) != {"heatmap", "point_offsets"} or counts["point_offsets"] != 2 * (counts["heatmap"] - 1):
+        raise ValueError(f"this head gives K + 1 maps 'heatmap' and 2 K maps 'way'; wanted are {counts}")
+    return counts["point_offsets"] // 2
+
+
+class DekrHeadNet(nn.Module):
+    """(B, before, H, W) to ``heatmap`` (B, K + 1, H, W) and ``point_offsets`` (B, 2 K, H, W).
+
+    The branches of all points run side by side as groups of the same layers.
+
+    Args:
+        points: K.
+        before: channels that come in.
+        channels: of the gaussians' branch.
+        width: channels of each point's branch.
+        blocks: of each point's branch.
+        start: of the adaptive blocks.
+    """
+
+    def __init__(
+        self, points: int, before: int, channels: int, width: int, blocks: int, start: Literal["centre", "identity"]
+    ) -> None:
+        super().__init__()
+        self.heatmap = nn.Sequential(
+            ConvNormAct(before, channels), BasicBlock(channels, channels), nn.Conv2d(channels, points + 1, 1)
+        )
+        self.entry = ConvNormAct(before, points * width)
+        self.blocks = nn.Sequential(*(AdaptiveBlock(width, points, start) for _ in range(blocks)))
+        self.point_offsets = nn.Conv2d(points * width, 2 * points, 1, groups=points)
+        init_normal(self, 0.001)
+        for block in self.blocks:
+            block.reset_transform(start)
+
+    def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Raw values of the only map; no activation."""
+        x = maps[0]
+        return {"heatmap": self.heatmap(x), "point_offsets": self.point_offsets(self.blocks(self.entry(x)))}

@@ -1,0 +1,72 @@
+"""Head of DEKR's first version: gaussians seen at three dilations, and a regression that is shown the gaussians.
+
+Sun et al. 2020, arXiv:2006.15480.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.heads.one_stage.dekr import points_of
+from posekit.models.layers.conv import ConvNormAct, init_normal
+from posekit.models.layers.spatial import SpatialBlock
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DekrFirstHead:
+    """Blocks of one set of weights at several dilations for the gaussians; one block for centres and offsets."""
+
+    channels: int = Field(default=32, gt=0)
+    """Of the gaussians' blocks; 48 with HRNet-W48."""
+    width: int = Field(default=256, gt=0)
+    """Channels of the regression's block."""
+    dilations: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2, 3), min_length=1)
+    """Of the gaussians' blocks, which share their convolutions; their gaussians are averaged."""
+    kind: Literal["dekr_first"] = "dekr_first"
+
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+        """The head; see `DekrHead.build`."""
+        points = points_of(shapes, strides)
+        return DekrFirstHeadNet(points, channels, self.channels, self.width, self.dilations)
+
+
+class DekrFirstHeadNet(nn.Module):
+    """(B, before, H, W) to ``heatmap`` (B, K + 1, H, W) and ``point_offsets`` (B, 2 K, H, W).
+
+    Args:
+        points: K.
+        before: channels that come in.
+        channels: of the gaussians' blocks.
+        width: of the regression's block.
+        dilations: of the gaussians' blocks.
+    """
+
+    def __init__(self, points: int, before: int, channels: int, width: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.points = points
+        self.heatmap_entry = ConvNormAct(before, channels)
+        self.heatmap_blocks = nn.ModuleList(SpatialBlock(channels, dilation) for dilation in dilations)
+        self.heatmap = nn.Conv2d(channels, points, 1)
+        self.offset_entry = ConvNormAct(before + points, width)
+        self.offset_block = SpatialBlock(width)
+        self.point_offsets = nn.Conv2d(width, 2 * points + 1, 1)
+        init_normal(self, 0.001)
+        for block in (*self.heatmap_blocks, self.offset_block):
+            block.reset_transform()
+        for block in self.heatmap_blocks[1:]:
+            block.tie(self.heatmap_blocks[0])
+
+    def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Raw values of the only map; no activation."""
+        x = maps[0]
+        entry = self.heatmap_entry(x)
+        gaussians = torch.stack([self.heatmap(block(entry)) for block in self.heatmap_blocks]).mean(0)
+        told = self.point_offsets(self.offset_block(self.offset_entry(torch.cat((x, gaussians), 1))))
+        way, centre = told[:, : 2 * self.points], told[:, 2 * self.points :]
+        return {"heatmap": torch.cat((gaussians, centre), 1), "point_offsets": way}

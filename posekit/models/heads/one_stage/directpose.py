@@ -1,0 +1,92 @@
+"""DirectPose's head: FCOS's towers, a branch that reads features near the points, and gaussians for training.
+
+Tian et al. 2019, arXiv:1911.07451.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.heads.one_stage.fcos import GROUPS, PRIOR, FCOSHead, counted, tower
+from posekit.models.layers.conv import init_normal
+from posekit.models.layers.kpalign import NORMED, KPAlign
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DirectPoseHead:
+    """Class and centre-ness from a tower of FCOS, points from `KPAlign`, gaussians from the finest level.
+
+    Source: Tian et al. 2019; what its text leaves open follows GluonCV.
+    """
+
+    groups: tuple[tuple[int, ...], ...] = ()
+    """Indices of points that are read in one place, together each once; none: each point has a place of its own."""
+    width: int = Field(default=64, gt=0, multiple_of=NORMED)
+    """Channels of a group."""
+    channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
+    """Of the towers."""
+    convs: int = Field(default=4, ge=1)
+    """Layers of a tower."""
+    side: int = Field(default=128, gt=0, multiple_of=GROUPS)
+    """Channels of the branch of gaussians."""
+    centred: bool = True
+    """Whether places are counted from the centre of a cell; False: as in the reference, see `KPAlign`."""
+    kind: Literal["directpose"] = "directpose"
+
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+        """The head.
+
+        Args:
+            shapes: by name and stride, as in ``points_8``, each (C, H, W); ``peaks`` of the finest level or none.
+            channels: of the maps it reads.
+            strides: of the neck's maps.
+
+        Raises:
+            ValueError: the codec's strides are not the neck's, or the groups do not hold each point once.
+        """
+        counts = counted({name: shape for name, shape in shapes.items() if name != "peaks"}, strides)
+        count = counts.pop("points") // 2
+        groups = self.groups or tuple((point,) for point in range(count))
+        if sum(map(len, groups)) != count:
+            raise ValueError(f"the groups of the head hold {sum(map(len, groups))} points, the codec has {count}")
+        detector = FCOSHead(counts, channels, self.channels, self.convs, strides)
+        side = heatmap_branch(channels, self.side, shapes["peaks"][0]) if "peaks" in shapes else None
+        return DirectPoseNet(detector, KPAlign(channels, groups, self.width, self.centred), side)
+
+
+class DirectPoseNet(nn.Module):
+    """Its three parts, side by side on the pyramid.
+
+    Args:
+        detector: gives class, centre-ness and, where wanted, boxes.
+        points: gives offsets to the points.
+        gaussians: from the finest level, or none.
+    """
+
+    def __init__(self, detector: FCOSHead, points: KPAlign, gaussians: nn.Module | None) -> None:
+        super().__init__()
+        self.detector = detector
+        self.points = points
+        self.heatmap = gaussians
+
+    def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Raw values of all levels by name and stride, and ``peaks``, logits."""
+        result: dict[str, Tensor] = self.detector(maps)
+        for stride, offsets in zip(self.detector.strides, self.points(maps), strict=True):
+            result[f"points_{stride}"] = offsets
+        if self.heatmap is not None:
+            result["peaks"] = self.heatmap(maps[0])
+        return result
+
+
+def heatmap_branch(before: int, width: int, count: int) -> nn.Sequential:
+    """Two layers and logits that start near 0.01."""
+    layers = nn.Sequential(*tower(before, width, 2), nn.Conv2d(width, count, 3, padding=1))
+    init_normal(layers, 0.01)
+    nn.init.constant_(layers[-1].bias, PRIOR)  # type: ignore[arg-type]
+    return layers

@@ -1,0 +1,134 @@
+"""FCOS's head: the same towers on every level, and what they say about each cell.
+
+Tian et al. 2019, arXiv:1904.01355.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.layers.conv import init_normal
+
+PRIOR = -math.log(99)
+"""Where class logits start: a sigmoid of 0.01, so that the many empty cells do not drown the first steps."""
+
+START = 4.0
+"""Where distances to the sides start, in cells: what a level looks after, and beyond the bend of a ReLU."""
+
+ORDER = ("class", "box", "centreness", "points")
+"""Of the maps."""
+
+GROUPS = 32
+"""Of the norms."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class FCOS:
+    """Two towers shared by all levels, one for the class, one for the box; a third where points are wanted.
+
+    Source: Tian et al. 2019, and the authors' later code: norms of groups, centre-ness on the box's tower. Differs:
+    distances start at 4 cells instead of 0, where a ReLU may never wake up.
+    """
+
+    channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
+    """Of the towers."""
+    convs: int = Field(default=4, ge=1)
+    """Layers of a tower."""
+    kind: Literal["fcos"] = "fcos"
+
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+        """The head.
+
+        Args:
+            shapes: by name and stride, as in ``box_8``, each (C, H, W).
+            channels: of the maps it reads.
+            strides: of the neck's maps.
+
+        Raises:
+            ValueError: the codec's strides are not the neck's.
+        """
+        return FCOSHead(counted(shapes, strides), channels, self.channels, self.convs, strides)
+
+
+class FCOSHead(nn.Module):
+    """(B, before, H, W) a level to ``class_8``, ``box_8``, ``centreness_8``, ``points_8``, ... as far as wanted.
+
+    Args:
+        counts: channels of each name.
+        before: channels of the pyramid.
+        width: of the towers.
+        convs: layers of a tower.
+        strides: of the pyramid.
+    """
+
+    def __init__(self, counts: Mapping[str, int], before: int, width: int, convs: int, strides: Sequence[int]) -> None:
+        super().__init__()
+        self.strides = tuple(strides)
+        # Without boxes there is no tower of theirs to tell the centre from.
+        self.tower_of = {name: name for name in ("class", "box", "points") if name in counts}
+        self.towers = nn.ModuleDict({name: tower(before, width, convs) for name in self.tower_of})
+        self.tower_of["centreness"] = "box" if "box" in counts else "class"
+        self.predictors = nn.ModuleDict(
+            {name: nn.Conv2d(width, counts[name], 3, padding=1) for name in ORDER if name in counts}
+        )
+        init_normal(self, 0.01)
+        nn.init.constant_(self.predictors["class"].bias, PRIOR)
+        if "box" in counts:
+            nn.init.constant_(self.predictors["box"].bias, START)
+            self.scale = nn.Parameter(torch.ones(len(self.strides)))
+
+    def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Raw values of all levels, finest first."""
+        return self.said(self.features(maps))
+
+    def features(self, maps: Sequence[Tensor]) -> dict[str, list[Tensor]]:
+        """What the towers make of each level."""
+        return {name: [tower(x) for x in maps] for name, tower in self.towers.items()}
+
+    def said(self, features: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+        """What the towers' maps say, by name and stride."""
+        result = {}
+        for name, predictor in self.predictors.items():
+            for level, (stride, x) in enumerate(zip(self.strides, features[self.tower_of[name]], strict=True)):
+                value = predictor(x)
+                result[f"{name}_{stride}"] = value * self.scale[level] if name == "box" else value
+        return result
+
+
+def tower(before: int, width: int, convs: int) -> nn.Sequential:
+    """3x3, norm of groups and ReLU, so many times."""
+    layers: list[nn.Module] = []
+    for step in range(convs):
+        conv = nn.Conv2d(width if step else before, width, 3, padding=1)
+        layers += [conv, nn.GroupNorm(GROUPS, width), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def counted(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int]) -> dict[str, int]:
+    """Channels of each name, which is wanted on every level.
+
+    Args:
+        shapes: (C, H, W) by name and stride.
+        strides: of the neck's maps.
+
+    Raises:
+        ValueError: a name is wanted of other levels.
+    """
+    found: dict[str, dict[int, int]] = {}
+    for key, shape in shapes.items():
+        name, _, stride = key.rpartition("_")
+        found.setdefault(name, {})[int(stride)] = shape[0]
+    for name, levels in found.items():
+        if tuple(sorted(levels)) != tuple(strides):
+            raise ValueError(
+                f"{name!r} is wanted of strides {', '.join(map(str, sorted(levels)))} and the neck gives "
+                f"{', '.join(map(str, strides))}: set neck.finest and neck.extra, or the codec's strides, to agree"
+            )
+    return {name: levels[strides[0]] for name, levels in found.items()}

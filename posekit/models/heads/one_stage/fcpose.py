@@ -1,0 +1,190 @@
+"""FCPose's head: FCOS, features that all instances share, and filters that each brings along.
+
+Mao et al. 2021, arXiv:2105.14185.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from posekit.models.heads.one_stage.fcos import GROUPS, FCOSHead, counted
+from posekit.models.layers.bilinear import grow
+from posekit.models.layers.conv import ConvNormAct
+from posekit.models.layers.generated import Controller, Layout, maps_of
+
+MERGED = 3
+"""Levels whose features are shared."""
+
+INTEREST = 8.0
+"""Cells of its level that an instance's places are counted in."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class FCPoseHead:
+    """Towers of FCOS, a controller over that of the boxes, and shared features from the three finest levels.
+
+    Source: Mao et al. 2021, and the sizes of its published code.
+    """
+
+    channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
+    """Of FCOS's towers."""
+    convs: int = Field(default=4, ge=1)
+    """Layers of such a tower, and of the one of the shared features."""
+    width: int = Field(default=128, gt=0)
+    """Of the tower of the shared features."""
+    features: int = Field(default=32, gt=0)
+    """That all instances share."""
+    hidden: int = Field(default=32, gt=0)
+    """Channels inside the network of an instance."""
+    layers: int = Field(default=3, ge=2)
+    """Of that network."""
+    centred: bool = True
+    """Whether features grow about the centres of cells; False: as in the reference, see `grow`."""
+    kind: Literal["fcpose"] = "fcpose"
+
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+        """The head.
+
+        Args:
+            shapes: by name and stride, as in ``box_8``, each (C, H, W); ``refine``, and ``side_8`` with ``side_2`` or
+                neither.
+            channels: of the maps it reads.
+            strides: of the neck's maps.
+
+        Raises:
+            ValueError: the codec's strides are not the neck's.
+        """
+        single = {name for name in shapes if name == "refine" or name.startswith("side_")}
+        counts = counted({name: shape for name, shape in shapes.items() if name not in single}, strides)
+        points = shapes["refine"][0] // 2
+        return FCPoseNet(
+            FCOSHead(counts, channels, self.channels, self.convs, strides),
+            Shared(channels, self.width, self.convs, self.features + 2 * points, self.centred),
+            Controller(self.channels, Layout(self.features, points, self.hidden, self.layers)),
+            Layout(self.features, points, self.hidden, self.layers),
+            Sides(self.width, points, strides[0]) if single > {"refine"} else None,
+        )
+
+
+class FCPoseNet(nn.Module):
+    """All of it; `forward` for the image, `at` for chosen instances.
+
+    Args:
+        detector: FCOS.
+        shared: features of the pyramid that all instances share, and offsets to the points behind them.
+        controller: from FCOS's tower to an instance's network.
+        layout: of that network.
+        sides: gaussians for training, or none.
+    """
+
+    def __init__(
+        self, detector: FCOSHead, shared: Shared, controller: Controller, layout: Layout, sides: Sides | None
+    ) -> None:
+        super().__init__()
+        self.detector = detector
+        self.shared = shared
+        self.controller = controller
+        self.layout = layout
+        self.sides = sides
+
+    def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Raw values by name.
+
+        Returns:
+            Those of FCOS; ``refine``; ``side_8`` and ``side_2``; and for `at`: ``basis`` and ``tower_8``, ...
+        """
+        features = self.detector.features(maps)
+        result: dict[str, Tensor] = self.detector.said(features)
+        for stride, x in zip(self.detector.strides, features["box"], strict=True):
+            result[f"tower_{stride}"] = x
+        hidden, both = self.shared(maps)
+        result["basis"], result["refine"] = both[:, : self.layout.features], both[:, self.layout.features :]
+        return result if self.sides is None else result | self.sides(hidden)
+
+    def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
+        """Maps of the points of chosen instances.
+
+        Args:
+            maps: that `forward` gave.
+            cells: (B, P) numbers of cells, counted row by row through all levels in order.
+
+        Returns:
+            ``point_maps`` (B, P, K, H, W), logits, and ``cell``, the cells.
+        """
+        towers = [maps[f"tower_{stride}"] for stride in self.detector.strides]
+        filters = self.layout.split(self.controller(towers, cells))
+        place, scale = (value[cells] for value in self._places(towers, maps["basis"]))
+        return {"point_maps": maps_of(filters, maps["basis"], place, scale), "cell": cells}
+
+    def _places(self, towers: Sequence[Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
+        """Centres (L, 2) of all levels' cells in cells of the finest, and how much of these they look after (L,)."""
+        finest = self.detector.strides[0]
+        places, scales = [], []
+        for stride, x in zip(self.detector.strides, towers, strict=True):
+            ratio, (height, width) = stride / finest, x.shape[-2:]
+            row = (torch.arange(height, dtype=like.dtype, device=like.device) + 0.5) * ratio - 0.5
+            column = (torch.arange(width, dtype=like.dtype, device=like.device) + 0.5) * ratio - 0.5
+            pairs = torch.stack((column.expand(height, width), row[:, None].expand(height, width)), -1)
+            places.append(pairs.flatten(0, 1))
+            scales.append(like.new_full((1,), INTEREST * ratio).expand(height * width))
+        return torch.cat(places), torch.cat(scales)
+
+
+class Shared(nn.Module):
+    """The finest levels made equal, added, and looked at by a tower.
+
+    Args:
+        before: channels of the pyramid.
+        width: of the tower.
+        convs: its layers.
+        count: channels that go out.
+        centred: see `FCPoseHead`.
+    """
+
+    def __init__(self, before: int, width: int, convs: int, count: int, centred: bool) -> None:
+        super().__init__()
+        self.centred = centred
+        self.equal = nn.ModuleList(ConvNormAct(before, width, 3) for _ in range(MERGED))
+        self.tower = nn.Sequential(*(ConvNormAct(width, width, 3) for _ in range(convs)))
+        self.predictor = nn.Conv2d(width, count, 1)
+        nn.init.normal_(self.predictor.weight, std=0.01)
+        nn.init.zeros_(self.predictor.bias)
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """(B, width, H, W) features of the tower, and (B, count, H, W); of the finest level."""
+        merged = self.equal[0](maps[0])
+        for level, x in enumerate(maps[1:MERGED], 1):
+            merged = merged + grow(self.equal[level](x), 1 << level, self.centred)
+        hidden = self.tower(merged)
+        return hidden, self.predictor(hidden)
+
+
+class Sides(nn.Module):
+    """Gaussians of all points, as fine as the features and four times finer; learnt beside, and never read.
+
+    Args:
+        width: channels of the features.
+        points: how many maps.
+        stride: of the features.
+    """
+
+    def __init__(self, width: int, points: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.tower = nn.Sequential(ConvNormAct(width, width, 3), ConvNormAct(width, width, 3))
+        self.coarse = nn.Conv2d(width, points, 1)
+        self.finer = nn.ConvTranspose2d(width + points, width, 8, 4, 2)
+        self.fine = nn.Conv2d(width, points, 3, padding=1)
+
+    def forward(self, hidden: Tensor) -> dict[str, Tensor]:
+        """Both maps by name and stride."""
+        x = self.tower(hidden)
+        coarse = self.coarse(x)
+        fine = self.fine(self.finer(torch.cat((x, coarse), 1)).relu())
+        return {f"side_{self.stride // 4}": fine, f"side_{self.stride}": coarse}

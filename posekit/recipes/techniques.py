@@ -1,0 +1,170 @@
+"""Each idea for small networks as one named change of any recipe: what `posekit ablate` turns on and off."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from posekit.losses import LOSSES
+from posekit.losses.any import match_activation
+from posekit.losses.distillation import Okdhp, Teacher
+from posekit.models.necks.guided import Guided
+from posekit.models.rewrite.netaug import NetAug
+from posekit.recipe import Recipe, RecipeError
+
+
+@dataclass(frozen=True)
+class Technique:
+    """One idea.
+
+    Args:
+        about: one line.
+        claim: what its authors report.
+        change: recipe, and what stands behind the colon, to the recipe with it.
+        takes: what must stand behind the colon, if anything.
+    """
+
+    about: str
+    claim: str
+    change: Callable[[Recipe, str], Recipe]
+    takes: str = ""
+
+
+NONE = "no figures for poses"
+"""Where the authors report nothing that a keypoint network could be held to."""
+
+
+def _drop(kind: str) -> Callable[[Recipe, str], Recipe]:
+    def change(recipe: Recipe, _: str) -> Recipe:
+        drop = replace(recipe.augment.drop, probability=1.0, kind=kind, start=0.5)
+        return replace(recipe, augment=replace(recipe.augment, drop=drop))
+
+    return change
+
+
+def _kit(**fields: Any) -> Callable[[Recipe, str], Recipe]:
+    return lambda recipe, _: replace(recipe, override=replace(recipe.override, **fields))
+
+
+def _half_body(recipe: Recipe, _: str) -> Recipe:
+    return replace(recipe, augment=replace(recipe.augment, geometry=replace(recipe.augment.geometry, half_body=0.3)))
+
+
+def _guided(recipe: Recipe, _: str) -> Recipe:
+    if recipe.model.neck.kind == "none" or recipe.one_stage:
+        raise RecipeError(f"guided growth is for necks that make maps finer, and {recipe.name} has none")
+    return replace(recipe, model=replace(recipe.model, neck=Guided()))
+
+
+def _okdhp(recipe: Recipe, _: str) -> Recipe:
+    return replace(recipe, distill=_alone(recipe, Okdhp()))
+
+
+def _teacher(recipe: Recipe, source: str) -> Recipe:
+    return replace(recipe, distill=replace(_distillation_of(recipe, source), points=1.0))
+
+
+def _clean(recipe: Recipe, source: str) -> Recipe:
+    """Labels that predictions contradict do not count; alone, nothing else is learnt from them."""
+    return replace(recipe, distill=replace(_distillation_of(recipe, source), outliers=0.0))
+
+
+def _distillation_of(recipe: Recipe, source: str) -> Teacher:
+    """The lesson that is there from the same source, or one that does nothing yet."""
+    lesson = recipe.distill
+    if isinstance(lesson, Teacher) and lesson.source == source:
+        return lesson
+    nothing: Teacher = _alone(recipe, Teacher(source, points=0.0))
+    return nothing
+
+
+def _alone(recipe: Recipe, lesson: Any) -> Any:
+    if recipe.distill is not None:
+        raise RecipeError(f"a recipe takes one lesson, and {recipe.name} has {recipe.distill.kind!r} already")
+    return lesson
+
+
+def _netaug(recipe: Recipe, _: str) -> Recipe:
+    return replace(recipe, netaug=NetAug(expansions=(1.0, 1.6, 2.2, 2.8), widths=(1.0, 1.8, 2.6)))
+
+
+def _beside(kind: str, **fields: Any) -> Callable[[Recipe, str], Recipe]:
+    """A loss added to those that are there."""
+
+    def change(recipe: Recipe, _: str) -> Recipe:
+        return replace(recipe, losses={**recipe.losses, kind: LOSSES[kind](**fields)})
+
+    return change
+
+
+def _instead(kind: str) -> Callable[[Recipe, str], Recipe]:
+    """A loss in the place of those that are there."""
+
+    def change(recipe: Recipe, _: str) -> Recipe:
+        losses: Any = {kind: LOSSES[kind]()}
+        return replace(recipe, losses=losses, codec=match_activation(recipe.codec, losses))
+
+    return change
+
+
+def _auto_weight(recipe: Recipe, _: str) -> Recipe:
+    if len(recipe.losses) < 2:
+        raise RecipeError(f"automatic weights weigh losses against each other, and {recipe.name} has one; add another")
+    return replace(recipe, auto_weight=replace(recipe.auto_weight, kind="liebel_koerner"))
+
+
+TECHNIQUES: dict[str, Technique] = {
+    "aid": Technique(
+        "hide an ellipse in the second half of the run", "COCO AP 77.2 to 77.9, HRNet-W32", _drop("cutout")
+    ),
+    "hide_and_seek": Technique(
+        "hide cells of a grid, likewise", "COCO AP 67.0 to 68.4, bottom-up", _drop("hide_and_seek")
+    ),
+    "grid_mask": Technique("hide a lattice of squares, likewise", "COCO AP 74.9 to 75.2, MMPose", _drop("grid_mask")),
+    "half_body": Technique("show the upper or lower half of a body alone", NONE, _half_body),
+    "silu": Technique("SiLU (Swish) in the backbone", NONE, _kit(activation="silu")),
+    "hardswish": Technique("hard Swish in the backbone", NONE, _kit(activation="hardswish")),
+    "mish": Technique("Mish in the backbone", NONE, _kit(activation="mish")),
+    "frelu": Technique("FReLU in the backbone", NONE, _kit(activation="frelu")),
+    "meta_acon": Technique("Meta-ACON in the backbone", NONE, _kit(activation="meta_acon")),
+    "dynamic": Technique("dynamic convolutions in the backbone", "COCO AP +2.9", _kit(convolution="dynamic")),
+    "condconv": Technique("conditional convolutions in the backbone", NONE, _kit(convolution="condconv")),
+    "guided": Technique("maps grown by pixel-adaptive convolutions", NONE, _guided),
+    "okdhp": Technique("three heads that teach each other", "MPII PCKh 90.0 with four stacks", _okdhp),
+    "netaug": Technique("wider networks around the backbone while training", "ImageNet top-1 up to +2.2", _netaug),
+    "bone": Technique("lengths of bones beside points", NONE, _beside("bone", variant="length")),
+    "auto_weight": Technique("losses weighed by what they learn", NONE, _auto_weight),
+    "qfl": Technique("quality focal loss instead", NONE, _instead("qfl")),
+    "eqfl": Technique("equalized quality focal loss instead", NONE, _instead("eqfl")),
+    "teacher": Technique("learn from a trained model or predictions too", NONE, _teacher, "SOURCE"),
+    "clean": Technique("leave out labels that predictions contradict", NONE, _clean, "FILE.json"),
+}
+"""Name to idea. Claims are those of the papers, on their data and networks."""
+
+
+def switched(recipe: Recipe, *words: str) -> Recipe:
+    """The recipe with some ideas turned on.
+
+    Args:
+        recipe: without them.
+        words: keys of `TECHNIQUES`; those that take something are written ``name:what``.
+
+    Raises:
+        RecipeError: an unknown name, something missing behind its colon, or an idea that does not fit the recipe.
+    """
+    for word in words:
+        name, _, argument = word.partition(":")
+        if name not in TECHNIQUES:
+            near = difflib.get_close_matches(name, TECHNIQUES, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise RecipeError(f"no switch {name!r}{hint} (known: {', '.join(TECHNIQUES)})")
+        takes = TECHNIQUES[name].takes
+        if bool(takes) != bool(argument):
+            raise RecipeError(f"switch {name!r} is written {name}{':' + takes if takes else ''}; got {word!r}")
+        try:
+            recipe = TECHNIQUES[name].change(recipe, argument)
+        except ValueError as error:
+            raise RecipeError(f"switch {name!r} does not fit {recipe.name}: {error}") from None
+    return recipe

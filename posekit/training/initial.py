@@ -1,0 +1,63 @@
+"""Where a run's network begins: as its recipe draws it, or with the weights of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from posekit.recipe import Recipe
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.weights import load_weights
+
+
+def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
+    """The recipe's network, with the weights of `Recipe.start` in it wherever names and shapes agree.
+
+    Args:
+        recipe: of the run; where it starts from nothing, the network is as it is drawn.
+        say: told what was taken, and what was not.
+
+    Raises:
+        WeightsError: there is no such model, or none of its parameters fits.
+    """
+    net = recipe.build()
+    if recipe.init is None:
+        return net
+    # What is drawn later must not depend on the other network's size.
+    with torch.random.fork_rng(devices=[]):
+        source = load_weights(recipe.init)
+    own = net.state_dict()
+    theirs = _renamed(source.net.state_dict(), own)
+    fitting = {name: value for name, value in theirs.items() if name in own and value.shape == own[name].shape}
+    if not any(name in fitting for name, _ in net.named_parameters()):
+        raise WeightsError(
+            f"{source.path}: none of its parameters fits this network (backbone {recipe.model.backbone.kind!r}, there "
+            f"{source.recipe.model.backbone.kind!r}); start from a run of the same backbone, or leave out --init"
+        )
+    net.load_state_dict(fitting, strict=False)
+    say(f"starts with {len(fitting)} of {len(own)} tensors from {source.path}")
+    left = [
+        f"{name} {tuple(value.shape)}" + (f" (there {tuple(theirs[name].shape)})" if name in theirs else "")
+        for name, value in own.items()
+        if name not in fitting
+    ]
+    unused = [name for name in theirs if name not in own]
+    for told, names in (("as the recipe draws them", left), ("there and not used", unused)):
+        if names:
+            say(f"{told}: {_listing(names)}")
+    return net
+
+
+def _renamed(theirs: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """With the neck of a network for crops under the names that one for whole images has for it, and the other way."""
+    for short, deep in (("neck.", "neck.neck."), ("neck.neck.", "neck.")):
+        names = {name: name.replace(short, deep, 1) for name in theirs if name.startswith(short)}
+        if names and all(new in own for new in names.values()):
+            return {names.get(name, name): value for name, value in theirs.items()}
+    return theirs
+
+
+def _listing(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

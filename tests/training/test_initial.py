@@ -1,0 +1,101 @@
+"""Runs that begin with the weights of others."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from figures import FOUR, labelled_files
+
+from posekit.cli.main import main
+from posekit.models.backbones.mobilenet_v2 import MobileNetV2
+from posekit.models.backbones.resnet import ResNet
+from posekit.recipe import dump, parse
+from posekit.recipes import RECIPES
+from posekit.skeletons import SKELETONS
+from posekit.training.initial import initial_net
+from posekit.zoo.folder import WeightsError
+from posekit.zoo.weights import load_weights, save_weights
+
+
+def recipe_of(kind="regression", skeleton=FOUR, backbone=None, **fields):
+    recipe = RECIPES[f"topdown-{kind}-tiny"](skeleton, size=(64, 64))
+    return replace(recipe, model=replace(recipe.model, backbone=backbone or ResNet(18, 0.125)), **fields)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(1)
+    recipe = recipe_of()
+    save_weights(tmp_path / "before", recipe.build(), recipe, {"epe": 1.0})
+    return tmp_path / "before"
+
+
+def test_all_of_it_fits(folder):
+    told = []
+    recipe = recipe_of(start=str(folder))
+    net = initial_net(recipe, told.append).state_dict()
+    before = load_weights(folder).net.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in net.items())
+    assert told == [f"starts with {len(net)} of {len(net)} tensors from {folder}"]
+    assert parse(dump(recipe), "here") == recipe
+
+
+def test_what_does_not_fit_is_as_drawn_and_told(folder):
+    told = []
+    recipe = recipe_of(skeleton=SKELETONS["face5"], start=str(folder))
+    torch.manual_seed(3)
+    drawn = recipe.build().state_dict()
+    after_drawing = torch.rand(1)
+    torch.manual_seed(3)
+    net = initial_net(recipe, told.append).state_dict()
+    assert torch.equal(torch.rand(1), after_drawing)
+    before = load_weights(folder).net.state_dict()
+    other = [name for name, value in net.items() if value.shape != before[name].shape]
+    assert other and all(name.startswith("head.") for name in other)
+    for name, value in net.items():
+        assert torch.equal(value, drawn[name] if name in other else before[name]), name
+    assert told[0] == f"starts with {len(net) - len(other)} of {len(net)} tensors from {folder}"
+    assert told[1].startswith(f"as the recipe draws them: {other[0]} (10,")
+    assert "(there (8," in told[1]
+
+
+@pytest.mark.parametrize("names", [("topdown-dark-tiny", "ttfnet-tiny"), ("ttfnet-tiny", "topdown-dark-tiny")])
+def test_a_network_for_crops_and_one_for_whole_images_share_a_neck(names, tmp_path):
+    first, second = (RECIPES[name](FOUR, size=(64, 64)) for name in names)
+    save_weights(tmp_path / "before", first.build(), first, {"epe": 1.0})
+    told = []
+    initial_net(replace(second, start=str(tmp_path / "before")), told.append)
+    assert all("neck." not in line for line in told), told
+
+
+def test_another_head_is_told_too(folder):
+    told = []
+    initial_net(recipe_of("simcc", start=str(folder)), told.append)
+    assert [line.split(":")[0] for line in told[1:]] == ["as the recipe draws them", "there and not used"]
+
+
+def test_nothing_that_fits_is_refused(folder):
+    recipe = recipe_of("simcc", backbone=MobileNetV2(0.25), start=str(folder))
+    with pytest.raises(WeightsError, match=r"none of its parameters fits .*'mobilenet_v2', there 'resnet'"):
+        initial_net(recipe, print)
+    with pytest.raises(WeightsError, match="no such folder"):
+        initial_net(replace(recipe, start="./nowhere"), print)
+
+
+def test_a_run_starts_from_a_run_and_keeps_its_zeros(tmp_path, capsys):
+    file = labelled_files(tmp_path / "data", count=24)
+    brief = ["--size", "64", "64", "--train.epochs", "1", "--train.batch", "4", "--device", "cpu"]
+    brief += ["--backbone", "resnet", "--model.backbone.depth", "18", "--model.backbone.width", "0.125"]
+    words = ["train", "topdown-regression-tiny", "--data.train", str(file), *brief]
+    assert main([*words, "--out", str(tmp_path / "first")]) == 0
+    prune = ("--prune.share", "0.6", "--prune.start", "0", "--prune.stop", "0.5", "--prune.keep", "head")
+    assert main([*words, *prune, "--init", str(tmp_path / "first"), "--out", str(tmp_path / "second")]) == 0
+    assert f"tensors from {tmp_path / 'first' / 'best'}" in capsys.readouterr().out
+    weights = load_weights(tmp_path / "second")
+    assert weights.recipe.init == str(tmp_path / "first")
+    # The averaged weights, which are the ones that are saved, have the zeros.
+    pruned = weights.recipe.prune.weights(weights.net)
+    zeros = sum(int((w == 0).sum()) for w in pruned)
+    assert zeros == round(0.6 * sum(w.numel() for w in pruned))
+    assert all(w.all() for name, w in weights.net.head.named_parameters() if name.endswith("weight"))
+    assert set(weights.net.state_dict()) == set(load_weights(tmp_path / "first").net.state_dict())
