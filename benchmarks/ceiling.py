@@ -46,7 +46,7 @@ def recipes(only: list[str]) -> Iterator[Recipe]:
             codec = recipe.codec
             if isinstance(codec, FCPose):
                 # It gives perfect maps of those whom it learns from: here of as many as it finds.
-                codec = replace(codec, learnt=codec.most)
+                codec = replace(codec, learnt=codec.max_instances)
             yield replace(recipe, codec=codec)
 
 

@@ -48,7 +48,7 @@ def rows() -> Iterator[tuple[str, Row]]:
     for name in SYSTEMS:
         codec = RECIPES[name](COCO17).codec
         # Of DEKR's recipes this follows other rules from one commit to another; codecs are compared, not recipes.
-        codec = replace(codec, least_area=1024.0) if hasattr(codec, "least_area") else codec
+        codec = replace(codec, min_area=1024.0) if hasattr(codec, "min_area") else codec
         yield name if name not in REPRESENTATIONS else f"{name} full", (codec, people())
 
 

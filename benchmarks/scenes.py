@@ -138,8 +138,8 @@ def network(recipe: Recipe) -> Callable[[], Any]:
 
 def whole(recipe: Recipe, people: int) -> Callable[[], Any]:
     """A call that finds so many people in one image and chooses among them."""
-    made = replace(recipe, codec=replace(recipe.codec, most=people))
-    net, image, choose = _net(made), _image(made), replace(made.choose, least=0.0)
+    made = replace(recipe, codec=replace(recipe.codec, max_instances=people))
+    net, image, choose = _net(made), _image(made), replace(made.nms, score_threshold=0.0)
     sigmas = made.skeleton.oks_sigmas
 
     def call() -> Any:

@@ -32,7 +32,7 @@ class First:
     "losses instead of the recipe's own"
     backbone: str | None = None
     "another backbone in the same recipe"
-    lesson: str | None = None
+    distill: str | None = None
     "learn beside the labels: okdhp, or from a trained model or a .json of predictions"
     out: Path | None = None
     "folder of the run; default runs/RECIPE-N"

@@ -88,7 +88,7 @@ def _recipe(asked: First, skeleton: Skeleton) -> Recipe:
     return recipe_for(
         asked.recipe,
         skeleton,
-        distill=asked.lesson,
+        distill=asked.distill,
         size=asked.size,
         stride=asked.stride,
         codec=asked.codec,

@@ -132,7 +132,7 @@ def infer_skeleton(
     mirror: Sequence[tuple[str, str]] | None = None,
     bones: Sequence[tuple[str, str]] = (),
     sigmas: Mapping[str, float] | None = None,
-    namesake: Skeleton | None = None,
+    known: Skeleton | None = None,
     symmetry: Symmetry | None = None,
 ) -> tuple[Skeleton, tuple[str, ...]]:
     """Make the best skeleton that names alone allow, and say what was guessed.
@@ -143,7 +143,7 @@ def infer_skeleton(
         mirror: pairs when the data says them; ``None`` infers them from the names.
         bones: pairs of names, when the data says them.
         sigmas: OKS sigmas by name, when the data says them.
-        namesake: a known skeleton of the same names, whose bones and sigmas hold where the data says none.
+        known: a known skeleton of the same names, whose bones and sigmas hold where the data says none.
         symmetry: what a mirror image does, when the data says it; pairs that the names give only in part are not
             made whole by it.
 
@@ -153,17 +153,17 @@ def infer_skeleton(
     half_known = mirror is None and bool(find_sides(points).alone)
     mirror, inferred, about_mirror = _mirror_of(points, mirror, symmetry)
     said = [f"{len(points)} points: {', '.join(points)}", *about_mirror]
-    known = None if namesake is None else f"from {namesake.name}, whose names these are"
+    origin = None if known is None else f"from {known.name}, whose names these are"
     if bones:
         said.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones))
-    elif namesake is not None and namesake.bones:
-        bones = namesake.bones
-        said.append(f"bones: {known}")
+    elif known is not None and known.bones:
+        bones = known.bones
+        said.append(f"bones: {origin}")
     else:
         said.append("bones: none given")
     source = "from the file"
-    if not sigmas and namesake is not None and namesake.sigmas:
-        sigmas, source = namesake.sigmas, str(known)
+    if not sigmas and known is not None and known.sigmas:
+        sigmas, source = known.sigmas, str(origin)
     skeleton = Skeleton(
         name=name,
         points=tuple(points),

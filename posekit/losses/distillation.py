@@ -1,4 +1,4 @@
-"""What one network learns from another: divergences of maps, bins and features, and how such a lesson is described."""
+"""What one network learns from another: divergences of maps, bins and features, and how such a distillation is described."""
 
 import math
 from collections.abc import Sequence
@@ -29,14 +29,14 @@ class Okdhp:
     "necks and heads that learn together"
     ensemble: float = Field(default=1.0, ge=0)
     "factor of the losses of the ensemble"
-    lesson: float = Field(default=2.0, ge=0)
+    distillation: float = Field(default=2.0, ge=0)
     "factor of what branches learn from the ensemble, as published beside squares of weight 1"
     form: Literal["kl", "mse"] = "kl"
     "maps of cells are compared as distributions over their cells, as published, or cell by cell"
     temperature: float = Field(default=1.0, gt=0)
     "what maps and logits are divided by where they are compared as distributions"
     ramp: float = Field(default=0.4, ge=0, le=1)
-    "share of the run over which the lesson grows to its factor; published: 60 of 150 epochs"
+    "share of the run over which the distillation grows to its factor; published: 60 of 150 epochs"
     detach: bool = True
     "the ensemble does not move toward the branches; off as published"
     width: Annotated[int, Field(gt=0)] | None = 64
@@ -178,17 +178,17 @@ def okdhp_terms(
         target: (B, K, H, W).
         weight: (B, K), 0 where a point is unknown.
         config: its factors.
-        grown: share of the lesson's factor reached, from `ramp`.
+        grown: share of the distillation's factor reached, from `ramp`.
 
     Returns:
-        ``labels``, ``ensemble`` and ``lesson``; half the mean square over known maps, summed over outputs, and the
+        ``labels``, ``ensemble`` and ``distillation``; half the mean square over known maps, summed over outputs, and the
         divergence from the ensemble over the cells' number, summed over points and outputs.
 
     Source: arXiv:2108.02092 and its authors' code. Differs: means are over the known maps, not over all.
     """
     cells = weight[..., None, None]
     taught = ensemble.detach() if config.detach else ensemble
-    lesson = [
+    distillation = [
         difference({"heatmap": output}, {"heatmap": taught}, {"heatmap": weight}, config.form, config.temperature, True)
         for output in outputs
     ]
@@ -196,7 +196,7 @@ def okdhp_terms(
     return {
         "labels": 0.5 * torch.stack(labels).sum(),
         "ensemble": 0.5 * config.ensemble * weighted_mean(map_squares(ensemble, target, cells), weight),
-        "lesson": 0.5 * config.lesson * grown * torch.stack(lesson).sum(),
+        "distillation": 0.5 * config.distillation * grown * torch.stack(distillation).sum(),
     }
 
 

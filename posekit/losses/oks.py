@@ -33,20 +33,20 @@ def log_oks(squared: Tensor, weight: Tensor, area: Tensor, sigmas: Tensor) -> Te
     return torch.where(nothing[..., 0], 0.0, summands.logsumexp(-1) - counted.sum(-1).log())
 
 
-def extent_area(xy: Tensor, weight: Tensor, least: float) -> Tensor:
+def extent_area(xy: Tensor, weight: Tensor, min_side: float) -> Tensor:
     """Square of the larger side of the box around the known points.
 
     Args:
         xy: (..., K, 2) pixels; anything where unknown.
         weight: (..., K, 1), 0 where unknown.
-        least: pixels; a smaller side counts as this.
+        min_side: pixels; a smaller side counts as this.
 
     Returns:
         (...) square pixels.
     """
     there = weight > 0
     side = torch.where(there, xy, -torch.inf).amax(-2) - torch.where(there, xy, torch.inf).amin(-2)
-    return side.amax(-1).clamp_min(least).square()
+    return side.amax(-1).clamp_min(min_side).square()
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -65,7 +65,7 @@ class Oks:
     "factor of this loss"
     form: Literal["linear", "square", "log"] = "linear"
     "1 - OKS, 1 - OKS squared, or -log OKS"
-    least: float = Field(default=16.0, gt=0)
+    min_side: float = Field(default=16.0, gt=0)
     "image pixels: a smaller instance is taken for one with a side of this"
     kind: Suppress[Literal["oks"]] = "oks"
 
@@ -100,8 +100,8 @@ class OksLoss(nn.Module):
 
     def _area(self, target: Target) -> Tensor:
         """(B, N), positive."""
-        extent = extent_area(target.maps["xy"], target.weight["xy"], self.config.least)
+        extent = extent_area(target.maps["xy"], target.weight["xy"], self.config.min_side)
         if "area" not in target.maps:
             return extent
-        area = target.maps["area"].clamp_min(self.config.least**2)
+        area = target.maps["area"].clamp_min(self.config.min_side**2)
         return torch.where(target.weight["area"] > 0, area, extent)

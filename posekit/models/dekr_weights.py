@@ -18,15 +18,15 @@ State = Mapping[str, Tensor]
 Rules = Sequence[tuple[str, str]]
 
 _DEKR: Rules = (
-    (r"^transition_heatmap\.", "head.gaussians.0."),
-    (r"^head_heatmap\.0\.0\.", "head.gaussians.1."),
-    (r"^head_heatmap\.1\.", "head.gaussians.2."),
+    (r"^transition_heatmap\.", "head.heatmap.0."),
+    (r"^head_heatmap\.0\.0\.", "head.heatmap.1."),
+    (r"^head_heatmap\.1\.", "head.heatmap.2."),
     (r"^transition_offset\.", "head.entry."),
 )
 _FIRST: Rules = (
     (r"^transition_cls\.", "head.heatmap_entry."),
     (r"^transition_reg\.", "head.offset_entry."),
-    (r"^final_layers\.0\.", "head.gaussians."),
+    (r"^final_layers\.0\.", "head.heatmap."),
     (r"^final_layers\.1\.", "head.point_offsets."),
     (r"^multi_level_layers_4x_heatmap\.(\d+)\.0\.", r"head.heatmap_blocks.\1."),
     (r"^multi_level_layers_4x_regression\.0\.0\.", "head.offset_block."),

@@ -38,8 +38,8 @@ def group(
     share: Array,
     bones: Sequence[Bone],
     *,
-    least_affinity: float = 0.05,
-    least_share: float = 0.8,
+    min_affinity: float = 0.05,
+    min_share: float = 0.8,
     fewest: int = 3,
 ) -> Poses:
     """Put the people of one image together.
@@ -55,8 +55,8 @@ def group(
         affinity: (bones, M, M) how well candidate i of a bone's first point fits candidate j of its second.
         share: (bones, M, M) share of the line between them that agrees.
         bones: pairs of points.
-        least_affinity: of a link; what does not exceed it is none.
-        least_share: of a link.
+        min_affinity: of a link; what does not exceed it is none.
+        min_share: of a link.
         fewest: points of a person; who has fewer is left out.
 
     Returns:
@@ -75,7 +75,7 @@ def group(
     links: list[Link] = []
     for number, bone in enumerate(bones):
         there = (score[bone[0]] > 0)[:, None] & (score[bone[1]] > 0)
-        fits = there & (affinity[number] > least_affinity) & (share[number] >= least_share)
+        fits = there & (affinity[number] > min_affinity) & (share[number] >= min_share)
         links += match(bone, affinity[number], fits)
     people = [person for person in assemble(links) if len(person.found) >= fewest]
     return _poses(people, xy, score)

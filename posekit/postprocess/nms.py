@@ -35,7 +35,7 @@ def oks_nms(
     *,
     threshold: float = 0.9,
     area: Array | None = None,
-    least_score: float | None = None,
+    point_threshold: float | None = None,
     per_category: bool = True,
 ) -> Poses:
     """Drop poses that repeat a better one.
@@ -46,7 +46,7 @@ def oks_nms(
         threshold: an OKS above it drops the lesser of two poses; 1 keeps all.
         area: (N,) square pixels, at least 1 is taken; ``None`` is that of ``poses.boxes``, or without them of the
             boxes around the points.
-        least_score: compare two poses over the points whose score exceeds this in both; two without such a point are
+        point_threshold: compare two poses over the points whose score exceeds this in both; two without such a point are
             not alike. ``None`` compares over all points.
         per_category: poses of two categories never drop each other.
 
@@ -56,11 +56,11 @@ def oks_nms(
     Raises:
         ValueError: the poses are not those of one image, a score is NaN, or the shapes do not belong together.
 
-    Source: methods 7.6. Differs: with ``least_score`` a point counts where both poses have it; HRNet's code looks at
+    Source: methods 7.6. Differs: with ``point_threshold`` a point counts where both poses have it; HRNet's code looks at
     one of them only. A point that is not finite is not compared.
     """
     poses = _of_one_image(poses)
-    alike = _by_oks(poses, sigmas, area, least_score)
+    alike = _by_oks(poses, sigmas, area, point_threshold)
     keep = _hard(poses.instance_score, poses.category if per_category else None, alike, threshold)
     return poses.each(lambda array: array[keep])
 
@@ -70,10 +70,10 @@ def soft_oks_nms(
     sigmas: Sequence[float] | Float,
     *,
     spread: float = 0.9,
-    most: int | None = 20,
-    least: float = 0.0,
+    max_instances: int | None = 20,
+    score_threshold: float = 0.0,
     area: Array | None = None,
-    least_score: float | None = None,
+    point_threshold: float | None = None,
     per_category: bool = True,
 ) -> Poses:
     """Lower the scores of poses that are like a better one, by ``exp(-oks^2 / spread)``.
@@ -82,10 +82,10 @@ def soft_oks_nms(
         poses: (N, K) of one image; instance scores are not negative.
         sigmas: (K,) as in OKS.
         spread: the smaller, the more a score falls.
-        most: poses at most, ``None`` for all.
-        least: poses whose score falls below it are left out.
+        max_instances: poses at most, ``None`` for all.
+        score_threshold: poses whose score falls below it are left out.
         area: as in `oks_nms`.
-        least_score: as in `oks_nms`.
+        point_threshold: as in `oks_nms`.
         per_category: poses of two categories never lower each other.
 
     Returns:
@@ -98,9 +98,9 @@ def soft_oks_nms(
     to choose.
     """
     poses = _of_one_image(poses)
-    alike = _by_oks(poses, sigmas, area, least_score)
+    alike = _by_oks(poses, sigmas, area, point_threshold)
     category = poses.category if per_category else None
-    keep, score = _soft(poses.instance_score, category, alike, spread, most, least)
+    keep, score = _soft(poses.instance_score, category, alike, spread, max_instances, score_threshold)
     return replace(poses.each(lambda array: array[keep]), instance_score=score)
 
 
@@ -142,8 +142,8 @@ def soft_box_nms(
     score: Array,
     *,
     spread: float = 0.5,
-    most: int | None = None,
-    least: float = 0.001,
+    max_instances: int | None = None,
+    score_threshold: float = 0.001,
     over: Literal["union", "smaller"] = "union",
     category: Array | None = None,
 ) -> tuple[Index, Float]:
@@ -153,8 +153,8 @@ def soft_box_nms(
         boxes: (N, 4) as in `box_nms`.
         score: (N,) not negative.
         spread: the smaller, the more a score falls.
-        most: boxes at most, ``None`` for all.
-        least: boxes whose score falls below it are left out.
+        max_instances: boxes at most, ``None`` for all.
+        score_threshold: boxes whose score falls below it are left out.
         over: as in `box_nms`.
         category: (N,); boxes of two categories never lower each other.
 
@@ -167,7 +167,7 @@ def soft_box_nms(
     Source: Bodla et al. 2017, arXiv:1704.04503, the Gaussian form.
     """
     boxes, score, category = _checked_boxes(boxes, score, category)
-    return _soft(score, category, _by_overlap(boxes, over), spread, most, least)
+    return _soft(score, category, _by_overlap(boxes, over), spread, max_instances, score_threshold)
 
 
 def _hard(score: Array, category: Array | None, alike: Alike, threshold: float) -> Index:
@@ -201,7 +201,7 @@ def _settled(stays: Bool, hides: Bool) -> Bool:
 
 
 def _soft(
-    score: Array, category: Array | None, alike: Alike, spread: float, most: int | None, least: float
+    score: Array, category: Array | None, alike: Alike, spread: float, max_instances: int | None, score_threshold: float
 ) -> tuple[Index, Float]:
     lowered = _numbers(score)
     if not spread > 0:
@@ -209,8 +209,8 @@ def _soft(
     if (lowered < 0).any():
         raise ValueError(f"lowering wants scores that are not negative, got {lowered.min():g}; give probabilities")
     kept: list[int] = []
-    left: Index = np.flatnonzero(lowered >= least)
-    while left.size and (most is None or len(kept) < most):
+    left: Index = np.flatnonzero(lowered >= score_threshold)
+    while left.size and (max_instances is None or len(kept) < max_instances):
         # `left` stays in the order given, so the first of equal scores is taken.
         at = int(lowered[left].argmax())
         best, left = int(left[at]), np.delete(left, at)
@@ -218,7 +218,7 @@ def _soft(
         fall = np.exp(-(alike(np.array([best]), left)[0] ** 2) / spread)
         same = True if category is None else category[left] == category[best]
         lowered[left] *= np.where(same, fall, 1.0)
-        left = left[lowered[left] >= least]
+        left = left[lowered[left] >= score_threshold]
     keep = np.asarray(kept, dtype=np.intp)
     return keep, lowered[keep].astype(np.result_type(score, np.float32))
 
@@ -240,9 +240,9 @@ def _by_overlap(boxes: Float, over: Literal["union", "smaller"]) -> Alike:
     return ways[over]
 
 
-def _by_oks(poses: Poses, sigmas: Sequence[float] | Float, area: Array | None, least_score: float | None) -> Alike:
+def _by_oks(poses: Poses, sigmas: Sequence[float] | Float, area: Array | None, point_threshold: float | None) -> Alike:
     finite = np.isfinite(poses.xy).all(-1)
-    known = finite if least_score is None else finite & (poses.score > least_score)
+    known = finite if point_threshold is None else finite & (poses.score > point_threshold)
     xy = np.where(finite[..., None], poses.xy, 0.0).astype(np.float64)
     if area is None:
         area = area_of(around(xy, finite) if poses.boxes is None else poses.boxes)

@@ -26,25 +26,25 @@ def pose_nms(
     poses: Poses,
     *,
     share: float = 0.05,
-    near: int | None = None,
+    near_points: int | None = None,
     clear: Array | None = None,
-    most: int | None = 30,
+    max_instances: int | None = 30,
 ) -> Poses:
     """Drop poses most of whose points nearly coincide with those of a clearer one, at the size of the pose.
 
-    A pose takes another in when more than ``near`` points are closer than ``share`` of its own diagonal, so a large
+    A pose takes another in when more than ``near_points`` points are closer than ``share`` of its own diagonal, so a large
     one takes in a small one but not the other way round.
 
     Args:
         poses: (N, K) of one image, in the order of how clearly an instance is there.
         share: of the diagonal of the box around a pose's points.
-        near: points; unset: 8 of 17, or that share of other numbers.
+        near_points: points; unset: 8 of 17, or that share of other numbers.
         clear: (N,) what tells the clearest of several: the mean of what the heatmap says at the points; ``None`` is
             the mean of the points' scores.
-        most: poses, the clearest of all; ``None`` for all.
+        max_instances: poses, the clearest of all; ``None`` for all.
 
     Returns:
-        The poses left, in the order in which they were chosen, or the clearest first where ``most`` cuts; NumPy arrays.
+        The poses left, in the order in which they were chosen, or the clearest first where ``max_instances`` cuts; NumPy arrays.
 
     Raises:
         ValueError: the poses are not those of one image, or there are not as many clearnesses.
@@ -56,25 +56,25 @@ def pose_nms(
     finite = np.isfinite(poses.xy).all(-1)
     sides = extent(around(poses.xy.astype(np.float64), finite))
     reach = share * np.hypot(sides[..., 0], sides[..., 1])
-    return _left(poses, _near(poses.xy, reach) > _count(near, 8, poses), clear, most)
+    return _left(poses, _near(poses.xy, reach) > _count(near_points, 8, poses), clear, max_instances)
 
 
 def fixed_pose_nms(
     poses: Poses,
     *,
     pixels: float = 10.0,
-    near: int | None = None,
+    near_points: int | None = None,
     clear: Array | None = None,
-    most: int | None = 30,
+    max_instances: int | None = 30,
 ) -> Poses:
     """Drop poses most of whose points nearly coincide with those of a better one, whatever their size.
 
     Args:
         poses: as in `pose_nms`.
         pixels: points closer than that nearly coincide.
-        near: points; more of them make two poses one; unset: 10 of 17, or that share of other numbers.
+        near_points: points; more of them make two poses one; unset: 10 of 17, or that share of other numbers.
         clear: (N,) what tells the best of several; ``None``: the first given is.
-        most: poses, the best of all; ``None`` for all.
+        max_instances: poses, the best of all; ``None`` for all.
 
     Returns:
         As `pose_nms`.
@@ -87,7 +87,7 @@ def fixed_pose_nms(
     rank = -np.arange(len(poses), dtype=np.float64) if clear is None else clear
     poses, rank = _checked(poses, rank)
     reach = np.full(len(poses), pixels)
-    return _left(poses, _near(poses.xy, reach) > _count(near, 10, poses), rank, most)
+    return _left(poses, _near(poses.xy, reach) > _count(near_points, 10, poses), rank, max_instances)
 
 
 def _near(xy: Array, reach: Float) -> NDArray[np.intp]:
@@ -96,11 +96,11 @@ def _near(xy: Array, reach: Float) -> NDArray[np.intp]:
     return np.asarray((apart < reach[:, None, None]).sum(-1))
 
 
-def _count(near: int | None, of_17: int, poses: Poses) -> int:
-    return round(of_17 * poses.xy.shape[-2] / POINTS) if near is None else near
+def _count(near_points: int | None, of_17: int, poses: Poses) -> int:
+    return round(of_17 * poses.xy.shape[-2] / POINTS) if near_points is None else near_points
 
 
-def _left(poses: Poses, takes: Bool, clear: Float, most: int | None) -> Poses:
+def _left(poses: Poses, takes: Bool, clear: Float, max_instances: int | None) -> Poses:
     takes = takes | np.eye(len(clear), dtype=bool)
     taken = np.zeros(len(clear), bool)
     kept: list[int] = []
@@ -113,8 +113,8 @@ def _left(poses: Poses, takes: Bool, clear: Float, most: int | None) -> Poses:
             kept.append(best)
         taken[cluster] = True
     keep = np.asarray(kept, dtype=np.intp)
-    if most is not None and len(keep) > most:
-        keep = keep[np.argsort(-clear[keep], kind="stable")[:most]]
+    if max_instances is not None and len(keep) > max_instances:
+        keep = keep[np.argsort(-clear[keep], kind="stable")[:max_instances]]
     return poses.each(lambda array: array[keep])
 
 

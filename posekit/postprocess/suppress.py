@@ -48,9 +48,11 @@ class NMS:
         if self.method == "oks":
             return oks_nms(poses, sigmas, threshold=self.threshold)
         if self.method == "soft_oks":
-            return soft_oks_nms(poses, sigmas, spread=self.threshold, most=None, least=self.score_threshold)
+            return soft_oks_nms(
+                poses, sigmas, spread=self.threshold, max_instances=None, score_threshold=self.score_threshold
+            )
         if self.method == "pose_distance":
-            return pose_nms(poses, clear=poses.instance_score, most=None)
+            return pose_nms(poses, clear=poses.instance_score, max_instances=None)
         if self.method == "box":
             boxes = around(poses.xy, np.isfinite(poses.xy).all(-1)) if poses.boxes is None else poses.boxes
             keep = box_nms(boxes, poses.instance_score, threshold=self.threshold, category=poses.category)

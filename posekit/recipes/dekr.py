@@ -40,7 +40,7 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     """Gaussians seen at three dilations, a regression that is shown them, and points drawn to their gaussians."""
     # Points near each other keep their own gaussians on coarse maps, and short runs need offsets that count as much as DEKR's.
-    near = {"peak_window": 3, "reach": 75.0 * _share(form) ** 0.5} if form.tiny else {}
+    near = {"peak_window": 3, "snap_distance": 75.0 * _share(form) ** 0.5} if form.tiny else {}
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
     return Parts(
@@ -66,7 +66,7 @@ def _spreads(form: Form) -> dict[str, float]:
     pixels of the image as the network sees it, into which a file of 640x640 fits.
     """
     half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0} if form.tiny else {}
-    return {"least_area": 32.0**2 * form.size[0] * form.size[1] / FILE**2, **half}
+    return {"min_area": 32.0**2 * form.size[0] * form.size[1] / FILE**2, **half}
 
 
 def _share(form: Form) -> float:

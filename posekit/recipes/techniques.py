@@ -72,18 +72,20 @@ def _clean(recipe: Recipe, source: str) -> Recipe:
 
 
 def _distillation_of(recipe: Recipe, source: str) -> Teacher:
-    """The lesson that is there from the same source, or one that does nothing yet."""
-    lesson = recipe.distill
-    if isinstance(lesson, Teacher) and lesson.source == source:
-        return lesson
+    """The distillation that is there from the same source, or one that does nothing yet."""
+    distillation = recipe.distill
+    if isinstance(distillation, Teacher) and distillation.source == source:
+        return distillation
     nothing: Teacher = _alone(recipe, Teacher(source, points=0.0))
     return nothing
 
 
-def _alone(recipe: Recipe, lesson: Any) -> Any:
+def _alone(recipe: Recipe, distillation: Any) -> Any:
     if recipe.distill is not None:
-        raise RecipeError(f"a recipe takes one lesson, and {recipe.name} has {recipe.distill.kind!r} already")
-    return lesson
+        raise RecipeError(
+            f"a recipe takes one source of distillation, and {recipe.name} has {recipe.distill.kind!r} already"
+        )
+    return distillation
 
 
 def _netaug(recipe: Recipe, _: str) -> Recipe:

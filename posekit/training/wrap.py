@@ -12,7 +12,7 @@ from posekit.training.task import Task
 
 
 def wrap_task(task: Task, recipe: Recipe, train: Dataset, steps: int) -> nn.Module:
-    """The task, with a lesson and wider networks where the recipe asks for them.
+    """The task, with distillation and wider networks where the recipe asks for them.
 
     Args:
         task: of the recipe.

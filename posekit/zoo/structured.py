@@ -41,7 +41,7 @@ def thinned(place: str | Path, macs: float) -> Weights:
     remove_channels(before.net, recipe.size, macs)
     # Published weights of the backbone would be cut at random places; what it starts from lies beside the recipe.
     model = replace(recipe.model, backbone=without_weights(recipe.model.backbone))
-    whole = replace(recipe, model=model, pruned={}, start=None)
+    whole = replace(recipe, model=model, pruned={}, init=None)
     rest = replace(whole, pruned=table_of(before.net, whole.build(weights=False)))
     return Weights(_built_again(before, rest), rest, rest.spec(), before.path)
 

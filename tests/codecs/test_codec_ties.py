@@ -25,13 +25,13 @@ from posekit.geometry.grid import Grid
 
 SIZE, GRID, STRIDES, MOST = (64, 96), Grid.of((64, 96), 4), (8, 16), 12
 SCENES = {
-    "center_pose": CenterPose(points=K, grid=GRID, most=MOST, candidates=9),
-    "ttf_pose": TtfPose(points=K, grid=GRID, most=MOST),
-    "dekr": Dekr(points=K, grid=GRID, most=MOST),
-    "dekr_first": DekrFirst(points=K, grid=GRID, most=MOST, candidates=9),
-    "fcos": Fcos(points=K, size=SIZE, strides=STRIDES, most=MOST),
-    "directpose": DirectPose(points=K, size=SIZE, strides=STRIDES, most=MOST),
-    "fcpose": FCPose(points=K, size=SIZE, strides=STRIDES, most=MOST),
+    "center_pose": CenterPose(points=K, grid=GRID, max_instances=MOST, candidates=9),
+    "ttf_pose": TtfPose(points=K, grid=GRID, max_instances=MOST),
+    "dekr": Dekr(points=K, grid=GRID, max_instances=MOST),
+    "dekr_first": DekrFirst(points=K, grid=GRID, max_instances=MOST, candidates=9),
+    "fcos": Fcos(points=K, size=SIZE, strides=STRIDES, max_instances=MOST),
+    "directpose": DirectPose(points=K, size=SIZE, strides=STRIDES, max_instances=MOST),
+    "fcpose": FCPose(points=K, size=SIZE, strides=STRIDES, max_instances=MOST),
 }
 BATCH = 3
 

@@ -29,7 +29,7 @@ def read(tmp_path, points, **more):
 
 
 @pytest.mark.parametrize("name", SKELETONS)
-def test_every_known_skeleton_is_its_own_namesake(name):
+def test_every_known_skeleton_is_found_by_its_names(name):
     points = SKELETONS[name].points
     assert known_skeleton(points) is SKELETONS[name]
     assert sorted(known_skeleton(points[::-1]).points) == sorted(points)
@@ -56,7 +56,7 @@ def test_what_the_file_says_comes_first(tmp_path):
     assert any(line.startswith("OKS sigmas, from the file") for line in found.inferred)
 
 
-def test_a_namesake_without_sigmas_leaves_the_default(tmp_path):
+def test_a_known_skeleton_without_sigmas_leaves_the_default(tmp_path):
     found = read(tmp_path, SKELETONS["lsp14"].points)
     assert found.skeleton.unknown_sigmas == SKELETONS["lsp14"].points
     assert any("0.05 (the declared default) for all points" in line for line in found.inferred)

@@ -102,12 +102,12 @@ def test_the_published_losses_by_hand():
         torch.randn(B, K, H, W),
         torch.rand(B, K, H, W),
     )
-    found = okdhp_terms(outputs, ensemble, target, torch.ones(B, K), Okdhp(ensemble=1.5, distill=2.0), grown=0.25)
+    found = okdhp_terms(outputs, ensemble, target, torch.ones(B, K), Okdhp(ensemble=1.5, distillation=2.0), grown=0.25)
     squares = sum(0.5 * (x - target).square().mean() for x in outputs)
     torch.testing.assert_close(found["labels"], squares)
     torch.testing.assert_close(found["ensemble"], 1.5 * 0.5 * (ensemble - target).square().mean())
-    lesson = sum(cells_kl(x, ensemble).sum() / (B * H * W) for x in outputs)
-    torch.testing.assert_close(found["lesson"], 2.0 * 0.25 * lesson)
+    distillation = sum(cells_kl(x, ensemble).sum() / (B * H * W) for x in outputs)
+    torch.testing.assert_close(found["distillation"], 2.0 * 0.25 * distillation)
 
 
 @pytest.mark.parametrize("detach", [True, False])
@@ -115,7 +115,7 @@ def test_the_ensemble_learns_from_its_lesson_only_where_asked(detach):
     outputs = [torch.randn(B, K, H, W, requires_grad=True) for _ in range(3)]
     ensemble = torch.randn(B, K, H, W, requires_grad=True)
     found = okdhp_terms(outputs, ensemble, torch.rand(B, K, H, W), torch.ones(B, K), Okdhp(detach=detach))
-    *slopes, last = torch.autograd.grad(found["lesson"], [*outputs, ensemble], allow_unused=True)
+    *slopes, last = torch.autograd.grad(found["distillation"], [*outputs, ensemble], allow_unused=True)
     assert all(slope.abs().max() > 0 for slope in slopes)
     assert last is None if detach else last.abs().max() > 0
 
@@ -183,12 +183,12 @@ def test_what_counts_of_raw_maps_is_what_the_target_knows():
     assert torch.equal(counted["paf"], torch.ones(B, 2 * K)) and torch.equal(counted["more"], torch.ones(B, 7))
 
 
-@pytest.mark.parametrize("lesson", [Okdhp(branches=2, form="mse"), Teacher(source="runs/big", maps=2.0)])
-def test_a_lesson_survives_json(lesson):
+@pytest.mark.parametrize("distillation", [Okdhp(branches=2, form="mse"), Teacher(source="runs/big", maps=2.0)])
+def test_a_lesson_survives_json(distillation):
     adapter = TypeAdapter(AnyDistillation)
-    assert adapter.validate_json(adapter.dump_json(lesson)) == lesson
+    assert adapter.validate_json(adapter.dump_json(distillation)) == distillation
     with pytest.raises(ValueError, match="factor"):
-        adapter.validate_python({"kind": lesson.kind, "factor": 2})
+        adapter.validate_python({"kind": distillation.kind, "factor": 2})
 
 
 def test_one_branch_teaches_nobody():

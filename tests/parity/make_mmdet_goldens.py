@@ -1,4 +1,4 @@
-"""Run MMDetection's focal losses and CenterNet hills and store both: `python make_mmdet_goldens.py TARGET.npz`.
+"""Run MMDetection's focal losses and CenterNet gaussians and store both: `python make_mmdet_goldens.py TARGET.npz`.
 
 Runs in the environment of `make_mmpose_goldens.py` with `pip install --no-deps mmdet==3.3.0`.
 """
@@ -25,8 +25,8 @@ def part(name: str) -> ModuleType:
     return importlib.import_module(f"mmdet.models.{name}")
 
 
-def hills(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Radii of boxes, in cells, and the hills that they give; one in a corner, one in the last column."""
+def gaussians(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Radii of boxes, in cells, and the gaussians that they give; one in a corner, one in the last column."""
     draw = part("utils.gaussian_target")
     sizes = np.concatenate((((100, 100), (64, 48), (40, 20), (10, 10)), rng.uniform(1, 90, (60, 2))))
     radii = [[draw.gaussian_radius(tuple(size), iou) for iou in (0.3, 0.7)] for size in sizes]
@@ -40,7 +40,7 @@ def hills(rng: np.random.Generator) -> dict[str, np.ndarray]:
         "radius": np.array(radii),
         "gaussian_cells": np.array(cells, np.float32),
         "gaussian_boxes": np.array(boxes, np.float32),
-        "hills": maps.numpy(),
+        "gaussians": maps.numpy(),
     }
 
 
@@ -70,7 +70,7 @@ def losses(rng: np.random.Generator) -> dict[str, np.ndarray]:
 def main(target: str) -> None:
     """Run all and store inputs with outputs."""
     rng = np.random.default_rng(24)
-    stored = {"version": np.array(version("mmdet")), **hills(rng), **losses(rng)}
+    stored = {"version": np.array(version("mmdet")), **gaussians(rng), **losses(rng)}
     np.savez_compressed(target, **stored)
     print(f"mmdet {version('mmdet')}: {', '.join(stored)} in {target}")
 

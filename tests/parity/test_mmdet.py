@@ -1,4 +1,4 @@
-"""Focal losses and CenterNet's hills against MMDetection 3.3.0."""
+"""Focal losses and CenterNet's gaussians against MMDetection 3.3.0."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_hills(golden):
     xy = GRID.pixels(cells)[:, None]
     boxes = torch.cat((torch.zeros_like(boxes), boxes), -1)
     target = codec.encode(labels(xy, torch.ones(len(cells), 1), boxes=boxes))
-    agrees("centernet target", (target.maps["heatmap"][:, 0], golden["hills"]))
+    agrees("centernet target", (target.maps["heatmap"][:, 0], golden["gaussians"]))
 
 
 def test_focal_cell_by_cell(golden):

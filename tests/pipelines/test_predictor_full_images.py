@@ -59,7 +59,7 @@ class Knowing(nn.Module):
 def recipe():
     made = RECIPES["centernet-tiny"](SKELETON, size=(64, 96))
     # The joints painted here share cells, where their own hills cannot tell them apart; the network speaks in cells.
-    return replace(made, codec=replace(made.codec, joints=False, unit=None))
+    return replace(made, codec=replace(made.codec, snap=False, unit=None))
 
 
 def finder(net, recipe, **spec):

@@ -66,7 +66,7 @@ def test_an_oks_of_just_the_threshold_stays():
 def test_soft_by_hand():
     lowered = soft_oks_nms(shifted(0, 3), SIGMAS)
     np.testing.assert_allclose(lowered.instance_score, [0.9, 0.294285], atol=1e-6)
-    assert len(soft_oks_nms(shifted(0, 3), SIGMAS, least=0.3)) == 1
+    assert len(soft_oks_nms(shifted(0, 3), SIGMAS, score_threshold=0.3)) == 1
 
 
 def test_areas_are_those_given_then_the_boxes_then_around_the_points():
@@ -104,10 +104,10 @@ def test_a_point_counts_where_both_have_it():
     poses = replace(poses, xy=xy, score=score)
     assert len(oks_nms(poses, SIGMAS)) == 2, "15 of 17 points agree"
     # A point that only one of the two has would bring the OKS down to 15 / 16.
-    assert len(oks_nms(poses, SIGMAS, least_score=0.1, threshold=0.99)) == 1
+    assert len(oks_nms(poses, SIGMAS, point_threshold=0.1, threshold=0.99)) == 1
     backwards = poses.each(lambda array: array[::-1])
-    assert len(oks_nms(backwards, SIGMAS, least_score=0.1, threshold=0.99)) == 1, "whichever comes first"
-    assert len(oks_nms(poses, SIGMAS, least_score=1.0)) == 2, "nothing is left to compare"
+    assert len(oks_nms(backwards, SIGMAS, point_threshold=0.1, threshold=0.99)) == 1, "whichever comes first"
+    assert len(oks_nms(poses, SIGMAS, point_threshold=1.0)) == 2, "nothing is left to compare"
 
 
 def test_a_point_that_is_no_number_is_not_compared():
@@ -223,9 +223,9 @@ def test_boxes_by_hand():
     index, lowered = soft_box_nms(boxes, score)
     np.testing.assert_array_equal(index, [0, 2, 1])
     np.testing.assert_allclose(lowered, [0.9, third, second])
-    index, lowered = soft_box_nms(boxes, score, most=2)
+    index, lowered = soft_box_nms(boxes, score, max_instances=2)
     np.testing.assert_array_equal(index, [0, 2])
-    np.testing.assert_array_equal(soft_box_nms(boxes, score, least=0.5)[0], [0, 2])
+    np.testing.assert_array_equal(soft_box_nms(boxes, score, score_threshold=0.5)[0], [0, 2])
 
 
 def test_a_box_without_area_overlaps_nothing():
@@ -237,13 +237,13 @@ def test_a_box_without_area_overlaps_nothing():
 def test_soft_keeps_so_many_and_lowers_none_below_the_hard_ones():
     poses = crowd(1, count=12)
     hard = oks_nms(poses, [0.05] * K, threshold=0.0)
-    soft = soft_oks_nms(poses, [0.05] * K, most=N)
+    soft = soft_oks_nms(poses, [0.05] * K, max_instances=N)
     assert len(soft) == N
     assert (np.diff(soft.instance_score) <= 0).all()
-    before = poses.instance_score[soft_oks_nms(poses, [0.05] * K, most=None).ids]
-    assert (soft_oks_nms(poses, [0.05] * K, most=None).instance_score <= before).all()
+    before = poses.instance_score[soft_oks_nms(poses, [0.05] * K, max_instances=None).ids]
+    assert (soft_oks_nms(poses, [0.05] * K, max_instances=None).instance_score <= before).all()
     assert hard.ids[0] == soft.ids[0] == poses.instance_score.argmax()
-    assert len(soft_oks_nms(poses, [0.05] * K, most=None)) == 12
+    assert len(soft_oks_nms(poses, [0.05] * K, max_instances=None)) == 12
 
 
 def test_nobody_is_nobody():
@@ -339,7 +339,7 @@ def test_the_same_boxes_as_opencv(threshold):
         np.testing.assert_array_equal(box_nms(boxes, score, threshold=threshold), theirs)
         boxes = boxes.round().astype(int)
         lowered, theirs = cv2.dnn.softNMSBoxes(to_xywh(boxes), score, 0.05, 0.0, sigma=threshold)
-        index, mine = soft_box_nms(boxes, score, spread=threshold, least=0.05)
+        index, mine = soft_box_nms(boxes, score, spread=threshold, score_threshold=0.05)
         np.testing.assert_array_equal(index, np.ravel(theirs))
         np.testing.assert_allclose(mine, np.ravel(lowered), rtol=1e-5)
 

@@ -99,14 +99,14 @@ def test_how_many_points_make_two_poses_one(points, most_near):
         other = np.where(np.arange(points)[:, None] < near, one, one + 1000)
         given = poses([one, other])
         assert kept(pose_nms(given), given) == expected
-        assert kept(pose_nms(given, near=near), given) == [0, 1]
+        assert kept(pose_nms(given, near_points=near), given) == [0, 1]
 
 
 def test_the_clearest_are_left_where_there_are_too_many():
     given = poses([FIGURE * 100 + 500 * step for step in range(5)], [0.3, 0.9, 0.1, 0.5, 0.7])
-    assert kept(pose_nms(given, most=3), given) == [1, 4, 3]
-    assert kept(pose_nms(given, most=None), given) == [0, 1, 2, 3, 4]
-    assert kept(fixed_pose_nms(given, most=2), given) == [0, 1]
+    assert kept(pose_nms(given, max_instances=3), given) == [1, 4, 3]
+    assert kept(pose_nms(given, max_instances=None), given) == [0, 1, 2, 3, 4]
+    assert kept(fixed_pose_nms(given, max_instances=2), given) == [0, 1]
 
 
 def test_a_pose_in_one_place_is_near_itself():

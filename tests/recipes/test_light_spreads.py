@@ -52,4 +52,4 @@ def test_narrower_hills_keep_people_apart(name):
 def test_the_least_area_is_that_of_a_file_of_640_pixels(name, form, size, area):
     """32 pixels of a file are 32 * 512 / 640 of a view of 512 that it is fitted into."""
     recipe = RECIPES[f"{name}{form}"](SKELETONS["face5"], size=size)
-    assert recipe.codec.least_area == pytest.approx(area)
+    assert recipe.codec.min_area == pytest.approx(area)

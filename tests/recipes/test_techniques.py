@@ -24,14 +24,14 @@ TOUCHES = {
     "dynamic": {"override"},
     "condconv": {"override"},
     "guided": {"model"},
-    "okdhp": {"lesson"},
+    "okdhp": {"distill"},
     "netaug": {"netaug"},
     "bone": {"losses"},
     "auto_weight": {"auto_weight"},
     "qfl": {"losses", "codec"},
     "eqfl": {"losses", "codec"},
-    "teacher": {"lesson"},
-    "clean": {"lesson"},
+    "teacher": {"distill"},
+    "clean": {"distill"},
 }
 SUITS = {"bone": "topdown-dsnt-tiny", "auto_weight": "topdown-dfl-tiny"}
 
@@ -69,7 +69,7 @@ def test_all_that_fit_go_together():
         ("topdown-dark-tiny", ("aid:x",), "written aid"),
         ("topdown-dark-tiny", ("bone",), "needs \\['xy'\\]"),
         ("topdown-dark-tiny", ("auto_weight",), "has one; add another"),
-        ("topdown-dark-tiny", ("okdhp", "teacher:x"), "takes one lesson"),
+        ("topdown-dark-tiny", ("okdhp", "teacher:x"), "takes one source of distillation"),
         ("topdown-regression-tiny", ("guided",), "none"),
     ],
 )
@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_said(name, words, said):
 
 @pytest.mark.parametrize("words", [("teacher:a.json", "clean:a.json"), ("clean:a.json", "teacher:a.json")])
 def test_one_file_teaches_and_cleans(words):
-    lesson = switched(recipe(), *words).lesson
-    assert (lesson.points, lesson.outliers) == (1.0, 0.0)
-    with pytest.raises(RecipeError, match="takes one lesson"):
+    distillation = switched(recipe(), *words).distill
+    assert (distillation.points, distillation.outliers) == (1.0, 0.0)
+    with pytest.raises(RecipeError, match="takes one source of distillation"):
         switched(recipe(), words[0], words[1].replace("a.json", "b.json"))

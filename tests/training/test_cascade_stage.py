@@ -117,7 +117,7 @@ def test_windows_follow_from_the_seed_and_every_second_pass_is_mirrored(drawn, f
 
 
 def test_enough_windows_end_the_visits(drawn, first):
-    made = training_windows(drawn, 12, None, replace(FEW, most=len(first) // 3), (0, 0))
+    made = training_windows(drawn, 12, None, replace(FEW, max_windows=len(first) // 3), (0, 0))
     assert len(first) // 3 <= len(made) < len(first)
     np.testing.assert_array_equal(made.pixels, first.pixels[: len(made)])
 

@@ -1,4 +1,4 @@
-"""Tasks with lessons: the same as without where nothing is to be learnt, and a plain network in the end."""
+"""Tasks with distillation: the same as without where nothing is to be learnt, and a plain network in the end."""
 
 import json
 from dataclasses import replace
@@ -108,7 +108,7 @@ def test_peers_that_teach_nothing_leave_the_first_branch_its_own_terms(drawn):
     recipe = recipe_of()
     batch = batch_of(recipe, drawn)
     plain = task_of(recipe)
-    taught = wrap(task_of(recipe), recipe, Okdhp(ensemble=0, distill=0), drawn, 10)
+    taught = wrap(task_of(recipe), recipe, Okdhp(ensemble=0, distillation=0), drawn, 10)
     expected, found = plain(batch), taught(batch)
     assert list(found) == ["mse", "peer1.mse", "peer2.mse"]
     assert torch.equal(found["mse"], expected["mse"])
@@ -121,8 +121,8 @@ def test_peers_that_teach_nothing_leave_the_first_branch_its_own_terms(drawn):
 def test_learned_weights_are_of_the_labels_terms_alone(drawn, tmp_path):
     recipe = replace(recipe_of("dsnt"), auto_weight=AutoWeight(kind="kendall"))
     batch = batch_of(recipe, drawn)
-    lesson = Teacher(told(drawn, tmp_path / "said.json"))
-    plain, taught = task_of(recipe), wrap(task_of(recipe), recipe, lesson, drawn, 10)
+    distillation = Teacher(told(drawn, tmp_path / "said.json"))
+    plain, taught = task_of(recipe), wrap(task_of(recipe), recipe, distillation, drawn, 10)
     expected, found = plain(batch), taught(batch)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     raw = set(task_of(recipe).terms(plain.net(batch.image), plain.codec.encode(batch.instances)))
@@ -176,8 +176,8 @@ def test_a_files_points_lie_on_the_crop_as_the_labels_do(drawn, tmp_path, epoch)
 def test_a_files_points_are_worth_their_labels(drawn, tmp_path):
     recipe = recipe_of()
     batch = batch_of(recipe, drawn)
-    lesson = Teacher(told(drawn, tmp_path / "said.json", score=1.0), points=2.0)
-    task = wrap(task_of(recipe), recipe, lesson, drawn, 10)
+    distillation = Teacher(told(drawn, tmp_path / "said.json", score=1.0), points=2.0)
+    task = wrap(task_of(recipe), recipe, distillation, drawn, 10)
     hidden = replace(
         batch,
         instances=replace(
@@ -225,8 +225,8 @@ def test_doubted_labels_weigh_less(drawn, tmp_path):
     assert (drawn.visibility[row] > 0).all()
     wrong[row, 0] += 40
     labels = replace(drawn, xy=wrong)
-    lesson = Teacher(told(drawn, tmp_path / "said.json"), points=0, outliers=0.0)
-    task = wrap(task_of(recipe), recipe, lesson, labels, 10)
+    distillation = Teacher(told(drawn, tmp_path / "said.json"), points=0, outliers=0.0)
+    task = wrap(task_of(recipe), recipe, distillation, labels, 10)
     batch = batch_of(recipe, labels)
     doubted = task.teacher.doubted(batch)
     assert doubted.nonzero().tolist() == [[2, 0]]
@@ -330,7 +330,7 @@ def test_a_student_that_says_what_its_teacher_says_learns_nothing_more(drawn, tm
 
 
 @pytest.mark.parametrize(
-    ("kind", "lesson", "message"),
+    ("kind", "distillation", "message"),
     [
         ("heatmap", Teacher("FILE", maps=1.0, features=1.0), "holds points and no maps or features"),
         ("heatmap", Teacher("NET", outliers=0.5), "the teacher is a network: outliers is 1"),
@@ -338,25 +338,25 @@ def test_a_student_that_says_what_its_teacher_says_learns_nothing_more(drawn, tm
         ("udp-combined", Teacher("SAME", maps=1.0), "'offset' is .* cannot be compared"),
     ],
 )
-def test_lessons_that_do_not_fit_are_refused(drawn, tmp_path, kind, lesson, message):
+def test_lessons_that_do_not_fit_are_refused(drawn, tmp_path, kind, distillation, message):
     recipe = recipe_of(kind)
     place = {
         "FILE": lambda: told(drawn, tmp_path / "said.json"),
         "NET": lambda: saved(tmp_path, recipe_of()),
         "SAME": lambda: saved(tmp_path, recipe_of(kind, skeleton=TURNED)),
-    }[lesson.source]()
+    }[distillation.source]()
     with pytest.raises(RecipeError, match=message):
-        wrap(task_of(recipe), recipe, replace(lesson, source=place), drawn, 10)
+        wrap(task_of(recipe), recipe, replace(distillation, source=place), drawn, 10)
 
 
 def test_networks_without_parts_and_files_of_others_are_refused(drawn, tmp_path):
     recipe = recipe_of()
-    for lesson in (Okdhp(), Teacher(told(drawn, tmp_path / "said.json"))):
+    for distillation in (Okdhp(), Teacher(told(drawn, tmp_path / "said.json"))):
         with pytest.raises(RecipeError, match="kind 'topdown'"):
-            wrap(Task(recipe, nn.Sequential(nn.Conv2d(3, 4, 1))), recipe, lesson, drawn, 10)
+            wrap(Task(recipe, nn.Sequential(nn.Conv2d(3, 4, 1))), recipe, distillation, drawn, 10)
         scenes = RECIPES["centernet-tiny"](FOUR, size=(64, 64))
         with pytest.raises(RecipeError, match="kind 'topdown'"):
-            wrap(task_of(scenes), scenes, lesson, drawn, 10)
+            wrap(task_of(scenes), scenes, distillation, drawn, 10)
     (tmp_path / "other.json").write_text(json.dumps([{"image_id": 999, "keypoints": [1, 2, 1] * 4}]))
     with pytest.raises(DataError, match="none of its 1 predictions"):
         wrap(task_of(recipe), recipe, Teacher(str(tmp_path / "other.json")), drawn, 10)
@@ -387,16 +387,18 @@ DISTILLATIONS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DISTILLATIONS)
 def test_sixty_steps_bring_every_term_down_and_leave_a_plain_network(drawn, tmp_path, name):
-    kind, lesson = DISTILLATIONS[name]
+    kind, distillation = DISTILLATIONS[name]
     recipe = recipe_of(kind)
-    if isinstance(lesson, Teacher):
-        place = told(drawn, tmp_path / "said.json") if lesson.source == "FILE" else trained(tmp_path, recipe, drawn)
-        lesson = replace(lesson, source=place)
-    task = wrap(task_of(recipe), recipe, lesson, drawn, 60)
+    if isinstance(distillation, Teacher):
+        place = (
+            told(drawn, tmp_path / "said.json") if distillation.source == "FILE" else trained(tmp_path, recipe, drawn)
+        )
+        distillation = replace(distillation, source=place)
+    task = wrap(task_of(recipe), recipe, distillation, drawn, 60)
     history = train(task, recipe, drawn)
     falling = {term: values for term, values in history.items() if term != "okdhp"}
     assert {term for term, values in falling.items() if not np.mean(values[-10:]) < np.mean(values[:5])} == set()
-    # The deployed folder is that of a run without a lesson, and says what the branch says.
+    # The deployed folder is that of a run without distillation, and says what the branch says.
     save_weights(tmp_path / "student", task.net, recipe, {})
     plain, image = load_weights(tmp_path / "student").net, batch_of(recipe, drawn).image
     assert list(plain.state_dict()) == list(recipe.build().state_dict())

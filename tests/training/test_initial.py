@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 def test_all_of_it_fits(folder):
     told = []
-    recipe = recipe_of(start=str(folder))
+    recipe = recipe_of(init=str(folder))
     net = initial_net(recipe, told.append).state_dict()
     before = load_weights(folder).net.state_dict()
     assert all(torch.equal(value, before[name]) for name, value in net.items())
@@ -42,7 +42,7 @@ def test_all_of_it_fits(folder):
 
 def test_what_does_not_fit_is_as_drawn_and_told(folder):
     told = []
-    recipe = recipe_of(skeleton=SKELETONS["face5"], start=str(folder))
+    recipe = recipe_of(skeleton=SKELETONS["face5"], init=str(folder))
     torch.manual_seed(3)
     drawn = recipe.build().state_dict()
     after_drawing = torch.rand(1)
@@ -64,22 +64,22 @@ def test_a_network_for_crops_and_one_for_whole_images_share_a_neck(names, tmp_pa
     first, second = (RECIPES[name](FOUR, size=(64, 64)) for name in names)
     save_weights(tmp_path / "before", first.build(), first, {"epe": 1.0})
     told = []
-    initial_net(replace(second, start=str(tmp_path / "before")), told.append)
+    initial_net(replace(second, init=str(tmp_path / "before")), told.append)
     assert all("neck." not in line for line in told), told
 
 
 def test_another_head_is_told_too(folder):
     told = []
-    initial_net(recipe_of("simcc", start=str(folder)), told.append)
+    initial_net(recipe_of("simcc", init=str(folder)), told.append)
     assert [line.split(":")[0] for line in told[1:]] == ["as the recipe draws them", "there and not used"]
 
 
 def test_nothing_that_fits_is_refused(folder):
-    recipe = recipe_of("simcc", backbone=MobileNetV2(0.25), start=str(folder))
+    recipe = recipe_of("simcc", backbone=MobileNetV2(0.25), init=str(folder))
     with pytest.raises(WeightsError, match=r"none of its parameters fits .*'mobilenet_v2', there 'resnet'"):
         initial_net(recipe, print)
     with pytest.raises(WeightsError, match="no such folder"):
-        initial_net(replace(recipe, start="./nowhere"), print)
+        initial_net(replace(recipe, init="./nowhere"), print)
 
 
 def test_a_run_starts_from_a_run_and_keeps_its_zeros(tmp_path, capsys):

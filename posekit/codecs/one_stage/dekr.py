@@ -54,7 +54,7 @@ class Dekr(OnGrid):
     "weight of the cells without a gaussian; those within 3 spreads and 2 cells of one weigh 1"
     radius: float = Field(default=16.0, gt=0)
     "how far from a centre, along each axis, cells tell the offset to the points; image pixels"
-    least_area: float = Field(default=1024.0, ge=0)
+    min_area: float = Field(default=1024.0, ge=0)
     "instances of less area, square pixels of the image as the network sees it, have no centre and no offsets"
     compat: Literal["none", "dekr"] = "none"
     "dekr takes the size that its code takes, which grows with the offset from the corner of the image"
@@ -94,7 +94,7 @@ class Dekr(OnGrid):
         place = self.grid.cells(batch.xy)
         centre = self.grid.cells(centre_of(batch))
         shown = batch.known & within(nearest(place), self.grid.shape)
-        led = told & (batch.area >= self.least_area) & within(nearest(centre), self.grid.shape)
+        led = told & (batch.area >= self.min_area) & within(nearest(centre), self.grid.shape)
         spots = torch.cat((place, centre[:, :, None]), 2)
         heatmap, near = self._gaussians(spots, torch.cat((shown, led[..., None]), -1))
         blank = replace(instances, role=torch.where(batch.present & ~told, IGNORE, instances.role))
@@ -102,10 +102,10 @@ class Dekr(OnGrid):
         weight = weight * torch.where(self._spread(near), weight.new_tensor(1.0), self.background)
         x, y = self.grid.scale
         reach = self.radius / x, self.radius / y
-        way, worth = offsets_around(place, shown, centre, led, self._size(batch), reach, self.grid.shape)
+        offsets, worth = offsets_around(place, shown, centre, led, self._size(batch), reach, self.grid.shape)
         known = batch.known[..., None].to(batch.xy.dtype)
         return Target(
-            maps={"heatmap": heatmap, "point_offsets": way, "xy": batch.xy},
+            maps={"heatmap": heatmap, "point_offsets": offsets, "xy": batch.xy},
             weight={"heatmap": weight, "point_offsets": worth.repeat_interleave(2, 1), "xy": known},
         )
 
@@ -130,7 +130,7 @@ class Dekr(OnGrid):
         """(B, N) diagonals in cells; no smaller than those that are too small to learn from, or than a cell."""
         x, y = self.grid.scale
         diagonal = diagonal_of(batch, self.compat == "dekr")
-        return diagonal.clamp_min(max(math.sqrt(self.least_area), x)) / math.sqrt(x * y)
+        return diagonal.clamp_min(max(math.sqrt(self.min_area), x)) / math.sqrt(x * y)
 
     def activate(self, maps: Maps) -> Maps:
         """The raw maps."""
@@ -162,8 +162,8 @@ class Dekr(OnGrid):
         )
         # Where there are fewer centres, all that fill up the places say the same.
         cell = torch.where(value[..., None] > 0, cell, 0)
-        way = finite(at_cells(maps["point_offsets"], cell).float())
-        return value, cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
+        offsets = finite(at_cells(maps["point_offsets"], cell).float())
+        return value, cell[:, :, None].to(offsets.dtype) + offsets.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:
         """Poses of heights (B, N), places (B, N, K, 2) in cells and what the points' maps say there (B, N, K)."""

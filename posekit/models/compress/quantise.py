@@ -136,7 +136,7 @@ class Rounding(nn.Module):
         """Put rounded numbers in the place of a layer's input and weight; watch the range in training."""
         x = inputs[0]
         if self.training and self.watches:
-            self.display(x.detach())
+            self.watch(x.detach())
         if not (self.rounds if self.training else self.scale is not None):
             return None
         # Beside the parameter, which keeps its name and learns: what is found first is the attribute.

@@ -22,7 +22,7 @@ class OkdhpTask(nn.Module):
         task: whose network is branch 0.
         peers: the others.
         config: factors.
-        steps: of the whole run; the lesson grows over a share of them.
+        steps: of the whole run; the distillation grows over a share of them.
 
     Raises:
         ValueError: the run has no steps.
@@ -31,7 +31,7 @@ class OkdhpTask(nn.Module):
     def __init__(self, task: Task, peers: Peers, config: Okdhp, steps: int) -> None:
         super().__init__()
         if steps < 1:
-            raise ValueError(f"a lesson that grows over a run needs the run's steps, at least 1; got {steps}")
+            raise ValueError(f"a distillation that grows over a run needs the run's steps, at least 1; got {steps}")
         self.task, self.peers, self.config = task, peers, config
         self.grows = config.ramp * steps
         # In the state, so that a resumed run goes on from where it was.
@@ -60,14 +60,14 @@ class OkdhpTask(nn.Module):
             if config.ensemble:
                 mixed = task.terms(ensemble, target)
                 terms |= _under("ensemble", {name: config.ensemble * value for name, value in mixed.items()})
-            if config.lesson:
+            if config.distillation:
                 counted = counted_channels(target, ensemble)
-                factor = config.lesson * self._grown()
-                terms["okdhp"] = factor * self._lesson([own, *others], ensemble, counted)
+                factor = config.distillation * self._grown()
+                terms["okdhp"] = factor * self._distillation([own, *others], ensemble, counted)
         return terms
 
     def _grown(self) -> float:
-        """Share of the lesson's factor that is reached; a step of training counts."""
+        """Share of the distillation's factor that is reached; a step of training counts."""
         if not self.grows:
             return 1.0
         taken = int(self.taken)
@@ -75,7 +75,7 @@ class OkdhpTask(nn.Module):
             self.taken += 1
         return ramp(taken, self.grows)
 
-    def _lesson(
+    def _distillation(
         self, branches: list[dict[str, Tensor]], ensemble: dict[str, Tensor], counted: dict[str, Tensor]
     ) -> Tensor:
         taught = {name: (value.detach() if self.config.detach else value).float() for name, value in ensemble.items()}

@@ -62,7 +62,7 @@ class StudentTask(nn.Module):
         return self.task.net  # type: ignore[return-value]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The task's own terms, and ``teacher...`` for each part of the lesson that has a factor."""
+        """The task's own terms, and ``teacher...`` for each part of the distillation that has a factor."""
         task, config, net = self.task, self.config, self.net
         features = [] if self.adapter is None else net.backbone(net.normalize(batch.image))
         maps = net(batch.image) if self.adapter is None else net.head(net.neck(features))
@@ -75,10 +75,10 @@ class StudentTask(nn.Module):
         if config.points or config.maps or config.features:
             said = self.teacher(batch)
             with exact(batch):
-                terms |= self._lessons(batch, maps, features, said)
+                terms |= self._distillation(batch, maps, features, said)
         return terms
 
-    def _lessons(
+    def _distillation(
         self, batch: Batch, maps: Mapping[str, Tensor], features: list[Tensor], said: TeacherOutput
     ) -> dict[str, Tensor]:
         config = self.config

@@ -117,7 +117,7 @@ class FileTeacher:
 
 
 def read_teacher(config: Teacher, skeleton: Skeleton, train: Dataset) -> NetworkTeacher | FileTeacher:
-    """The teacher that a lesson names.
+    """The teacher that distillation names.
 
     Args:
         config: names it.

@@ -38,7 +38,7 @@ class Drawing:
     "squares drawn about each face, twice: for the face and for its points"
     negatives: int = Field(default=30, ge=1)
     "windows without a face that are kept of each image"
-    most: int = Field(default=100_000, ge=1)
+    max_windows: int = Field(default=100_000, ge=1)
     "windows of one network, all in memory (a gigabyte is 150,000 of the last one's); enough ends the visits of images"
     passes: int = Field(default=2, ge=1)
     "visits of each image, every second one mirrored"
@@ -124,7 +124,7 @@ def training_windows(
     parts: list[TrainingWindows] = []
     total = 0
     for turn, image in visits(dataset, seed, drawing.passes):
-        if total >= drawing.most:
+        if total >= drawing.max_windows:
             break
         parts.append(_of_image(dataset, image, turn, side, finder, drawing, seed))
         total += len(parts[-1])

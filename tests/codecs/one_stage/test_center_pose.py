@@ -35,12 +35,12 @@ def test_perfect_maps_give_everyone_back():
     assert (poses.instance_score.diff(dim=1) <= 0).all()
 
 
-@pytest.mark.parametrize("point_offsets", [True, False])
-def test_a_joint_without_a_hill_lies_where_the_middle_says(points):
+@pytest.mark.parametrize("snap", [True, False])
+def test_a_joint_without_a_hill_lies_where_the_middle_says(snap):
     people = scene(*APART)
     maps = told(CODEC, people)
     maps["peaks"] = torch.full_like(maps["peaks"], -20.0)
-    poses = replace(CODEC, points=points).decode(maps)
+    poses = replace(CODEC, snap=snap).decode(maps)
     away = (poses.xy[1, 0] - people.keypoints.xy[1, 0]).abs().max()
     assert away < 1e-3
 

@@ -50,8 +50,8 @@ def by_hand(codec, people, image):
             ignored |= (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
         if role != 1 or not known.any():
             continue
-        large = max(math.hypot(*np.ptp(xy[known], axis=0)), math.sqrt(codec.least_area) / 4)
-        centre, led = xy[known].mean(0), bool(people.area[image, person] >= codec.least_area)
+        large = max(math.hypot(*np.ptp(xy[known], axis=0)), math.sqrt(codec.min_area) / 4)
+        centre, led = xy[known].mean(0), bool(people.area[image, person] >= codec.min_area)
         shown = [on and 0 <= x + 0.5 < width and 0 <= y + 0.5 < height for on, (x, y) in zip(known, xy, strict=True)]
         spots = [*zip(xy, shown, [codec.sigma / 4] * POINTS, strict=True), (centre, led, codec.centre_sigma / 4)]
         for number, ((x, y), drawn, sigma) in enumerate(spots):
@@ -77,7 +77,7 @@ def crowded():
         unknown=[(0, 0, 2), (0, 1, 0), *((1, 0, k) for k in range(POINTS))],
         ignored=[(1, 2)],
     )
-    assert people.area[0, 3] < CODEC.least_area
+    assert people.area[0, 3] < CODEC.min_area
     return people
 
 
@@ -130,7 +130,7 @@ def test_compat_takes_the_size_from_the_corner_of_the_image():
 def test_a_person_with_one_label_does_not_outweigh_all_others():
     people = scene([(20.0, 5.0, 70.0, 55.0)], unknown=[(0, 0, k) for k in range(1, POINTS)])
     assert CODEC.encode(people).weight["point_offsets"].max().item() == pytest.approx(4 / 32)
-    assert replace(CODEC, least_area=0).encode(people).weight["point_offsets"].max().item() == 1
+    assert replace(CODEC, min_area=0).encode(people).weight["point_offsets"].max().item() == 1
 
 
 @both
@@ -244,7 +244,7 @@ def test_tops_of_hills_are_found_between_the_cells():
     torch.testing.assert_close(found, torch.cat((top, torch.tensor([(0.0, 8.0)]).double())), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize(("centre_offset", "drawn"), [(74.0, True), (76.0, False)])
+@pytest.mark.parametrize(("step", "drawn"), [(74.0, True), (76.0, False)])
 def test_joints_are_drawn_to_hills_up_to_75_pixels(step, drawn):
     people = scene([(16.0, 16.0, 106.0, 112.0)])
     maps = maps_of(FIRST, people)
@@ -252,7 +252,7 @@ def test_joints_are_drawn_to_hills_up_to_75_pixels(step, drawn):
     truth = people.keypoints.xy[0, 0, 1].float()
     wanted = truth if drawn else truth + torch.tensor([step, 0.0])
     torch.testing.assert_close(FIRST.decode(maps).xy[0, 0, 1], wanted, atol=0.05, rtol=0)
-    stays = replace(FIRST, absorb=False).decode(maps).xy[0, 0, 1]
+    stays = replace(FIRST, snap=False).decode(maps).xy[0, 0, 1]
     torch.testing.assert_close(stays, truth + torch.tensor([step, 0.0]), atol=0.05, rtol=0)
     assert FIRST.decode(maps).score[0, 0, 1].item() == pytest.approx(0.95 if drawn else 0.0, abs=0.05)
 
@@ -261,14 +261,14 @@ def test_a_hill_that_is_next_to_nothing_draws_nobody():
     maps = maps_of(FIRST, scene([(16.0, 16.0, 106.0, 112.0)]))
     maps["heatmap"][:, 1] *= 0.009
     maps["point_offsets"][:, 2] += 5.0
-    away = FIRST.decode(maps).xy[0, 0, 1] - replace(FIRST, absorb=False).decode(maps).xy[0, 0, 1]
+    away = FIRST.decode(maps).xy[0, 0, 1] - replace(FIRST, snap=False).decode(maps).xy[0, 0, 1]
     assert away.abs().max() == 0
 
 
 @pytest.mark.parametrize(("size", "window"), [((800, 800), 3), ((800, 808), 5), ((1200, 1200), 5), ((1208, 1200), 7)])
 def test_the_window_grows_with_the_map(size, window):
     """Two centres three cells apart are one in a window of 7, and neighbours but one are one in a window of 5."""
-    codec = Dekr(points=2, grid=Grid.of(size, 4), most=3)
+    codec = Dekr(points=2, grid=Grid.of(size, 4), max_instances=3)
     for apart in (2, 3):
         maps = {name: torch.zeros(1, *shape) for name, shape in codec.shapes.items()}
         maps["heatmap"][:, :2] = 1.0
@@ -367,8 +367,8 @@ def test_nothing_is_learned_from_regions_to_ignore():
 @pytest.mark.parametrize("codec", [pytest.param(CODEC, marks=pytest.mark.slow), FIRST], ids=["dekr", "dekr_first"])
 def test_decoding_is_exported(codec):
     class Decode(torch.nn.Module):
-        def forward(self, heatmap, way):
-            poses = codec.decode({"heatmap": heatmap, "point_offsets": way})
+        def forward(self, heatmap, point_offsets):
+            poses = codec.decode({"heatmap": heatmap, "point_offsets": point_offsets})
             return poses.xy, poses.score, poses.instance_score, poses.boxes
 
     maps = maps_of(codec, scene(*APART))

@@ -22,7 +22,7 @@ GRID, STRIDES = Grid.of(SIZE, 4), (8, 16, 32)
 CODECS = {
     "center_pose": CenterPose(points=POINTS, grid=GRID),
     "center_pose in units": CenterPose(points=POINTS, grid=GRID, unit=16),
-    "center_pose of centres alone": CenterPose(points=POINTS, grid=GRID, unit=24, points=False),
+    "center_pose of centres alone": CenterPose(points=POINTS, grid=GRID, unit=24, snap=False),
     "ttf_pose": TtfPose(points=POINTS, grid=GRID),
     "ttf_pose in cells": TtfPose(points=POINTS, grid=GRID, unit=4),
     "dekr": Dekr(points=POINTS, grid=GRID),

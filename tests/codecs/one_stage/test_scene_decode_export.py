@@ -13,10 +13,10 @@ from posekit.codecs.one_stage.fcpose import FCPose
 SIZE = (64, 96)
 STRIDES = (8, 16)
 CODECS = {
-    "fcos": Fcos(points=POINTS, size=SIZE, strides=STRIDES, most=20),
-    "boxes alone": Fcos(points=POINTS, size=SIZE, strides=STRIDES, keypoints=False, most=500),
-    "directpose": DirectPose(points=POINTS, size=SIZE, strides=STRIDES, most=20),
-    "fcpose": FCPose(points=POINTS, size=SIZE, strides=STRIDES, most=20),
+    "fcos": Fcos(points=POINTS, size=SIZE, strides=STRIDES, max_instances=20),
+    "boxes alone": Fcos(points=POINTS, size=SIZE, strides=STRIDES, keypoints=False, max_instances=500),
+    "directpose": DirectPose(points=POINTS, size=SIZE, strides=STRIDES, max_instances=20),
+    "fcpose": FCPose(points=POINTS, size=SIZE, strides=STRIDES, max_instances=20),
 }
 
 
@@ -35,7 +35,9 @@ def raw(codec, batch):
     maps = {name: torch.randn(batch, *shape, generator=draw) for name, shape in codec.shapes.items()}
     if isinstance(codec, PerInstance):
         maps["cell"] = codec.select(maps)
-        maps["point_maps"] = torch.randn(batch, codec.most, POINTS, *codec.shapes["refine"][1:], generator=draw)
+        maps["point_maps"] = torch.randn(
+            batch, codec.max_instances, POINTS, *codec.shapes["refine"][1:], generator=draw
+        )
     return maps
 
 
@@ -47,6 +49,6 @@ def test_exported_decoding_is_the_same(kind):
     exported = torch.export.export(Decode(codec), (maps,), dynamic_shapes=(batch,)).module()
     for size in (2, 5):
         there, here = exported(raw(codec, size)), Decode(codec)(raw(codec, size))
-        assert here[0].shape == (size, min(codec.most, sum(codec.levels.counts)), POINTS, 2)
+        assert here[0].shape == (size, min(codec.max_instances, sum(codec.levels.counts)), POINTS, 2)
         for one, other in zip(there, here, strict=True):
             torch.testing.assert_close(one, other)

@@ -20,7 +20,7 @@ def whole(codec, instances):
     """Perfect maps, gaussians included."""
     target = codec.encode(instances)
     maps = perfect(codec, target)
-    return maps | ({"peaks": 20 * target.maps["peaks"] - 10} if codec.gaussians else {})
+    return maps | ({"peaks": 20 * target.maps["peaks"] - 10} if codec.heatmaps else {})
 
 
 def test_maps_and_what_losses_may_ask_for():

@@ -62,7 +62,7 @@ def test_onnx_of_a_whole_scene(name, tmp_path):
         xy, score, instances = session.run(None, {"image": image[:size].numpy()})
         with torch.no_grad():
             points, scores, whole = (value.numpy() for value in model(image[:size]))
-        assert xy.shape == points.shape == (size, recipe.codec.most, 4, 2)
+        assert xy.shape == points.shape == (size, recipe.codec.max_instances, 4, 2)
         assert np.ptp(points, axis=1).min() > 10
         for number in range(size):
             assert (whole[number] > 1e-6).sum() > 3

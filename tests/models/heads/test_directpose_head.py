@@ -18,10 +18,10 @@ COCO = ((0, 1, 2, 3, 4), (5,), (7, 9), (6,), (8, 10), (11,), (13, 15), (12,), (1
 POINTS = 5
 
 
-def shapes(points, gaussians=True, boxes=False, size=64):
+def shapes(points, heatmaps=True, boxes=False, size=64):
     counts = {"class": 1, "centreness": 1, "points": 2 * points} | ({"box": 4} if boxes else {})
     wanted = {f"{name}_{s}": (n, size // s, size // s) for name, n in counts.items() for s in STRIDES}
-    return wanted | ({"peaks": (points, size // 8, size // 8)} if gaussians else {})
+    return wanted | ({"peaks": (points, size // 8, size // 8)} if heatmaps else {})
 
 
 def small(**options):
@@ -38,7 +38,7 @@ def test_counts():
     # One tower of FCOS with class and centre-ness.
     assert count_parameters(head.detector) == 4 * (256 * 256 * 9 + 3 * 256) + 2 * (256 * 9 + 1)
     layers = 256 * 128 * 9 + 3 * 128 + 128 * 128 * 9 + 3 * 128
-    assert count_parameters(head.gaussians) == layers + 128 * 9 * 17 + 17
+    assert count_parameters(head.heatmap) == layers + 128 * 9 * 17 + 17
     with_boxes = DirectPoseHead(groups=COCO).build(shapes(17, boxes=True), 256, STRIDES)
     assert count_parameters(with_boxes.detector) == 4_738_566 + len(STRIDES)
 
@@ -61,7 +61,7 @@ def test_groups_of_every_skeleton_hold_each_point_once(name):
 
 
 def test_maps_of_every_level():
-    for options in ({}, {"boxes": True}, {"gaussians": False}):
+    for options in ({}, {"boxes": True}, {"heatmaps": False}):
         result = small(**options)([torch.randn(B, 24, 8 >> level, 8 >> level) for level in range(3)])
         assert {name: tuple(value.shape[1:]) for name, value in result.items()} == shapes(POINTS, **options)
 

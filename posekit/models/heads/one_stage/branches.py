@@ -26,8 +26,8 @@ class Branches:
     """Between the two."""
     separable: bool = False
     """The 3x3 in a depth-wise and a 1x1 part: an eighth of its cost, for small networks."""
-    gaussians: tuple[str, ...] = ("centre", "peaks")
-    """Which maps are logits of gaussians."""
+    peak_logits: tuple[str, ...] = ("centre", "peaks")
+    """Which maps are logits of Gaussian peaks."""
     kind: Literal["branches"] = "branches"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
@@ -44,14 +44,14 @@ class Branches:
         if len(strides) != 1:
             raise ValueError(f"this head reads one map and the neck gives strides {', '.join(map(str, strides))}")
         counts = {name: shape[0] for name, shape in shapes.items()}
-        return BranchesHead(counts, channels, self.channels, self.heatmap, self.separable)
+        return BranchesHead(counts, channels, self.channels, self.peak_logits, self.separable)
 
 
 class BranchesHead(nn.Module):
     """(B, channels, H, W) to one (B, C, H, W) a name."""
 
     def __init__(
-        self, counts: Mapping[str, int], before: int, width: int, gaussians: Sequence[str], separable: bool = False
+        self, counts: Mapping[str, int], before: int, width: int, peak_logits: Sequence[str], separable: bool = False
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleDict(
@@ -65,7 +65,7 @@ class BranchesHead(nn.Module):
             # Drawn that small, two layers in a row would let next to nothing through.
             for branch in self.branches.values():
                 init_fan_out(branch[:-1])
-        for name in set(gaussians) & set(counts):
+        for name in set(peak_logits) & set(counts):
             nn.init.constant_(self.branches[name][-1].bias, PRIOR)
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:

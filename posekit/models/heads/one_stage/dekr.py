@@ -56,7 +56,7 @@ def points_of(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int]) -> 
         raise ValueError(f"this head reads one map and the neck gives strides {', '.join(map(str, strides))}")
     counts = {name: shape[0] for name, shape in shapes.items()}
     if set(counts) != {"heatmap", "point_offsets"} or counts["point_offsets"] != 2 * (counts["heatmap"] - 1):
-        raise ValueError(f"this head gives K + 1 maps 'heatmap' and 2 K maps 'way'; wanted are {counts}")
+        raise ValueError(f"this head gives K + 1 maps 'heatmap' and 2 K maps 'point_offsets'; wanted are {counts}")
     return counts["point_offsets"] // 2
 
 

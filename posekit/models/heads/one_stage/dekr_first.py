@@ -68,5 +68,5 @@ class DekrFirstHeadNet(nn.Module):
         entry = self.heatmap_entry(x)
         gaussians = torch.stack([self.heatmap(block(entry)) for block in self.heatmap_blocks]).mean(0)
         told = self.point_offsets(self.offset_block(self.offset_entry(torch.cat((x, gaussians), 1))))
-        way, centre = told[:, : 2 * self.points], told[:, 2 * self.points :]
-        return {"heatmap": torch.cat((gaussians, centre), 1), "point_offsets": way}
+        offsets, centre = told[:, : 2 * self.points], told[:, 2 * self.points :]
+        return {"heatmap": torch.cat((gaussians, centre), 1), "point_offsets": offsets}
