@@ -71,6 +71,12 @@ def shown(value: Any) -> str:
     return " ".join(_SHORT.repr(value).split("\n"))
 
 
+def shown_path(path: Path | str) -> str:
+    """A path in a message, on one line; only one that is longer than any file's is cut."""
+    text = " ".join(str(path).splitlines())
+    return text if len(text) <= 500 else f"{text[:240]}...{text[-240:]}"
+
+
 def one_line(sentences: Iterable[str]) -> tuple[str, ...]:
     """Sentences without the line breaks that names in them may have."""
     return tuple(" ".join(sentence.splitlines()) for sentence in sentences)
@@ -104,11 +110,11 @@ def read_content(path: Path, what: str) -> bytes:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected {what}") from None
     except OSError as error:
-        raise DataError(f"{shown(str(path))}: cannot be read ({error.strerror}); expected {what}") from None
+        raise DataError(f"{shown_path(path)}: cannot be read ({error.strerror}); expected {what}") from None
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{shown(str(path))}: no name of a file ({error}); expected {what}") from None
+        raise DataError(f"{shown_path(path)}: no name of a file ({error}); expected {what}") from None
     return content.removeprefix(_BOM)
 
 
