@@ -90,11 +90,13 @@ def read_labels(data: str | Path | Sequence[str | Path], reading: Reading) -> Da
 
 
 def check_points(predictor: PosePredictor, dataset: Dataset) -> None:
-    """Refuse a set of other points than the model finds.
+    """Refuse a set of other points than the model finds, or without any.
 
     Raises:
-        DataError: names or their order differ.
+        DataError: names or their order differ, or nothing is labelled.
     """
+    if not len(dataset):
+        raise DataError(f"{dataset.file or 'the data'}: no instance with a labelled point; at least one is needed")
     ours, theirs = list(predictor.skeleton.points), list(dataset.skeleton.points)
     if ours != theirs:
         raise DataError(f"the model finds {ours}, the data labels {theirs}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ def run(argv: Sequence[str]) -> int:
     """Measure and print; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit eval")
     from posekit.api.evaluate import Reading, evaluate, open_model, read_labels
+    from posekit.evaluation.sets import warnings_of
     from posekit.evaluation.tables import figures_table, points_table
 
     if options.within is not None and not options.calibrate:
@@ -76,6 +78,8 @@ def run(argv: Sequence[str]) -> int:
         device=options.device,
         raw=options.calibrate or options.rank,
     )
+    for sentence in warnings_of(dataset):
+        print(f"posekit eval: {sentence}", file=sys.stderr)
     measured = evaluate(predictor, dataset, metric=options.metric or "", progress=True)
     console = Console(highlight=False)
     console.print(f"{len(dataset)} instances, {folder}", markup=False, soft_wrap=True)

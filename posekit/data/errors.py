@@ -10,6 +10,9 @@ from typing import Any, Self
 TOLD = 5
 """So many faults of a kind are listed; the rest are counted."""
 
+LONGEST_PATH = 4096
+"""Characters of a path that file systems take."""
+
 LONGEST = 1500
 """Characters of what other libraries say that a message repeats."""
 
@@ -71,10 +74,10 @@ def shown(value: Any) -> str:
     return " ".join(_SHORT.repr(value).split("\n"))
 
 
-def shown_path(path: Path | str) -> str:
-    """A path in a message, on one line; only one that is longer than any file's is cut."""
+def plain_path(path: Path) -> str:
+    """A path in a message: on one line, and cut only where it is longer than any file system takes."""
     text = " ".join(str(path).splitlines())
-    return text if len(text) <= 500 else f"{text[:240]}...{text[-240:]}"
+    return text if len(text) <= LONGEST_PATH else f"{text[:120]}...{text[-120:]}"
 
 
 def one_line(sentences: Iterable[str]) -> tuple[str, ...]:
@@ -110,11 +113,11 @@ def read_content(path: Path, what: str) -> bytes:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected {what}") from None
     except OSError as error:
-        raise DataError(f"{shown_path(path)}: cannot be read ({error.strerror}); expected {what}") from None
+        raise DataError(f"{plain_path(path)}: cannot be read ({error.strerror}); expected {what}") from None
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{shown_path(path)}: no name of a file ({error}); expected {what}") from None
+        raise DataError(f"{plain_path(path)}: no name of a file ({error}); expected {what}") from None
     return content.removeprefix(_BOM)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from posekit.data.coco import read_coco
 from posekit.data.dataset import Dataset, merged
-from posekit.data.errors import DataError, listed, shown_path
+from posekit.data.errors import DataError, listed, plain_path
 from posekit.data.folders import is_folder
 from posekit.data.pack import read_pack
 from posekit.data.yolo import read_yolo
@@ -59,7 +59,7 @@ def _reader(path: Path) -> Reader:
     if reader is None and is_folder(path):
         raise DataError(f"{path}: expected a label file, got a folder; {_inside(path)}")
     if reader is None:
-        raise DataError(f"{shown_path(path)}: no reader for this kind of file; readable are {', '.join(READERS)}")
+        raise DataError(f"{plain_path(path)}: no reader for this kind of file; readable are {', '.join(READERS)}")
     return reader
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from posekit.data.dataset import Dataset
 from posekit.data.errors import TOLD
-from posekit.geometry.boxes import extent
+from posekit.geometry.boxes import or_around_points, usable
 from posekit.geometry.keypoints import INSTANCE
 
 FIX = "draw them around the instance, or leave bbox out: it is then put around the points"
@@ -26,10 +28,17 @@ def unusable_boxes(dataset: Dataset) -> NDArray[np.int64]:
         (bad,) rows of the arrays of ``dataset``, in their order.
     """
     rows = np.flatnonzero(dataset.role == INSTANCE)
-    boxes = dataset.boxes[rows]
-    with np.errstate(invalid="ignore"):
-        good = np.isfinite(boxes).all(-1) & (extent(boxes) > 0).all(-1)
-    return np.asarray(rows[~good], np.int64)
+    return np.asarray(rows[~usable(dataset.boxes[rows])], np.int64)
+
+
+def with_usable_boxes(dataset: Dataset) -> Dataset:
+    """The same set with boxes around the points of those instances whose own has no extent, which is said in it."""
+    told = about_unusable_boxes(dataset)
+    if not told:
+        return dataset
+    boxes = or_around_points(dataset.boxes, dataset.xy, dataset.visibility > 0)
+    sentence = f"warning: {told.removesuffix(FIX)}they are put around the points"
+    return replace(dataset, boxes=boxes, inferred=(*dataset.inferred, sentence))
 
 
 def about_unusable_boxes(dataset: Dataset) -> str:

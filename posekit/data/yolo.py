@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posekit.data.coco_dataset import AREA_OF_BOX
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.errors import DataError, listed, one_line, shown, shown_path
+from posekit.data.errors import DataError, listed, one_line, plain_path, shown
 from posekit.data.folders import is_file
 from posekit.data.image import image_size
 from posekit.data.yolo_config import class_names, load_yaml, read_skeleton
@@ -106,7 +106,7 @@ def from_yaml(
 
 def _record(file: Path, path: Path, number: int) -> ImageRecord:
     if not is_file(path):
-        raise DataError(f"{file}: the image {shown_path(path)} is listed but not there; put it there, or take it out")
+        raise DataError(f"{file}: the image {plain_path(path)} is listed but not there; put it there, or take it out")
     height, width = image_size(path)
     return ImageRecord(path=str(path), width=width, height=height, id=number)
 

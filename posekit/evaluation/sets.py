@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from posekit.data.named import read_named
 from posekit.data.readers import has_split
 from posekit.data.renaming import as_skeleton
 from posekit.data.source import Data
+from posekit.data.suspicions import Command, concerning
+from posekit.data.unusable import with_usable_boxes
 from posekit.geometry.skeleton import Skeleton
 
 HELD_OUT = 10
@@ -38,7 +40,7 @@ def read_sets(data: Data) -> Sets:
     """
     if not data.train:
         raise DataError("no training data: give --data.train FILE (COCO JSON, YOLO data.yaml, or a pack)")
-    train = read_set(data, data.train, "train")
+    train = read_set(data, data.train, "train", "train")
     said = train.inferred
     if data.val:
         val = read_set(data, data.val, "val")
@@ -48,6 +50,8 @@ def read_sets(data: Data) -> Sets:
         train, val = _held_out(train)
         total = len(train) + len(val)
         said += (f"no validation data: every {HELD_OUT}th image is held out ({len(val)} of {total} instances)",)
+    if data.val:
+        said += tuple(f"validation data: {sentence}" for sentence in warnings_of(val))
     if val.skeleton.points != train.skeleton.points:
         ours, theirs = list(train.skeleton.points), list(val.skeleton.points)
         raise DataError(f"training data has points {ours}, validation data {theirs}")
@@ -58,13 +62,30 @@ def read_sets(data: Data) -> Sets:
     return Sets(train, val, said + told, people)
 
 
-def read_set(data: Data, files: Sequence[Path], split: str) -> Dataset:
+def read_set(data: Data, files: Sequence[Path], split: str, command: Command = "eval") -> Dataset:
     """Read and join files as a recipe's data says.
+
+    Boxes without extent are put around the points of their instance; that, and whatever contradicts itself in the
+    labels and would spoil the command's results, is said in ``inferred``.
+
+    Args:
+        data: images, category and skeleton.
+        files: label files.
+        split: part of files that have several.
+        command: that the set is read for.
 
     Raises:
         DataError: a file is not what it should be, or the named skeleton does not fit.
     """
-    return read_named(files, images=data.images, category=data.category, split=split, skeleton=data.skeleton)
+    read = read_named(files, images=data.images, category=data.category, split=split, skeleton=data.skeleton)
+    dataset = with_usable_boxes(read)
+    doubts = tuple(f"warning: {sentence}" for sentence in concerning(dataset, command))
+    return replace(dataset, inferred=(*dataset.inferred, *doubts))
+
+
+def warnings_of(dataset: Dataset) -> tuple[str, ...]:
+    """What is doubtful of a set, among all that was inferred of it."""
+    return tuple(sentence for sentence in dataset.inferred if sentence.startswith("warning: "))
 
 
 def _people(data: Data, skeleton: Skeleton) -> tuple[Dataset | None, tuple[str, ...]]:

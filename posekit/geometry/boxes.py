@@ -37,6 +37,34 @@ def iou(a: Float, b: Float) -> Float:
     return np.asarray(np.where(union > 0, inner / np.maximum(union, 1e-12), 0.0))
 
 
+def usable(boxes: Float) -> NDArray[np.bool_]:
+    """(...) whether boxes (..., 4) are finite and have a width and a height."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.isfinite(boxes).all(-1) & (boxes[..., 2:] > boxes[..., :2]).all(-1))
+
+
+def or_around_points(boxes: Float, xy: Float, labelled: NDArray[np.bool_], margin: float = 0.1) -> Float:
+    """Boxes, and for those without extent the ones around their labelled points, at least a pixel wide and high.
+
+    Args:
+        boxes: (N, 4).
+        xy: (N, K, 2).
+        labelled: (N, K) bool.
+        margin: added on every side, in fractions of the box around the points.
+
+    Returns:
+        (N, 4), the type of ``boxes``; a box without extent stays as it is where no point is labelled.
+    """
+    bad = ~usable(boxes) & labelled.any(-1)
+    if not bad.any():
+        return boxes
+    made = around(xy[bad], labelled[bad], margin)
+    centre, half = (made[:, :2] + made[:, 2:]) / 2, np.maximum(extent(made) / 2, 0.5)
+    result = boxes.copy()
+    result[bad] = np.concatenate([centre - half, centre + half], -1)
+    return result
+
+
 def around(xy: Float, labelled: NDArray[np.bool_], margin: float = 0.0) -> Float:
     """The box around the labelled points.
 

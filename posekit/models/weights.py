@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from pickle import UnpicklingError
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,32 +13,93 @@ from torch import Tensor, nn
 Module = TypeVar("Module", bound=nn.Module)
 
 
+NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module", "ema")
+"""Where checkpoints of training programs keep the weights, the likely places first."""
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+"""What data parallelism, compilation and wrappers put before every name."""
+
+
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a file by name; of a whole net's file (names ``backbone. ...``) those of the trunk.
+    """Tensors of a file by name; of a whole network's file (names ``backbone. ...``) those of the backbone.
+
+    Checkpoints that keep the weights inside, and names that all begin with ``module.`` or another wrapper's prefix, are
+    read as the plain weights.
 
     Args:
-        path: ``.safetensors``, or ``.pth`` / ``.pt`` read without running any code in it.
+        path: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin`` read without running any code in it.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: another ending, or no dictionary of tensors inside.
+        ValueError: another ending, a damaged file, one that would run code when read, or no tensors inside.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"weights: there is no file {path}")
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        state = load_file(path)
-    elif path.suffix in {".pth", ".pt"}:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        state = state.get("state_dict", state) if isinstance(state, Mapping) else state
+        state = _safetensors(path)
+    elif path.suffix in {".pth", ".pt", ".bin"}:
+        state = _unpickled(path)
     else:
-        raise ValueError(f"weights: expected a .safetensors, .pth or .pt file; got {path}")
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"weights: {path} does not hold a dictionary of tensors")
-    trunk = {name.removeprefix("backbone."): value for name, value in state.items() if name.startswith("backbone.")}
-    return trunk or dict(state)
+        raise ValueError(f"weights: expected a .safetensors, .pth, .pt or .bin file; got {path}")
+    tensors = _inside(state)
+    if not tensors:
+        raise ValueError(
+            f"weights: {path} does not hold a dictionary of tensors, but {_kind(state)}; save it with "
+            "torch.save(model.state_dict(), FILE)"
+        )
+    plain = _unwrapped(tensors)
+    backbone = {name.removeprefix("backbone."): value for name, value in plain.items() if name.startswith("backbone.")}
+    return backbone or plain
+
+
+def _safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"weights: {path} is damaged or not safetensors ({error}); copy it again") from None
+
+
+def _unpickled(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise ValueError(
+            f"weights: {path} holds more than tensors, such as a whole model, and reading that would run its code; "
+            "where you trust it, write the tensors alone: "
+            "torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW)"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"weights: {path} is damaged, or not saved by torch ({first[:200]}); copy it again") from None
+
+
+def _inside(state: Any) -> dict[str, Tensor]:
+    """The dictionary of tensors in what was read; empty where there is none."""
+    if not isinstance(state, Mapping):
+        return {}
+    if state and all(isinstance(value, Tensor) for value in state.values()):
+        return {str(name): value for name, value in state.items()}
+    for key in NESTED:
+        if found := _inside(state.get(key)):
+            return found
+    return {}
+
+
+def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without prefixes that all names share and that are no part's of a network of ours."""
+    prefix = next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None)
+    if prefix is None:
+        return tensors
+    return _unwrapped({name.removeprefix(prefix): value for name, value in tensors.items()})
+
+
+def _kind(state: Any) -> str:
+    if isinstance(state, Mapping):
+        return f"one of {', '.join(f'{name!s:.40}' for name in list(state)[:6]) or 'nothing'}"
+    return f"a {type(state).__name__}"
 
 
 def load_weights(module: Module, path: str | None, ignored: Sequence[str] = ()) -> Module:
@@ -51,7 +113,15 @@ def load_weights(module: Module, path: str | None, ignored: Sequence[str] = ()) 
     Raises:
         ValueError: names are missing or left over, or a shape differs.
     """
-    return module if path is None else fill(module, read_weights(path), ignored, str(path))
+    if path is None:
+        return module
+    if path == "imagenet":
+        raise ValueError(
+            "weights 'imagenet' come with efficientnet_lite (--backbone efficientnet_lite), and with every backbone of "
+            "timm (--backbone timm:resnet18 --model.backbone.pretrained); for this one give the published file: "
+            "--model.backbone.weights FILE.pth"
+        )
+    return fill(module, read_weights(path), ignored, str(path))
 
 
 def fill(module: Module, state: Mapping[str, Tensor], ignored: Sequence[str], source: str) -> Module:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.data.image import read_image
+from posekit.geometry.boxes import usable
 
 Image = NDArray[np.uint8]
 Boxes = NDArray[np.floating] | Sequence[Sequence[float]]
@@ -82,7 +83,7 @@ def checked_boxes(boxes: Boxes | None, shape: tuple[int, int], number: int) -> N
         return np.zeros((0, 4))
     if made.ndim != 2 or made.shape[1] != 4:
         raise ValueError(f"boxes of image {number}: expected (N, 4) x0 y0 x1 y1, got shape {made.shape}")
-    bad = unusable(made)
+    bad = ~usable(made)
     if bad.any():
         which = int(np.flatnonzero(bad)[0])
         raise ValueError(
@@ -90,9 +91,3 @@ def checked_boxes(boxes: Boxes | None, shape: tuple[int, int], number: int) -> N
             "boxes are corners, not x y width height"
         )
     return made
-
-
-def unusable(boxes: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N,) which boxes (N, 4) have no extent, or are not finite."""
-    finite = np.isfinite(boxes).all(-1)
-    return np.asarray(~finite | (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1]))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from posekit.geometry.boxes import area
+from posekit.geometry.boxes import area, or_around_points
 from posekit.geometry.skeleton import Skeleton
 from posekit.transforms.geometric import Placement, place
 
@@ -147,11 +147,14 @@ def in_view(sample: Sample) -> Sample:
     labelled point; what can still be seen of it becomes a region to ignore. Such regions are cut to the picture.
     """
     height, width = sample.image.shape[:2]
-    old = sample.instances
+    labelled, xy = sample.instances.keypoints.labelled, sample.instances.keypoints.xy
+    # Whoever is labelled is no background, even where the file gives a box without extent.
+    boxes = or_around_points(sample.instances.boxes, xy, labelled)
+    old = dataclasses.replace(sample.instances, boxes=boxes)
+    sample = dataclasses.replace(sample, instances=old)
     cut = clipped(old.boxes, (0.0, 0.0, float(width), float(height)))
     share = area(cut) / np.maximum(area(old.boxes), 1e-9)
-    xy = old.keypoints.xy
-    inside = (old.keypoints.labelled & (xy >= 0).all(-1) & (xy <= (width, height)).all(-1)).any(-1)
+    inside = (labelled & (xy >= 0).all(-1) & (xy <= (width, height)).all(-1)).any(-1)
     keep = share >= np.where(inside, LEAST, MOST)
     ignore = clipped(sample.ignore, (0.0, 0.0, float(width), float(height)))
     return leaving(dataclasses.replace(sample, ignore=ignore), keep, cut)

@@ -58,5 +58,5 @@ def read_cascade_config(folder: Path) -> tuple[Cascade, dict[str, Any]]:
         return _CASCADE.validate_python(config["cascade"]), config
     except ValidationError as error:
         raise WeightsError(f"{folder / CONFIG}: cascade: {explain(error)}") from None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{folder / CONFIG}: not a cascade's config ({type(error).__name__}: {error})") from None

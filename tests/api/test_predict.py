@@ -117,7 +117,9 @@ def test_as_many_drawings_as_images(corners, tmp_path):
     found = predict(sources, corners, out=tmp_path / "out")
     drawn = [image.drawing for image in found]
     assert len(set(drawn)) == len(drawn) == 6
-    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 6
+    assert {path.suffix for path in drawn} == {".png"}
+    predict([tmp_path / "one" / "0001.jpg", tmp_path / "two" / "0001.jpg"], corners, out=tmp_path / "photos")
+    assert len(list((tmp_path / "photos").rglob("*.jpg"))) == 2
 
 
 def test_boxes_go_by_path(corners, tmp_path):

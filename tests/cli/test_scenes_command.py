@@ -69,7 +69,7 @@ def test_predicting_needs_no_boxes(trained, data, tmp_path, capsys):
     images = str(data.parent / "images")
     out = tmp_path / "out"
     assert main(["predict", images, "--model", str(trained), "--out", str(out), "--tiles", "--scales", "1", "2"]) == 0
-    assert len(list(out.glob("*.jpg"))) == 12
+    assert len(list(out.glob("*.png"))) == 12
     assert main(["predict", images, "--model", str(trained), "--boxes", str(data), "--out", str(out)]) == 1
     assert "leave out the boxes" in capsys.readouterr().err
 

@@ -37,7 +37,7 @@ def test_predict_with_boxes_equals_the_measured_points_in_coco_pixels(trained, d
     assert main(["predict", images, "--model", str(trained), "--boxes", str(data), "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text())
     assert len(results) == 24
-    assert len(list(out.glob("*.jpg"))) == 24
+    assert len(list(out.glob("*.png"))) == 24
     dataset = read(data)
     sample = dataset.instance(5)
     (poses,) = load(trained)([sample.image], [sample.instances.boxes])
@@ -75,7 +75,7 @@ def test_predict_keeps_pictures_of_the_same_name_apart(trained, data, tmp_path):
     out = tmp_path / "out"
     sources = [str(tmp_path / "a"), str(tmp_path / "b")]
     assert main(["predict", *sources, "--model", str(trained), "--out", str(out)]) == 0
-    assert len(list(out.rglob("*.jpg"))) == 2
+    assert len(list(out.rglob("*.png"))) == 2
 
 
 def test_predict_goes_on_after_a_broken_image_and_says_so(trained, data, tmp_path, capsys):

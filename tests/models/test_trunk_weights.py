@@ -1,9 +1,12 @@
 """Files of weights: what is taken, what is passed over, what is refused."""
 
+import pickle
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from posekit.models.backbones import BACKBONES
 from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
@@ -93,7 +96,7 @@ def test_files_that_are_not_weights_are_refused(tmp_path):
         read_weights(tmp_path / "gone.pth")
     text = tmp_path / "weights.txt"
     text.write_text("no")
-    with pytest.raises(ValueError, match=r"expected a .safetensors, .pth or .pt file"):
+    with pytest.raises(ValueError, match=r"expected a .safetensors, .pth, .pt or .bin file"):
         read_weights(text)
     torch.save({"epoch": 3}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="does not hold a dictionary of tensors"):
@@ -107,3 +110,50 @@ def test_a_file_of_dla_may_hold_the_projections_that_are_never_called(tmp_path):
     assert same(filled, state) and filled.keys() == state.keys()
     with pytest.raises(ValueError, match=r"level2\.project\.9"):
         DLA(weights=write(tmp_path / "other.pth", {**whole, "level2.project.9": torch.zeros(2)})).build()
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net", "ema"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module.model.", "model.backbone."])
+def test_checkpoints_of_training_programs_are_read(trunk, tmp_path, key, prefix):
+    state = {f"{prefix}{name}": value for name, value in trunk.state_dict().items()}
+    content = {"epoch": 3, "optimizer": {"lr": 0.1}, key: state}
+    path = write(tmp_path / "checkpoint.pth", content)
+    assert same(ShuffleNetV2(0.5, weights=path).build().state_dict(), trunk.state_dict())
+
+
+def test_a_deeper_checkpoint_is_read(trunk, tmp_path):
+    path = write(tmp_path / "deep.pth", {"model": {"state_dict": trunk.state_dict(), "epoch": 1}})
+    assert same(ShuffleNetV2(0.5, weights=path).build().state_dict(), trunk.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is damaged, or not saved by torch"),
+        (b"PK\x03\x04 not really", "is damaged, or not saved by torch"),
+        (pickle.dumps({"a": 1}, 2), "(is damaged|does not hold a dictionary of tensors|holds more than tensors)"),
+    ],
+)
+def test_files_that_are_no_weights_are_told(tmp_path, content, message):
+    file = tmp_path / "w.pth"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"weights: {file} {message}"):
+        read_weights(file)
+
+
+def test_a_pickled_model_is_refused_with_the_fix(trunk, tmp_path):
+    torch.save(trunk, tmp_path / "model.pth")
+    with pytest.raises(ValueError, match=r"reading that would run its code; .*torch\.save\(torch\.load\(FILE"):
+        read_weights(tmp_path / "model.pth")
+    torch.save({"epoch": 3, "lr": 0.1}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"does not hold a dictionary of tensors, but one of epoch, lr; save it with"):
+        read_weights(tmp_path / "other.pth")
+    (tmp_path / "w.safetensors").write_bytes(b"12345678 no")
+    with pytest.raises(ValueError, match="is damaged or not safetensors"):
+        read_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("kind", [name for name in BACKBONES if name not in ("timm", "efficientnet_lite")])
+def test_imagenet_names_what_has_it(kind):
+    with pytest.raises(ValueError, match=r"weights 'imagenet' come with efficientnet_lite .*give the published file"):
+        BACKBONES[kind](weights="imagenet").build()

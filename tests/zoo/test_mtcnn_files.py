@@ -168,7 +168,7 @@ def test_predict_finds_faces_itself(folder, tmp_path, capsys):
     results = json.loads((out / "results.json").read_text())
     (poses,) = load_mtcnn(folder)([cv2.imread(str(image))[:, :, ::-1].copy()])
     assert [r["score"] for r in results] == pytest.approx(poses.instance_score.tolist())
-    assert (out / "photo.jpg").is_file()
+    assert (out / "photo.png").is_file()
     capsys.readouterr()
     assert main(words) == 1
     assert "give --weights" in capsys.readouterr().err

@@ -24,7 +24,7 @@ class Timm:
     size: tuple[int, int] | None = None
     """Height and width of the image, for transformers, whose position codes fix it; others take none."""
     weights: str | None = None
-    """File of the whole classifier's weights with timm's names, .safetensors or .pth."""
+    """File of the whole classifier's weights with timm's names, .safetensors or .pth; imagenet: as pretrained."""
     kind: Literal["timm"] = "timm"
 
     def build(self) -> nn.Module:
@@ -39,7 +39,9 @@ class Timm:
             near = get_close_matches(self.name, timm.list_models(), n=3)
             raise ValueError(f"timm has no model {self.name!r}" + (f"; close: {', '.join(near)}" if near else ""))
         options: dict[str, Any] = {"pretrained": self.pretrained}
-        if self.weights is not None:
+        if self.weights == "imagenet":
+            options["pretrained"] = True
+        elif self.weights is not None:
             options = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": self._checked(timm)}}
         if self.size is not None:
             options["img_size"] = self.size
