@@ -179,8 +179,16 @@ def main(before: Path | None = None, rounds: int = 5) -> dict[str, Any]:
     values = dict(zip(AIMS, (largest["cpu_s"], largest["peak_mib"]), strict=True))
     aims = {name: aim(values[name], most=most) for name, most in AIMS.items()}
     result = {"points": POINTS, "annotations": figures, "aims": aims}
-    print(f"in {write('coco_reader', result)}")
+    words = f"python -m benchmarks.coco_reader --rounds {rounds}"
+    about = {"command": words} if before is None else {"command": f"{words} --before CHECKOUT", "before": _head(before)}
+    print(f"in {write('coco_reader', result, **about)}")
     return result
+
+
+def _head(checkout: Path) -> str:
+    """The commit that a checkout is at."""
+    words = ["git", "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(words, capture_output=True, text=True, cwd=checkout, check=True).stdout.strip()
 
 
 def _medians(costs: list[dict[str, float]]) -> dict[str, float]:

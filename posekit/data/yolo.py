@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posekit.data.coco_dataset import AREA_OF_BOX
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.errors import DataError, listed, one_line, shown
+from posekit.data.errors import DataError, listed, one_line, plain_path, shown
 from posekit.data.folders import is_file
 from posekit.data.image import image_size
 from posekit.data.yolo_config import class_names, load_yaml, read_skeleton
@@ -68,12 +68,9 @@ def from_yaml(
     labels = [label_path(path) for path in paths]
     bare = _without_labels(file, paths, labels)
     tables = [label_rows(label, 5 + k * dims) for label in labels]
-    for label, table in zip(labels, tables, strict=True):
-        _known(file, label, table[:, 0], names)
-    seen = [visibility_of(label, t[:, 5:].reshape(len(t), k, dims)) for label, t in zip(labels, tables, strict=True)]
     image = np.repeat(np.arange(len(paths)), [len(t) for t in tables])
     rows = np.concatenate([*tables, np.zeros((0, 5 + k * dims))])
-    visibility = np.concatenate([*seen, np.zeros((0, k), np.int8)])
+    visibility = _checked(file, labels, tables, rows, names, (k, dims))
     chosen = _choose(file, names, rows[:, 0], category)
     kept = rows[:, 0] == chosen
     image, rows, visibility = image[kept], rows[kept], visibility[kept]
@@ -109,7 +106,7 @@ def from_yaml(
 
 def _record(file: Path, path: Path, number: int) -> ImageRecord:
     if not is_file(path):
-        raise DataError(f"{file}: the image {shown(str(path))} is listed but not there; put it there, or take it out")
+        raise DataError(f"{file}: the image {plain_path(path)} is listed but not there; put it there, or take it out")
     height, width = image_size(path)
     return ImageRecord(path=str(path), width=width, height=height, id=number)
 
@@ -130,6 +127,30 @@ def _without_labels(file: Path, paths: Sequence[Path], labels: Sequence[Path]) -
         )
     names = listed([path.name for path in bare])
     return (f"labels: {len(bare)} of {len(paths)} images have no label file, so no instances: {names}",)
+
+
+def _checked(
+    file: Path,
+    labels: Sequence[Path],
+    tables: Sequence[NDArray[np.float64]],
+    rows: NDArray[np.float64],
+    names: dict[int, str],
+    shape: tuple[int, int],
+) -> NDArray[np.int8]:
+    """(rows, K) visibility, where all classes are known and all points as they should be.
+
+    Raises:
+        DataError: they are not; it names the label file.
+    """
+    try:
+        _known(file, file, rows[:, 0], names)
+        return visibility_of(file, rows[:, 5:].reshape(len(rows), *shape))
+    except DataError:
+        # Only now is it worth the time to look which file it is.
+        for label, table in zip(labels, tables, strict=True):
+            _known(file, label, table[:, 0], names)
+            visibility_of(label, table[:, 5:].reshape(len(table), *shape))
+        raise
 
 
 def _known(file: Path, label: Path, classes: NDArray[np.float64], names: dict[int, str]) -> None:

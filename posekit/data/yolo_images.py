@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from posekit.data.errors import DataError, listed, read_text, shown
+from posekit.data.errors import DataError, listed, plain_path, read_text, shown
 from posekit.data.folders import TRIED, is_file
 from posekit.data.json_values import kind
 
@@ -93,7 +93,7 @@ def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, b
         for place in (start / other for start in roots):
             if _exists(place):
                 return place, False
-    tried = listed(list(dict.fromkeys(shown(str(start / written))[1:-1] for start in roots)))
+    tried = listed(list(dict.fromkeys(plain_path(start / written) for start in roots)))
     fix = "'path'" if root else f"'{key}'"
     raise DataError(f"{file}: {shown(source)} was not found; tried {tried}: correct {fix}")
 

@@ -29,8 +29,9 @@ def label_path(image: Path) -> Path:
     The last folder called images becomes labels, the ending .txt. Where there is no such file it is looked for under
     other folders called images, beside the image, and in other case, the way some tools lay it.
     """
-    places = list(_places(image))
-    return next((place for place in places if is_file(place)), places[0])
+    places = _places(image)
+    likely = next(places)
+    return likely if is_file(likely) else next(filter(is_file, places), likely)
 
 
 def _places(image: Path) -> Iterator[Path]:

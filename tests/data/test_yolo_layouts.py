@@ -294,7 +294,7 @@ def test_numbers_of_unlabelled_points_mean_nothing(tmp_path):
 def test_an_image_that_is_listed_but_not_there_is_named(tmp_path):
     path = yolo_set(tmp_path, content=YOLO | {"train": "train.txt"})
     (tmp_path / "train.txt").write_text("images/train/a.jpg\nimages/train/b.jpg\n")
-    with pytest.raises(DataError, match=r"data\.yaml: the image .*b\.jpg' is listed but not there"):
+    with pytest.raises(DataError, match=r"data\.yaml: the image .*b\.jpg is listed but not there"):
         read(path)
 
 
