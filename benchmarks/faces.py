@@ -70,8 +70,8 @@ def grounds(split: str) -> list[Image]:
 def ground(strips: Sequence[Image], size: tuple[int, int], rng: np.random.Generator) -> Image:
     """A piece of a strip, scaled up to a size where it is smaller."""
     strip = strips[int(rng.integers(len(strips)))]
-    zoom = max(size[0] / strip.shape[0], size[1] / strip.shape[1], rng.uniform(0.5, 1.5))
-    strip = cv2.resize(strip, None, fx=zoom * 1.01, fy=zoom * 1.01, interpolation=cv2.INTER_LINEAR)
+    scale = max(size[0] / strip.shape[0], size[1] / strip.shape[1], rng.uniform(0.5, 1.5))
+    strip = cv2.resize(strip, None, fx=scale * 1.01, fy=scale * 1.01, interpolation=cv2.INTER_LINEAR)
     y, x = (int(rng.integers(have - want + 1)) for have, want in zip(strip.shape[:2], size, strict=True))
     return strip[y : y + size[0], x : x + size[1]].copy()
 
@@ -94,9 +94,9 @@ def patch(image: Image, xy: NDArray[np.float64], rng: np.random.Generator) -> tu
     margin = rng.uniform(0.02, 0.5, 4) * np.tile(side, 2)
     low = np.maximum(np.floor(box[:2] - margin[:2]), 0).astype(int)
     high = np.minimum(np.ceil(box[2:] + margin[2:]), (image.shape[1], image.shape[0])).astype(int)
-    zoom = 30 * 5 ** rng.random() / side[1]
+    scale = 30 * 5 ** rng.random() / side[1]
     piece = image[low[1] : high[1], low[0] : high[0]]
-    large = cv2.resize(piece, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA)
+    large = cv2.resize(piece, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
     scale = np.array(large.shape[1::-1]) / piece.shape[1::-1]
     return large, (xy - low) * scale
 

@@ -57,7 +57,7 @@ SETUPS = {
         # 1,146 of the 5,000 are slipped: all points lie a third of the picture too high, above the face.
         (
             *("--framing.padding", "1.0", "--train.batch", "8", "--augment.geometry.rotation", "20"),
-            *("--augment.geometry.zoom", "1.5", "--augment.geometry.scale", "0.2"),
+            *("--augment.geometry.mean-scale", "1.5", "--augment.geometry.scale", "0.2"),
         ),
         least_y=0.35,
     ),
@@ -108,7 +108,7 @@ def command(
 
 
 def shown(words: list[str], run: Path) -> str:
-    """The command as a result file has it: without the places of this machine."""
+    """The command as a result file has it: without the locations of this machine."""
     return (
         " ".join(["posekit", *words]).replace(str(root()), "$POSEKIT_DATA").replace(str(run), f"runs/ladder/{run.name}")
     )

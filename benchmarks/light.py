@@ -1,13 +1,13 @@
-"""Which ideas for small networks help on real data: `posekit ablate` on the sets and budgets of the ladders.
+"""Which techniques for small networks help on real data: `posekit ablate` on the sets and budgets of the ladders.
 
     python -m benchmarks.light mtfl5|mtfl5_together|mtfl5_best|lspe [--with IDEA...] [--seeds N...] [--root DIR]
 
-`mtfl5` trains the recipe alone under three seeds, and with each idea once; `mtfl5_together` with one idea of each kind
-at once, under three seeds; `mtfl5_best` with those of them that do not lose alone, once; `lspe` the recipe alone, from
-ImageNet's weights, and with four together. Finished runs are kept under the root, and a study is made in several goes,
-each with some of the ideas: ``light_STUDY.json`` keeps those of earlier goes as long as the recipe alone gave the same.
-The recipe alone is not trained again where a ladder's result file holds that very run. Further words are handed on to
-`posekit ablate`.
+`mtfl5` trains the recipe alone under three seeds, and with each technique once; `mtfl5_together` with one technique of
+each kind at once, under three seeds; `mtfl5_best` with those of them that do not lose alone, once; `lspe` the recipe
+alone, from ImageNet's weights, and with four together. Finished runs are kept under the root, and a study is made in
+several goes, each with some of the techniques: ``light_STUDY.json`` keeps those of earlier goes as long as the recipe
+alone gave the same. The recipe alone is not trained again where a ladder's result file holds that very run. Further
+words are handed on to `posekit ablate`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Study:
     data: str
     ladder: str
     "whose result file may hold the recipe alone"
-    ideas: tuple[str, ...]
+    techniques: tuple[str, ...]
     seeds: tuple[int, ...]
     extra: tuple[str, ...] = ()
     "fields of the recipe"
@@ -86,7 +86,7 @@ STUDIES = {
         (
             "guided",
             "half_body",
-            *(f"{idea}:{root() / 'lspe' / 'teacher_movenet_thunder.json'}" for idea in ("teacher", "clean")),
+            *(f"{technique}:{root() / 'lspe' / 'teacher_movenet_thunder.json'}" for technique in ("teacher", "clean")),
         ),
         (0,),
         IMAGENET,
@@ -97,7 +97,7 @@ STUDIES = {
 
 
 def command(
-    study: Study, ideas: tuple[str, ...], seeds: tuple[int, ...], out: Path, extra: tuple[str, ...]
+    study: Study, techniques: tuple[str, ...], seeds: tuple[int, ...], out: Path, extra: tuple[str, ...]
 ) -> list[str]:
     """Words of `posekit ablate`."""
     setup = SETUPS[study.data]
@@ -107,7 +107,7 @@ def command(
         *("ablate", RECIPE, "--data.train", *map(str, files), "--data.val", str(root() / setup.val)),
         *("--size", height, width, "--train.epochs", str(setup.epochs), *setup.extra, *study.extra),
         *study.parts,
-        *("--with", *ideas, "--seeds", *map(str, seeds), "--out", str(out), *extra),
+        *("--with", *techniques, "--seeds", *map(str, seeds), "--out", str(out), *extra),
     ]
 
 
@@ -121,7 +121,7 @@ def lay_down(study: Study, seeds: tuple[int, ...], out: Path) -> dict[str, str]:
         run = runs.get(str(seed), {})
         folder = out / f"{BASELINE}-seed{seed}"
         asked = " ".join(ladder_command(setup, [], RECIPE, out, seed, study.extra))
-        # What stands before is the same but for the places of files.
+        # What stands before is the same but for the locations of files.
         if run.get("command", "").partition(" --resume ")[2] != asked.partition(" --resume ")[2]:
             continue
         found[folder.name] = f"{study.ladder}.json, commit {run['commit']}"
@@ -136,7 +136,7 @@ def main() -> None:
     """Run a study and write its result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", choices=STUDIES)
-    parser.add_argument("--with", nargs="+", dest="ideas")
+    parser.add_argument("--with", nargs="+", dest="techniques")
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--root", type=Path, default=Path("runs/light"))
     asked, extra = parser.parse_known_args()
@@ -145,7 +145,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     seeds = tuple(asked.seeds or study.seeds)
     taken = lay_down(study, seeds, out)
-    words = command(study, tuple(asked.ideas or study.ideas), seeds, out, tuple(extra))
+    words = command(study, tuple(asked.techniques or study.techniques), seeds, out, tuple(extra))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
     result = json.loads((out / "ablation.json").read_text(encoding="utf-8"))
@@ -163,7 +163,7 @@ def main() -> None:
 
 
 def best_epoch(run: Path, metric: str) -> int | None:
-    """The epoch that a run's figures are of: an idea that starts later has no part in them. ``None``: not known."""
+    """The epoch that a run's figures are of: a technique that starts later has no part in them. ``None``: unknown."""
     file = run / "metrics.csv"
     if not file.exists():
         return None

@@ -54,7 +54,7 @@ def photograph(rng: np.random.Generator) -> np.ndarray:
 
 
 def made(folder: Path) -> Dataset:
-    """Files of that kind, with the labels of drawn figures."""
+    """Files of that kind, with the labels of synthetic people."""
     dataset = Synthetic(COCO17, COUNT, size=SIZE).dataset()
     records = []
     for i, record in enumerate(dataset.images):

@@ -28,7 +28,7 @@ def people(folder: Path) -> Path:
         return file
     dataset = as_skeleton(read_coco(root() / LABELS), SKELETONS["coco17"])
     said = read_predictions(root() / TEACHER, dataset)
-    found = agreement(dataset, said, confidence=SURE)
+    found = agreement(dataset, said, score_threshold=SURE)
     dataset = repaired(dataset, found)
     rows = dataset.rows
     believed = (said.score >= SURE) & ~found.opposed[:, None]

@@ -1,15 +1,15 @@
-"""Systems for whole images side by side on real scenes: accuracy, size, and time against the number of people.
+"""Systems for full images side by side on real scenes: accuracy, size, and time against the number of people.
 
     python -m benchmarks.scenes backbone [--init RUN] [--root DIR]
-    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--init RUN] [--zooms Z...] [--root DIR]
+    python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--init RUN] [--scales Z...] [--root DIR]
     python -m benchmarks.scenes latency [--only NAME...] [--rounds N]
 
 Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
 process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The backbone is
-EfficientNet-Lite0 with ImageNet's weights, or, with `--init`, as another run left it, its first stages frozen. `backbone`
-makes such a run: heatmaps on crops of 128x128, of the people of LSP extended and, thrice an epoch, of COCO's; its
-figures are those of poses in given boxes. `train` writes ``scenes.json`` after every run, and does not repeat what it
-holds; with `--zooms 1 2` it measures each run once more, images shown in these sizes. `backbone` writes
+EfficientNet-Lite0 with ImageNet's weights, or, with `--init`, as another run left it, its first stages frozen.
+`backbone` makes such a run: heatmaps on crops of 128x128, of the people of LSP extended and, thrice an epoch, of
+COCO's; its figures are those of poses in given boxes. `train` writes ``scenes.json`` after every run, and does not
+repeat what it holds; with `--scales 1 2` it measures each run once more, images shown in these sizes. `backbone` writes
 ``scenes_backbone.json``, `latency` ``scenes_latency.json``. Further words of both trainings are handed on to `posekit
 train`.
 """
@@ -64,7 +64,7 @@ SKELETON = SKELETONS["coco17"]
 def drawn_scenes(folder: Path) -> Path:
     """The label file of drawn scenes, drawn where they are not there yet."""
     file = folder / "labels.json"
-    return file if file.exists() else Synthetic(SKELETON, DRAWN, SIZE, seed=11, figures=4).to_files(folder)
+    return file if file.exists() else Synthetic(SKELETON, DRAWN, SIZE, seed=11, people=4).to_files(folder)
 
 
 def command(system: str, folder: Path, run: Path, epochs: int, start: Path | None, extra: tuple[str, ...]) -> list[str]:
@@ -104,15 +104,15 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
         words = command(system, asked.root, run, asked.epochs, asked.start, extra)
         if methods.get(system, {}).get("command") != said(words, asked.root):
             methods[system] = {**train(words, run), "command": said(words, asked.root)}
-        if asked.zooms:
-            words = ["--data", coco("val"), "--zooms", *asked.zooms]
-            methods[system].setdefault("zoomed", {})[" ".join(asked.zooms)] = evaluated(run, words)
+        if asked.scales:
+            words = ["--data", coco("val"), "--scales", *asked.scales]
+            methods[system].setdefault("scaled", {})[" ".join(asked.scales)] = evaluated(run, words)
         file = write("scenes", {"methods": methods}, size=SIZE)
         print(f"{system}: {methods[system]['figures']}; in {file}", flush=True)
 
 
 def backbone_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
-    """Train what whole images may start from, and measure it in given boxes."""
+    """Train what full images may start from, and measure it in given boxes."""
     run = asked.root / "backbone"
     words = backbone_command(asked.root, run, asked.start, extra)
     found = {**train(words, run), "command": said(words, asked.root)}
@@ -121,7 +121,7 @@ def backbone_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
 
 
 def said(words: list[str], folder: Path) -> str:
-    """The command as a result file has it: without the places of this machine."""
+    """The command as a result file has it: without the locations of this machine."""
     return " ".join(["posekit", *words]).replace(str(root()), "$POSEKIT_DATA").replace(str(folder), "runs/scenes")
 
 
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--init", type=Path, help="a trained run whose backbone is gone on with")
-    parser.add_argument("--zooms", nargs="+", default=[], help="measure again, images shown in these sizes")
+    parser.add_argument("--scales", nargs="+", default=[], help="measure again, images shown in these sizes")
     parser.add_argument("--root", type=Path, default=Path("runs/scenes"))
     parser.add_argument("--rounds", type=int, default=20)
     asked, extra = parser.parse_known_args()

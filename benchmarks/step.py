@@ -2,7 +2,7 @@
 
     python -m benchmarks.step
 
-One epoch of the real `Loop` (loader, targets, losses, averaging, progress) on drawn figures held in memory, on one
+One epoch of the real `Loop` (loader, targets, losses, averaging, progress) on synthetic people held in memory, on one
 thread, with clocks around its parts; figures are medians over steps of process CPU time. Everything but the network's
 forward, backward and the optimiser's step counts as overhead, loading included.
 """
@@ -67,7 +67,7 @@ class Clock:
 
 
 def in_memory(count: int, size: tuple[int, int]) -> Dataset:
-    """Drawn figures as JPEG bytes in memory, so that a step decodes as it would with files."""
+    """Synthetic people as JPEG bytes in memory, so that a step decodes as it would with files."""
     dataset = Synthetic(COCO17, count, size=size).dataset()
     records = []
     for record in dataset.images:

@@ -106,7 +106,7 @@ def main(words: list[str]) -> int:
         PAGE: page(),
         README: _with_figures(README, figures_page()),
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate")),
-        CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.ideas()))),
+        CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.techniques()))),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
         **codecs,
     }

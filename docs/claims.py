@@ -19,7 +19,7 @@ from posekit.studies.ablate import TOGETHER
 SETS = {
     "MTFL, NME": ("mtfl5",),
     "HELEN, NME": ("helen",),
-    "LSP from chance, PCK": ("lspe",),
+    "LSP from scratch, PCK": ("lspe",),
     # The second has other options for some methods; a pair is taken where both have the same.
     "LSP from ImageNet, PCK": ("lspe_one_rate", "lspe_imagenet"),
 }
@@ -124,8 +124,8 @@ def _verdict(gains: list[float], least: float) -> str:
     return ", ".join(told) or "no difference"
 
 
-def ideas() -> Iterator[str]:
-    """The claims about ideas for small networks."""
+def techniques() -> Iterator[str]:
+    """The claims about techniques for small networks."""
     for name in ("light_mtfl5", "light_mtfl5_together", "light_mtfl5_best", "light_lspe"):
         result = read_result(name)
         if result is None:
@@ -160,7 +160,7 @@ LATE = "best before it begins"
 
 
 def initial_net(result: dict[str, Any], found: dict[str, Any], variant: str) -> bool:
-    """Whether an idea had begun in an epoch that its figures are of; dropping begins late in a run."""
+    """Whether a technique had begun in an epoch that its figures are of; dropping begins late in a run."""
     if variant not in TECHNIQUES or not (
         best := [epoch for epoch in found.get("best_epochs", []) if epoch is not None]
     ):
@@ -173,10 +173,10 @@ def initial_net(result: dict[str, Any], found: dict[str, Any], variant: str) -> 
 
 
 def _asked(result: dict[str, Any]) -> str:
-    """The ideas of the last go of a study, without the files that some of them take."""
+    """The techniques of the last go of a study, without the files that some of them take."""
     words = result["asked"][-1].split()
-    ideas = words[words.index("--with") + 1 : words.index("--seeds")]
-    return ", ".join(f"`{idea.partition(':')[0]}`" for idea in ideas)
+    techniques = words[words.index("--with") + 1 : words.index("--seeds")]
+    return ", ".join(f"`{technique.partition(':')[0]}`" for technique in techniques)
 
 
 def _said(gain: float, least: float) -> str:

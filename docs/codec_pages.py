@@ -33,7 +33,8 @@ Made by `make docs`. How points become maps and maps become points again: what `
 {table}
 
 - *the head gives*: its maps for one crop, without the batch.
-- *head*, *neck*: multiply-accumulates and weights from the backbone's last map on; the backbone itself is the same for all.
+- *head*, *neck*: multiply-accumulates and weights from the backbone's last map on; the backbone itself is the same for
+  all.
 - *error*: image pixels between a point and what is decoded from the maps of a network without mistakes, points in the
   middle half of the crop. It is the least error that a trained network can have, not the one that it will have.
 - *losses*: what the recipe trains with; *their weights*: numbers that they learn beside the network's.

@@ -50,7 +50,7 @@ class Panel:
         return round((x - 0.5) * 16), round((y - 0.5) * 16)
 
     def line(self, a: Any, b: Any, colour: Colour, thickness: int = 2) -> None:
-        """A line between two places."""
+        """A line between two locations."""
         cv2.line(self.canvas, self.place(a), self.place(b), colour, thickness, cv2.LINE_AA, 4)
 
     def dot(self, xy: Any, colour: Colour, radius: float = 7) -> None:
@@ -147,13 +147,13 @@ def _bars(values: Array, length: float, truth: Array | None) -> Iterator[tuple[C
     count = values.shape[1]
     middles, borders = (np.arange(count) + 0.5) / count * length, np.linspace(0, length, count)
     shares = values / np.maximum(values.sum(1, keepdims=True), 1e-12)
-    places = middles
+    locations = middles
     if truth is not None:
         off = [float(np.abs(shares @ tried - truth).sum()) for tried in (middles, borders)]
-        places = middles if off[0] <= off[1] else borders
+        locations = middles if off[0] <= off[1] else borders
     for number, k in enumerate(SHOWN):
         tall = values[k] / max(float(values[k].max()), 1e-12)
-        for at, value in zip(places.tolist(), tall.tolist(), strict=True):
+        for at, value in zip(locations.tolist(), tall.tolist(), strict=True):
             if value >= LEAST:
                 yield COLOURS[number], value, at
 

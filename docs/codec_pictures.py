@@ -64,7 +64,7 @@ def scene() -> tuple[Image, Instances]:
 def panels(codec: Codec, image: Image, labels: Instances) -> Iterator[tuple[str, Panel]]:
     """The figure, then a panel for each map that the network gives; bins of all axes share one.
 
-    A representation that trains nothing but places has a panel of those.
+    A representation that trains nothing but locations has a panel of those.
     """
     xy = labels.keypoints.xy[0, 0].double().numpy()
     target = codec.encode(labels).maps

@@ -115,15 +115,15 @@ def _macs(count: int) -> str:
 
 
 def systems() -> Iterator[str]:
-    """The light systems for whole images side by side: on real scenes, and what they cost; `benchmarks.scenes`."""
+    """The light systems for full images side by side: on real scenes, and what they cost; `benchmarks.scenes`."""
     trained = (read_result("scenes") or {"methods": {}})["methods"]
     costs = (read_result("scenes_latency") or {"methods": {}})["methods"]
     if not costs:
         return
     people = list(next(iter(costs.values()))["people_ms"])
     figures = ("AP", "AP50", "AR", "pck@0.2")
-    zooms = next((zooms for run in trained.values() for zooms in run.get("zoomed", {})), "")
-    larger = [f"{figure}, `--zooms {zooms}`" for figure in figures[:2]] if zooms else []
+    scales = next((scales for run in trained.values() for scales in run.get("scaled", {})), "")
+    larger = [f"{figure}, `--scales {scales}`" for figure in figures[:2]] if scales else []
     heads = (
         *larger,
         "parameters",
@@ -135,7 +135,7 @@ def systems() -> Iterator[str]:
     yield row(*("---" for _ in (0, *figures, *heads)))
     for name, cost in costs.items():
         run = trained.get(name, {})
-        again = run.get("zoomed", {}).get(zooms, {})
+        again = run.get("scaled", {}).get(scales, {})
         times = (cost["network_ms"], *cost["people_ms"].values())
         yield row(
             f"`{name}-tiny`",

@@ -185,7 +185,7 @@ class Recipe:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the crops, or of the whole image as the network sees it."""
+        """(height, width) of the crops, or of the full image as the network sees it."""
         return self.model.size
 
     def spec(

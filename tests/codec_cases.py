@@ -114,7 +114,7 @@ def of_points(codec: Codec, name: str, value: torch.Tensor) -> torch.Tensor | No
 
 
 def scattered(margin: float = 0.0, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    """(B, 1, K, 2) places in the image, at least ``margin`` pixels from its border."""
+    """(B, 1, K, 2) locations in the image, at least ``margin`` pixels from its border."""
     height, width = IMAGE
     low, size = torch.tensor([margin, margin]), torch.tensor([width - 2 * margin, height - 2 * margin])
     random = torch.rand(B, 1, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

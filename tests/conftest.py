@@ -37,5 +37,5 @@ def small(monkeypatch, fresh_engine):
 
 @pytest.fixture(scope="session")
 def drawn():
-    """Eight drawn figures."""
+    """Eight synthetic people."""
     return Synthetic(FOUR, count=8, size=(48, 40), seed=1).dataset()

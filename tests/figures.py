@@ -14,5 +14,5 @@ FOUR = Skeleton(
 
 
 def labelled_files(folder: Path, count: int = 20, size: tuple[int, int] = (64, 64), skeleton: Skeleton = FOUR) -> Path:
-    """Images and a COCO file of drawn figures; the path of the COCO file."""
+    """Images and a COCO file of synthetic people; the path of the COCO file."""
     return Synthetic(skeleton, count=count, size=size, seed=3).to_files(folder)

@@ -63,10 +63,10 @@ def deep(levels: int) -> Any:
     return value
 
 
-def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def locations(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Paths to everything inside a document, itself included."""
     inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
+    return [path, *(place for key, value in inner for place in locations(value, (*path, key)))]
 
 
 def at(document: Any, path: Sequence[Any]) -> Any:
@@ -79,7 +79,7 @@ def changed(document: Any, draw: random.Random, times: int = 0) -> Any:
     """A copy with one to three things changed, dropped, doubled, renamed or moved."""
     document = copy.deepcopy(document)
     for _ in range(times or draw.choice((1, 1, 1, 2, 3))):
-        path = draw.choice(places(document))
+        path = draw.choice(locations(document))
         if not path:
             if draw.random() < 0.05:
                 document = copy.deepcopy(draw.choice(ODD))
@@ -104,7 +104,7 @@ def _change(parent: Any, key: Any, draw: random.Random, document: Any) -> None:
     elif kind == 8 and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
         parent[key] = draw.choice((-value, float(value), value + 0.5, value * 10 ** draw.randrange(20), str(value)))
     elif kind == 9:
-        parent[key] = copy.deepcopy(at(document, draw.choice(places(document))))
+        parent[key] = copy.deepcopy(at(document, draw.choice(locations(document))))
     elif kind == 10 and isinstance(value, list) and value:
         parent[key] = value[: draw.randrange(len(value))]
     else:

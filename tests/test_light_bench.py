@@ -1,4 +1,4 @@
-"""The benchmark of ideas for small networks asks for what `posekit ablate` understands, and keeps what it says."""
+"""The benchmark of techniques for small networks asks for what `posekit ablate` understands, and keeps what it says."""
 
 import json
 import sys
@@ -17,19 +17,19 @@ def test_every_study_is_one_that_can_be_made(name):
     study = light.STUDIES[name]
     recipe = RECIPES[light.RECIPE](FOUR, size=(64, 64))
     single, together = "--no-single" not in study.parts, "--no-together" not in study.parts
-    found = variants(recipe, study.ideas, single=single, together=together)
-    assert len(found) == 1 + single * len(study.ideas) + together
+    found = variants(recipe, study.techniques, single=single, together=together)
+    assert len(found) == 1 + single * len(study.techniques) + together
 
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """Runs a study with some ideas; `posekit ablate` says that each is worth its place in the list."""
+    """Runs a study with some techniques; `posekit ablate` says that each is worth its place in the list."""
     asked = []
 
     def run(words, *, check, env):
         asked.append(words)
-        ideas = words[words.index("--with") + 1 : words.index("--seeds")]
-        values = {name: {"values": [float(n)]} for n, name in enumerate(["baseline", *ideas])}
+        techniques = words[words.index("--with") + 1 : words.index("--seeds")]
+        values = {name: {"values": [float(n)]} for n, name in enumerate(["baseline", *techniques])}
         (tmp_path / "light" / "mtfl5" / "ablation.json").write_text(json.dumps({"metric": "nme", "variants": values}))
 
     monkeypatch.setattr(record, "RESULTS", tmp_path)

@@ -1,4 +1,4 @@
-"""`posekit ablate RECIPE --data.train F --with aid okdhp netaug`: which idea helps on your data."""
+"""`posekit ablate RECIPE --data.train F --with aid okdhp netaug`: which technique helps on your data."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from posekit.recipes.techniques import TECHNIQUES
 
 USAGE = """usage: posekit ablate RECIPE --data.train FILE... --with IDEA... [options] [fields of the recipe]
 
-Train a recipe, the same with each idea, and with all of them, under equal budgets, and write a table and a chart.
+Train a recipe, the same with each technique, and with all of them, under equal budgets, and write a table and a chart.
 
   --with IDEA...         what to try (below); some take something: teacher:RUN
-  --seeds N...           of the recipe alone and with all ideas (default 0)
-  --technique-seeds N...    of the recipe with one idea (default: the first of --seeds)
-  --no-single            leave out the runs with one idea
-  --no-together          leave out the run with all ideas
+  --seeds N...           of the recipe alone and with all techniques (default 0)
+  --technique-seeds N...    of the recipe with one technique (default: the first of --seeds)
+  --no-single            leave out the runs with one technique
+  --no-together          leave out the run with all techniques
   --jobs N               trainings at a time (default 1)
   --out DIR              folder of the study (default runs/ablate-RECIPE); finished runs in it are not repeated
   --data..., --size, --stride, --codec, --loss, --backbone, --device, and every field: as in posekit train
 
-ideas:
-{ideas}
+techniques:
+{techniques}
 """
 
 
@@ -39,7 +39,7 @@ class Options:
     """What a study is made of, before there is a recipe whose fields could be asked for."""
 
     recipe: Annotated[str, tyro.conf.Positional]
-    ideas: Annotated[tuple[str, ...], tyro.conf.arg(name="with")]
+    techniques: Annotated[tuple[str, ...], tyro.conf.arg(name="with")]
     data: Data = field(default_factory=Data)
     size: tuple[int, int] | None = None
     stride: int | None = None
@@ -59,15 +59,17 @@ def run(argv: Sequence[str]) -> int:
     """Run a study; returns the exit status."""
     if not argv or "-h" in argv or "--help" in argv:
         wide = max(map(len, TECHNIQUES)) + 2
-        ideas = (f"  {name:<{wide}}{switch.about} ({switch.claim})" for name, switch in TECHNIQUES.items())
-        print(USAGE.format(ideas="\n".join(ideas)))
+        techniques = (
+            f"  {name:<{wide}}{technique.about} ({technique.claim})" for name, technique in TECHNIQUES.items()
+        )
+        print(USAGE.format(techniques="\n".join(techniques)))
         return 0
     asked, rest = tyro.cli(Options, args=list(argv), return_unknown_args=True, add_help=False, prog="posekit ablate")
     from posekit.studies import ablate
 
     recipe = _recipe(asked, rest)
     out = asked.out or Path("runs") / f"ablate-{recipe.name}"
-    found = ablate.variants(recipe, asked.ideas, single=asked.single, together=asked.together)
+    found = ablate.variants(recipe, asked.techniques, single=asked.single, together=asked.together)
     todo = ablate.runs(found, out, asked.seeds, asked.technique_seeds or asked.seeds[:1])
     out.mkdir(parents=True, exist_ok=True)
     ablate.train_all(todo, asked.device, asked.jobs, print)
@@ -79,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _recipe(asked: Options, rest: Sequence[str]) -> Recipe:
-    """The recipe without any idea, with its data."""
+    """The recipe without any technique, with its data."""
     from posekit.api.train import recipe_for
     from posekit.evaluation.sets import read_sets
 

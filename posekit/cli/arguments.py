@@ -39,7 +39,7 @@ class First:
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     "go on from the newest checkpoint in --out"
     overfit: int = 0
-    "learn so many samples by heart and say whether the set-up can learn"
+    "learn so many samples until it overfits and say whether the set-up can learn"
     device: str = "auto"
     "auto, cpu, cuda, mps"
 

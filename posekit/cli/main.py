@@ -12,7 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
     "predict": ("posekit.cli.predict:run", "find the points in images; writes pictures and COCO results"),
     "prune": ("posekit.cli.prune:run", "remove the channels of a trained model that matter least"),
-    "ablate": ("posekit.cli.ablate:run", "which ideas for small networks help on your data"),
+    "ablate": ("posekit.cli.ablate:run", "which techniques for small networks help on your data"),
     "codecs": ("posekit.cli.codecs:run", "compare the representations for your points: what each costs and loses"),
     "data": ("posekit.cli.data:run", "check labelled data, find wrong labels, or pack it for training elsewhere"),
     "doctor": ("posekit.cli.doctor:run", "what is installed, what is broken, and the cure"),

@@ -62,7 +62,7 @@ class Option:
 
     @property
     def words(self) -> str:
-        """The option with what may be given; a switch has a second form that turns it off."""
+        """The option with what may be given; a technique has a second form that turns it off."""
         if not isinstance(self.default, bool):
             return f"{self.flag} {self.values}"
         top, _, last = self.flag.rpartition(".")

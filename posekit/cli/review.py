@@ -47,7 +47,7 @@ class Review:
     "a known skeleton with as many points"
     split: str = "train"
     "part of a YOLO data set"
-    confidence: float = 0.3
+    score_threshold: float = 0.3
     "least score of a prediction that counts"
     apart: float = 0.2
     "a label further from the prediction than this, in longer sides of the box, lies elsewhere"
@@ -74,7 +74,7 @@ def review(argv: Sequence[str]) -> int:
         skeleton=options.skeleton,
     )
     predictions = _predictions(options, dataset)
-    found = agreement(dataset, predictions, confidence=options.confidence, apart=options.apart)
+    found = agreement(dataset, predictions, score_threshold=options.score_threshold, apart=options.apart)
     told = doubts(dataset, found)
     counts = Counter(doubt.kind for doubt in told)
     console.print(f"{len(dataset)} instances, {len(told)} of them in question", markup=False)
@@ -113,7 +113,7 @@ def _sheet(dataset: Dataset, predictions: Predictions, told: Sequence[Doubt], op
 
     pictures, captions = [], []
     for doubt in told:
-        pictures += drawn(dataset, predictions, doubt, options.confidence)
+        pictures += drawn(dataset, predictions, doubt, options.score_threshold)
         captions += [f"{Path(doubt.image).name} #{doubt.annotation}", f"predicted: {doubt.kind}"]
     picture = options.out / "review.png"
     if not cv2.imwrite(str(picture), cv2.cvtColor(sheet(pictures, COLUMNS, captions), cv2.COLOR_RGB2BGR)):

@@ -37,7 +37,7 @@ recipes: {recipes}
   --init RUN            begin with the weights of a run folder, weights folder or hub id, as far as they fit
   --out DIR              folder of the run (default runs/RECIPE-N)
   --resume               go on from the newest checkpoint in --out
-  --overfit N            learn N samples by heart in about a minute and say whether the set-up can learn
+  --overfit N            learn N samples until it overfits in about a minute and say whether the set-up can learn
   --device NAME          auto, cpu, cuda, mps
 """
 

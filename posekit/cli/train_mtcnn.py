@@ -1,4 +1,4 @@
-"""`posekit train mtcnn --data.train F --out DIR`: a cascade that finds faces and places five points."""
+"""`posekit train mtcnn --data.train F --out DIR`: a cascade that finds faces and locations five points."""
 
 from __future__ import annotations
 

@@ -12,15 +12,15 @@
 | `paf`            | (B, 2 E, H, W) | x and y of each bone's direction in turn                                |        |
 | `probability`    | (B, K, H, W)   | map that sums to 1                                                      | dsnt   |
 | `variance`       | (B, K, 2)      | of `probability`, cells squared                                         | dsnt   |
-| `coords`         | (B, K, 2)      | normalised place: -0.5..0.5, for `dsnt` -1..1                           |        |
+| `coords`         | (B, K, 2)      | normalised position: -0.5..0.5, for `dsnt` -1..1                        |        |
 | `depth`          | (B, K, 1)      | depth about the root in shares of the codec's, -0.5..0.5                | 3-D    |
 | `sigma`          | (B, K, 2)      | raw; its sigmoid is the spread in `coords`; so is `depth_sigma`'s       | rle    |
 | `x`, `y`, `z`    | (B, K, bins)   | logits of bins; target: probabilities                                   | simcc  |
-| `dfl_x`, ...     | (B, K, places) | logits of places; target: shares of the two beside the truth            | dfl    |
+| `dfl_x`, ...     | (B, K, bins)   | logits of bins; target: shares of the two beside the truth              | dfl    |
 | `class`          | (B, 1, L)      | logits: whether a cell of several levels, in one row, sees an instance  | scenes |
-| `centreness`     | (B, 1, L)      | logits: how far in the middle of its box the cell lies                  | scenes |
+| `centreness`     | (B, 1, L)      | logits: how near the centre of its box the cell lies                    | scenes |
 | `box`            | (B, 4, L)      | pixels to the left, upper, right and lower side                         | scenes |
-| `points`         | (B, 2 K, L)    | x and y of the way to each point in turn, in cells of the level         | scenes |
+| `points`         | (B, 2 K, L)    | x and y of the offset to each point in turn, in cells of the level      | scenes |
 | `point_maps`     | (B, P, K, H, W) | logits over the cells, of P chosen instances; target (B, P, K, 3)      | fcpose |
 | `refine`         | (B, 2 K, H, W) | where each cell says that the points lie, in cells; no target           | fcpose |
 | `side_2`, ...    | (B, K, H, W)   | a map from 0 to 1 for training alone                                    | fcpose |

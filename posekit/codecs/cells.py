@@ -62,7 +62,7 @@ def nearest(cells: Tensor) -> Tensor:
 
 
 def within(cells: Tensor, shape: tuple[int, int]) -> Tensor:
-    """(...) bool: places (..., 2) in cells, x before y, lie between the outermost centres of a map (height, width)."""
+    """(...) bool: locations (..., 2) in cells, x first, lie between the outermost centres of a map (height, width)."""
     height, width = shape
     return ((cells >= 0) & (cells <= cells.new_tensor((width - 1, height - 1)))).all(-1)
 

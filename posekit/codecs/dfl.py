@@ -1,4 +1,4 @@
-"""Each coordinate as a distribution over a few places along the image; its mean is the answer."""
+"""Each coordinate as a distribution over a few locations along the image; its mean is the answer."""
 
 from typing import Annotated, Literal
 
@@ -19,18 +19,18 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Dfl:
-    """Distribution focal representation: logits of the places ``i / n`` of each side, from border to border.
+    """Distribution focal representation: logits of the locations ``i / n`` of each side, from border to border.
 
-    The target shares each coordinate between the two places beside it, so the mean is exact.
+    The target shares each coordinate between the two locations beside it, so the mean is exact.
 
-    Source: Generalized Focal Loss, arXiv:2006.04388. Differs: places run from border to border, so no label needs
+    Source: Generalized Focal Loss, arXiv:2006.04388. Differs: locations run from border to border, so no label needs
     clamping and a flip is exact.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     size: Suppress[tuple[Size, Size]]
     bins: int = Field(default=16, ge=1)
-    "n: steps along each side, one fewer than there are places"
+    "n: steps along each side, one fewer than there are locations"
     depth: Annotated[float, Field(gt=0)] | None = None
     "how deep the space about the root is, in the unit of the data's depths; unset: no depth is predicted"
     kind: Suppress[Literal["dfl"]] = "dfl"
@@ -47,7 +47,7 @@ class Dfl:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Two or three rows of places a point."""
+        """Two or three rows of locations a point."""
         names = ("dfl_x", "dfl_y", "dfl_z") if self.depth else ("dfl_x", "dfl_y")
         return dict.fromkeys(names, (self.points, self.bins + 1))
 
@@ -81,8 +81,8 @@ class Dfl:
     def _shared(self, share: Tensor) -> Tensor:
         """(B, K) shares of a side to (B, K, bins + 1): a tent of one step's half width."""
         place = share.clamp(0, 1) * self.bins
-        places = torch.arange(self.bins + 1, dtype=share.dtype, device=share.device)
-        return (1 - (places - place[..., None]).abs()).clamp_min(0)
+        locations = torch.arange(self.bins + 1, dtype=share.dtype, device=share.device)
+        return (1 - (locations - place[..., None]).abs()).clamp_min(0)
 
     def activate(self, maps: Maps) -> Maps:
         """The raw logits, ``xy`` (B, 1, K, 2) and ``spread`` (B, 1, K, 2) in image pixels."""
@@ -96,7 +96,7 @@ class Dfl:
         return {name: log_of(target_map(target, name, self.kind)) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
-        """Means; the score is what the less certain axis gives the two places beside its mean.
+        """Means; the score is what the less certain axis gives the two locations beside its mean.
 
         Args:
             maps: ``dfl_x``, ``dfl_y`` and perhaps ``dfl_z`` (B, K, bins + 1) logits; NaN counts for nothing.
@@ -117,6 +117,6 @@ class Dfl:
         return one_pose(activated["xy"][:, 0], torch.minimum(*scores), activated["spread"][:, 0], depth)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Reverse the places of x; exact."""
+        """Reverse the locations of x; exact."""
         swapped = {name: value[:, list(order)] for name, value in maps.items() if name in self.shapes}
         return {**swapped, "dfl_x": swapped["dfl_x"].flip(-1)}

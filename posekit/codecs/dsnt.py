@@ -38,7 +38,7 @@ class Dsnt(OneMap):
     gives = frozenset({"coords", "probability", "variance", "xy", "spread"})
 
     def encode(self, instances: Instances) -> Target:
-        """Normalised places and the distribution around each.
+        """Normalised locations and the distribution around each.
 
         Args:
             instances: one slot an image, K points.

@@ -80,7 +80,7 @@ def affinities(
     start, way = start[:, :, :, None], end[:, :, None] - start[:, :, :, None]
     parts = (torch.arange(samples, dtype=cells.dtype, device=cells.device) + 0.5) / samples
     place = start[..., None, :] + way[..., None, :] * parts[:, None]
-    # (B, 2 bones, M * M * samples): both numbers of a bone are read at the same places.
+    # (B, 2 bones, M * M * samples): both numbers of a bone are read at the same locations.
     place = place.reshape(B, L, 1, M * M * samples, 2).expand(B, L, 2, M * M * samples, 2).flatten(1, 2)
     field = bilinear(paf, place, finite).to(cells.dtype).reshape(B, L, 2, M, M, samples)
     way = way * way.new_tensor(scale)

@@ -105,7 +105,7 @@ class Heatmap(OneMap):
 PRIOR = math.log(0.1 / 0.9)
 """Added to what the network gives before the sigmoid: nearly all of a map is background, so it starts at 0.1.
 
-Source: CenterNet, arXiv:1904.07850 (RetinaNet's idea), which puts it into the bias of the last layer.
+Source: CenterNet, arXiv:1904.07850 (RetinaNet's technique), which puts it into the bias of the last layer.
 """
 
 

@@ -1,4 +1,4 @@
-"""The mean of a map instead of its highest cell: differentiable, so places are trained and not maps."""
+"""The mean of a map instead of its highest cell: differentiable, so locations are trained and not maps."""
 
 from typing import Annotated, Literal
 
@@ -52,7 +52,7 @@ class Integral(OneMap):
         return max(1, round(self.window / sx)), max(1, round(self.window / sy))
 
     def encode(self, instances: Instances) -> Target:
-        """The places, and a Gaussian map for each.
+        """The locations, and a Gaussian map for each.
 
         Args:
             instances: one slot an image, K points.

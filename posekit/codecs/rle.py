@@ -88,7 +88,7 @@ class Rle:
         return {**maps, "xy": xy[:, None], "spread": self._spread(maps["sigma"].sigmoid())[:, None]}
 
     def perfect(self, target: Target) -> Maps:
-        """The places of the target, and the spread of a network that is sure, since a target has none."""
+        """The locations of the target, and the spread of a network that is sure, since a target has none."""
         maps = {name: target_map(target, name, self.kind) for name in self.shapes if "sigma" not in name}
         pairs = (("coords", "sigma"), ("depth", "depth_sigma"))
         return maps | {sigma: torch.full_like(maps[place], SURE) for place, sigma in pairs if place in maps}

@@ -146,8 +146,8 @@ class SimCC:
         if self.depth:
             level, _ = self._peak(maps["z"], self.sigma / grid.scale[0])
             depth = ((level + 0.5) / self.depth_bins - 0.5) * self.depth
-        places, scores = zip(*read, strict=True)
-        return one_pose(grid.pixels(torch.stack(places, -1)), torch.minimum(*scores), depth=depth)
+        locations, scores = zip(*read, strict=True)
+        return one_pose(grid.pixels(torch.stack(locations, -1)), torch.minimum(*scores), depth=depth)
 
     def _peak(self, logits: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """(B, K) bins, whole or between, and (B, K) the probability there over that of a perfect answer."""

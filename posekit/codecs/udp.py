@@ -179,9 +179,9 @@ class UdpCombined(OnGrid):
     def _lead(self, disc: Tensor, offset: Tensor, cell: Tensor, width: int) -> Tensor:
         """(B, K, 2) where the cells in a window around each point's cell lead, in radii from the cell.
 
-        For ``near`` the mean of the places that they lead to, by their disc's weight: a cell further left leads further
-        right. A plain mean of the offsets forgets that, and is off wherever the window and the disc are not the same
-        all around; for ``peak`` it is what was published.
+        For ``near`` the mean of the locations that they lead to, by their disc's weight: a cell further left leads
+        further right. A plain mean of the offsets forgets that, and is off wherever the window and the disc are not the
+        same all around; for ``peak`` it is what was published.
         """
         steps, taps = (constant(value, disc) for value in window_cells(width))
         at = cell[:, :, None] + steps

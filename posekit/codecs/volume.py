@@ -156,7 +156,7 @@ class Integral3d(OnGrid):
         return {"volume": (self.points * self.bins, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
-        """The places, and the depths where they are known.
+        """The locations, and the depths where they are known.
 
         Args:
             instances: one slot an image, K points.

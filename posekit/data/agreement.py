@@ -43,7 +43,7 @@ def agreement(
     dataset: Dataset,
     predictions: Predictions,
     *,
-    confidence: float = 0.3,
+    score_threshold: float = 0.3,
     factor: float = 2.0,
     pairs: int = 2,
     apart: float = 0.2,
@@ -57,7 +57,7 @@ def agreement(
     Args:
         dataset: labelled.
         predictions: of its trainable instances.
-        confidence: least score of a prediction that counts.
+        score_threshold: least score of a prediction that counts.
         factor: how many times nearer.
         pairs: least mirror pairs, both ends labelled and predicted, that tell sides.
         apart: distance of an outlier in longer sides of the instance's box.
@@ -70,7 +70,7 @@ def agreement(
     if len(predictions) != len(dataset):
         raise ValueError(f"{len(dataset)} instances were labelled and {len(predictions)} predicted; give each its own")
     labels, flip = in_files(dataset), list(dataset.skeleton.flip)
-    known, sure = dataset.visibility[dataset.rows] > 0, predictions.score >= confidence
+    known, sure = dataset.visibility[dataset.rows] > 0, predictions.score >= score_threshold
     side = _sides(dataset)
     straight = _distance(labels, predictions.xy, side)
     crossed = _distance(labels[:, flip], predictions.xy, side)

@@ -1,7 +1,7 @@
-"""Poses for drawn figures: any skeleton becomes a tree of bones that turn, and every pose follows from plain numbers.
+"""Poses for synthetic people: any skeleton becomes a tree of bones that turn, and every pose follows from numbers.
 
-Left and right are told apart the way they are on a person: by where they are on a figure seen from the front. Mirror
-points look alike, so the mirror image of a figure, its points renamed, is a figure of the same kind.
+Left and right are told apart the way they are on a person: by where they are on a person seen from the front. Mirror
+points look alike, so the mirror image of a person, its points renamed, is a person of the same kind.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class Articulation:
     """A skeleton at rest and how it bends.
 
     Args:
-        parent: (K,) what each point hangs on; K is the middle of the figure.
-        rest: (K, 2) offset from the parent at rest, figure units, left parts to the right of the image.
+        parent: (K,) what each point hangs on; K is the middle of the person.
+        rest: (K, 2) offset from the parent at rest, person units, left parts to the right of the image.
         bend: (K,) degrees each point turns about its parent, either way.
         order: (K,) points, parents first.
-        limbs: (E, 2) point pairs to draw.
+        bones: (E, 2) point pairs to draw.
         group: (K,) number of the look of each point; mirror points share one.
         torso: four points around the torso, or none.
     """
@@ -71,7 +71,7 @@ class Articulation:
     rest: Float
     bend: Float
     order: tuple[int, ...]
-    limbs: NDArray[np.int64]
+    bones: NDArray[np.int64]
     group: NDArray[np.int64]
     torso: tuple[int, ...]
 
@@ -92,23 +92,23 @@ class Articulation:
             rest=rest,
             bend=bend,
             order=_parents_first(parent),
-            limbs=np.array(sorted(edges), np.int64).reshape(-1, 2),
+            bones=np.array(sorted(edges), np.int64).reshape(-1, 2),
             group=np.unique(np.minimum(np.arange(k), flip), return_inverse=True)[1],
             torso=_torso(skeleton),
         )
 
-    def pose(self, chance: Float) -> tuple[Float, Float]:
-        """Bend M figures.
+    def pose(self, draws: Float) -> tuple[Float, Float]:
+        """Bend M people.
 
         Args:
-            chance: (M, 3, K) in [0, 1): of the turn, the tilt out of the image and the length of each bone.
+            draws: (M, 3, K) in [0, 1): of the turn, the tilt out of the image and the length of each bone.
 
         Returns:
-            (M, K, 2) places and (M, K) depths, away from the viewer, both in figure units about the middle.
+            (M, K, 2) locations and (M, K) depths, away from the viewer, both in person units about the middle.
         """
-        turn = np.deg2rad(self.bend) * (2 * chance[:, 0] - 1)
-        tilt = np.deg2rad(np.minimum(self.bend, 50.0)) * (2 * chance[:, 1] - 1)
-        length = 0.85 + 0.3 * chance[:, 2]
+        turn = np.deg2rad(self.bend) * (2 * draws[:, 0] - 1)
+        tilt = np.deg2rad(np.minimum(self.bend, 50.0)) * (2 * draws[:, 1] - 1)
+        length = 0.85 + 0.3 * draws[:, 2]
         m, k = turn.shape
         xy, depth, angle = np.zeros((m, k + 1, 2)), np.zeros((m, k + 1)), np.zeros((m, k + 1))
         size = np.linalg.norm(self.rest, axis=1)
@@ -145,7 +145,7 @@ Layout = tuple[NDArray[np.int64], Float, Float]
 def _named(
     skeleton: Skeleton, table: tuple[tuple[str, float, float, float, str], ...], wanted: tuple[str, ...]
 ) -> Layout | None:
-    """Parents, places and bends by name; ``None`` where a name is not in the table or a wanted word in no name."""
+    """Parents, locations and bends by name; ``None`` where a name is not in the table or a wanted word in no name."""
     names = [name.lower() for name in skeleton.points]
     rows = [next((row for row in table if row[0] in name), None) for name in names]
     if None in rows or not all(any(word in name for name in names) for word in wanted):
@@ -177,7 +177,7 @@ def _side(skeleton: Skeleton, point: int) -> int:
 
 
 def _hangs_on(word: str, side: int, rows: list[tuple[str, float, float, float, str]], sides: list[int]) -> int:
-    """The point called ``word`` on the same side or in the middle; the middle of the figure where there is none."""
+    """The point called ``word`` on the same side or in the middle; the middle of the person where there is none."""
     if word:
         for i, (row, s) in enumerate(zip(rows, sides, strict=True)):
             if row[0] == word and s in (side, 0):
@@ -186,7 +186,7 @@ def _hangs_on(word: str, side: int, rows: list[tuple[str, float, float, float, s
 
 
 def _laid_out(skeleton: Skeleton) -> Layout:
-    """A tree from the bones, laid out in circles around the middle of the figure, mirror points opposite each other."""
+    """A tree from the bones, laid out in circles around the middle of the person, mirror points opposite each other."""
     k = len(skeleton.points)
     parent = _tree(skeleton)
     children: list[list[int]] = [[] for _ in range(k + 1)]
@@ -202,7 +202,7 @@ def _laid_out(skeleton: Skeleton) -> Layout:
         left = [c for c in children[i] if _side(skeleton, c) > 0]
         right = [skeleton.flip[c] for c in reversed(left) if skeleton.flip[c] in children[i]]
         middle = [c for c in children[i] if c not in left and c not in right]
-        # From the right of the figure over its lower end to its left: angles are counted from straight down.
+        # From the right of the person over its lower end to its left: angles are counted from straight down.
         for child in (*right, *middle, *left):
             share = span * leaves[child] / leaves[i]
             angle[child] = (at, at + share)

@@ -96,16 +96,16 @@ def _content(file: Path) -> dict[str, Any]:
 
 def _matched(file: Path, names: dict[Any, str], images: Sequence[Path]) -> dict[Any, int]:
     """Id of each image of the file to its place among the images wanted."""
-    places = {os.path.realpath(image): index for index, image in enumerate(images)}
+    locations = {os.path.realpath(image): index for index, image in enumerate(images)}
     by_name: dict[str, list[int]] = {}
-    for path, index in places.items():
+    for path, index in locations.items():
         by_name.setdefault(Path(path).name, []).append(index)
-    paths = {index: PurePosixPath(Path(path).as_posix()).parts for path, index in places.items()}
+    paths = {index: PurePosixPath(Path(path).as_posix()).parts for path, index in locations.items()}
     matched: dict[Any, int] = {}
     taken: dict[int, str] = {}
     for number, name in names.items():
         posix = PurePosixPath(name.replace("\\", "/"))
-        exact = places.get(os.path.realpath(file.parent / posix))
+        exact = locations.get(os.path.realpath(file.parent / posix))
         parts = posix.parts
         found = (
             [exact]

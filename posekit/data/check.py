@@ -170,7 +170,7 @@ def _labels(dataset: Dataset) -> Iterator[Finding]:
         found = _rows(dataset, doubt.rows, doubt.severity, doubt.code, "", doubt.fix)
         yield replace(found, what=doubt.what)
     if not any(doubt.code in _CAUSES for doubt in doubts):
-        yield from _places(dataset, bad)
+        yield from _locations(dataset, bad)
     yield from _emptiness(dataset, dataset.visibility > 0)
 
 
@@ -182,7 +182,7 @@ def _twice_numbered(dataset: Dataset) -> Iterator[Finding]:
         yield _rows(dataset, rows, "error", "id", what, "number them anew")
 
 
-def _places(dataset: Dataset, flat: NDArray[np.int64]) -> Iterator[Finding]:
+def _locations(dataset: Dataset, flat: NDArray[np.int64]) -> Iterator[Finding]:
     """Boxes and points outside their image, or where missing points are put."""
     labelled = dataset.visibility > 0
     width, height, known = _sizes(dataset)

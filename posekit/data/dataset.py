@@ -137,7 +137,7 @@ class Dataset:
         return np.asarray(self.image[self.rows])
 
     def instance(self, index: int) -> Sample:
-        """The whole image of one trainable instance, and that instance alone (N = 1).
+        """The full image of one trainable instance, and that instance alone (N = 1).
 
         Raises:
             IndexError: there is no such instance.
@@ -147,7 +147,7 @@ class Dataset:
         return self._sample(int(self.image[row]), slice(row, row + 1), np.zeros((0, 4), np.float32), index)
 
     def scene(self, index: int) -> Sample:
-        """A whole image with all its instances; crowds and unlabelled ones are regions to ignore.
+        """A full image with all its instances; crowds and unlabelled ones are regions to ignore.
 
         Raises:
             IndexError: there is no such image.

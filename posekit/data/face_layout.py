@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 # What follows the part's name, and the place on the left side of the face: x to the right of the image, y down.
-_PLACES: dict[str, tuple[float, float]] = {
+_LOCATIONS: dict[str, tuple[float, float]] = {
     "chin": (0, 0.97),
     "nose_tip": (0, 0.17),
     "nostril_1": (0.22, 0.25),
@@ -45,9 +45,9 @@ def face_place(name: str, last: int) -> tuple[float, float] | None:
     part = re.sub(r"^(left|right)_", "", name)
     if part in ("mouth_upper", "mouth_lower") and part != name:
         # The lips have inner points beside the middle as well.
-        return 0.15, _PLACES[part][1]
-    if part in _PLACES:
-        return _PLACES[part]
+        return 0.15, _LOCATIONS[part][1]
+    if part in _LOCATIONS:
+        return _LOCATIONS[part]
     counted = re.fullmatch(r"(jaw|brow|brow_upper|brow_lower|nose_bridge)_(\d+)", part)
     if counted is None:
         return None

@@ -1,4 +1,4 @@
-"""Where the images of a label file are: the places people put them, tried in order."""
+"""Where the images of a label file are: the locations people put them, tried in order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def find_images(file: Path, names: Sequence[str], images: Path | None = None) ->
     forms = (names, last) if len(set(last)) == len(set(names)) else (names,)
     step = max(1, len(names) // TRIED)
     best, folder, chosen = 0, images or file.parent, names
-    for place in _places(file, images):
+    for place in _locations(file, images):
         for form in forms:
             found = sum(is_file(place / name) for name in form[::step][:TRIED])
             if found > best:
@@ -84,7 +84,7 @@ def _joined(folder: Path, names: Sequence[str]) -> list[str]:
     return paths
 
 
-def _places(file: Path, images: Path | None) -> list[Path]:
+def _locations(file: Path, images: Path | None) -> list[Path]:
     """Folders that may hold the images, the likely ones first."""
     stem = file.name.removesuffix(".json").removesuffix(".coco")
     last = stem.replace("-", "_").rsplit("_", 1)[-1]

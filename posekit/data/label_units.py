@@ -22,7 +22,7 @@ SLACK = 0.01
 """How far beyond the edge of the image a fraction may reach."""
 
 CHANCE = 1e-6
-"""Less likely than this, places that would be uniform over the images are no accident."""
+"""Less likely than this, locations that would be uniform over the images are no accident."""
 
 
 def another_unit(dataset: Dataset) -> Iterator[Found]:

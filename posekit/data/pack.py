@@ -143,9 +143,9 @@ def cut(
     if not (reach > 0 and x0 < x1 and y0 < y1):
         raise ValueError(f"box {box.round(2).tolist()} has no extent within the image of {width}x{height}")
     crop = image[y0:y1, x0:x1]
-    zoom = min(1.0, size / max(2 * reach, 1.0))
-    if zoom < 1:
-        shape = max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom))
+    scale = min(1.0, size / max(2 * reach, 1.0))
+    if scale < 1:
+        shape = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
         # Averaging over areas keeps fine texture from turning into patterns; a warp would pick single pixels.
         crop = np.asarray(cv2.resize(crop, shape, interpolation=cv2.INTER_AREA), np.uint8)
     sx, sy = crop.shape[1] / (x1 - x0), crop.shape[0] / (y1 - y0)

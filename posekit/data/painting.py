@@ -1,4 +1,4 @@
-"""Pictures of articulated figures on clutter. Everything follows from one generator and the poses."""
+"""Pictures of articulated people on clutter. Everything follows from one generator and the poses."""
 
 from __future__ import annotations
 
@@ -18,77 +18,77 @@ SHIFT = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Figures:
-    """M posed figures in pixels.
+class People:
+    """M posed people in pixels.
 
     Args:
         xy: (M, K, 2) continuous pixels.
         depth: (M, K) pixels, away from the viewer.
-        limb: (M,) thickness of limbs, pixels.
+        bone: (M,) thickness of bones, pixels.
         behind: (M,) bool, seen from behind.
     """
 
     xy: Float
     depth: Float
-    limb: Float
+    bone: Float
     behind: NDArray[np.bool_]
 
 
-def point_radius(limb: Float | float) -> Float | float:
-    """Of the disc that marks a point, from the thickness of the limbs."""
-    return 0.62 * limb
+def point_radius(bone: Float | float) -> Float | float:
+    """Of the disc that marks a point, from the thickness of the bones."""
+    return 0.62 * bone
 
 
-def nearness(figures: Figures, body: Articulation) -> tuple[Float, Float, Float]:
+def nearness(people: People, body: Articulation) -> tuple[Float, Float, Float]:
     """In what order parts are drawn, the least first.
 
     Returns:
-        (M, E) of limbs, (M, K) of the discs of points, (M,) of torsos. A disc lies over the parts that it belongs to.
+        (M, E) of bones, (M, K) of the discs of points, (M,) of torsos. A disc lies over the parts that it belongs to.
     """
-    depth, m = figures.depth, len(figures.depth)
-    limb = -depth[:, body.limbs].mean(2)
+    depth, m = people.depth, len(people.depth)
+    bone = -depth[:, body.bones].mean(2)
     torso = -depth[:, body.torso].mean(1) if body.torso else np.zeros(m)
-    disc = figures.limb[:, None] / 2 - depth
+    disc = people.bone[:, None] / 2 - depth
     k = np.arange(depth.shape[1])
-    own = (k[:, None] == body.limbs[:, 0]) | (k[:, None] == body.limbs[:, 1])
-    if len(body.limbs):
-        disc = np.maximum(disc, np.where(own, limb[:, None], -np.inf).max(-1) + 1e-3)
+    own = (k[:, None] == body.bones[:, 0]) | (k[:, None] == body.bones[:, 1])
+    if len(body.bones):
+        disc = np.maximum(disc, np.where(own, bone[:, None], -np.inf).max(-1) + 1e-3)
     if body.torso:
         disc[:, body.torso] = np.maximum(disc[:, body.torso], torso[:, None] + 1e-3)
-    return limb, disc, torso
+    return bone, disc, torso
 
 
-def hidden(figures: Figures, body: Articulation) -> NDArray[np.bool_]:
-    """(M, K) whether another part of the same figure lies over a point."""
-    limb, disc, torso = nearness(figures, body)
-    on_limb, on_disc, on_torso = covering(figures.xy, figures, body)
+def hidden(people: People, body: Articulation) -> NDArray[np.bool_]:
+    """(M, K) whether another part of the same person lies over a point."""
+    bone, disc, torso = nearness(people, body)
+    on_bone, on_disc, on_torso = covering(people.xy, people, body)
     here = disc[..., None]
-    covered = (on_limb & (limb[:, None] > here)).any(-1) | (on_disc & (disc[:, None] > here)).any(-1)
+    covered = (on_bone & (bone[:, None] > here)).any(-1) | (on_disc & (disc[:, None] > here)).any(-1)
     return covered | (on_torso & (torso[:, None] > disc))
 
 
-def covering(points: Float, figures: Figures, body: Articulation) -> tuple[NDArray[np.bool_], ...]:
-    """Which parts of each figure lie over or under some points.
+def covering(points: Float, people: People, body: Articulation) -> tuple[NDArray[np.bool_], ...]:
+    """Which parts of each person lie over or under some points.
 
     Args:
-        points: (M, P, 2), for each of the M figures.
-        figures: M.
+        points: (M, P, 2), for each of the M people.
+        people: M.
         body: how they are built.
 
     Returns:
-        (M, P, E) limbs, (M, P, K) discs, (M, P) torsos.
+        (M, P, E) bones, (M, P, K) discs, (M, P) torsos.
     """
-    a, b = body.limbs.T
-    xy, thick = figures.xy, figures.limb[:, None, None]
-    on_limb = nearest(points, xy[:, a], xy[:, b]) < thick / 2
+    a, b = body.bones.T
+    xy, thick = people.xy, people.bone[:, None, None]
+    on_bone = nearest(points, xy[:, a], xy[:, b]) < thick / 2
     on_disc = np.linalg.norm(points[:, :, None] - xy[:, None], axis=-1) < point_radius(thick)
     if not body.torso:
-        return on_limb, on_disc, np.zeros(points.shape[:2], bool)
+        return on_bone, on_disc, np.zeros(points.shape[:2], bool)
     corners = xy[:, body.torso]
     edge = np.roll(corners, -1, 1) - corners
     to = points[:, :, None] - corners[:, None]
     cross = edge[:, None, :, 0] * to[..., 1] - edge[:, None, :, 1] * to[..., 0]
-    return on_limb, on_disc, (cross > 0).all(-1) | (cross < 0).all(-1)
+    return on_bone, on_disc, (cross > 0).all(-1) | (cross < 0).all(-1)
 
 
 def nearest(points: Float, start: Float, end: Float) -> Float:
@@ -99,11 +99,11 @@ def nearest(points: Float, start: Float, end: Float) -> Float:
     return np.asarray(np.linalg.norm(to - along[..., None] * way, axis=-1))
 
 
-def paint(figures: Figures, body: Articulation, size: tuple[int, int], rng: np.random.Generator) -> Image:
-    """Draw figures on clutter, the last one in front.
+def paint(people: People, body: Articulation, size: tuple[int, int], rng: np.random.Generator) -> Image:
+    """Draw people on clutter, the last one in front.
 
     Args:
-        figures: of this image.
+        people: of this image.
         body: how they are built.
         size: (height, width).
         rng: of all that is random but the poses.
@@ -112,12 +112,12 @@ def paint(figures: Figures, body: Articulation, size: tuple[int, int], rng: np.r
         (H, W, 3) uint8 RGB.
     """
     image = _clutter(size, rng)
-    limb, disc, torso = nearness(figures, body)
-    for i in range(len(figures.xy)):
-        parts = [(key, 0, e) for e, key in enumerate(limb[i].tolist())]
+    bone, disc, torso = nearness(people, body)
+    for i in range(len(people.xy)):
+        parts = [(key, 0, e) for e, key in enumerate(bone[i].tolist())]
         parts += [(key, 1, k) for k, key in enumerate(disc[i].tolist())]
         parts += [(float(torso[i]), 2, 0)] if body.torso else []
-        _figure(image, figures, i, sorted(parts), body, rng)
+        _figure(image, people, i, sorted(parts), body, rng)
     if rng.random() < 0.3:
         image = np.asarray(cv2.GaussianBlur(image, (3, 3), float(rng.uniform(0.3, 0.8))), np.uint8)
     noise = int(rng.integers(2, 14))
@@ -146,26 +146,26 @@ def _clutter(size: tuple[int, int], rng: np.random.Generator) -> Image:
 
 def _figure(
     image: Image,
-    figures: Figures,
+    people: People,
     i: int,
     parts: list[tuple[float, int, int]],
     body: Articulation,
     rng: np.random.Generator,
 ) -> None:
-    """Draw figure ``i`` part by part: limbs (0), discs (1) and the torso (2), in the order given."""
-    limb = float(figures.limb[i])
-    # Seen from behind a figure is dark, from the front light: that is what tells its left from its right.
-    low, high = (20, 90) if figures.behind[i] else (150, 250)
-    cloth = rng.integers(low, high, (len(body.limbs) + 1, 3)).tolist()
-    fixed = np.rint((figures.xy[i] - 0.5) * (1 << SHIFT)).astype(np.int32)
+    """Draw person ``i`` part by part: bones (0), discs (1) and the torso (2), in the order given."""
+    bone = float(people.bone[i])
+    # Seen from behind a person is dark, from the front light: that is what tells its left from its right.
+    low, high = (20, 90) if people.behind[i] else (150, 250)
+    cloth = rng.integers(low, high, (len(body.bones) + 1, 3)).tolist()
+    fixed = np.rint((people.xy[i] - 0.5) * (1 << SHIFT)).astype(np.int32)
     looks = point_colours(body, rng)
-    thickness, radius = max(1, round(limb)), round(float(point_radius(limb)) * (1 << SHIFT))
-    if not len(body.limbs):
+    thickness, radius = max(1, round(bone)), round(float(point_radius(bone)) * (1 << SHIFT))
+    if not len(body.bones):
         # Points that hang on nothing, as in a face, lie on a plate.
         cv2.fillConvexPoly(image, cv2.convexHull(fixed), cloth[0], cv2.LINE_AA, SHIFT)
     for _, kind, at in parts:
         if kind == 0:
-            a, b = fixed[body.limbs[at]].tolist()
+            a, b = fixed[body.bones[at]].tolist()
             cv2.line(image, a, b, cloth[at], thickness, cv2.LINE_AA, SHIFT)
         elif kind == 1:
             cv2.circle(image, fixed[at].tolist(), radius, looks[at], -1, cv2.LINE_AA, SHIFT)

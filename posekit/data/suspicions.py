@@ -150,7 +150,7 @@ def _twice(dataset: Dataset) -> Iterator[Suspicion]:
     near = SAME * np.maximum(extent(around(xy, labelled)).max(1), 1.0)[one]
     same = (image[one] == image[other]) & (labelled[one] == labelled[other]).all(1)
     same &= np.abs(xy[one] - xy[other]).max((1, 2), initial=0) <= near
-    # One or two points may coincide by chance; then the boxes must agree as well.
+    # One or two points may coincide by draws; then the boxes must agree as well.
     same &= (labelled[one].sum(1) > 2) | (np.abs(boxes[one] - boxes[other]).max(1, initial=0) <= near)
     if same.any():
         bad = np.sort(rows[np.maximum(one, other)[same]])

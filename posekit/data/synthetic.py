@@ -1,4 +1,4 @@
-"""A labelled set that needs no files: figures of any skeleton, drawn when asked for."""
+"""A labelled set that needs no files: people of any skeleton, drawn when asked for."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from numpy.typing import NDArray
 from posekit.data.articulation import Articulation
 from posekit.data.coco import AREA_OF_BOX, write_coco
 from posekit.data.dataset import Dataset, ImageRecord
-from posekit.data.painting import Figures, covering, hidden, paint
+from posekit.data.painting import People, covering, hidden, paint
 from posekit.geometry.boxes import area, around
 from posekit.geometry.keypoints import INSTANCE
 from posekit.geometry.skeleton import Skeleton
 
 GLOBAL = 8
-"""Numbers of chance that place a whole figure; the rest bend it."""
+"""Numbers of draws that place a whole person; the rest bend it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Synthetic:
-    """Drawn figures: image ``i`` and its labels follow from (seed, i) alone, whatever else is drawn.
+    """Synthetic people: image ``i`` and its labels follow from (seed, i) alone, whatever else is drawn.
 
     Bodies and faces are known by the names of their points, other skeletons become a tree of their bones. Points
     under another part have visibility 1, points outside the image 0; both keep their place. Mirror points look alike,
     and left is where it is on a person seen from the front, so a flipped image is a sample of the same kind.
 
     Args:
-        skeleton: of the figures.
+        skeleton: of the people.
         count: images.
         size: (height, width) of each.
         seed: of everything.
-        figures: at most so many in an image; from one up, evenly.
-        outside: share of figures that reach over the edge.
-        behind: share of figures seen from behind; they are drawn dark, and their left is on the left.
+        people: at most so many in an image; from one up, evenly.
+        outside: share of people that reach over the edge.
+        behind: share of people seen from behind; they are drawn dark, and their left is on the left.
 
     Raises:
         ValueError: no images are asked for, or they are smaller than 16 pixels.
@@ -47,15 +47,15 @@ class Synthetic:
     count: int
     size: tuple[int, int] = (96, 96)
     seed: int = 0
-    figures: int = 1
+    people: int = 1
     outside: float = 0.15
     behind: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.count < 1 or self.figures < 1 or min(self.size) < 16:
+        if self.count < 1 or self.people < 1 or min(self.size) < 16:
             raise ValueError(
-                f"drawn sets want at least 1 image, 1 figure and 16x16 pixels; "
-                f"got {self.count}, {self.figures} and {self.size[0]}x{self.size[1]}"
+                f"drawn sets want at least 1 image, 1 person and 16x16 pixels; "
+                f"got {self.count}, {self.people} and {self.size[0]}x{self.size[1]}"
             )
 
     @cached_property
@@ -66,16 +66,16 @@ class Synthetic:
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB picture ``index``."""
         posed, present = self._posed(self._chance(index)[None])
-        figures = Figures(*(array[present] for array in (posed.xy, posed.depth, posed.limb, posed.behind)))
-        return paint(figures, self.body, self.size, np.random.default_rng([self.seed, index, 1]))
+        people = People(*(array[present] for array in (posed.xy, posed.depth, posed.bone, posed.behind)))
+        return paint(people, self.body, self.size, np.random.default_rng([self.seed, index, 1]))
 
     def dataset(self) -> Dataset:
         """The labels, and images drawn on access."""
-        chance = np.stack([self._chance(i) for i in range(self.count)])
-        # In portions, so that every point against every limb fits into the cache.
-        parts = [self._labels(part) for part in np.array_split(chance, -(-self.count // 256))]
+        draws = np.stack([self._chance(i) for i in range(self.count)])
+        # In portions, so that every point against every bone fits into the cache.
+        parts = [self._labels(part) for part in np.array_split(draws, -(-self.count // 256))]
         xy, depth, visibility, boxes = (np.concatenate(column) for column in zip(*parts, strict=True))
-        image = np.repeat(np.arange(self.count), self._number(chance))
+        image = np.repeat(np.arange(self.count), self._number(draws))
         rows = len(xy)
         return Dataset(
             skeleton=self.skeleton,
@@ -99,7 +99,7 @@ class Synthetic:
             annotation_id=np.arange(1, rows + 1),
             inferred=(f"{self.count} drawn images of {self.skeleton.name}, seed {self.seed}",),
             depth=depth.astype(np.float32),
-            file=f"drawn figures of {self.skeleton.name}",
+            file=f"synthetic people of {self.skeleton.name}",
         )
 
     def to_files(self, folder: Path | str) -> Path:
@@ -120,18 +120,18 @@ class Synthetic:
         return write_coco(replace(dataset, images=tuple(records)), Path(folder) / "labels.json")
 
     def _chance(self, index: int) -> NDArray[np.float64]:
-        """(figures, 8 + 3 K) numbers in [0, 1) that decide the poses of image ``index``."""
+        """(people, 8 + 3 K) numbers in [0, 1) that decide the poses of image ``index``."""
         rng = np.random.default_rng([self.seed, index, 0])
-        return rng.random((self.figures, GLOBAL + 3 * len(self.skeleton.points)))
+        return rng.random((self.people, GLOBAL + 3 * len(self.skeleton.points)))
 
-    def _number(self, chance: NDArray[np.float64]) -> NDArray[np.int64]:
-        """(B,) figures in each image."""
-        return 1 + (chance[:, 0, 0] * self.figures).astype(np.int64)
+    def _number(self, draws: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(B,) people in each image."""
+        return 1 + (draws[:, 0, 0] * self.people).astype(np.int64)
 
-    def _posed(self, chance: NDArray[np.float64]) -> tuple[Figures, NDArray[np.bool_]]:
-        """All figures of B images, placed, and (B * figures,) which of them are there."""
-        present = (np.arange(self.figures) < self._number(chance)[:, None]).ravel()
-        flat = chance.reshape(-1, chance.shape[-1])
+    def _posed(self, draws: NDArray[np.float64]) -> tuple[People, NDArray[np.bool_]]:
+        """All people of B images, placed, and (B * people,) which of them are there."""
+        present = (np.arange(self.people) < self._number(draws)[:, None]).ravel()
+        flat = draws.reshape(-1, draws.shape[-1])
         xy, depth = self.body.pose(flat[:, GLOBAL:].reshape(len(flat), 3, -1))
         _, big, dx, dy, turn, thick, out, back = flat[:, :GLOBAL].T
         behind = back < self.behind
@@ -143,39 +143,39 @@ class Synthetic:
         low, high = xy.min(1), xy.max(1)
         height, width = self.size
         frame = np.array([width, height], np.float64)
-        crowd = np.sqrt(self.figures)
+        crowd = np.sqrt(self.people)
         share = (0.55 + 0.35 * big) / crowd
-        zoom = (share[:, None] * frame / np.maximum(high - low, 1e-6)).min(1)
-        extent = (high - low) * zoom[:, None]
-        # The room that is left, and for some figures a quarter of the figure beyond it.
+        scale = (share[:, None] * frame / np.maximum(high - low, 1e-6)).min(1)
+        extent = (high - low) * scale[:, None]
+        # The room that is left, and for some people a quarter of the person beyond it.
         room = (frame - extent) / 2 + np.where(out < self.outside, 0.3, -0.02)[:, None] * extent
         centre = frame / 2 + np.maximum(room, 0) * (2 * np.stack([dx, dy], -1) - 1)
-        xy = (xy - (low + high)[:, None] / 2) * zoom[:, None, None] + centre[:, None]
+        xy = (xy - (low + high)[:, None] / 2) * scale[:, None, None] + centre[:, None]
         size = extent.max(1)
         fine = min(1.0, (20 / len(self.skeleton.points)) ** 0.5)
-        limb = np.maximum(size * fine * (0.045 + 0.03 * thick), 1.6)
-        return Figures(xy, depth * zoom[:, None], limb, behind), present
+        bone = np.maximum(size * fine * (0.045 + 0.03 * thick), 1.6)
+        return People(xy, depth * scale[:, None], bone, behind), present
 
-    def _labels(self, chance: NDArray[np.float64]) -> tuple[NDArray[np.generic], ...]:
-        """Points, depths, visibilities and boxes of the figures that are there."""
-        posed, present = self._posed(chance)
+    def _labels(self, draws: NDArray[np.float64]) -> tuple[NDArray[np.generic], ...]:
+        """Points, depths, visibilities and boxes of the people that are there."""
+        posed, present = self._posed(draws)
         covered = hidden(posed, self.body) | self._under_others(posed, present)
         height, width = self.size
         xy = posed.xy
         inside = ((xy >= 0) & (xy <= (width, height))).all(-1)
         visibility = np.where(inside, np.where(covered, 1, 2), 0).astype(np.int8)
         boxes = around(xy, inside, margin=0.08)
-        least = posed.limb[:, None] * (-1, -1, 1, 1)
+        least = posed.bone[:, None] * (-1, -1, 1, 1)
         boxes = np.clip(boxes + least, 0, (width, height, width, height))
         return tuple(column[present] for column in (xy, posed.depth, visibility, boxes))
 
-    def _under_others(self, posed: Figures, present: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(M, K) whether a figure drawn later in the same image lies over a point."""
-        n = self.figures
+    def _under_others(self, posed: People, present: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(M, K) whether a person drawn later in the same image lies over a point."""
+        n = self.people
         covered = np.zeros(posed.depth.shape, bool)
         for under in range(n):
             for over in range(under + 1, n):
-                figure = Figures(*(array[over::n] for array in (posed.xy, posed.depth, posed.limb, posed.behind)))
-                limbs, discs, torso = covering(posed.xy[under::n], figure, self.body)
-                covered[under::n] |= (limbs.any(-1) | discs.any(-1) | torso) & present[over::n, None]
+                person = People(*(array[over::n] for array in (posed.xy, posed.depth, posed.bone, posed.behind)))
+                bones, discs, torso = covering(posed.xy[under::n], person, self.body)
+                covered[under::n] |= (bones.any(-1) | discs.any(-1) | torso) & present[over::n, None]
         return covered

@@ -63,7 +63,7 @@ def from_yaml(
     """
     k, dims = content["kpt_shape"]
     names = class_names(file, content)
-    found, places = find_split(file, content, split)
+    found, locations = find_split(file, content, split)
     paths = [path for path in found if path not in leave_out]
     labels = [label_path(path) for path in paths]
     bare = _without_labels(file, paths, labels)
@@ -75,7 +75,7 @@ def from_yaml(
     kept = rows[:, 0] == chosen
     image, rows, visibility = image[kept], rows[kept], visibility[kept]
     skeleton, notes = read_skeleton(file, content, chosen, names[chosen])
-    notes += places
+    notes += locations
     if not kept.all():
         notes += (f"{(~kept).sum()} labels of other classes are left out",)
     if dims == 2:

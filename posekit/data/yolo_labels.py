@@ -29,12 +29,12 @@ def label_path(image: Path) -> Path:
     The last folder called images becomes labels, the ending .txt. Where there is no such file it is looked for under
     other folders called images, beside the image, and in other case, the way some tools lay it.
     """
-    places = _places(image)
-    likely = next(places)
-    return likely if is_file(likely) else next(filter(is_file, places), likely)
+    locations = _locations(image)
+    likely = next(locations)
+    return likely if is_file(likely) else next(filter(is_file, locations), likely)
 
 
-def _places(image: Path) -> Iterator[Path]:
+def _locations(image: Path) -> Iterator[Path]:
     """Where labels of an image may lie, the likely place first."""
     bare = os.path.splitext(image)[0]  # noqa: PTH122 (a pathlib suffix cannot be given to every name)
     parts = Path(f"{bare}.txt").parts

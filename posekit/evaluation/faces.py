@@ -1,4 +1,4 @@
-"""How many faces a cascade finds in labelled images, and how well it places them."""
+"""How many faces a cascade finds in labelled images, and how well it locations them."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def doubts(dataset: Dataset, found: Agreement) -> list[Doubt]:
     return sorted(told, key=lambda doubt: -doubt.distance)
 
 
-def drawn(dataset: Dataset, predictions: Predictions, doubt: Doubt, confidence: float) -> tuple[Image, Image]:
+def drawn(dataset: Dataset, predictions: Predictions, doubt: Doubt, score_threshold: float) -> tuple[Image, Image]:
     """The instance with its labels, and with what was predicted."""
     sample = dataset.instance(doubt.index)
     crop = place(sample, Placement(sample.instances.boxes[0], padding=WIDE), CELL, dataset.skeleton)
@@ -93,4 +93,4 @@ def drawn(dataset: Dataset, predictions: Predictions, doubt: Doubt, confidence: 
     to_crop = np.linalg.inv(crop.to_source)
     xy = predictions.xy[doubt.index] @ to_crop[:2, :2].T + to_crop[:2, 2]
     score = predictions.score[doubt.index]
-    return labels, draw_poses(crop.image, xy[None], score[None], dataset.skeleton, threshold=confidence)
+    return labels, draw_poses(crop.image, xy[None], score[None], dataset.skeleton, threshold=score_threshold)

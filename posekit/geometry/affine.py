@@ -48,9 +48,9 @@ def crop_matrix(
     height, width = size
     # The box grows on its short side until it has the crop's aspect, so nothing of it is lost or stretched.
     extent = max((x1 - x0) / width, (y1 - y0) / height) * padding
-    zoom = scale / extent
+    scale = scale / extent
     turn = math.radians(rotation)
-    c, s = math.cos(turn) * zoom, math.sin(turn) * zoom
+    c, s = math.cos(turn) * scale, math.sin(turn) * scale
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
     tx, ty = width / 2 + shift[0] * width, height / 2 + shift[1] * height
     across = [c, -s, tx - c * cx + s * cy]

@@ -71,8 +71,10 @@ class Search:
         matches = self._matches(kind)
         if kind == "glued":
             likely = [match for match in matches if _likely(match.readings[0])]
-            places = {match.readings[0].languages for match in likely}
-            beside = [m for m in matches if m.readings[0].languages in places and not any(map(_ordinary, m.readings))]
+            locations = {match.readings[0].languages for match in likely}
+            beside = [
+                m for m in matches if m.readings[0].languages in locations and not any(map(_ordinary, m.readings))
+            ]
             matches = [*likely, *beside]
         for match in matches:
             self._take(match.left, match.right)

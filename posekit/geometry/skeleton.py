@@ -40,7 +40,7 @@ class Skeleton:
     """Names of the K points of one kind of instance and what is known about them.
 
     Everything is given by name; indices are derived. ``symmetry`` says what a reflection of the image does:
-    ``anatomical`` (a left hand becomes a right hand: swap mirror pairs), ``positional`` (the points are places
+    ``anatomical`` (a left hand becomes a right hand: swap mirror pairs), ``positional`` (the points are locations
     on the screen, so a horizontal flip swaps the pairs as well, a vertical one does not), or ``none``
     (nothing is known: flips are refused).
 

@@ -1,4 +1,4 @@
-"""What one network learns from another: divergences of maps, bins and features, and how such a distillation is described."""
+"""What one network learns from another: divergences of maps, bins and features, and how a distillation is described."""
 
 import math
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Teacher:
     "maps of cells are compared cell by cell, or as distributions over their cells"
     temperature: float = Field(default=1.0, gt=0)
     "what maps and logits are divided by where they are compared as distributions"
-    confidence: float = Field(default=0.3, ge=0, le=1)
+    score_threshold: float = Field(default=0.3, ge=0, le=1)
     "least score of a point of the teacher that counts"
     graded: bool = True
     "weigh each of the teacher's points by its score"
@@ -181,8 +181,8 @@ def okdhp_terms(
         grown: share of the distillation's factor reached, from `ramp`.
 
     Returns:
-        ``labels``, ``ensemble`` and ``distillation``; half the mean square over known maps, summed over outputs, and the
-        divergence from the ensemble over the cells' number, summed over points and outputs.
+        ``labels``, ``ensemble`` and ``distillation``; half the mean square over known maps, summed over outputs, and
+        the divergence from the ensemble over the cells' number, summed over points and outputs.
 
     Source: arXiv:2108.02092 and its authors' code. Differs: means are over the known maps, not over all.
     """

@@ -115,7 +115,7 @@ class RefineLoss(nn.Module):
 
 
 def _of_instances(output: Maps, target: Target) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Logits (B, P, K, H, W), places (B, P, K, 2) and sides (B, P, K) in cells, and weights; 0 where nothing counts."""
+    """Logits (B, P, K, H, W), locations (B, P, K, 2) and sides (B, P, K) in cells, and weights; 0: does not count."""
     weight = target.weight["point_maps"]
     truth = known(target.maps["point_maps"], weight[..., None])
     return known(output["point_maps"], weight[..., None, None]), truth[..., :2], truth[..., 2], weight
@@ -123,7 +123,7 @@ def _of_instances(output: Maps, target: Target) -> tuple[Tensor, Tensor, Tensor,
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Side:
-    """Squares of all cells of gaussians learnt beside, divided by the squares of the gaussians, or by 1 where there are few.
+    """Squared error of the auxiliary heatmaps, divided by the sum of the squared targets, or by 1 where that is less.
 
     Source: Mao et al. 2021, its published code.
     """

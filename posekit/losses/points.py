@@ -1,4 +1,4 @@
-"""Losses on places in image pixels."""
+"""Losses on locations in image pixels."""
 
 import math
 from typing import Literal

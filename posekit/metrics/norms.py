@@ -11,7 +11,7 @@ from posekit.geometry.skeleton import Skeleton
 Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
 
-LIMBS = tuple(
+TWELVE = tuple(
     f"{side}_{p}" for p in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
 )
 """The twelve points that the torso's PCK is measured on."""
@@ -93,7 +93,7 @@ def eyes(skeleton: Skeleton) -> tuple[int, int] | None:
 
 def has_torso(skeleton: Skeleton) -> bool:
     """Whether the twelve limb points are there by name."""
-    return set(LIMBS) <= set(skeleton.points)
+    return set(TWELVE) <= set(skeleton.points)
 
 
 def torso(truth: Float, labelled: Bool, skeleton: Skeleton, boxes: Float) -> Float:

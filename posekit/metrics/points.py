@@ -150,7 +150,7 @@ def median(errors: Float, labelled: Bool, norm: Float | None = None) -> tuple[Fl
     """
     scaled, counted = _counted(errors, labelled, norm)
     pool = scaled[counted]
-    # Sorted with what does not count at the end (infinity), the median of n values is the mean of two places.
+    # Sorted with what does not count at the end (infinity), the median of n values is the mean of two of them.
     rows = np.sort(np.where(counted, scaled, np.inf), axis=0)
     n = counted.sum(0)
     if not len(rows):

@@ -38,9 +38,9 @@ class Comparison:
     skeleton: Skeleton
     errors: Float
 
-    def limbs(self) -> Bool:
+    def twelve(self) -> Bool:
         """(M, K) labelled points that are among the twelve of the limbs."""
-        among = np.isin(np.asarray(self.skeleton.points), norms.LIMBS)
+        among = np.isin(np.asarray(self.skeleton.points), norms.TWELVE)
         return np.asarray(self.labelled & among)
 
     def eyes(self) -> Float:
@@ -83,7 +83,7 @@ def _pck_box(threshold: float) -> Callable[[Comparison], points.PerPoint]:
 
 
 def _pck_torso(c: Comparison) -> points.PerPoint:
-    return points.pck(c.errors, c.limbs(), norms.torso(c.truth, c.labelled, c.skeleton, c.boxes), 0.2)
+    return points.pck(c.errors, c.twelve(), norms.torso(c.truth, c.labelled, c.skeleton, c.boxes), 0.2)
 
 
 def _nme_box(c: Comparison) -> points.PerPoint:
@@ -103,7 +103,7 @@ def _oks(c: Comparison) -> float:
     return points.mean_of(each[~np.isnan(each)])
 
 
-_LIMBS = "the twelve limb points by name: left_shoulder, right_shoulder, ... right_ankle"
+_TWELVE = "the twelve limb points by name: left_shoulder, right_shoulder, ... right_ankle"
 _EYES = "a face: 68 or 98 points, or at most six of which two are eyes"
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -113,7 +113,7 @@ PROTOCOLS: dict[str, Protocol] = {
         higher=True,
         fits=norms.has_torso,
         points=lambda c: _pck_torso(c).values,
-        needs=_LIMBS,
+        needs=_TWELVE,
     ),
     "nme_interocular": Protocol(
         "mean error in distances of the eyes (outer corners on 68 and 98 points)",

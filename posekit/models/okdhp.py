@@ -38,7 +38,7 @@ def blend(outputs: Sequence[Tensor], shares: Tensor) -> Tensor:
 
 
 class Aggregation(nn.Module):
-    """Each branch's share in every channel of the ensemble, from what the whole image shows.
+    """Each branch's share in every channel of the ensemble, from what the full image shows.
 
     Args:
         channels: of the map that the branches have in common.

@@ -1,4 +1,4 @@
-"""A whole image, many instances: backbone, neck and head in a row; the neck may give maps of several strides."""
+"""A full image, many instances: backbone, neck and head in a row; the neck may give maps of several strides."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class OneStage:
 
 
 class Single(nn.Module):
-    """A neck of one map as one of several: what heads of whole images read."""
+    """A neck of one map as one of several: what heads of full images read."""
 
     def __init__(self, neck: nn.Module) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module", "ema")
-"""Where checkpoints of training programs keep the weights, the likely places first."""
+"""Where checkpoints of training programs keep the weights, the likely locations first."""
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 """What data parallelism, compilation and wrappers put before every name."""
 

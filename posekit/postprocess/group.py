@@ -50,7 +50,7 @@ def group(
     any link between two parts becomes two.
 
     Args:
-        xy: (K, M, 2) places of candidates; kept as they are, so in any frame.
+        xy: (K, M, 2) locations of candidates; kept as they are, so in any frame.
         score: (K, M) in [0, 1]; 0 is no candidate.
         affinity: (bones, M, M) how well candidate i of a bone's first point fits candidate j of its second.
         share: (bones, M, M) share of the line between them that agrees.
@@ -135,12 +135,12 @@ def _poses(people: Sequence[Person], xy: Array, score: Array) -> Poses:
     found = at >= 0
     points = np.arange(K)
     scores = np.where(found, score[points, at.clip(0)], 0)
-    places = xy[points, at.clip(0)]
-    total = (places * found[..., None]).sum(1, keepdims=True)
-    places = np.where(found[..., None], places, total / np.maximum(found.sum(1), 1)[:, None, None])
+    locations = xy[points, at.clip(0)]
+    total = (locations * found[..., None]).sum(1, keepdims=True)
+    locations = np.where(found[..., None], locations, total / np.maximum(found.sum(1), 1)[:, None, None])
     order = np.argsort(-scores.mean(1), kind="stable")
-    places, scores = places[order].astype(xy.dtype), scores[order].astype(score.dtype)
-    return Poses(xy=places, score=scores, instance_score=scores.mean(1))
+    locations, scores = locations[order].astype(xy.dtype), scores[order].astype(score.dtype)
+    return Poses(xy=locations, score=scores, instance_score=scores.mean(1))
 
 
 def _refuse_other_shapes(xy: Array, score: Array, affinity: Array, share: Array, bones: Sequence[Bone]) -> None:

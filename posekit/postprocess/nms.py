@@ -46,7 +46,8 @@ def oks_nms(
         threshold: an OKS above it drops the lesser of two poses; 1 keeps all.
         area: (N,) square pixels, at least 1 is taken; ``None`` is that of ``poses.boxes``, or without them of the
             boxes around the points.
-        point_threshold: compare two poses over the points whose score exceeds this in both; two without such a point are
+        point_threshold: compare two poses over the points whose score exceeds this in both; two without such a point
+        are
             not alike. ``None`` compares over all points.
         per_category: poses of two categories never drop each other.
 
@@ -56,8 +57,8 @@ def oks_nms(
     Raises:
         ValueError: the poses are not those of one image, a score is NaN, or the shapes do not belong together.
 
-    Source: methods 7.6. Differs: with ``point_threshold`` a point counts where both poses have it; HRNet's code looks at
-    one of them only. A point that is not finite is not compared.
+    Source: methods 7.6. Differs: with ``point_threshold`` a point counts where both poses have it; HRNet's code looks
+    at one of them only. A point that is not finite is not compared.
     """
     poses = _of_one_image(poses)
     alike = _by_oks(poses, sigmas, area, point_threshold)

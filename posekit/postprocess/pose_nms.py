@@ -32,8 +32,8 @@ def pose_nms(
 ) -> Poses:
     """Drop poses most of whose points nearly coincide with those of a clearer one, at the size of the pose.
 
-    A pose takes another in when more than ``near_points`` points are closer than ``share`` of its own diagonal, so a large
-    one takes in a small one but not the other way round.
+    A pose takes another in when more than ``near_points`` points are closer than ``share`` of its own diagonal, so a
+    large one takes in a small one but not the other way round.
 
     Args:
         poses: (N, K) of one image, in the order of how clearly an instance is there.
@@ -44,7 +44,8 @@ def pose_nms(
         max_instances: poses, the clearest of all; ``None`` for all.
 
     Returns:
-        The poses left, in the order in which they were chosen, or the clearest first where ``max_instances`` cuts; NumPy arrays.
+        The poses left, in the order in which they were chosen, or the clearest first where ``max_instances`` cuts;
+        NumPy arrays.
 
     Raises:
         ValueError: the poses are not those of one image, or there are not as many clearnesses.

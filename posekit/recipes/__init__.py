@@ -23,7 +23,7 @@ SYSTEMS: dict[str, onestage.System] = {
     "directpose": directpose,
     "fcpose": fcpose,
 }
-"""Name to a system for whole images."""
+"""Name to a system for full images."""
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     f"topdown-{kind}{suffix}".replace("_", "-"): partial(

@@ -39,7 +39,8 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     """Gaussians seen at three dilations, a regression that is shown them, and points drawn to their gaussians."""
-    # Points near each other keep their own gaussians on coarse maps, and short runs need offsets that count as much as DEKR's.
+    # Points near each other keep their own gaussians on coarse maps, and short runs need offsets that count as much as
+    # DEKR's.
     near = {"peak_window": 3, "snap_distance": 75.0 * _share(form) ** 0.5} if form.tiny else {}
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))

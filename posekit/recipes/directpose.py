@@ -39,7 +39,7 @@ def directpose(skeleton: Skeleton, form: Form) -> Parts:
 
 
 def groups_of(skeleton: Skeleton) -> tuple[tuple[int, ...], ...]:
-    """Points that move together: those of the head, the last two of each limb, and every other alone.
+    """Points that move together: those of the head, the last two of each bone, and every other alone.
 
     Skeletons of many points, which that would leave in more than sixteen groups, are parted where no bone leads from
     one part to the other, and those without bones into runs of neighbours.
@@ -53,8 +53,8 @@ def groups_of(skeleton: Skeleton) -> tuple[tuple[int, ...], ...]:
     head = head if len(head) < count else []
     near = _neighbours(skeleton.edges, count)
     ends = [(k, *near[k]) for k in range(count) if len(near[k]) == 1 and k not in head]
-    limbs = [pair for pair in ends if len(near[pair[1]]) == 2 and pair[1] not in head]
-    groups = [*([head] if head else []), *limbs]
+    bones = [pair for pair in ends if len(near[pair[1]]) == 2 and pair[1] not in head]
+    groups = [*([head] if head else []), *bones]
     taken = [k for group in groups for k in group]
     if len(taken) != len(set(taken)) or len(groups) + count - len(taken) > MOST:
         groups = _parts(near)

@@ -44,7 +44,7 @@ class Parts:
 
 
 System = Callable[[Skeleton, Form], Parts]
-"""A system of the field: the skeleton and the form (with the size and the backbone that were asked for) to its parts."""
+"""A system of the field: the skeleton and the form (with the size and the backbone asked for) to its parts."""
 
 PLAIN = Form((512, 512), ResNet(depth=50), Train(epochs=140, batch=16, lr=5e-4, schedule="step"))
 TINY = Form((256, 256), ResNet(depth=18, width=0.5), Train(epochs=60, batch=8, lr=1e-3), tiny=True)

@@ -1,4 +1,4 @@
-"""Each idea for small networks as one named change of any recipe: what `posekit ablate` turns on and off."""
+"""Each technique for small networks as one named change of any recipe: what `posekit ablate` turns on and off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from posekit.recipe import Recipe, RecipeError
 
 @dataclass(frozen=True)
 class Technique:
-    """One idea.
+    """One technique.
 
     Args:
         about: one line.
@@ -143,30 +143,30 @@ TECHNIQUES: dict[str, Technique] = {
     "teacher": Technique("learn from a trained model or predictions too", NONE, _teacher, "SOURCE"),
     "clean": Technique("leave out labels that predictions contradict", NONE, _clean, "FILE.json"),
 }
-"""Name to idea. Claims are those of the papers, on their data and networks."""
+"""Name to technique. Claims are those of the papers, on their data and networks."""
 
 
 def switched(recipe: Recipe, *words: str) -> Recipe:
-    """The recipe with some ideas turned on.
+    """The recipe with some techniques turned on.
 
     Args:
         recipe: without them.
         words: keys of `TECHNIQUES`; those that take something are written ``name:what``.
 
     Raises:
-        RecipeError: an unknown name, something missing behind its colon, or an idea that does not fit the recipe.
+        RecipeError: an unknown name, something missing behind its colon, or a technique that does not fit the recipe.
     """
     for word in words:
         name, _, argument = word.partition(":")
         if name not in TECHNIQUES:
             near = difflib.get_close_matches(name, TECHNIQUES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise RecipeError(f"no switch {name!r}{hint} (known: {', '.join(TECHNIQUES)})")
+            raise RecipeError(f"no technique {name!r}{hint} (known: {', '.join(TECHNIQUES)})")
         takes = TECHNIQUES[name].takes
         if bool(takes) != bool(argument):
-            raise RecipeError(f"switch {name!r} is written {name}{':' + takes if takes else ''}; got {word!r}")
+            raise RecipeError(f"technique {name!r} is written {name}{':' + takes if takes else ''}; got {word!r}")
         try:
             recipe = TECHNIQUES[name].change(recipe, argument)
         except ValueError as error:
-            raise RecipeError(f"switch {name!r} does not fit {recipe.name}: {error}") from None
+            raise RecipeError(f"technique {name!r} does not fit {recipe.name}: {error}") from None
     return recipe

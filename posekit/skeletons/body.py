@@ -46,8 +46,8 @@ _BACKBONE = (
     ("left_shoulder", "right_shoulder"),
 )
 
-_LIMB_SIGMAS = {"shoulder": 0.079, "elbow": 0.072, "wrist": 0.062, "hip": 0.107, "knee": 0.087, "ankle": 0.089}
-_LIMBS = {f"{side}_{point}": sigma for point, sigma in _LIMB_SIGMAS.items() for side in ("left", "right")}
+_PAIR_SIGMAS = {"shoulder": 0.079, "elbow": 0.072, "wrist": 0.062, "hip": 0.107, "knee": 0.087, "ankle": 0.089}
+_PAIRS = {f"{side}_{point}": sigma for point, sigma in _PAIR_SIGMAS.items() for side in ("left", "right")}
 
 COCO17 = Skeleton(
     name="coco17",
@@ -65,7 +65,7 @@ COCO17 = Skeleton(
         ("left_ear", "left_shoulder"),
         ("right_ear", "right_shoulder"),
     ),
-    sigmas={"nose": 0.026, "left_eye": 0.025, "right_eye": 0.025, "left_ear": 0.035, "right_ear": 0.035, **_LIMBS},
+    sigmas={"nose": 0.026, "left_eye": 0.025, "right_eye": 0.025, "left_ear": 0.035, "right_ear": 0.035, **_PAIRS},
 )
 
 _CROWDPOSE = (
@@ -97,7 +97,7 @@ CROWDPOSE14 = Skeleton(
         ("neck", "right_shoulder"),
         ("neck", "left_shoulder"),
     ),
-    sigmas={**_LIMBS, "head_top": 0.079, "neck": 0.079},
+    sigmas={**_PAIRS, "head_top": 0.079, "neck": 0.079},
 )
 
 _MPII = (
@@ -137,7 +137,7 @@ MPII16 = Skeleton(
         *_ARMS,
     ),
     sigmas={
-        **_LIMBS,
+        **_PAIRS,
         "right_knee": 0.083,
         "left_knee": 0.083,
         "right_shoulder": 0.179,

@@ -1,7 +1,7 @@
 """Faces: five points, the 68 of 300W, the 98 of WFLW.
 
 Left and right are the person's own in the 68 and 98 points, which begin on the person's right, the picture's left.
-The five points of detectors are places in the picture instead: their left eye is the one further left.
+The five points of detectors are locations in the picture instead: their left eye is the one further left.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which idea helps on your data: a recipe, the same with each idea, and with all of them, under equal budgets.
+"""Which technique helps on your data: a recipe alone, with each technique, and with all, under equal budgets.
 
 Every variant is trained by `posekit train` in a process of its own, from a recipe.json that can be repeated alone;
 what is finished is not trained again, so a study may be stopped and gone on with.
@@ -53,20 +53,21 @@ class Run:
 
 
 def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, together: bool = True) -> dict[str, Recipe]:
-    """The recipe, the recipe with each idea, and with all of them.
+    """The recipe, the recipe with each technique, and with all of them.
 
     Args:
         recipe: without them.
         words: as `switched` takes them.
-        single: whether each idea by itself is wanted.
-        together: whether the last is wanted; it is left out where there are fewer than two ideas.
+        single: whether each technique by itself is wanted.
+        together: whether the last is wanted; it is left out where there are fewer than two techniques.
 
     Raises:
-        RecipeError: an idea is unknown, or does not fit the recipe or the others; one is named twice; or one undoes
+        RecipeError: a technique is unknown, or does not fit the recipe or the others; one is named twice; or one
+        undoes
             another, so that they cannot go together.
     """
     if len(set(words)) < len(words):
-        raise RecipeError(f"an idea is named twice: {' '.join(words)}")
+        raise RecipeError(f"a technique is named twice: {' '.join(words)}")
     alone = {_label(word): switched(recipe, word) for word in words}
     found = {BASELINE: recipe, **(alone if single else {})}
     if together and len(words) > 1:
@@ -74,8 +75,8 @@ def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, toget
         undone = [w for w in words if switched(recipe, *(other for other in words if other != w)) == found[TOGETHER]]
         if undone:
             raise RecipeError(
-                f"{', '.join(undone)}: undone by an idea that comes later, so they cannot go together; "
-                "leave some out, or leave out the run with all ideas (--no-together)"
+                f"{', '.join(undone)}: undone by a technique that comes later, so they cannot go together; "
+                "leave some out, or leave out the run with all techniques (--no-together)"
             )
     return found
 
@@ -158,7 +159,7 @@ def _use(net: torch.nn.Module, recipe: Recipe) -> Callable[[], Any]:
 
 
 def _step(recipe: Recipe) -> Callable[[], None]:
-    """A step on drawn figures; where they come from does not change its time."""
+    """A step on synthetic people; where they come from does not change its time."""
     drawn = Synthetic(recipe.skeleton, count=TIMED, size=recipe.size).dataset()
     crops = shown(drawn, recipe)
     batch = collate([crops[recipe.train.epochs - 1, i] for i in range(TIMED)])

@@ -1,4 +1,4 @@
-"""`make demo`: train briefly on drawn figures, measure on held-out ones, and draw what was found.
+"""`make demo`: train briefly on synthetic people, measure on held-out ones, and draw what was found.
 
 Needs no download. Fails (exit status 1) when the share of points found falls below `ENOUGH`, so it is a check as well.
 """
@@ -35,7 +35,7 @@ def demo_recipe() -> Recipe:
     return replace(recipe, train=replace(recipe.train, epochs=EPOCHS), metric=METRIC)
 
 
-def drawn_sets() -> Sets:
+def synthetic_sets() -> Sets:
     """Figures to learn from, and others, of another seed, to measure on."""
     skeleton = SKELETONS[SKELETON]
     learn, held_out = (
@@ -64,7 +64,7 @@ def main(folder: str = "demo") -> int:
     if run.exists():
         shutil.rmtree(run)
     run.mkdir(parents=True)
-    recipe, sets = demo_recipe(), drawn_sets()
+    recipe, sets = demo_recipe(), synthetic_sets()
     save(recipe, run / "recipe.json")
     measured = train(recipe, run, sets, device="cpu")
     if measured is None:

@@ -1,4 +1,4 @@
-"""Parts of a network that training leaves alone: what a published backbone knows already, at half the cost of a step."""
+"""Frozen parts of a network: what a published backbone knows already, at half the cost of a step."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
 
 
 def _renamed(theirs: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """With the neck of a network for crops under the names that one for whole images has for it, and the other way."""
+    """With the neck of a network for crops under the names that one for full images has for it, and the other way."""
     for short, deep in (("neck.", "neck.neck."), ("neck.neck.", "neck.")):
         names = {name: name.replace(short, deep, 1) for name in theirs if name.startswith(short)}
         if names and all(new in own for new in names.values()):

@@ -42,7 +42,7 @@ def _chance(seed: int, key: tuple[int, int]) -> np.random.Generator:
 
 
 class Scenes(TorchDataset[Sample]):
-    """One training view of a whole image for each (epoch, index); every draw follows from (seed, epoch, index).
+    """One training view of a full image for each (epoch, index); every draw follows from (seed, epoch, index).
 
     Args:
         dataset: whose images are shown.

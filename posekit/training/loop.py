@@ -315,7 +315,7 @@ def _lay_channels_last(net: nn.Module) -> None:
 
 @contextmanager
 def _without_denormals() -> Iterator[None]:
-    """Numbers next to zero slow a CPU down many times and mean nothing here; the switch is the whole process's."""
+    """Numbers next to zero slow a CPU down many times and mean nothing here; the technique is the whole process's."""
     before = (torch.tensor(1e-310, dtype=torch.float64) * 0.5).item() == 0
     torch.set_flush_denormal(True)
     try:

@@ -64,7 +64,8 @@ def wrap(task: nn.Module, config: NetAug, steps: int | None = None) -> nn.Module
     """The task with wider networks around its backbone.
 
     Args:
-        task: of a recipe, also one with distillation; its network's weights are drawn or loaded, its frozen parts frozen.
+        task: of a recipe, also one with distillation; its network's weights are drawn or loaded, its frozen parts
+        frozen.
         config: factors; where it is off, the task comes back as it is.
         steps: batches that the run will take; see `NetAugTask`.
 

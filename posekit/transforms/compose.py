@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Augment:
-    """What is left to chance in training: where a crop or a whole scene lies, how it looks, what is hidden.
+    """What is left to randomness in training: where a crop or a whole scene lies, how it looks, what is hidden.
 
-    ``geometry`` is for crops of one instance, ``scene`` for whole images. A part is off where its ranges and
+    ``geometry`` is for crops of one instance, ``scene`` for full images. A part is off where its ranges and
     probabilities are 0.
     """
 
@@ -37,13 +37,13 @@ class Augment:
 
     @classmethod
     def none(cls) -> Augment:
-        """No chance anywhere: `train` gives what `still` gives."""
+        """No randomness anywhere: `train` gives what `still` gives."""
         return cls(
             geometry=STILL, colour=Photometric(brightness=0, contrast=0), drop=Drop(probability=0), scene=STILL_SCENE
         )
 
     def at(self, done: float) -> Augment:
-        """What is left to chance when a share of the run is done: nothing is hidden before ``drop.start``."""
+        """What is left to randomness when a share of the run is done: nothing is hidden before ``drop.start``."""
         if done >= self.drop.start:
             return self
         return dataclasses.replace(self, drop=dataclasses.replace(self.drop, probability=0.0))
@@ -61,7 +61,7 @@ class Augment:
 
         Args:
             sample: with at least one instance.
-            rng: the only source of chance.
+            rng: the only source of randomness.
             skeleton: of the sample's points.
             size: (height, width) of the crop.
             padding: context around the box; 1 is none.
@@ -73,7 +73,7 @@ class Augment:
         return self.drop(self.colour(crop, rng, skeleton), rng, skeleton)
 
     def still(self, sample: Sample, *, size: tuple[int, int], padding: float = 1.25) -> Sample:
-        """The plain crop of instance 0, for measuring and predicting; nothing is left to chance.
+        """The plain crop of instance 0, for measuring and predicting; nothing is left to randomness.
 
         Args:
             sample: with at least one instance.
@@ -95,14 +95,14 @@ class Augment:
         scenes: Sequence[Sample] | None = None,
         people: Sequence[Sample] | None = None,
     ) -> Sample:
-        """A random view of a whole image and its people, of random looks, with parts of it hidden.
+        """A random view of a full image and its people, of random looks, with parts of it hidden.
 
         Args:
             sample: any number of instances.
-            rng: the only source of chance.
+            rng: the only source of randomness.
             skeleton: of the points of all samples.
             size: (height, width) of the view.
-            scenes: whole images for mosaics, by number; read only when drawn. ``None``: no mosaics.
+            scenes: full images for mosaics, by number; read only when drawn. ``None``: no mosaics.
             people: images of one person each to paste; read only when drawn. ``None``: nobody is pasted.
         """
         scene = self.scene
@@ -116,7 +116,7 @@ class Augment:
         return self.drop(self.colour(view, rng, skeleton), rng, skeleton)
 
     def still_scene(self, sample: Sample, *, size: tuple[int, int]) -> Sample:
-        """The whole image fitted into the view, for measuring and predicting; nothing is left to chance.
+        """The full image fitted into the view, for measuring and predicting; nothing is left to randomness.
 
         Args:
             sample: any number of instances.

@@ -43,7 +43,7 @@ class Drop:
     unit: tuple[int, int] = (10, 40)
     "grid_mask: smallest and largest period; coarse: smallest and largest side of a rectangle; pixels"
     share: float = Field(0.5, gt=0, lt=1)
-    "hide_and_seek: chance of a cell to be hidden; grid_mask: side of a hole relative to the period"
+    "hide_and_seek: randomness of a cell to be hidden; grid_mask: side of a hole relative to the period"
     holes: int = Field(8, ge=1)
     "coarse: most rectangles"
     start: float = Field(0.0, ge=0, lt=1)

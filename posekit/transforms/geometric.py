@@ -56,7 +56,7 @@ class Geometry:
 
     scale: float = Field(0.25, ge=0, lt=1)
     "the instance is shown larger or smaller by up to this fraction"
-    zoom: float = Field(1.0, gt=0)
+    mean_scale: float = Field(1.0, gt=0)
     "how much larger it is shown in the middle of that range than in use, where the boxes of both are drawn differently"
     rotation: float = Field(30.0, ge=0, le=180)
     "largest turn either way, degrees"
@@ -76,22 +76,22 @@ class Geometry:
 
         Args:
             sample: with at least one instance.
-            rng: the only source of chance; the number of draws does not depend on the sample.
+            rng: the only source of randomness; the number of draws does not depend on the sample.
             skeleton: tells whether flips are allowed, and the upper from the lower half.
             size: (height, width) of the crop.
             padding: context around the box, except around half a body, which brings its own.
         """
         scale, turn, dx, dy = rng.uniform(-1.0, 1.0, 4)
         turned, flipped, halved, upper = rng.random(4)
-        box, zoom = sample.instances.boxes[0], self.zoom
+        box, mean = sample.instances.boxes[0], self.mean_scale
         if halved < self.half_body:
             half = half_body_box(sample.instances.keypoints, skeleton, size, upper=bool(upper < UPPER))
             if half is not None:
-                box, padding, zoom = half, GROWTH, 1.0
+                box, padding, mean = half, GROWTH, 1.0
         return Placement(
             box=box,
             padding=padding,
-            scale=float(zoom * (1.0 + self.scale * scale)),
+            scale=float(mean * (1.0 + self.scale * scale)),
             rotation=float(self.rotation * turn) if turned < self.rotate_probability else 0.0,
             shift=(float(self.shift * dx), float(self.shift * dy)),
             flip=bool(flipped < self.flip) and skeleton.flippable,
@@ -102,7 +102,7 @@ UPPER = 0.7
 """How often the upper half is tried first: what the references' slip, a normal draw below 0.5, comes to (0.69)."""
 
 STILL = Geometry(scale=0, rotation=0, rotate_probability=0, shift=0, flip=0, half_body=0)
-"""No chance at all: the crop of evaluation."""
+"""nothing random: the crop of evaluation."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -114,7 +114,7 @@ class Crop:
     padding: float = Field(1.25, gt=0)
     "context around the box; 1 is none"
     geometry: Geometry = STILL
-    "what is left to chance"
+    "what is left to randomness"
 
     def __call__(self, sample: Sample, rng: np.random.Generator, skeleton: Skeleton) -> Sample:
         """The crop, with points, boxes and ``to_source`` in its frame.

@@ -23,7 +23,7 @@ CUT = (0.3, 0.7)
 """Where the canvas is cut, smallest and largest, in fractions of each side."""
 
 ZOOM = 1.4
-"""How much larger than fitted into its tile a scene is shown in the middle of its zooms: between that and the whole
+"""How much larger than fitted into its tile a scene is shown in the middle of its scales: between that and the whole
 canvas, so that people do not all turn small."""
 
 
@@ -40,7 +40,7 @@ def random_mosaic(
     Args:
         sample: any number of instances.
         scenes: where the others are drawn from; read only when drawn.
-        rng: the only source of chance; the number of draws does not depend on the samples.
+        rng: the only source of randomness; the number of draws does not depend on the samples.
         skeleton: of the points of all.
         scene: ranges of the four views.
         size: (height, width) of the canvas, at least 8 pixels each.

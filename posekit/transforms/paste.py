@@ -59,7 +59,7 @@ def paste(
     Args:
         sample: the view to paste into.
         people: images whose instance 0 is the person; read only when drawn.
-        rng: the only source of chance; the number of draws depends on ``most`` alone.
+        rng: the only source of randomness; the number of draws depends on ``most`` alone.
         skeleton: of the points of all.
         most: people pasted; from one up, evenly.
         flip: share of them that are mirrored.
@@ -67,11 +67,11 @@ def paste(
     Returns:
         See `put`. Nobody is pasted where ``people`` is empty; a person is left out where too little is labelled.
     """
-    count, chance = rng.random(), rng.random((most, 5)).tolist()
+    count, randomness = rng.random(), rng.random((most, 5)).tolist()
     if not len(people):
         return sample
     height, width = sample.image.shape[:2]
-    for which, tall, x, y, mirrored in chance[: 1 + int(count * most)]:
+    for which, tall, x, y, mirrored in randomness[: 1 + int(count * most)]:
         donor = people[int(which * len(people))]
         wide, high = extent(donor.instances.boxes[0]).tolist()
         largest = ENLARGED * max(wide / width, high / height)
@@ -156,7 +156,7 @@ def _cover(moved: Sample, frame: tuple[float, float, float, float], skeleton: Sk
 
 
 def _between(count: int, low: float, high: float) -> Mask:
-    """(count,) 1 for pixels whose centres lie between two places, else 0."""
+    """(count,) 1 for pixels whose centres lie between two locations, else 0."""
     centre = np.arange(count, dtype=np.float32) + 0.5
     return ((centre >= low) & (centre <= high)).astype(np.float32)
 

@@ -1,6 +1,6 @@
-"""Whole images with all their people, for systems that look once: fitted into a view, still or drawn at random.
+"""Full images with all their people, for systems that look once: fitted into a view, still or drawn at random.
 
-One matrix again: `place` does here what it does for crops, with the whole image as the box.
+One matrix again: `place` does here what it does for crops, with the full image as the box.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ MOST = 0.5
 class Scene:
     """How far a training scene strays from the image fitted into the view.
 
-    Every zoom uses up the room it leaves: a scene shown large is seen in any of its parts, one shown small stands
+    Every scale uses up the room it leaves: a scene shown large is seen in any of its parts, one shown small stands
     anywhere.
     """
 
     scale: tuple[float, float] = (0.6, 1.6)
-    "smallest and largest zoom; 1 fits the image into the view; drawn evenly in ratio"
+    "smallest and largest scale; 1 fits the image into the view; drawn evenly in ratio"
     rotation: float = Field(30.0, ge=0, le=180)
     "largest turn either way, degrees"
     rotate_probability: float = Field(0.6, ge=0, le=1)
     "share of scenes that are turned at all"
     shift: float = Field(0.1, ge=0, le=1)
-    "the image moves by up to this fraction of the view along each axis, beyond the room that its zoom leaves"
+    "the image moves by up to this fraction of the view along each axis, beyond the room that its scale leaves"
     flip: float = Field(0.5, ge=0, le=1)
     "share of scenes that are mirrored; none where the skeleton does not say what a mirror does"
     paste: float = Field(0.0, ge=0, le=1)
@@ -58,7 +58,7 @@ class Scene:
         low, high = self.scale
         if not 0 < low <= high:
             raise ValueError(
-                f"scene.scale wants a smallest and a largest zoom, 0 < smallest <= largest; got {self.scale}"
+                f"scene.scale wants a smallest and a largest scale, 0 < smallest <= largest; got {self.scale}"
             )
 
     def draw(
@@ -67,28 +67,28 @@ class Scene:
         rng: np.random.Generator,
         skeleton: Skeleton,
         size: tuple[int, int],
-        zoom: float = 1.0,
+        times: float = 1.0,
     ) -> Placement:
         """Draw where the image lands.
 
         Args:
             shape: (height, width) of the image.
-            rng: the only source of chance; the number of draws depends on nothing.
+            rng: the only source of randomness; the number of draws depends on nothing.
             skeleton: tells whether flips are allowed.
             size: (height, width) of the view.
-            zoom: times the drawn one.
+            times: factor of the scale that is drawn.
         """
         turn, dx, dy = rng.uniform(-1.0, 1.0, 3).tolist()
         scale, turned, flipped = rng.random(3).tolist()
         low, high = self.scale
-        zoom *= low * (high / low) ** scale
+        times *= low * (high / low) ** scale
         (h, w), (height, width) = shape, size
-        fit = min(height / h, width / w) * abs(zoom - 1) / 2
+        fit = min(height / h, width / w) * abs(times - 1) / 2
         reach = self.shift + fit * w / width, self.shift + fit * h / height
         return Placement(
             box=_frame(shape),
             padding=1.0,
-            scale=zoom,
+            scale=times,
             rotation=self.rotation * turn if turned < self.rotate_probability else 0.0,
             shift=(reach[0] * dx, reach[1] * dy),
             flip=flipped < self.flip and skeleton.flippable,
@@ -96,11 +96,11 @@ class Scene:
 
 
 STILL_SCENE = Scene(scale=(1.0, 1.0), rotation=0, rotate_probability=0, shift=0, flip=0)
-"""No chance at all: the plain fit."""
+"""nothing random: the plain fit."""
 
 
 def letterbox(sample: Sample, size: tuple[int, int]) -> Sample:
-    """The whole image fitted into a view, with all that is true of it.
+    """The full image fitted into a view, with all that is true of it.
 
     The bars are black, like the outside of a crop.
 
@@ -120,22 +120,22 @@ def random_scene(
     skeleton: Skeleton,
     scene: Scene,
     size: tuple[int, int],
-    zoom: float = 1.0,
+    times: float = 1.0,
 ) -> Sample:
     """The image where ``scene`` lets it land, and the people that can still be seen.
 
     Args:
         sample: of any size.
-        rng: the only source of chance; the number of draws does not depend on the sample.
+        rng: the only source of randomness; the number of draws does not depend on the sample.
         skeleton: of the sample's points.
         scene: ranges; its pasting and mosaics are done elsewhere.
         size: (height, width) of the view.
-        zoom: times the drawn one.
+        times: factor of the scale that is drawn.
 
     Returns:
         See `in_view`.
     """
-    placed = place(sample, scene.draw(sample.image.shape[:2], rng, skeleton, size, zoom), size, skeleton)
+    placed = place(sample, scene.draw(sample.image.shape[:2], rng, skeleton, size, times), size, skeleton)
     return in_view(placed)
 
 

@@ -1,4 +1,4 @@
-"""The outline of a figure, guessed from its points: thick limbs, a filled torso, a round head.
+"""The outline of a figure, guessed from its points: thick bones, a filled torso, a round head.
 
 For data without masks. Where the names tell no torso, the hull of all points takes its place.
 """
@@ -18,11 +18,11 @@ from posekit.geometry.skeleton import Skeleton
 Float = NDArray[np.floating]
 Mask = NDArray[np.float32]
 
-LIMB = 0.2
-"""Half the width of a limb, in lengths of a long bone: a thigh in trousers."""
+THICKNESS = 0.2
+"""Half the width of a bone, in lengths of a long bone: a thigh in trousers."""
 
 THIN = 0.7
-"""How thick an arm is beside that, and all that is no limb of a body."""
+"""How thick an arm is beside that, and all that is no bone of a body."""
 
 HEAD = 0.27
 """Half the height of a head, in lengths of the torso."""
@@ -120,7 +120,7 @@ def silhouette(xy: Float, labelled: NDArray[np.bool_], skeleton: Skeleton, size:
     Args:
         xy: (K, 2) pixels of the picture; outside it as well.
         labelled: (K,) bool; other points are left out.
-        skeleton: its bones become limbs, its shoulders and hips a torso.
+        skeleton: its bones become bones, its shoulders and hips a torso.
         size: (height, width) of the picture.
 
     Returns:
@@ -157,13 +157,13 @@ def silhouette(xy: Float, labelled: NDArray[np.bool_], skeleton: Skeleton, size:
 
 
 def _half_width(xy: Float, labelled: NDArray[np.bool_], skeleton: Skeleton) -> float:
-    """Of a limb, pixels: from the longer half of the bones, between bounds that the figure's extent sets."""
+    """Of a bone, pixels: from the longer half of the bones, between bounds that the figure's extent sets."""
     extent = float(np.ptp(xy[labelled], axis=0).max())
     edges = np.array([(i, j) for i, j in skeleton.edges if labelled[i] and labelled[j]], int).reshape(-1, 2)
     if not len(edges):
         return 0.1 * extent
     bones = np.sort(np.hypot(*(xy[edges[:, 0]] - xy[edges[:, 1]]).T))
-    return float(np.clip(LIMB * bones[len(bones) // 2 :].mean(), 0.03 * extent, 0.1 * extent))
+    return float(np.clip(THICKNESS * bones[len(bones) // 2 :].mean(), 0.03 * extent, 0.1 * extent))
 
 
 @cache

@@ -96,7 +96,7 @@ def _plottable(point: tuple[float, float], log: bool) -> bool:
 
 
 class _Frame:
-    """From data to the places of an SVG."""
+    """From data to the locations of an SVG."""
 
     def __init__(self, x: tuple[float, float], y: tuple[float, float], top: float, log: bool) -> None:
         self.x, self.y, self.top, self.log = x, y, top, log
@@ -148,13 +148,13 @@ def _label(text: str, place: str) -> str:
 
 
 def _curve(points: Points, frame: _Frame, colour: str) -> str:
-    places = [(frame.across(x), frame.down(y)) for x, y in points]
-    if not places:
+    locations = [(frame.across(x), frame.down(y)) for x, y in points]
+    if not locations:
         return ""
-    end = f'<circle cx="{places[-1][0]}" cy="{places[-1][1]}" r="3" fill="{colour}"/>'
-    if len(places) == 1:
+    end = f'<circle cx="{locations[-1][0]}" cy="{locations[-1][1]}" r="3" fill="{colour}"/>'
+    if len(locations) == 1:
         return end
-    path = " ".join(f"{x},{y}" for x, y in places)
+    path = " ".join(f"{x},{y}" for x, y in locations)
     style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"'
     return f'<polyline points="{path}" {style}/>{end}'
 

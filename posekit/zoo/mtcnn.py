@@ -33,7 +33,7 @@ ADVICE = (
 )
 
 FILES = ("pnet.pt", "rnet.pt", "onet.pt")
-PLACES: tuple[tuple[str, ...], ...] = ((), ("data",), ("facenet_pytorch", "data"))
+LOCATIONS: tuple[tuple[str, ...], ...] = ((), ("data",), ("facenet_pytorch", "data"))
 """Where the files may lie below what was named."""
 
 NAMES: tuple[dict[str, str], ...] = (
@@ -203,7 +203,7 @@ def _found(place: Path) -> list[tuple[str, bytes]]:
 
 def _below(root: Path | zipfile.Path, place: Path) -> list[tuple[str, bytes]]:
     """The files below a folder, or one inside a wheel."""
-    for below in PLACES:
+    for below in LOCATIONS:
         files = [root.joinpath(*below, file) for file in FILES]
         if all(file.is_file() for file in files):
             return [(f"{place}: {file.name}", file.read_bytes()) for file in files]

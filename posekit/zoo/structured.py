@@ -39,7 +39,7 @@ def thinned(place: str | Path, macs: float) -> Weights:
             "and let the fine-tuning run round"
         )
     remove_channels(before.net, recipe.size, macs)
-    # Published weights of the backbone would be cut at random places; what it starts from lies beside the recipe.
+    # Published weights of the backbone would be cut at random locations; what it starts from lies beside the recipe.
     model = replace(recipe.model, backbone=without_weights(recipe.model.backbone))
     whole = replace(recipe, model=model, pruned={}, init=None)
     rest = replace(whole, pruned=table_of(before.net, whole.build(weights=False)))
@@ -64,6 +64,6 @@ def _built_again(before: Weights, recipe: Recipe) -> torch.nn.Module:
     except RuntimeError as error:
         fault = " ".join(str(error).split())[:160]
     raise ValueError(
-        f"{before.path}: some of its layers have channels that posekit cannot describe ({fault}); take another backbone "
-        "or other activations"
+        f"{before.path}: some of its layers have channels that posekit cannot describe ({fault}); take another "
+        "backbone or other activations"
     )

@@ -67,9 +67,9 @@ def test_figures_of_places_stay_and_precision_ranks_by_calibrated_scores(model, 
         target = tmp_path / f"{number}.json"
         assert main([*words, *more, "--json", str(target)]) == 0
         figures.append(json.loads(target.read_text())["figures"])
-    places = [{name: value for name, value in f.items() if not name.startswith("A")} for f in figures]
+    locations = [{name: value for name, value in f.items() if not name.startswith("A")} for f in figures]
     assert figures[0] == figures[1]
-    assert places[2] == places[0]
+    assert locations[2] == locations[0]
 
 
 def test_without_the_option_the_folder_stays_as_it_is(model, data):

@@ -69,7 +69,7 @@ def test_a_trained_model_reviews_labels_too(data, trained, tmp_path, capsys):
         str(trained),
         "--out",
         str(out),
-        "--confidence",
+        "--score-threshold",
         "0",
         "--samples",
         "3",

@@ -1,4 +1,4 @@
-"""Whole images from the command line: train a system, measure it, find everyone."""
+"""Full images from the command line: train a system, measure it, find everyone."""
 
 import json
 import shutil

@@ -24,7 +24,7 @@ def test_a_mean_by_hand():
     poses = codec.decode({"dfl_x": z, "dfl_y": z})
     assert poses.xy.flatten().tolist() == pytest.approx([1.855341 * 64, 1.855341 * 256 / 3], abs=1e-4)
     p = z.softmax(-1).flatten()
-    # The score is the share of the two places beside the mean.
+    # The score is the share of the two locations beside the mean.
     assert poses.score.item() == pytest.approx((p[1] + p[2]).item())
 
 

@@ -18,7 +18,7 @@ NORMALISATIONS = ("centred", "unit", "signed")
 compats = pytest.mark.parametrize("compat", ["none", "ratio"])
 
 
-def places(seed):
+def locations(seed):
     """(B, 1, K, 2) in the image."""
     chance = torch.rand(B, 1, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return chance * torch.tensor([192.0, 256.0], dtype=torch.float64)
@@ -49,7 +49,7 @@ def test_a_point_by_hand(normalise, compat, expected):
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_they_are_affine(compat, seed):
-    xy = places(seed)
+    xy = locations(seed)
     centred, unit, signed = (
         coords(Regression(points=K, size=SIZE, normalise=kind, compat=compat), xy) for kind in NORMALISATIONS
     )
@@ -66,7 +66,7 @@ def test_they_are_affine(compat, seed):
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_dsnt_counts_alike_on_every_map(stride, seed):
-    xy = places(seed)
+    xy = locations(seed)
     dsnt = Dsnt(points=K, grid=Grid.of(SIZE, stride), outside="ignore")
     assert torch.allclose(coords(dsnt, xy), coords(Regression(points=K, size=SIZE, normalise="signed"), xy), atol=1e-12)
 
@@ -76,7 +76,7 @@ def test_dsnt_counts_alike_on_every_map(stride, seed):
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_every_one_comes_back(normalise, compat, seed):
-    codec, xy = Regression(points=K, size=SIZE, normalise=normalise, compat=compat), places(seed)
+    codec, xy = Regression(points=K, size=SIZE, normalise=normalise, compat=compat), locations(seed)
     maps = {"coords": coords(codec, xy)}
     assert torch.allclose(codec.decode(maps).xy, xy, atol=1e-9)
     assert torch.allclose(codec.activate(maps)["xy"], xy, atol=1e-9)

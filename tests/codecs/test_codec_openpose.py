@@ -30,23 +30,23 @@ CASES = {
 each = pytest.mark.parametrize("codec", CASES.values(), ids=CASES)
 
 
-def one_point(form, *places, **fields):
-    """Map of one point and its background on 20x20 cells of 8 pixels, for people at these places."""
+def one_point(form, *locations, **fields):
+    """Map of one point and its background on 20x20 cells of 8 pixels, for people at these locations."""
     codec = OpenPose(points=1, bones=(), grid=Grid.of((160, 160), 8), form=form, **fields)
-    xy = torch.tensor(places, dtype=torch.float64).reshape(1, len(places), 1, 2) + 0.5
+    xy = torch.tensor(locations, dtype=torch.float64).reshape(1, len(locations), 1, 2) + 0.5
     target = codec.encode(instances(xy))
     return target.maps["heatmap"][0]
 
 
 def one_bone(form, *people, thickness=1.0, size=12):
-    """Field (2, size, size) of a bone on cells of one pixel; a person is two places in cells."""
+    """Field (2, size, size) of a bone on cells of one pixel; a person is two locations in cells."""
     codec = OpenPose(points=2, bones=((0, 1),), grid=Grid.of((size, size), 1), form=form, thickness=thickness)
     xy = torch.tensor(people, dtype=torch.float64)[None] + 0.5
     return codec.encode(instances(xy)).maps["paf"][0]
 
 
 def crowd(seed=0):
-    """(B, N, K, 2) places in the image."""
+    """(B, N, K, 2) locations in the image."""
     random = torch.rand(B, N, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return random * torch.tensor([WIDTH, HEIGHT])
 
@@ -76,11 +76,11 @@ def test_the_code_cuts_at_its_radius():
 
 
 def test_two_people_in_one_map():
-    places = ((60.0, 60.0), (74.0, 63.0))
+    locations = ((60.0, 60.0), (74.0, 63.0))
     for form, join in (("paper", lambda a, b: a.maximum(b)), ("code", lambda a, b: (a + b).clamp_max(1))):
-        alone = [one_point(form, place)[0] for place in places]
-        assert torch.allclose(one_point(form, *places)[0], join(*alone), atol=1e-12)
-    assert one_point("code", places[0], places[0])[0].max() == 1
+        alone = [one_point(form, place)[0] for place in locations]
+        assert torch.allclose(one_point(form, *locations)[0], join(*alone), atol=1e-12)
+    assert one_point("code", locations[0], locations[0])[0].max() == 1
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -86,7 +86,7 @@ def test_what_counts_for_nothing_is_zero_wherever_it_lies(band):
 
 
 def people_apart(seed=3):
-    """(B, N, K, 2) places in the image."""
+    """(B, N, K, 2) locations in the image."""
     size = torch.tensor(IMAGE[::-1], dtype=torch.float64)
     return torch.rand(B, N, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * size
 

@@ -1,4 +1,4 @@
-"""Small rules of reading a map, and 500 places there and back."""
+"""Small rules of reading a map, and 500 locations there and back."""
 
 import pytest
 import torch

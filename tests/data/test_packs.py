@@ -40,8 +40,8 @@ def test_to_source_leads_back(drawn, tmp_path):
         np.testing.assert_allclose(back, whole.instances.keypoints.xy, atol=1e-3)
         corners = transform(crop.instances.boxes.reshape(2, 2).astype(np.float64), crop.to_source)
         np.testing.assert_allclose(corners.ravel(), whole.instances.boxes[0], atol=1e-3)
-        zoom = np.linalg.det(crop.to_source[:2, :2])
-        assert crop.instances.area[0] * zoom == pytest.approx(whole.instances.area[0], rel=1e-4)
+        scale = np.linalg.det(crop.to_source[:2, :2])
+        assert crop.instances.area[0] * scale == pytest.approx(whole.instances.area[0], rel=1e-4)
 
 
 def test_a_pack_of_a_pack_still_leads_to_the_file(drawn, tmp_path):

@@ -65,7 +65,9 @@ def test_small_skeletons_need_all_their_names():
 
 def test_strangers_are_refused(people):
     tools = Skeleton(name="tool", points=("tip", "hinge", "left_wrist", "right_wrist"))
-    with pytest.raises(DataError, match=r"drawn figures of lsp14: .* at least 3 names agree; 2 do.*rename its points"):
+    with pytest.raises(
+        DataError, match=r"synthetic people of lsp14: .* at least 3 names agree; 2 do.*rename its points"
+    ):
         as_skeleton(people, tools)
     with pytest.raises(DataError, match=r"drawn_2_000000\.png: points of 'lsp14'"):
         renamed(people.scene(0), LSP14, tools)

@@ -1,4 +1,4 @@
-"""Drawn figures: determinism, labels that fit the picture, mirror images of the same kind, files."""
+"""Synthetic people: determinism, labels that fit the picture, mirror images of the same kind, files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from posekit.data.articulation import Articulation
 from posekit.data.check import check
 from posekit.data.figures import figures
-from posekit.data.painting import Figures, hidden, point_colours
+from posekit.data.painting import People, hidden, point_colours
 from posekit.data.readers import read
 from posekit.data.synthetic import Synthetic
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
@@ -83,8 +83,8 @@ def test_mirror_points_look_alike_and_hang_alike(name):
     np.testing.assert_array_equal(mirrored[body.parent[flip]], body.parent)
     np.testing.assert_allclose(body.rest[flip] * (-1, 1), body.rest, atol=1e-9)
     np.testing.assert_array_equal(body.bend[flip], body.bend)
-    limbs = {tuple(sorted(e)) for e in flip[body.limbs].tolist()}
-    assert limbs == {tuple(e) for e in body.limbs.tolist()}
+    bones = {tuple(sorted(e)) for e in flip[body.bones].tolist()}
+    assert bones == {tuple(e) for e in body.bones.tolist()}
 
 
 def test_left_is_right_in_the_image_and_turns_round_from_behind():
@@ -100,7 +100,7 @@ def test_a_point_behind_a_limb_is_hidden():
     body = Articulation.of(skeleton("cross", ("a", "b", "c"), [("a", "b")]))
     xy = np.array([[[10.0, 20], [50, 20], [30, 21]]] * 2)
     depth = np.array([[0.0, 0, 9], [0, 0, -9]])
-    posed = Figures(xy, depth, limb=np.array([4.0, 4.0]), behind=np.zeros(2, bool))
+    posed = People(xy, depth, bone=np.array([4.0, 4.0]), behind=np.zeros(2, bool))
     assert hidden(posed, body).tolist() == [[False, False, True], [False, False, False]]
 
 
@@ -110,9 +110,9 @@ def test_a_wrist_behind_the_backbone_is_hidden():
     wrist, middle = BODY.index(["left_wrist"])[0], xy[:, list(body.torso)].mean(1)
     xy[:, wrist] = middle
     depth[:, wrist] = 1.0
-    posed = Figures(xy * 50, depth * 50, limb=np.array([3.0]), behind=np.zeros(1, bool))
+    posed = People(xy * 50, depth * 50, bone=np.array([3.0]), behind=np.zeros(1, bool))
     assert hidden(posed, body)[0, wrist]
-    assert not hidden(Figures(xy * 50, -depth * 50, posed.limb, posed.behind), body)[0, wrist]
+    assert not hidden(People(xy * 50, -depth * 50, posed.bone, posed.behind), body)[0, wrist]
 
 
 def test_some_reach_over_the_edge_unless_told_otherwise():

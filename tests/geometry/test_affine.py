@@ -88,8 +88,8 @@ def test_invert_leads_back(box, chance):
 @given(boxes, chances)
 def test_crops_keep_shapes(box, chance):
     linear = crop_matrix(box, SIZE, **chance)[:2, :2]
-    zoom = abs(np.linalg.det(linear))
-    np.testing.assert_allclose(linear @ linear.T, np.eye(2) * zoom, atol=1e-9 * max(1, zoom))
+    scale = abs(np.linalg.det(linear))
+    np.testing.assert_allclose(linear @ linear.T, np.eye(2) * scale, atol=1e-9 * max(1, scale))
 
 
 def test_transform_takes_one_matrix_or_one_for_each():
@@ -122,8 +122,8 @@ def test_a_white_pixel_stays_under_its_point(rotation, flip):
 
 def test_index_matrix_of_a_pure_zoom():
     # The corner stays, so the first pixel's centre 0.5 goes to 1: in indices 0 goes to 0.5.
-    zoom = np.diag([2.0, 2.0, 1.0])
-    np.testing.assert_allclose(index_matrix(zoom), [[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
+    scale = np.diag([2.0, 2.0, 1.0])
+    np.testing.assert_allclose(index_matrix(scale), [[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (5, 9, 8, 9), (8, 5, 5, 9), (0, 0, np.nan, 3), (0, 0, np.inf, 3)])

@@ -82,9 +82,9 @@ def test_axes_are_the_places_of_the_cells(kind):
     assert rows.shape == (H,)
     assert columns.dtype == rows.dtype == np.float32
     cells = np.stack(np.meshgrid(np.arange(W), np.arange(H)), -1).astype(float)
-    places = grid.pixels(cells)
-    np.testing.assert_allclose(places[..., 0], np.broadcast_to(columns, (H, W)), atol=1e-5)
-    np.testing.assert_allclose(places[..., 1], np.broadcast_to(rows[:, None], (H, W)), atol=1e-5)
+    locations = grid.pixels(cells)
+    np.testing.assert_allclose(locations[..., 0], np.broadcast_to(columns, (H, W)), atol=1e-5)
+    np.testing.assert_allclose(locations[..., 1], np.broadcast_to(rows[:, None], (H, W)), atol=1e-5)
 
 
 @kinds

@@ -29,7 +29,7 @@ def flat(sample):
 
 
 def errors(recipe, train, test):
-    """Mean error of places in pixels and of depths after a short training."""
+    """Mean error of locations in pixels and of depths after a short training."""
     torch.manual_seed(0)
     task = Task(recipe, recipe.build()).train()
     optimizer = optimizer_for(task, replace(recipe.train, lr=2e-3))

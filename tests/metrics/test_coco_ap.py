@@ -97,7 +97,7 @@ def test_other_sigmas_give_another_ap():
     assert narrow < wide
 
 
-def one_point(*places):
+def one_point(*locations):
     """One image, one person of one point per place (square pixels 10000)."""
     return {
         "images": [{"id": 1, "width": 900, "height": 900}],
@@ -111,7 +111,7 @@ def one_point(*places):
                 "area": 10000.0,
                 "keypoints": [x, y, 2],
             }
-            for i, (x, y) in enumerate(places)
+            for i, (x, y) in enumerate(locations)
         ],
     }
 

@@ -28,23 +28,23 @@ GOLDENS = Path(__file__).with_name("reference") / "deformable.npz"
 
 def test_reading_between_cells_by_hand():
     x = torch.tensor([[1.0, 3.0, 5.0], [7.0, 9.0, 11.0]])[None, None]
-    places = torch.tensor(
+    locations = torch.tensor(
         [[0.0, 0.0], [2.0, 1.0], [0.5, 0.0], [1.0, 0.5], [1.5, 0.5], [-0.5, 0.0], [2.0, 1.75], [-1.0, 0.0]]
     )
     expected = torch.tensor([1.0, 11.0, 2.0, 6.0, 7.0, 0.5, 2.75, 0.0])
-    torch.testing.assert_close(read_between(x, places[None, :, None])[0, 0, :, 0], expected)
+    torch.testing.assert_close(read_between(x, locations[None, :, None])[0, 0, :, 0], expected)
 
 
 def test_a_map_of_one_cell_can_be_read():
-    places = torch.tensor([[[[0.0, 0.0], [0.5, 0.0], [0.0, -1.0]]]])
-    assert read_between(torch.full((1, 1, 1, 1), 4.0), places).tolist() == [[[[4.0, 2.0, 0.0]]]]
+    locations = torch.tensor([[[[0.0, 0.0], [0.5, 0.0], [0.0, -1.0]]]])
+    assert read_between(torch.full((1, 1, 1, 1), 4.0), locations).tolist() == [[[[4.0, 2.0, 0.0]]]]
 
 
 def test_places_are_as_fine_in_half_precision():
     x = torch.arange(2000.0).expand(1, 1, 3, 2000).bfloat16()
-    places = torch.tensor([[[[1999.0, 1.0]]]])
-    assert read_between(x, places).dtype == torch.bfloat16
-    assert read_between(x, places).item() == x[0, 0, 1, 1999].item()
+    locations = torch.tensor([[[[1999.0, 1.0]]]])
+    assert read_between(x, locations).dtype == torch.bfloat16
+    assert read_between(x, locations).item() == x[0, 0, 1, 1999].item()
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_onnx_for_any_batch_and_size(kind, form, tmp_path):
 
 
 def test_two_kinds_of_images_want_two_kernels():
-    """A switch in the image turns the target's sign: no one kernel can, two that are chosen between can."""
+    """A technique in the image turns the target's sign: no one kernel can, two that are chosen between can."""
     torch.manual_seed(0)
     x = torch.randn(64, 2, 6, 5)
     x[:, 1] = torch.tensor((1.0, -1.0)).repeat(32)[:, None, None]

@@ -1,4 +1,4 @@
-"""From a backbone's maps to the named maps: shapes, places, starts and refusals."""
+"""From a backbone's maps to the named maps: shapes, locations, starts and refusals."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Wider backbones around a small one: its own channels come first, its own figures stay, and it can be cut out again."""
+"""Wider backbones around a small one: its own channels come first, its own statistics stay, and it can be cut out."""
 
 from dataclasses import replace
 

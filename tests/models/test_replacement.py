@@ -26,7 +26,7 @@ SMALL = {
     "dla": DLA(),
     "bottleneck": ResNet(50, 0.25),
 }
-# Channels of all places summed up by hand from the tables of the papers: 11 parameters each with FReLU.
+# Channels of all locations summed up by hand from the tables of the papers: 11 parameters each with FReLU.
 SUMS = {"mobilenet_v2": 8_512, "resnet": 1_952, "efficientnet_lite": 19_200}
 IMAGE = torch.randn(B, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
@@ -127,7 +127,7 @@ class Bends(nn.Module):
 
 
 class Shared(nn.Module):
-    """One layer, two places."""
+    """One layer, two locations."""
 
     def __init__(self):
         super().__init__()

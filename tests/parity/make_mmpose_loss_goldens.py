@@ -74,7 +74,7 @@ def of_maps(rng: np.random.Generator, weight: Tensor) -> dict[str, np.ndarray]:
 
 
 def of_points(rng: np.random.Generator, weight: Tensor) -> dict[str, np.ndarray]:
-    """Losses of places in pixels; errors from far below to far above every threshold."""
+    """Losses of locations in pixels; errors from far below to far above every threshold."""
     target = rng.uniform(0, 90, (B, K, 2)).astype(np.float32)
     apart = 10 ** rng.uniform(-1.5, 1.6, target.shape) * rng.choice((-1, 1), target.shape)
     output = (target + apart).astype(np.float32)

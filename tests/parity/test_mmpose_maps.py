@@ -134,7 +134,7 @@ def test_dark_udp(golden):
     ours, theirs = ALIGNED.cells(poses.xy[0, 0]), cells_of("udp", golden)
     agrees("udp decode, cells", (ours[INSIDE].double(), theirs[INSIDE]))
     agrees("udp decode, score", (poses.score[0], golden["udp_score"]))
-    # The true places are 0.3 and 1.2 columns: doubled border cells and an empty half of the window mislead MMPose.
+    # The true locations are 0.3 and 1.2 columns: doubled border cells and an empty half of the window mislead MMPose.
     true = torch.tensor((0.3, 1.2))
     assert float((ours[[FIRST, SECOND], 0] - true).abs().max()) < 0.1
     assert float((theirs[[FIRST, SECOND], 0] - true).abs().min()) > 0.1

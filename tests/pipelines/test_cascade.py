@@ -82,7 +82,7 @@ def test_boxes_and_points_by_hand_through_all_three():
     points = [[0.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.25, 1.0], [0.75, 1.0]]
     nets = Nets(Bright(), Sure(24, [0.25, 0.0, -0.25, 0.0]), Sure(48, [0.5, 0.0, 0.0, -0.25], points))
     # The window is (8, 0, 20, 12). The second look moves it to (11, 0, 17, 12), made square again to where it was; the
-    # third places the points in that and moves left and bottom.
+    # third locations the points in that and moves left and bottom.
     (poses,) = cascade(nets, Cascade(smallest=12))([image])
     np.testing.assert_allclose(poses.boxes, [[14, 0, 20, 9]], atol=1e-5)
     np.testing.assert_allclose(poses.xy, [[[8, 0], [20, 0], [14, 6], [11, 12], [17, 12]]], atol=1e-5)

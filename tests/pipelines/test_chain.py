@@ -16,7 +16,7 @@ SIZE = (32, 32)
 
 
 class Finder:
-    """Two instances in the same places of every view; the second one's points lie outside its box."""
+    """Two instances in the same locations of every view; the second one's points lie outside its box."""
 
     spec = InferenceSpec(name="finder", skeleton=FOUR, size=SIZE, framing=Letterbox())
 

@@ -26,10 +26,10 @@ def recipe(**train):
     return replace(made, train=replace(made.train, **train))
 
 
-def dotted(size, *places):
-    """An image that is black but for a dot of each colour; places are (x, y) of the dot's middle pixel."""
+def dotted(size, *locations):
+    """An image that is black but for a dot of each colour; locations are (x, y) of the dot's middle pixel."""
     image = np.zeros((*size, 3), np.uint8)
-    for channel, (x, y) in enumerate(places):
+    for channel, (x, y) in enumerate(locations):
         image[y - 1 : y + 2, x - 1 : x + 2, channel] = 255
     return image
 

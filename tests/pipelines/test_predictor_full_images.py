@@ -1,4 +1,4 @@
-"""Everyone in whole images of any size, against a network that knows where they are."""
+"""Everyone in full images of any size, against a network that knows where they are."""
 
 from dataclasses import replace
 

@@ -17,15 +17,15 @@ FIGURE = torch.tensor([[0.0, -60.0], [0.0, -36.0], [-36.0, -12.0], [36.0, -12.0]
 GRID = Grid.of((256, 480), 8)
 CODEC = OpenPose(points=K, bones=BONES, grid=GRID)
 # Where up to six people stand without covering each other's points.
-PLACES = torch.tensor([[50.0, 80.0], [150.0, 90.0], [250.0, 75.0], [350.0, 95.0], [430.0, 80.0], [200.0, 175.0]])
+LOCATIONS = torch.tensor([[50.0, 80.0], [150.0, 90.0], [250.0, 75.0], [350.0, 95.0], [430.0, 80.0], [200.0, 175.0]])
 
 
 def scene(count, seed):
     """(1, count, K, 2) people with shaken points."""
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(PLACES), generator=generator)[:count]
+    order = torch.randperm(len(LOCATIONS), generator=generator)[:count]
     shaken = (torch.rand(count, K, 2, generator=generator) - 0.5) * 12
-    return (PLACES[order][:, None] + FIGURE + shaken)[None]
+    return (LOCATIONS[order][:, None] + FIGURE + shaken)[None]
 
 
 def found(maps, **options):

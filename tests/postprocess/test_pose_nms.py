@@ -22,7 +22,7 @@ def poses(xy, score=None):
 
 
 def kept(result, given):
-    """Which of the given stay, by their places."""
+    """Which of the given stay, by their locations."""
     return [int(np.flatnonzero((given.xy == one).all((1, 2)))[0]) for one in result.xy]
 
 

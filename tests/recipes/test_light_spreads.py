@@ -40,7 +40,7 @@ def found(recipe, dataset):
 @pytest.mark.parametrize("name", ["dekr", "dekr-first"])
 def test_narrower_hills_keep_people_apart(name):
     skeleton = SKELETONS["face5"]
-    dataset = Synthetic(skeleton, SCENES, SIZE, seed=3, figures=3, outside=0.0).dataset()
+    dataset = Synthetic(skeleton, SCENES, SIZE, seed=3, people=3, outside=0.0).dataset()
     recipe = RECIPES[f"{name}-tiny"](skeleton, size=SIZE)
     narrow, wide = (found(replace(recipe, codec=replace(recipe.codec, **f)), dataset) for f in ({}, PUBLISHED))
     assert narrow >= 0.9

@@ -1,4 +1,4 @@
-"""Each idea is one change of a recipe; together they make a recipe too."""
+"""Each technique is one change of a recipe; together they make a recipe too."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""A study of ideas: which runs it makes, that finished ones are kept, and what it writes."""
+"""A study of techniques: which runs it makes, that finished ones are kept, and what it writes."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_ends_take_all_seeds_and_the_rest_some(recipe, tmp_path):
     assert list(ablate.variants(recipe, ["aid"])) == ["baseline", "aid"]
     assert list(ablate.variants(recipe, ["aid", "bone"], single=False)) == ["baseline", "together"]
     # Two activations cannot both be there; each by itself can.
-    with pytest.raises(RecipeError, match=r"^silu: undone by an idea that comes later.*--no-together"):
+    with pytest.raises(RecipeError, match=r"^silu: undone by a technique that comes later.*--no-together"):
         ablate.variants(recipe, ["silu", "aid", "mish"])
     assert len(ablate.variants(recipe, ["silu", "mish"], together=False)) == 3
     with pytest.raises(RecipeError, match="named twice"):

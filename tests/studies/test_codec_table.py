@@ -99,7 +99,7 @@ def test_inner_points_lie_in_the_middle_half():
 
 def test_bytes_of_a_target_by_hand():
     codec = Heatmap(points=5, grid=Grid.of((64, 48), 4))
-    # 5 maps of 16x12, 5 places, and 5 weights that maps and places share, float32.
+    # 5 maps of 16x12, 5 locations, and 5 weights that maps and locations share, float32.
     assert target_bytes(codec.encode(inner_points(codec, 1))) == 4 * (5 * 16 * 12 + 10 + 5)
 
 

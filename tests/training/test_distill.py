@@ -38,7 +38,7 @@ TURNED = Skeleton("turned", ("end", "right_grip", "screw", "left_grip"), mirror=
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Twelve drawn figures."""
+    """Twelve synthetic people."""
     return Synthetic(FOUR, count=12, size=(64, 56), seed=4).dataset()
 
 
@@ -210,9 +210,11 @@ def test_unsure_points_are_not_learnt_and_others_by_their_score(drawn, tmp_path)
     said = teacher(batch)
     said = replace(said, score=torch.linspace(0, 1, said.score.numel()).reshape(said.score.shape))
     for graded in (True, False):
-        config = Teacher("x", confidence=0.4, graded=graded)
+        config = Teacher("x", score_threshold=0.4, graded=graded)
         weight = StudentTask(task_of(recipe), config, teacher)._labels(batch, said).weight["heatmap"][..., 0, 0]
-        seen = StudentTask(task_of(recipe), Teacher("x", confidence=0.0, graded=False), teacher)._labels(batch, said)
+        seen = StudentTask(task_of(recipe), Teacher("x", score_threshold=0.0, graded=False), teacher)._labels(
+            batch, said
+        )
         drawn_at_all = seen.weight["heatmap"][..., 0, 0]
         expected = (said.score >= 0.4) * (said.score if graded else 1.0) * drawn_at_all
         torch.testing.assert_close(weight, expected)

@@ -1,4 +1,4 @@
-"""Every recipe goes downhill from its first steps, and every representation learns samples by heart."""
+"""Every recipe goes downhill from its first steps, and every representation learns samples until it overfits."""
 
 import re
 from dataclasses import replace

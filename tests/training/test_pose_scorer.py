@@ -31,7 +31,7 @@ def people(count, rng):
 
 
 def shuffled(xy, rng, points=range(5, 17)):
-    """Limbs of each figure that trade places."""
+    """Bones of each figure that trade places."""
     wrong = xy.copy()
     for pose in wrong:
         pose[list(points)] = pose[rng.permutation(list(points))]
@@ -39,7 +39,7 @@ def shuffled(xy, rng, points=range(5, 17)):
 
 
 def synthetic(count, rng):
-    """Detections: good ones, some off, some with shuffled limbs, and their true OKS; all score alike."""
+    """Detections: good ones, some off, some with shuffled bones, and their true OKS; all score alike."""
     truth = people(count, rng)
     found = truth + rng.normal(0, 1, truth.shape) * rng.uniform(0, 12, (count, 1, 1))
     found[::2] = shuffled(found[::2], rng)

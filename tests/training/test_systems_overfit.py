@@ -1,4 +1,4 @@
-"""A system for whole images learns 32 drawn scenes by heart: points, boxes and who is who."""
+"""A system for full images learns 32 drawn scenes until it overfits: points, boxes and who is who."""
 
 from dataclasses import replace
 from functools import partial
@@ -39,7 +39,7 @@ STEPS = {
 @pytest.fixture(scope="module")
 def drawn():
     """Up to three figures an image, drawn once."""
-    dataset = Synthetic(STAR, SCENES, SIZE, seed=3, figures=3, outside=0.0).dataset()
+    dataset = Synthetic(STAR, SCENES, SIZE, seed=3, people=3, outside=0.0).dataset()
     kept = [record.read() for record in dataset.images]
     images = tuple(replace(record, load=partial(kept.__getitem__, i)) for i, record in enumerate(dataset.images))
     return replace(dataset, images=images)

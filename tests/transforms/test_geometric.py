@@ -88,8 +88,8 @@ def test_boxes_hold_what_they_held_and_areas_keep_their_share(placement):
     boxes, points = out.instances.boxes, out.instances.keypoints.xy
     slack = 1e-3
     assert (points >= boxes[:, None, :2] - slack).all() and (points <= boxes[:, None, 2:] + slack).all()
-    zoom = np.abs(np.linalg.det(out.to_source)) ** -1
-    np.testing.assert_allclose(out.instances.area, before.instances.area * zoom, rtol=1e-5)
+    scale = np.abs(np.linalg.det(out.to_source)) ** -1
+    np.testing.assert_allclose(out.instances.area, before.instances.area * scale, rtol=1e-5)
     assert out.ignore.shape == before.ignore.shape and out.ignore.dtype == np.float32
 
 
@@ -165,13 +165,13 @@ def test_draws_stay_in_their_ranges_and_follow_the_generator():
     assert geometry.draw(dotted(), again, BODY, SIZE, 1.25).scale == drawn[0].scale
 
 
-def test_zoom_is_the_middle_of_the_scales_and_leaves_half_bodies_alone():
+def test_the_mean_scale_is_the_middle_of_the_range_and_leaves_half_bodies_alone():
     rng = np.random.default_rng(0)
-    geometry = Geometry(zoom=1.5, scale=0.2)
+    geometry = Geometry(mean_scale=1.5, scale=0.2)
     scales = [geometry.draw(dotted(), rng, BODY, SIZE, 1.25).scale for _ in range(200)]
     assert 1.2 <= min(scales) < 1.25
     assert 1.75 < max(scales) <= 1.8
-    assert Geometry(zoom=1.5, scale=0, half_body=1).draw(dotted(), rng, BODY, SIZE, 1.25).scale == 1.0
+    assert Geometry(mean_scale=1.5, scale=0, half_body=1).draw(dotted(), rng, BODY, SIZE, 1.25).scale == 1.0
 
 
 def test_the_sample_that_came_is_left_alone():

@@ -1,4 +1,4 @@
-"""Whole images: the fit, the random view, and who is still in it."""
+"""Full images: the fit, the random view, and who is still in it."""
 
 from dataclasses import replace
 
@@ -219,5 +219,5 @@ def test_messages():
         Scene(scale=(2.0, 1.0))
     with pytest.raises(ValidationError, match="0 < smallest <= largest"):
         Scene(scale=(0.0, 1.0))
-    with pytest.raises(ValidationError, match="zoom"):
-        Scene(zoom=2)
+    with pytest.raises(ValidationError, match="scale"):
+        Scene(mean_scale=2)

@@ -40,8 +40,8 @@ SPARED = 0.9999
 class CenterPose(OnGrid):
     """CenterNet for poses: a gaussian on the centre of each box, and all else read in its cell.
 
-    Points have gaussians of their own; the nearest of them replaces a point that was read at the centre, where it is good
-    enough. Cells, sizes and steps are counted from centres of cells, so a mirror is exact.
+    Points have gaussians of their own; the nearest of them replaces a point that was read at the centre, where it is
+    good enough. Cells, sizes and steps are counted from centres of cells, so a mirror is exact.
 
     Source: Zhou et al. 2019, arXiv:1904.07850. Differs: people without a labelled point are spared as its text says
     (its code draws them over); radii of both formulas, see ``compat``.
@@ -71,7 +71,7 @@ class CenterPose(OnGrid):
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Centres, sizes, steps within their cells, offsets to the points; gaussians of the points and steps within theirs."""
+        """Centres, sizes, sub-cell offsets, offsets to the points; heatmaps of the points and their own."""
         counts = {
             "centre": 1,
             "size": 2,
@@ -90,7 +90,8 @@ class CenterPose(OnGrid):
 
         Returns:
             ``centre`` (B, 1, H, W) and ``peaks`` (B, K, H, W), exactly 1 at each, with weight 0 in regions to ignore;
-            ``size``, ``centre_offset``, ``point_offsets`` and ``offset`` in cells, with weight 1 in the cells that hold one.
+            ``size``, ``centre_offset``, ``point_offsets`` and ``offset`` in cells, with weight 1 in the cells that hold
+            one.
 
         Raises:
             ValueError: another number of points.
@@ -199,7 +200,7 @@ class CenterPose(OnGrid):
         )
 
     def _snapped(self, maps: Maps, place: Tensor, own: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (B, N, K, 2) in cells moved to the nearest gaussian of their kind that fits the box, and their scores."""
+        """Points (B, N, K, 2) in cells moved to the nearest peak of their kind that fits the box, and their scores."""
         logit, cell = local_maxima(maps["peaks"], self.candidates, floor=LOWEST)
         value = logit.sigmoid()
         K, n = value.shape[1:]

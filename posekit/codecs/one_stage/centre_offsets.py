@@ -83,7 +83,7 @@ def offsets_around(
 
 
 def cells_around(center: Tensor, reach: tuple[float, float], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The cells of a map near places.
+    """The cells of a map near locations.
 
     Args:
         center: (B, N, 2) in cells.

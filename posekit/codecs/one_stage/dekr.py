@@ -1,4 +1,4 @@
-"""Instances as points: gaussians on points and centres, and around each centre the offset to all points of the instance.
+"""Instances as points: heatmaps of points and centres, and around each centre the offsets to all its points.
 
 Geng et al. 2021, arXiv:2104.02300.
 """
@@ -36,8 +36,8 @@ from posekit.geometry.keypoints import IGNORE, Instances, Poses
 class Dekr(OnGrid):
     """DEKR: an instance is found at the gaussian on its centre, and its points lie where the cell there says.
 
-    ``heatmap`` has K + 1 maps, that of the centres last; ``point_offsets`` has x and y to each point in turn, in cells, point
-    less location.
+    ``heatmap`` has K + 1 maps, that of the centres last; ``point_offsets`` has x and y to each point in turn, in cells,
+    point less location.
 
     Source: Geng et al. 2021, arXiv:2104.02300. Differs: its code has location less point; a cell belongs to one
     instance with all its points, there to one for each point; the centre is not cut down to a whole cell before the
@@ -83,8 +83,8 @@ class Dekr(OnGrid):
 
         Returns:
             ``heatmap`` (B, K + 1, H, W) with weight 1 near its gaussians, ``background`` elsewhere and 0 in regions to
-            ignore and boxes of instances without a label; ``point_offsets`` (B, 2 K, H, W) with weight 1 over the instance's
-            size in cells where somebody is told of, else 0.
+            ignore and boxes of instances without a label; ``point_offsets`` (B, 2 K, H, W) with weight 1 over the
+            instance's size in cells where somebody is told of, else 0.
 
         Raises:
             ValueError: another number of points.
@@ -110,7 +110,7 @@ class Dekr(OnGrid):
         )
 
     def _gaussians(self, spots: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """Gaussians (B, K + 1, H, W) on places (B, N, K + 1, 2) in cells, and which cells lie near one."""
+        """Gaussians (B, K + 1, H, W) on locations (B, N, K + 1, 2) in cells, and which cells lie near one."""
         (columns, beside), (rows, above) = (self._along(spots[..., axis], axis) for axis in (0, 1))
         near = torch.einsum("bnkh,bnkw->bkhw", above * drawn[..., None], beside) > 0
         return max_gaussians(rows, columns, drawn), near
@@ -156,17 +156,17 @@ class Dekr(OnGrid):
         return self._poses(centre, place, read_locations(maps["heatmap"], place))
 
     def _regressed(self, maps: Maps) -> tuple[Tensor, Tensor]:
-        """(B, N) heights of the centres and (B, N, K, 2) places in cells."""
+        """(B, N) heights of the centres and (B, N, K, 2) locations in cells."""
         value, cell = (
             found[:, 0] for found in local_maxima(maps["heatmap"][:, -1:], self.max_instances, self._window())
         )
-        # Where there are fewer centres, all that fill up the places say the same.
+        # Where there are fewer centres, all that fill up the locations say the same.
         cell = torch.where(value[..., None] > 0, cell, 0)
         offsets = finite(at_cells(maps["point_offsets"], cell).float())
         return value, cell[:, :, None].to(offsets.dtype) + offsets.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:
-        """Poses of heights (B, N), places (B, N, K, 2) in cells and what the points' maps say there (B, N, K)."""
+        """Poses of heights (B, N), locations (B, N, K, 2) in cells and what the points' maps say there (B, N, K)."""
         score = centre.clamp(0.0, 1.0)[..., None] * value.clamp(0.0, 1.0)
         best, order = top(score.mean(-1), score.shape[1])
         xy = self.grid.pixels(place).gather(1, order[..., None, None].expand(place.shape))

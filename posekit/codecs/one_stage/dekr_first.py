@@ -64,7 +64,7 @@ class DekrFirst(Dekr):
         return self._poses(centre, place, value)
 
     def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (B, N, K, 2) in cells at the nearest gaussian of their kind, and its height, where one is near enough."""
+        """Points (B, N, K, 2) in cells at the nearest peak of their kind, and its height, where one is near enough."""
         height, cell = local_maxima(heat, self.candidates, self.peak_window)
         refined = refine_parabola(heat, cell)
         scale = refined.new_tensor(self.grid.scale)

@@ -114,7 +114,7 @@ class Detector:
         boxes = outlines(batch, self.size)
         assigned = assign(self.levels, boxes, batch.present, self.center_sampling_radius, self.regress_range)
         own = of_assigned(boxes, assigned)
-        place = self.levels.places(boxes)
+        place = self.levels.locations(boxes)
         seen = (assigned < boxes.shape[1])[:, None].to(boxes.dtype)
         box = torch.cat((place - own[..., :2], own[..., 2:] - place), -1).transpose(1, 2) * seen
         centre = centreness(box) * seen
@@ -129,7 +129,7 @@ class Detector:
         """
         batch, own = answers.batch, answers.assigned
         xy = of_assigned(batch.xy.flatten(2), own).unflatten(-1, (-1, 2))
-        place, scale = self.levels.places(xy), self.levels.scale(xy)
+        place, scale = self.levels.locations(xy), self.levels.scale(xy)
         way = ((xy - place[:, None]) / scale[:, None, None]).flatten(2).transpose(1, 2)
         known = of_assigned(batch.known.to(xy.dtype), own).repeat_interleave(2, -1).transpose(1, 2)
         weight = known * answers.weights["box"]
@@ -170,7 +170,7 @@ class Detector:
         return self._at(self._scores(rows), cell)
 
     def _at(self, score: Tensor, cell: Tensor) -> Found:
-        place, scale = self.levels.places(score)[cell], self.levels.scale(score)[cell]
+        place, scale = self.levels.locations(score)[cell], self.levels.scale(score)[cell]
         return Found(cell, score.gather(1, cell), place, scale)
 
     def _scores(self, rows: Maps) -> Tensor:

@@ -1,4 +1,4 @@
-"""Points told by the cells of a pyramid from features read near the points themselves, with gaussians learnt beside them.
+"""Points predicted by the cells of a pyramid from features read near the points, with auxiliary heatmaps.
 
 Tian et al. 2019, arXiv:1911.07451.
 """

@@ -118,7 +118,7 @@ class FCPose(Detector):
         return self.found(self.rows(maps)).cell
 
     def activate(self, maps: Maps) -> Maps:
-        """Rows of all levels as in `Fcos`; ``refine`` as places in cells; maps of instances and gaussians as they are."""
+        """Rows of all levels as in `Fcos`; ``refine`` as locations in cells; instance maps and heatmaps as they are."""
         rows = self.rows(maps)
         way = maps["refine"].unflatten(1, (-1, 2))
         height, width = way.shape[-2:]
@@ -196,7 +196,7 @@ class FCPose(Detector):
 
 
 def _gaussians(batch: BatchInstances, grid: Grid, sigma: float) -> Tensor:
-    """(B, K, H, W) the highest gaussian of any known point of its kind, exactly 1 in the cell that the point lies in."""
+    """(B, K, H, W) the highest Gaussian of any known point of its kind, exactly 1 in the point's own cell."""
     cell = nearest(grid.cells(batch.xy))
     drawn = batch.known & within(cell, grid.shape)
     (sx, sy), (height, width) = grid.scale, grid.shape

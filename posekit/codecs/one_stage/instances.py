@@ -1,4 +1,4 @@
-"""What the codecs of full images share: who is there, what is judged, gaussians of many, and the best cells of a map."""
+"""What the codecs of full images share: who is there, what counts, Gaussians of many, and the best cells of a map."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Levels:
         parts = zip(self.named(name), row.split(self.counts, -1), self.grids, strict=True)
         return {key: part.unflatten(-1, grid.shape) for key, part, grid in parts}
 
-    def places(self, like: Tensor) -> Tensor:
+    def locations(self, like: Tensor) -> Tensor:
         """(L, 2) centres of the cells in image pixels, of the type and device of ``like``."""
         axes = [grid.axes(like) for grid in self.grids]
         flat = [torch.stack((x.expand(len(y), -1), y[:, None].expand(-1, len(x))), -1).flatten(0, 1) for x, y in axes]
@@ -121,9 +121,9 @@ def assign(
     """The instance that each cell answers for.
 
     A cell may answer for an instance if its centre lies strictly inside the box and the region around the box's
-    centre, and if the furthest side of the box is at a distance that its level looks after: from half of ``regress_range``
-    to ``regress_range`` of its cells, both included; the finest level has no lower end, the coarsest no upper. Of several
-    instances the smallest box wins, of equal ones the first.
+    centre, and if the furthest side of the box is at a distance that its level looks after: from half of
+    ``regress_range`` to ``regress_range`` of its cells, both included; the finest level has no lower end, the coarsest
+    no upper. Of several instances the smallest box wins, of equal ones the first.
 
     Args:
         levels: of the cells.
@@ -137,7 +137,7 @@ def assign(
 
     Source: Tian et al. 2019, section 3.1; the region is that of the authors' later code.
     """
-    place, scale = levels.places(boxes), levels.scale(boxes)
+    place, scale = levels.locations(boxes), levels.scale(boxes)
     low, high = place - boxes[:, :, None, :2], boxes[:, :, None, 2:] - place
     inside = torch.minimum(low, high).amin(-1) > 0
     if center_sampling_radius:

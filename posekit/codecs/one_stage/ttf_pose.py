@@ -33,11 +33,11 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TtfPose(OnGrid):
-    """Elliptical gaussians on centres; all cells of a gaussian say how far box and points lie, those near its top louder.
+    """Elliptical Gaussians on centres; all cells of one predict box and points, those near its peak with more weight.
 
     Source: Liu et al. 2020, arXiv:1909.00700. Differs: distances run from the centres of cells, boxes are continuous
-    (no "+ 1"), a centre under a smaller gaussian keeps its own cell, and each cell says the offset to every point beside the
-    box.
+    (no "+ 1"), a centre under a smaller gaussian keeps its own cell, and each cell says the offset to every point
+    beside the box.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
@@ -68,8 +68,8 @@ class TtfPose(OnGrid):
 
         Returns:
             ``centre`` (B, 1, H, W), exactly 1 at each centre, with weight 0 in regions to ignore; ``box`` (B, 4, H, W)
-            pixels to the sides; ``point_offsets`` (B, 2 K, H, W) cells to the points. Weights of a gaussian's cells sum to the
-            logarithm of the box's area, less what a smaller box takes away.
+            pixels to the sides; ``point_offsets`` (B, 2 K, H, W) cells to the points. Weights of a gaussian's cells sum
+            to the logarithm of the box's area, less what a smaller box takes away.
 
         Raises:
             ValueError: another number of points.

@@ -29,7 +29,7 @@ WIDTH = {"weighting": 40, "naive": 30, "wider_naive": 40}
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LiteHRNet:
-    """A backbone of one to two million numbers that never leaves stride 4; slow for its operations, as they are many."""
+    """A backbone of one to two million parameters that stays at stride 4; slow for its MACs: many small layers."""
 
     depth: Literal[18, 30] = 18
     """Layers, as the authors count them."""

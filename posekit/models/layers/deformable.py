@@ -51,8 +51,8 @@ def deformable_conv(
     taps = weight.shape[-1] * weight.shape[-2]
     parts = offset.shape[1] // (2 * taps)
     groups = channels // weight.shape[1]
-    places = _places(offset, weight.shape[-1], stride, padding, dilation)
-    read = read_between(x.reshape(batch * parts, channels // parts, *x.shape[-2:]), places)
+    locations = _locations(offset, weight.shape[-1], stride, padding, dilation)
+    read = read_between(x.reshape(batch * parts, channels // parts, *x.shape[-2:]), locations)
     read = read.reshape(batch, parts, channels // parts, taps, rows * columns)
     if mask is not None:
         read = read * mask.reshape(batch, parts, 1, taps, rows * columns)
@@ -62,7 +62,7 @@ def deformable_conv(
     return result if bias is None else result + bias[:, None, None]
 
 
-def _places(offset: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
+def _locations(offset: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
     """Where the taps read: (B * parts, taps * h, w, 2) in cells, x first."""
     rows, columns = offset.shape[-2:]
     at = {"dtype": torch.promote_types(offset.dtype, torch.float32), "device": offset.device}
@@ -142,7 +142,7 @@ class SampledConv2d(nn.Conv2d):
 
 
 class DeformableConv(SampledConv2d):
-    """Convolution that finds the places of its taps itself, by a plain one beside it.
+    """Convolution that finds the locations of its taps itself, by a plain one beside it.
 
     That one starts at zero: no tap is moved, and every tap weighs one half where it is weighed at all.
 

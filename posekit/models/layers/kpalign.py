@@ -26,7 +26,7 @@ class KPAlign(nn.Module):
         before: channels of the pyramid.
         groups: indices of points that are read in one place; together each point once.
         width: channels of a group.
-        centred: places are counted from the middle of a cell; False: from the finer cell below and right of the
+        centred: locations are counted from the middle of a cell; False: from the finer cell below and right of the
             middle, as in the reference.
 
     Raises:

@@ -1,6 +1,6 @@
 """Growing a map along the edges of a finer guide: transposed pixel-adaptive convolution.
 
-Su et al. 2019, arXiv:1904.05373. The definition sets zeros between the cells and convolves; here each of the places
+Su et al. 2019, arXiv:1904.05373. The definition sets zeros between the cells and convolves; here each of the locations
 that a cell grows to is a small convolution of its own over the coarse map, which leaves those zeros out.
 """
 
@@ -112,7 +112,7 @@ class PacConvTranspose2d(nn.Module):
         check_guide(guide, tuple(self.stride * side + self.over for side in x.shape[-2:]), "grown map")
         near = self._near(x)
         size = near.shape[-2:]
-        # Places come before channels, and cells in a row: (B, places, 1, cells, h * w).
+        # Locations come before channels, and cells in a row: (B, locations, 1, cells, h * w).
         heard = self._heard(x, guide, mask).to(x.dtype).squeeze(1).flatten(3)[:, :, None]
         if self.shared:
             weighted = (heard * self._by_place()).squeeze(2)
@@ -130,7 +130,7 @@ class PacConvTranspose2d(nn.Module):
         return unfolded(F.pad(x, (*margin, *margin)), self.width)
 
     def _by_place(self) -> Tensor:
-        """The kernel cut up by place: (places, after, before * cells), or (places, 1, cells, 1) where it is shared."""
+        """The kernel by offset: (locations, after, before * cells), or (locations, 1, cells, 1) where it is shared."""
         padded = F.pad(self.weight, (0, 1, 0, 1))
         form = (self.stride, self.width)
         cut = padded.index_select(2, self.tap).index_select(3, self.tap).unflatten(3, form).unflatten(2, form)
@@ -139,7 +139,7 @@ class PacConvTranspose2d(nn.Module):
         return cut.permute(2, 4, 1, 0, 3, 5).flatten(3).flatten(0, 1)
 
     def _heard(self, x: Tensor, guide: Tensor, mask: Tensor | None) -> Tensor:
-        """How much each place hears of each coarse cell near it: (B, 1, places, cells, h, w)."""
+        """How much each place hears of each coarse cell near it: (B, 1, locations, cells, h, w)."""
         shift = self.kernel // 2 - self.padding
         start = self.stride * self.first + shift
         end = self.stride * (self.more + self.last - 1) + shift - self.over
@@ -154,7 +154,7 @@ class PacConvTranspose2d(nn.Module):
         return heeded(affinity, inside, None if mask is None else self._counting(mask), self.normalized, taps=3)
 
     def _counting(self, mask: Tensor) -> Tensor:
-        """A mask of coarse cells by place: (B, 1, H, W) to (B, 1, places, cells, h, w), zeros beyond the kernel."""
+        """A mask of coarse cells by place: (B, 1, H, W) to (B, 1, locations, cells, h, w), zeros beyond the kernel."""
         within = (self.tap < self.kernel).reshape(self.stride, self.width)
         under = within[:, None, :, None] & within[:, None, :]
         return self._near(mask)[:, :, None] * under.reshape(self.stride**2, self.width**2, 1, 1).to(mask.dtype)

@@ -1,4 +1,4 @@
-"""Squeeze and excite: channels weighted by what the whole image shows."""
+"""Squeeze and excite: channels weighted by what the full image shows."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ class DLAUp:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: the backbone does not give three maps or more, each half the one before it, from ``reduction`` on.
+            ValueError: the backbone does not give three maps or more, each half the one before it, from ``reduction``
+            on.
         """
         expected = [reduction << step for step in range(len(strides))]
         if list(strides) != expected or len(strides) < 3:

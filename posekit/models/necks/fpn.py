@@ -47,7 +47,7 @@ class FPN:
         lacking = [stride for stride in wanted if stride not in levels]
         if lacking:
             raise ValueError(
-                f"a pyramid from stride {self.finest} wants maps of strides {', '.join(map(str, wanted))}; the backbone "
+                f"a pyramid from stride {self.finest} wants maps of strides {', '.join(map(str, wanted))}; this one "
                 f"gives {', '.join(map(str, levels))}: choose a finest stride that it doubles from"
             )
         chosen = [levels[stride] for stride in wanted]

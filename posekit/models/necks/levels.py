@@ -15,7 +15,7 @@ def halvings(coarse: int, fine: int) -> int:
     if coarse < fine or fine << times != coarse:
         reachable = [coarse >> n for n in range(coarse.bit_length()) if coarse % (1 << n) == 0]
         raise ValueError(
-            f"maps of stride {fine} are wanted and the backbone ends at stride {coarse}: doubling its map gives strides "
+            f"maps of stride {fine} are wanted, the backbone ends at stride {coarse}: doubling its map gives strides "
             f"{', '.join(map(str, reachable))}"
         )
     return times

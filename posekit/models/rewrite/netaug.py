@@ -1,4 +1,4 @@
-"""Network augmentation: a small backbone as part of wider ones that share its weights. Cai et al. 2022, arXiv:2110.08890.
+"""Network augmentation: a small backbone inside wider ones that share its weights. Cai et al. 2022, arXiv:2110.08890.
 
 A tiny network underfits, so it is helped from inside the network: wider ones around it learn from the same images, and
 their gradients reach its weights. Afterwards the extra weights are thrown away.
@@ -27,7 +27,8 @@ Factor = Annotated[float, Field(ge=1)]
 class NetAug:
     """Wider networks around the backbone that help it to learn and are thrown away; as it stands, there are none.
 
-    Helps a backbone that is too small for its data; one that already knows its training images by heart it does not.
+    Helps a backbone that is too small for its data; one that already knows its training images until it overfits it
+    does not.
 
     Source: Cai et al. 2022, arXiv:2110.08890. Differs: channels are not sorted anew each epoch, since a network whose
     channels change places has no running average; the backbone's own passes alone enter its norms' figures, which then
@@ -45,7 +46,7 @@ class NetAug:
     divide: int = Field(default=8, ge=1)
     """Wider layers have a multiple of so many channels; published: 1."""
     spread: float = Field(default=1.0, ge=0)
-    """Of the extra weights that the backbone's own channels read, in that of the backbone's own; 0: wider networks start out
+    """Of the extra weights that the backbone's own channels read, relative to its own; 0: wider networks start out
     saying what the backbone says, for published weights."""
 
     @property
@@ -111,9 +112,9 @@ class Supernet(nn.Module):
                 "nothing in the backbone would grow: give NetAug factors above 1, and do not freeze the whole backbone"
             )
         extras = {}
-        for name, own, places in self._own(backbone):
+        for name, own, locations in self._own(backbone):
             value = 1.0 if name.endswith("weight") else 0.0
-            shape = widest[places[1]], own.shape[1] if _one_column(backbone, name) else widest[places[0]]
+            shape = widest[locations[1]], own.shape[1] if _one_column(backbone, name) else widest[locations[0]]
             extra = Extra(own, shape, config.spread, value)
             if any(True for _ in extra.parameters()):
                 extras[name] = extra
@@ -163,7 +164,7 @@ class Supernet(nn.Module):
         return sorted(self.config.widths) if width.kind == "between" and between else (1.0,)
 
     def weights(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
-        """The parameters of a wider backbone under the backbone's names; differentiable, and the backbone's own come first.
+        """The parameters of a wider backbone by the backbone's names; differentiable, the backbone's own come first.
 
         Args:
             backbone: the one that this was made for.
@@ -171,8 +172,8 @@ class Supernet(nn.Module):
         """
         extras = dict(zip(self.names, self.extras, strict=True))
         return {
-            name: extras[name](own, widths[places[1]], widths[places[0]]) if name in extras else own
-            for name, own, places in self._own(backbone)
+            name: extras[name](own, widths[locations[1]], widths[locations[0]]) if name in extras else own
+            for name, own, locations in self._own(backbone)
         }
 
     def forward(self, backbone: nn.Module, image: Tensor, widths: Sequence[int]) -> list[Tensor]:
@@ -188,7 +189,7 @@ class Supernet(nn.Module):
         return maps
 
     def tensors(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
-        """Parameters and norms' figures of a wider backbone under the backbone's names, for `torch.func.functional_call`.
+        """Parameters and norm statistics of a wider backbone by the backbone's names, for `torch.func.functional_call`.
 
         The norms take the figures of the batch, and what they keep is thrown away: the backbone's running figures are
         neither read nor written.
@@ -201,7 +202,7 @@ class Supernet(nn.Module):
     @contextmanager
     def shaping(self, backbone: nn.Module, widths: Sequence[int]) -> Iterator[None]:
         """Let the backbone run with `tensors` of these widths: as many groups as channels, and maps cut to its own."""
-        places = self.plan.layers
+        locations = self.plan.layers
         layers = {name: layer for name, layer in backbone.named_modules() if depthwise(layer)}
         own, channels = {layer: layer.groups for layer in layers.values()}, cast(Backbone, backbone).channels
         cut = backbone.register_forward_hook(
@@ -209,7 +210,7 @@ class Supernet(nn.Module):
         )
         try:
             for name, layer in layers.items():
-                layer.groups = widths[places[name][1]]
+                layer.groups = widths[locations[name][1]]
             yield
         finally:
             cut.remove()

@@ -52,7 +52,7 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None, *, 
     Raises:
         ValueError: there is no such activation; the network activates outside of layers, where nothing can be
             replaced; it has no activation at all; or ``name`` has parameters a channel, and a layer runs in several
-            places or on other things than (B, C, H, W).
+            locations or on other things than (B, C, H, W).
     """
     if name not in ACTIVATIONS:
         near = get_close_matches(name, ACTIVATIONS, n=1)
@@ -226,7 +226,7 @@ def _outermost(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _replace(net: nn.Module, swaps: Mapping[nn.Module, nn.Module]) -> None:
-    """Put layers in others' places, wherever the network holds them; device, dtype and mode are the old ones'."""
+    """Put layers in others' locations, wherever the network holds them; device, dtype and mode are the old ones'."""
     like = next(net.parameters())
     for old, new in swaps.items():
         new.to(device=like.device, dtype=like.dtype).train(old.training)

@@ -39,7 +39,7 @@ class Trace:
 
 
 def spread(shape: tuple[int, ...]) -> bool:
-    """Whether a tensor of this shape tells places apart: (B, C) and (B, C, 1, 1) do not."""
+    """Whether a tensor of this shape tells locations apart: (B, C) and (B, C, 1, 1) do not."""
     return len(shape) > 2 and any(size > 1 for size in shape[2:])
 
 

@@ -44,7 +44,7 @@ class Plan:
 
     Attributes:
         widths: in the order in which they can be chosen: none follows a later one.
-        layers: name to the places of the widths that come in and go out; the same ones for norms and depth-wise
+        layers: name to the locations of the widths that come in and go out; the same ones for norms and depth-wise
             convolutions.
 
     Raises:
@@ -65,8 +65,8 @@ class Plan:
         ]
         if odd:
             raise ValueError(
-                f"{len(odd)} layers have parameters that cannot be made wider: {', '.join(odd[:4])}; leave the backbone's "
-                "convolutions as they are and take activations without parameters"
+                f"{len(odd)} layers have parameters that cannot be made wider: {', '.join(odd[:4])}; leave the "
+                "backbone's convolutions as they are and take activations without parameters"
             )
         self.widths: list[Width] = [Width(3, "fixed")]
         self.layers: dict[str, tuple[int, int]] = {}
@@ -104,9 +104,9 @@ class Plan:
 
     def _pin_frozen(self, backbone: nn.Module) -> None:
         """Layers that do not learn keep their channels: their norms have figures for those alone."""
-        for name, places in self.layers.items():
+        for name, locations in self.layers.items():
             if not all(p.requires_grad for p in backbone.get_submodule(name).parameters()):
-                for place in places:
+                for place in locations:
                     self.widths[place] = replace(self.widths[place], kind="fixed")
 
 
@@ -179,4 +179,4 @@ BACKBONES: dict[type[nn.Module], Callable[[Plan, Any], None]] = {
     EfficientNetLiteBackbone: _efficientnet_lite,
     ResNetBackbone: _resnet,
 }
-"""How each known backbone is planned. The channels of its last map stay: nothing in the backbone would read more of them."""
+"""How each known backbone is planned. The channels of its last map stay: nothing in it would read more of them."""

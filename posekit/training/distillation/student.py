@@ -96,7 +96,7 @@ class StudentTask(nn.Module):
     def _labels(self, batch: Batch, said: TeacherOutput) -> Target:
         """The teacher's points as a target, weighed by its scores."""
         seen = batch.instances.keypoints.visibility
-        sure = (said.score > 0) & (said.score >= self.config.confidence)
+        sure = (said.score > 0) & (said.score >= self.config.score_threshold)
         points = Keypoints(said.xy[:, None], (2 * sure)[:, None].to(seen.dtype))
         target = self.task.codec.encode(replace(batch.instances, keypoints=points))
         return reweighted(target, said.score) if self.config.graded else target

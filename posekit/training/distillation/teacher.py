@@ -95,7 +95,7 @@ class FileTeacher:
 
     def __call__(self, batch: Batch) -> TeacherOutput:
         """The predictions of each crop's instance; score 0 where a crop has no place in the set."""
-        row, order, there = self._places(batch)
+        row, order, there = self._locations(batch)
         xy = self.xy[row].gather(1, order[..., None].expand(-1, -1, 2)).to(batch.to_source.dtype)
         to_crop = torch.linalg.inv(batch.to_source).to(row.device)
         moved = xy @ to_crop[:, :2, :2].transpose(1, 2) + to_crop[:, None, :2, 2]
@@ -104,10 +104,10 @@ class FileTeacher:
 
     def doubted(self, batch: Batch) -> Tensor:
         """(B, K) bool: labels that the predictions contradict."""
-        row, order, there = self._places(batch)
+        row, order, there = self._locations(batch)
         return (self.contradicted[row].gather(1, order) & there).to(batch.image.device)
 
-    def _places(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _locations(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """(B,) rows, (B, K) the point that each is called in the file, and (B, 1) bool: the crop has a row."""
         index = batch.index.to(self.xy.device)
         a, b, c, d = batch.to_source[:, :2, :2].flatten(1).to(index.device).unbind(1)
@@ -126,17 +126,17 @@ def read_teacher(config: Teacher, skeleton: Skeleton, train: Dataset) -> Network
 
     Raises:
         WeightsError, DataError: there is no such teacher, or its points have other names.
-        RecipeError: the teacher looks at whole images.
+        RecipeError: the teacher looks at full images.
     """
     if config.source.endswith(".json"):
         said = read_predictions(config.source, train, config.skeleton)
-        found = agreement(train, said, confidence=config.confidence)
+        found = agreement(train, said, score_threshold=config.score_threshold)
         # Swapped sides are wrong as they are labelled, whichever way the rest agrees.
         sided = torch.tensor([i != mirror for i, mirror in enumerate(skeleton.flip)])
         contradicted = torch.from_numpy(found.outlier) | (torch.from_numpy(found.swapped)[:, None] & sided)
         return FileTeacher(torch.from_numpy(said.xy), torch.from_numpy(said.score), contradicted, skeleton.flip)
     weights = load_weights(config.source)
     if weights.recipe.one_stage or not isinstance(weights.net, PoseNet):
-        raise RecipeError(f"{config.source}: a teacher looks at the student's crops; this one looks at whole images")
+        raise RecipeError(f"{config.source}: a teacher looks at the student's crops; this one looks at full images")
     order = torch.from_numpy(shared_points(weights.recipe.skeleton, skeleton, config.source))
     return NetworkTeacher(weights.net, cast(Codec, weights.recipe.codec), order)

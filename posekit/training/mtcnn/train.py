@@ -61,7 +61,7 @@ _OPTIONS = TypeAdapter(CascadeTraining)
 
 
 def faces_of(dataset: Dataset) -> Dataset:
-    """The same set, if its points are those that the cascade places.
+    """The same set, if its points are those that the cascade locations.
 
     Raises:
         DataError: it has other points, or no face with a labelled point.

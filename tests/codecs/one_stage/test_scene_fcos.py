@@ -98,8 +98,8 @@ def test_unknown_points_do_not_count():
 def test_regions_to_ignore_are_not_judged_but_who_stands_there_is():
     crowded = scene([(100.0, 100.0, 160.0, 190.0), (90.0, 80.0, 300.0, 240.0)], ignored=[(0, 1)])
     target = CODEC.encode(crowded)
-    places = CODEC.levels.places(target.maps["class"])
-    inside = ((places >= torch.tensor([90.0, 80.0])) & (places <= torch.tensor([300.0, 240.0]))).all(-1)
+    locations = CODEC.levels.locations(target.maps["class"])
+    inside = ((locations >= torch.tensor([90.0, 80.0])) & (locations <= torch.tensor([300.0, 240.0]))).all(-1)
     weight, positive = target.weight["class"][0, 0], target.maps["class"][0, 0] == 1
     assert positive.any()
     assert torch.equal(weight == 1, ~inside | positive)
@@ -131,13 +131,13 @@ def test_people_who_move_by_a_coarse_cell_take_their_targets_along():
 
 def test_boxes_end_with_the_image_and_flat_ones_are_made_of_points():
     target = CODEC.encode(scene([(-40.0, 100.0, 60.0, 200.0)]))
-    assert (target.maps["box"][0, 0] <= CODEC.levels.places(target.maps["box"])[:, 0]).all()
+    assert (target.maps["box"][0, 0] <= CODEC.levels.locations(target.maps["box"])[:, 0]).all()
     assert target.maps["class"].sum() > 0
     flat = scene([(20.0, 30.0, 80.0, 130.0)])
     flat.boxes[0, 0, 2:] = flat.boxes[0, 0, :2]
     target = CODEC.encode(flat)
     cell = target.maps["class"][0, 0].argmax()
-    x, y = CODEC.levels.places(target.maps["box"])[cell].tolist()
+    x, y = CODEC.levels.locations(target.maps["box"])[cell].tolist()
     left, top, right, bottom = target.maps["box"][0, :, cell].tolist()
     around = [x - left, y - top, x + right, y + bottom]
     # Points lie from 0.25 to 0.8 of the width and from 0.1 to 0.9 of the height.

@@ -44,13 +44,13 @@ def by_hand(levels, boxes, region):
 
 
 def test_cells_stand_map_by_map_and_row_by_row():
-    places = LEVELS.places(torch.zeros(0, dtype=torch.float64))
-    assert places.shape == (24 * 16 + 12 * 8 + 6 * 4, 2)
-    assert places[0].tolist() == [4, 4]
-    assert places[25].tolist() == [12, 12]
-    assert places[24 * 16].tolist() == [8, 8]
-    assert places[-1].tolist() == [176, 112]
-    assert LEVELS.scale(places).tolist() == [8] * 384 + [16] * 96 + [32] * 24
+    locations = LEVELS.locations(torch.zeros(0, dtype=torch.float64))
+    assert locations.shape == (24 * 16 + 12 * 8 + 6 * 4, 2)
+    assert locations[0].tolist() == [4, 4]
+    assert locations[25].tolist() == [12, 12]
+    assert locations[24 * 16].tolist() == [8, 8]
+    assert locations[-1].tolist() == [176, 112]
+    assert LEVELS.scale(locations).tolist() == [8] * 384 + [16] * 96 + [32] * 24
     maps = {
         name: torch.full((2, 3, *grid.shape), float(grid.width))
         for name, grid in zip(LEVELS.named("box"), LEVELS.grids, strict=True)
@@ -86,8 +86,8 @@ def test_both_ends_of_a_range_count(far, strides):
     found = []
     for stride, box in zip((8, 16, 32), boxes, strict=True):
         centre = torch.tensor([[box[0] + 20, box[1] + 20]], dtype=torch.float64)
-        places = WIDE.places(centre)
-        cell = ((places == centre).all(-1) & (WIDE.scale(centre) == stride)).nonzero().item()
+        locations = WIDE.locations(centre)
+        cell = ((locations == centre).all(-1) & (WIDE.scale(centre) == stride)).nonzero().item()
         if owner_of([box], WIDE, region=0)[cell] == 0:
             found.append(stride)
     assert found == strides
@@ -139,7 +139,7 @@ def test_centreness():
 def test_a_mirrored_cell_lies_on_the_other_side():
     cells = torch.arange(sum(LEVELS.counts))
     there = LEVELS.mirror(cells)
-    places = LEVELS.places(torch.zeros(0))
+    locations = LEVELS.locations(torch.zeros(0))
     assert torch.equal(LEVELS.mirror(there), cells)
-    assert torch.equal(places[there], torch.stack((IMAGE[1] - places[:, 0], places[:, 1]), -1))
-    assert torch.equal(LEVELS.scale(places)[there], LEVELS.scale(places))
+    assert torch.equal(locations[there], torch.stack((IMAGE[1] - locations[:, 0], locations[:, 1]), -1))
+    assert torch.equal(LEVELS.scale(locations)[there], LEVELS.scale(locations))

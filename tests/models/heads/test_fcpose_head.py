@@ -63,15 +63,15 @@ def test_filters_are_those_applied_by_hand():
     net = small().double()
     maps = net([x.double() for x in pyramid()])
     # (column, row) on strides 8, 16 and 32; what lies before each level in the row of cells.
-    places = [(8, 7, 2, 0), (16, 5, 3, HEIGHT * WIDTH), (32, 1, 2, HEIGHT * WIDTH * 5 // 4)]
-    cells = torch.tensor([[start + j + i * (WIDTH * 8 // s) for s, j, i, start in places]] * B)
+    locations = [(8, 7, 2, 0), (16, 5, 3, HEIGHT * WIDTH), (32, 1, 2, HEIGHT * WIDTH * 5 // 4)]
+    cells = torch.tensor([[start + j + i * (WIDTH * 8 // s) for s, j, i, start in locations]] * B)
     found = net.at(maps, cells)
     assert torch.equal(found["cell"], cells)
     assert found["point_maps"].shape == (B, 3, POINTS, HEIGHT, WIDTH)
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     pixels = torch.stack((8 * columns + 4, 8 * rows + 4)).double()
     for image in range(B):
-        for number, (stride, j, i, _) in enumerate(places):
+        for number, (stride, j, i, _) in enumerate(locations):
             around = F.pad(maps[f"tower_{stride}"][image], (1, 1, 1, 1))[:, i : i + 3, j : j + 3].flatten()
             theta = around @ net.controller.weight.T + net.controller.bias
             own = torch.tensor([stride * j + stride / 2, stride * i + stride / 2], dtype=torch.float64)

@@ -39,8 +39,8 @@ class Deformable(nn.Conv2d):
         for tap in range(9):
             y = rows + self.dilation[0] * (tap // 3 - 1) + offset[:, 2 * tap]
             x_ = columns + self.dilation[0] * (tap % 3 - 1) + offset[:, 2 * tap + 1]
-            places = torch.stack((2 * x_ / (width - 1) - 1, 2 * y / (height - 1) - 1), -1)
-            read = F.grid_sample(x, places, mode="bilinear", padding_mode="zeros", align_corners=True)
+            locations = torch.stack((2 * x_ / (width - 1) - 1, 2 * y / (height - 1) - 1), -1)
+            read = F.grid_sample(x, locations, mode="bilinear", padding_mode="zeros", align_corners=True)
             result = result + F.conv2d(read, self.weight[:, :, tap // 3, tap % 3][..., None, None])
         return result
 

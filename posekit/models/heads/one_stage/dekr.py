@@ -19,7 +19,7 @@ from posekit.models.layers.conv import ConvNormAct, init_normal
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DekrHead:
-    """Gaussians from a plain block; offsets from adaptive blocks, whose kernels each cell transforms, a branch a point."""
+    """Heatmaps from a plain block; offsets from adaptive blocks, whose kernels each cell warps, a branch a point."""
 
     channels: int = Field(default=32, gt=0)
     """Of the gaussians' branch; 48 with HRNet-W48."""

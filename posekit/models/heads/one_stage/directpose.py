@@ -35,7 +35,7 @@ class DirectPoseHead:
     side: int = Field(default=128, gt=0, multiple_of=GROUPS)
     """Channels of the branch of gaussians."""
     centred: bool = True
-    """Whether places are counted from the centre of a cell; False: as in the reference, see `KPAlign`."""
+    """Whether locations are counted from the centre of a cell; False: as in the reference, see `KPAlign`."""
     kind: Literal["directpose"] = "directpose"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:

@@ -22,7 +22,7 @@ MERGED = 3
 """Levels whose features are shared."""
 
 INTEREST = 8.0
-"""Cells of its level that an instance's places are counted in."""
+"""Cells of its level that an instance's locations are counted in."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -119,21 +119,21 @@ class FCPoseNet(nn.Module):
         """
         towers = [maps[f"tower_{stride}"] for stride in self.detector.strides]
         filters = self.layout.split(self.controller(towers, cells))
-        place, scale = (value[cells] for value in self._places(towers, maps["basis"]))
+        place, scale = (value[cells] for value in self._locations(towers, maps["basis"]))
         return {"point_maps": maps_of(filters, maps["basis"], place, scale), "cell": cells}
 
-    def _places(self, towers: Sequence[Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
+    def _locations(self, towers: Sequence[Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
         """Centres (L, 2) of all levels' cells in cells of the finest, and how much of these they look after (L,)."""
         finest = self.detector.strides[0]
-        places, scales = [], []
+        locations, scales = [], []
         for stride, x in zip(self.detector.strides, towers, strict=True):
             ratio, (height, width) = stride / finest, x.shape[-2:]
             row = (torch.arange(height, dtype=like.dtype, device=like.device) + 0.5) * ratio - 0.5
             column = (torch.arange(width, dtype=like.dtype, device=like.device) + 0.5) * ratio - 0.5
             pairs = torch.stack((column.expand(height, width), row[:, None].expand(height, width)), -1)
-            places.append(pairs.flatten(0, 1))
+            locations.append(pairs.flatten(0, 1))
             scales.append(like.new_full((1,), INTEREST * ratio).expand(height * width))
-        return torch.cat(places), torch.cat(scales)
+        return torch.cat(locations), torch.cat(scales)
 
 
 class Shared(nn.Module):
