@@ -52,7 +52,7 @@ def test_memory_that_is_shared_counts_once(known):
 
 
 def test_nothing_is_lost_of_people_who_stand_apart():
-    dataset = Synthetic(COCO17, 4, (128, 128), seed=3, figures=1, outside=0.0).dataset()
+    dataset = Synthetic(COCO17, 4, (128, 128), seed=3, people=1, outside=0.0).dataset()
     found = {}
     for recipe in ceiling.recipes(["centernet", "ttfnet", "fcos", "fcpose"]):
         if isinstance(recipe.codec, FCPose):

@@ -54,7 +54,7 @@ class Synthetic:
     def __post_init__(self) -> None:
         if self.count < 1 or self.people < 1 or min(self.size) < 16:
             raise ValueError(
-                f"drawn sets want at least 1 image, 1 person and 16x16 pixels; "
+                f"synthetic sets need at least 1 image, 1 person and 16x16 pixels; "
                 f"got {self.count}, {self.people} and {self.size[0]}x{self.size[1]}"
             )
 

@@ -14,7 +14,7 @@ from posekit.zoo.weights import save_weights
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return Synthetic(FOUR, 12, (96, 128), seed=5, figures=3).to_files(tmp_path_factory.mktemp("scenes"))
+    return Synthetic(FOUR, 12, (96, 128), seed=5, people=3).to_files(tmp_path_factory.mktemp("scenes"))
 
 
 @pytest.fixture(scope="module")

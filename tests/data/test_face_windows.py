@@ -175,7 +175,7 @@ def test_small_faces_are_regions_to_ignore():
 
 
 def test_a_mirrored_image_has_its_faces_mirrored():
-    drawn = Synthetic(FACE5, count=1, size=(80, 100), seed=3, figures=2).dataset().scene(0)
+    drawn = Synthetic(FACE5, count=1, size=(80, 100), seed=3, people=2).dataset().scene(0)
     truth = fw.Faces.of(drawn, 20)
     other = truth.mirrored(100, FACE5)
     np.testing.assert_allclose(other.boxes[:, [2, 1, 0, 3]], truth.boxes * [-1, 1, -1, 1] + [100, 0, 100, 0])

@@ -159,7 +159,7 @@ def prediction_files(folder: Path, draw: random.Random) -> Callable[[], Path]:
 
 def drawn() -> Dataset:
     """Two drawn images and their labels."""
-    return Synthetic(FOUR, count=2, size=(64, 80), seed=2, figures=2).dataset()
+    return Synthetic(FOUR, count=2, size=(64, 80), seed=2, people=2).dataset()
 
 
 def changed_json(content: Any, draw: random.Random) -> bytes:

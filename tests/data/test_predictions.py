@@ -29,7 +29,7 @@ BODY = Skeleton(
 @pytest.fixture(scope="module")
 def drawn():
     """Six images of up to two figures of `FOUR`."""
-    return Synthetic(FOUR, count=6, size=(64, 80), seed=2, figures=2).dataset()
+    return Synthetic(FOUR, count=6, size=(64, 80), seed=2, people=2).dataset()
 
 
 def said_of(dataset, order):

@@ -15,7 +15,7 @@ from posekit.skeletons.body import COCO17, CROWDPOSE14, LSP14
 
 @pytest.fixture(scope="module")
 def people():
-    return Synthetic(LSP14, 4, (48, 56), seed=2, figures=3).dataset()
+    return Synthetic(LSP14, 4, (48, 56), seed=2, people=3).dataset()
 
 
 def test_points_keep_their_names(people):

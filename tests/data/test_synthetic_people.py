@@ -44,7 +44,7 @@ def test_an_image_follows_from_seed_and_index_alone(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_sets_are_sound(name):
-    dataset = Synthetic(ALL[name], count=40, size=(64, 48), figures=3, seed=1).dataset()
+    dataset = Synthetic(ALL[name], count=40, size=(64, 48), people=3, seed=1).dataset()
     assert [f for f in check(dataset) if f.severity == "error"] == []
     counts = np.bincount(dataset.image, minlength=40)
     assert (counts.min(), counts.max()) == (1, 3)
@@ -58,7 +58,7 @@ def test_sets_are_sound(name):
     ("name", "number"), [("person", 1), ("worm", 1), ("tool", 1), ("face", 1), ("person", 4), ("worm", 4)]
 )
 def test_a_seen_point_lies_on_its_own_colour(name, number):
-    drawn = Synthetic(ALL[name], count=30, size=(96, 112), seed=2, outside=0, figures=number)
+    drawn = Synthetic(ALL[name], count=30, size=(96, 112), seed=2, outside=0, people=number)
     dataset = drawn.dataset()
     colours = np.array(point_colours(drawn.body, np.random.default_rng(0)), np.float32)
     hits = []
@@ -135,9 +135,9 @@ def test_a_drawn_set_pickles():
     np.testing.assert_array_equal(again.instance(1).image, dataset.instance(1).image)
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"size": (8, 64)}, {"figures": 0}])
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"size": (8, 64)}, {"people": 0}])
 def test_sets_of_nothing_are_refused(wrong):
-    with pytest.raises(ValueError, match="at least 1 image, 1 figure and 16x16 pixels; got"):
+    with pytest.raises(ValueError, match="at least 1 image, 1 person and 16x16 pixels; got"):
         Synthetic(WORM, **({"count": 2} | wrong))
 
 

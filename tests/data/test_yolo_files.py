@@ -70,7 +70,7 @@ def test_labels_lie_beside_the_last_folder_called_images(tmp_path):
 
 def test_synthetic_people_survive_the_round_trip(tmp_path):
     skeleton = Skeleton(name="tool", points=("tip", "left", "right"), mirror=(("left", "right"),), sigmas={"tip": 0.1})
-    drawn = Synthetic(skeleton, count=5, size=(32, 48), figures=3, seed=5).dataset()
+    drawn = Synthetic(skeleton, count=5, size=(32, 48), people=3, seed=5).dataset()
     path = write_yolo(drawn, tmp_path, "train")
     again = read(path, split="train")
     np.testing.assert_allclose(again.xy, drawn.xy, rtol=1e-6, atol=1e-6)

@@ -102,7 +102,7 @@ def test_baselines_are_the_mean_pose_and_the_first_network(small, drawn, tmp_pat
 
 
 def test_every_tenth_image_is_held_out(tmp_path):
-    file = Synthetic(FOUR, count=21, size=(48, 40), seed=1, figures=3).to_files(tmp_path)
+    file = Synthetic(FOUR, count=21, size=(48, 40), seed=1, people=3).to_files(tmp_path)
     sets = read_sets(Data(train=(file,)))
     ours, theirs = ({record.path for record in part.images} for part in (sets.train, sets.val))
     assert not ours & theirs, "an image is in one of the sets"

@@ -99,7 +99,9 @@ def test_what_a_head_cannot_give_is_refused(config):
     with pytest.raises(ValueError, match="reads one map and the neck gives strides 8, 16"):
         config.build(SHAPES, 24, (8, 16))
     for shapes in ({"heatmap": (K, H, W), "point_offsets": (2 * K, H, W)}, {"heatmap": (K + 1, H, W)}):
-        with pytest.raises(ValueError, match=r"gives K \+ 1 maps 'heatmap' and 2 K maps 'way'; wanted are \{'heatmap"):
+        with pytest.raises(
+            ValueError, match=r"gives K \+ 1 maps 'heatmap' and 2 K maps 'point_offsets'; wanted are \{'heatmap"
+        ):
             config.build(shapes, 24, (4,))
 
 
@@ -177,5 +179,5 @@ def test_concat_grows_between_cells():
 
 
 def test_concat_refuses_a_finer_map_than_doubling_gives():
-    with pytest.raises(ValueError, match="maps of stride 3 are wanted and the backbone ends at stride 32"):
+    with pytest.raises(ValueError, match="maps of stride 3 are wanted, the backbone ends at stride 32"):
         Concat().build((8,), (32,), 3)

@@ -89,7 +89,7 @@ def test_deconvolutions_and_map_heads_start_small():
 
 @pytest.mark.parametrize("name", NECKS)
 def test_a_neck_refuses_a_stride_it_cannot_reach(name):
-    with pytest.raises(ValueError, match=r"maps of stride 12 are wanted and the backbone .* 32"):
+    with pytest.raises(ValueError, match=r"maps of stride 12 are wanted, the backbone .* 32"):
         NECKS[name]().build(CHANNELS, STRIDES, 12)
     with pytest.raises(ValueError, match="maps of stride 64 are wanted"):
         NECKS[name]().build(CHANNELS, STRIDES, 64)

@@ -119,7 +119,7 @@ def test_boxes_that_cannot_be_are_refused_by_their_image(boxes, message):
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_box_is_predicted_as_it_is_measured(flip):
-    dataset = Synthetic(DOTS, count=4, size=(60, 80), seed=5, figures=2).dataset()
+    dataset = Synthetic(DOTS, count=4, size=(60, 80), seed=5, people=2).dataset()
     torch.manual_seed(0)
     net = Small(3)
     measured = predicted(predictor(net, flip_test=flip), dataset)

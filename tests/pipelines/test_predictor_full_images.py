@@ -108,7 +108,7 @@ def test_boxes_are_refused(recipe):
 
 def test_measuring_counts_what_is_found(recipe):
     """Poses that are the truth have AP 1; without one person of two it falls, and that person lies in its box."""
-    dataset = Synthetic(SKELETON, count=6, size=(96, 96), seed=2, figures=3, outside=0.0).dataset()
+    dataset = Synthetic(SKELETON, count=6, size=(96, 96), seed=2, people=3, outside=0.0).dataset()
     from posekit.geometry.keypoints import Poses
 
     def truth(drop=0):
@@ -133,7 +133,7 @@ def test_measuring_counts_what_is_found(recipe):
 def test_an_untrained_network_is_measured_in_the_images_own_pixels(recipe):
     """Every pose found lies where the same view, decoded by hand, puts it."""
     torch.manual_seed(0)
-    dataset = Synthetic(SKELETON, count=3, size=(80, 60), seed=4, figures=2).dataset()
+    dataset = Synthetic(SKELETON, count=3, size=(80, 60), seed=4, people=2).dataset()
     net = recipe.build().eval()
     pipeline = finder(net, recipe, nms=replace(recipe.nms, score_threshold=0.0))
     everyone = found(pipeline, dataset)

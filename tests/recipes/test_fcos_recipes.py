@@ -77,7 +77,7 @@ def test_a_network_for_each_instance_takes_no_flip_test():
 def test_some_steps_lower_every_loss(kind):
     torch.manual_seed(0)
     recipe = RECIPES[kind](FOUR, size=(64, 96), backbone="mobilenet_v3")
-    drawn = Synthetic(FOUR, count=3, size=(64, 96), seed=7, figures=2).dataset()
+    drawn = Synthetic(FOUR, count=3, size=(64, 96), seed=7, people=2).dataset()
     shown = [recipe.augment.still_scene(drawn.scene(n), size=recipe.size) for n in range(3)]
     batch, task = collate(shown), Task(recipe, recipe.build()).train()
     optimizer = torch.optim.Adam(task.parameters(), 2e-3)

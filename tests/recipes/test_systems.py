@@ -23,7 +23,7 @@ ON = pytest.mark.parametrize("name", SYSTEMS)
 
 @pytest.fixture(scope="module")
 def drawn():
-    return Synthetic(FOUR, count=4, size=(96, 160), seed=7, figures=4).dataset()
+    return Synthetic(FOUR, count=4, size=(96, 160), seed=7, people=4).dataset()
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ K = 5
 
 @pytest.fixture(scope="module")
 def drawn():
-    return Synthetic(FACE5, count=3, size=(72, 90), seed=5, figures=2).dataset()
+    return Synthetic(FACE5, count=3, size=(72, 90), seed=5, people=2).dataset()
 
 
 @pytest.fixture(scope="module")

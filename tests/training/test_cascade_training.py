@@ -29,7 +29,7 @@ BRIEF = CascadeTraining(epochs=1, batch=32, windows=Drawing(smallest=24, around=
 
 @pytest.fixture(scope="module")
 def drawn():
-    return Synthetic(FACE5, count=3, size=(72, 90), seed=5, figures=2).dataset()
+    return Synthetic(FACE5, count=3, size=(72, 90), seed=5, people=2).dataset()
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_figures_by_hand(drawn):
 def test_it_finds_drawn_faces_it_has_not_seen(tmp_path):
     """From 330 to 520 steps of 32 windows for each network, about 80 s of one core."""
     train, val = (
-        Synthetic(FACE5, count=count, size=(120, 150), seed=seed, figures=2, outside=0).dataset()
+        Synthetic(FACE5, count=count, size=(120, 150), seed=seed, people=2, outside=0).dataset()
         for count, seed in ((100, 1), (60, 2))
     )
     options = CascadeTraining(epochs=1, batch=32, lr=2e-3, windows=Drawing(smallest=30))

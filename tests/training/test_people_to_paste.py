@@ -22,7 +22,7 @@ def files(tmp_path_factory):
     """Scenes of one skeleton and single people of another."""
     scenes, people = (tmp_path_factory.mktemp(name) for name in ("scenes", "people"))
     return (
-        Synthetic(COCO, 6, (64, 64), seed=1, figures=2).to_files(scenes),
+        Synthetic(COCO, 6, (64, 64), seed=1, people=2).to_files(scenes),
         Synthetic(LSP, 4, (64, 64), seed=2).to_files(people),
     )
 

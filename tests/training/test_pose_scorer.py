@@ -118,7 +118,7 @@ def test_the_worth_of_a_pose_is_its_oks_with_whom_it_fits_best():
 
 
 def test_a_ranking_puts_true_people_first_in_images_it_was_not_taught_on():
-    dataset = Synthetic(COCO, 24, (96, 96), seed=4, figures=3, outside=0.0).dataset()
+    dataset = Synthetic(COCO, 24, (96, 96), seed=4, people=3, outside=0.0).dataset()
     rng = np.random.default_rng(3)
     everyone = []
     for number in range(len(dataset.images)):

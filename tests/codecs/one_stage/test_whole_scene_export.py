@@ -55,7 +55,7 @@ def test_onnx_of_a_whole_scene(name, tmp_path):
     recipe = RECIPES[f"{name}-tiny"](FOUR, size=SIZE, backbone="mobilenet_v3")
     model = Whole(recipe).eval()
     awake(model.net)
-    drawn = Synthetic(FOUR, count=max(BATCHES), size=SIZE, seed=5, figures=3)
+    drawn = Synthetic(FOUR, count=max(BATCHES), size=SIZE, seed=5, people=3)
     image = torch.from_numpy(np.stack([drawn.image(i) for i in range(max(BATCHES))])).permute(0, 3, 1, 2)
     session = session_of(model, image[:2], ("points", "scores", "instances"), tmp_path / "model.onnx")
     for size in BATCHES:

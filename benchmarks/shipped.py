@@ -1,0 +1,165 @@
+"""The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
+
+FOLDER is what `posekit models convert movenet-lightning.json` wrote. Each model is trained in two stages, small images
+first, into `runs/shipped/NAME-STAGE`; a stage that was interrupted goes on where it stopped. Data from `POSEKIT_DATA`.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.ladder import root
+from posekit.data.agreement import agreement, repaired
+from posekit.data.coco import read_coco
+from posekit.data.dataset import Dataset, merged
+from posekit.data.predictions import read_predictions
+from posekit.data.renaming import as_skeleton
+from posekit.evaluation.sets import Sets
+from posekit.geometry.framing import Crop
+from posekit.geometry.skeleton import Skeleton
+from posekit.models.backbones.movenet import MoveNet
+from posekit.models.necks.movenet_fpn import MoveNetFPN
+from posekit.recipe import Recipe, Train, save
+from posekit.recipes import RECIPES
+from posekit.skeletons import SKELETONS
+from posekit.training.run import train
+from posekit.transforms.geometric import Geometry
+
+SURE = 0.3
+"""Least score of a teacher's point that is believed."""
+
+
+def labels(file: str) -> Dataset:
+    """A label file of `POSEKIT_DATA`."""
+    return read_coco(root() / file)
+
+
+def lsp() -> Dataset:
+    """LSP extended with swapped sides mended and outliers left out, by the teacher that comes with it."""
+    dataset = labels("lspe/annotations/lspe_train.json")
+    found = agreement(
+        dataset, read_predictions(root() / "lspe/teacher_movenet_thunder.json", dataset), score_threshold=SURE
+    )
+    fixed = repaired(dataset, found)
+    visibility = fixed.visibility.copy()
+    visibility[fixed.rows] = np.where(found.outlier, 0, visibility[fixed.rows])
+    return replace(fixed, visibility=visibility)
+
+
+def coco_people(skeleton: Skeleton, points: int = 5, side: float = 40.0) -> list[Dataset]:
+    """COCO's people of some size (longer side of the box, pixels) and with enough labelled points."""
+    sets = []
+    for name in ("coco_person", "coco_mini_person"):
+        dataset = as_skeleton(labels(f"{name}/annotations/person_keypoints_train.json"), skeleton)
+        boxes = dataset.boxes[dataset.rows]
+        labelled = (dataset.visibility[dataset.rows] > 0).sum(1)
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(1)
+        sets.append(dataset.subset(np.flatnonzero((labelled >= points) & (sides >= side))))
+    return sets
+
+
+def faces() -> Sets:
+    """68 points: HELEN and AFW; HELEN's test part to measure on."""
+    folder = "face300w_helen_afw/annotations"
+    train = merged([labels(f"{folder}/helen_train.json"), labels(f"{folder}/afw.json")])
+    return Sets(train, labels(f"{folder}/helen_test.json"), ())
+
+
+def hands() -> Sets:
+    """21 points, from COCO-WholeBody."""
+    folder = "hand_coco_wholebody/annotations"
+    return Sets(labels(f"{folder}/hand_train.json"), labels(f"{folder}/hand_val.json"), ())
+
+
+def bodies() -> Sets:
+    """17 points: COCO, and LSP's points of the same names."""
+    skeleton = SKELETONS["coco17"]
+    train = merged([*coco_people(skeleton), as_skeleton(lsp(), skeleton)])
+    return Sets(train, labels("coco_person/annotations/person_keypoints_val.json"), ())
+
+
+def sport() -> Sets:
+    """14 points: LSP extended, and COCO's people under LSP's names."""
+    dataset = lsp()
+    train = merged([dataset, *coco_people(dataset.skeleton)])
+    return Sets(train, labels("lspe/annotations/lspe_val.json"), ())
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of a model's training."""
+
+    size: int
+    epochs: int
+    lr: float
+    backbone: float = 0.3
+    """Rate of the backbone over that of the rest."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a shipped model is trained."""
+
+    sets: Callable[[], Sets]
+    stages: tuple[Stage, ...]
+    padding: float = 1.25
+    rotation: float = 30.0
+    scale: float = 0.2
+    half_body: float = 0.0
+    flip_test: bool = False
+
+
+PLANS = {
+    "face-s": Plan(faces, (Stage(128, 36, 1.5e-3), Stage(192, 10, 5e-4, 0.5)), padding=1.3, rotation=35.0),
+    "hand-s": Plan(hands, (Stage(128, 45, 1.5e-3), Stage(192, 12, 5e-4, 0.5)), rotation=90.0, scale=0.25),
+    "body-crop-s": Plan(bodies, (Stage(192, 4, 8e-4),), half_body=0.2),
+    "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5))),
+}
+
+
+def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
+    """Heatmaps with DARK on MoveNet's backbone and pyramid, from the weights of ``init``."""
+    base = RECIPES["topdown-dark"](skeleton, size=(stage.size, stage.size))
+    geometry = Geometry(
+        scale=plan.scale, rotation=plan.rotation, rotate_probability=0.7, shift=0.05, half_body=plan.half_body
+    )
+    return replace(
+        base,
+        model=replace(base.model, backbone=MoveNet("lightning"), neck=MoveNetFPN()),
+        framing=Crop(padding=plan.padding),
+        train=Train(
+            epochs=stage.epochs,
+            lr=stage.lr,
+            backbone_lr_mult=stage.backbone,
+            tensorboard=False,
+            flip_test=plan.flip_test,
+        ),
+        augment=replace(base.augment, geometry=geometry),
+        init=init,
+    )
+
+
+def main() -> None:
+    """Train the models that are named, one stage after the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", choices=PLANS)
+    parser.add_argument("--start", required=True, help="weights folder of MoveNet Lightning's backbone")
+    parser.add_argument("--out", default="runs/shipped", type=Path, help="folder of the runs")
+    args = parser.parse_args()
+    for name in args.models:
+        plan = PLANS[name]
+        sets, init = plan.sets(), args.start
+        for number, stage in enumerate(plan.stages, 1):
+            folder = args.out / f"{name}-{number}"
+            folder.mkdir(parents=True, exist_ok=True)
+            made = recipe(sets.train.skeleton, plan, stage, init)
+            save(made, folder / "recipe.json")
+            train(made, folder, sets, device="cpu", resume=True)
+            init = str(folder)
+
+
+if __name__ == "__main__":
+    main()
