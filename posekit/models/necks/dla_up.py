@@ -32,7 +32,7 @@ class DLAUp:
         expected = [reduction << step for step in range(len(strides))]
         if list(strides) != expected or len(strides) < 3:
             raise ValueError(
-                f"maps of stride {reduction} are wanted and the backbone gives strides {', '.join(map(str, strides))}: "
+                f"maps of stride {reduction} are wanted, the backbone gives strides {', '.join(map(str, strides))}: "
                 f"this neck takes three or more, {reduction}, {2 * reduction}, {4 * reduction}, ...; use the neck "
                 "'upsample' instead"
             )

@@ -32,7 +32,7 @@ class Plain:
         levels = by_stride(strides)
         if reduction not in levels:
             raise ValueError(
-                f"maps of stride {reduction} are wanted and the backbone gives strides {', '.join(map(str, levels))}: "
+                f"maps of stride {reduction} are wanted, the backbone gives strides {', '.join(map(str, levels))}: "
                 "use the neck 'upsample' or 'deconv', or maps of such a stride"
             )
         return PlainNeck(levels[reduction], channels[levels[reduction]], reduction)
