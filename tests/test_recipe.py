@@ -69,7 +69,7 @@ def test_a_codec_of_another_size_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("metric", "message"), [("pkc", "no metric 'pkc'; those that fit"), ("pck_torso@0.2", "needs the twelve limb")]
+    ("metric", "message"), [("pkc", "no metric 'pkc'; those that fit"), ("pck_torso@0.2", "needs the twelve")]
 )
 def test_a_metric_that_cannot_be_is_refused_before_anything_is_trained(metric, message):
     with pytest.raises(ValidationError, match=message):

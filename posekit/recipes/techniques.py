@@ -44,7 +44,7 @@ def _drop(kind: str) -> Callable[[Recipe, str], Recipe]:
     return change
 
 
-def _kit(**fields: Any) -> Callable[[Recipe, str], Recipe]:
+def _override(**fields: Any) -> Callable[[Recipe, str], Recipe]:
     return lambda recipe, _: replace(recipe, override=replace(recipe.override, **fields))
 
 
@@ -126,13 +126,13 @@ TECHNIQUES: dict[str, Technique] = {
     ),
     "grid_mask": Technique("hide a lattice of squares, likewise", "COCO AP 74.9 to 75.2, MMPose", _drop("grid_mask")),
     "half_body": Technique("show the upper or lower half of a body alone", NONE, _half_body),
-    "silu": Technique("SiLU (Swish) in the backbone", NONE, _kit(activation="silu")),
-    "hardswish": Technique("hard Swish in the backbone", NONE, _kit(activation="hardswish")),
-    "mish": Technique("Mish in the backbone", NONE, _kit(activation="mish")),
-    "frelu": Technique("FReLU in the backbone", NONE, _kit(activation="frelu")),
-    "meta_acon": Technique("Meta-ACON in the backbone", NONE, _kit(activation="meta_acon")),
-    "dynamic": Technique("dynamic convolutions in the backbone", "COCO AP +2.9", _kit(convolution="dynamic")),
-    "condconv": Technique("conditional convolutions in the backbone", NONE, _kit(convolution="condconv")),
+    "silu": Technique("SiLU (Swish) in the backbone", NONE, _override(activation="silu")),
+    "hardswish": Technique("hard Swish in the backbone", NONE, _override(activation="hardswish")),
+    "mish": Technique("Mish in the backbone", NONE, _override(activation="mish")),
+    "frelu": Technique("FReLU in the backbone", NONE, _override(activation="frelu")),
+    "meta_acon": Technique("Meta-ACON in the backbone", NONE, _override(activation="meta_acon")),
+    "dynamic": Technique("dynamic convolutions in the backbone", "COCO AP +2.9", _override(convolution="dynamic")),
+    "condconv": Technique("conditional convolutions in the backbone", NONE, _override(convolution="condconv")),
     "guided": Technique("maps grown by pixel-adaptive convolutions", NONE, _guided),
     "okdhp": Technique("three heads that teach each other", "MPII PCKh 90.0 with four stacks", _okdhp),
     "netaug": Technique("wider networks around the backbone while training", "ImageNet top-1 up to +2.2", _netaug),
@@ -146,7 +146,7 @@ TECHNIQUES: dict[str, Technique] = {
 """Name to technique. Claims are those of the papers, on their data and networks."""
 
 
-def switched(recipe: Recipe, *words: str) -> Recipe:
+def with_techniques(recipe: Recipe, *words: str) -> Recipe:
     """The recipe with some techniques turned on.
 
     Args:

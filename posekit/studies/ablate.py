@@ -25,7 +25,7 @@ from posekit.data.synthetic import Synthetic
 from posekit.engines.torch import read_out
 from posekit.models.compress.count import measure
 from posekit.recipe import Recipe, RecipeError, save
-from posekit.recipes.techniques import TECHNIQUES, switched
+from posekit.recipes.techniques import TECHNIQUES, with_techniques
 from posekit.studies.timing import interleaved, ratio, summary
 from posekit.training.loader import shown
 from posekit.training.task import Task
@@ -57,25 +57,26 @@ def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, toget
 
     Args:
         recipe: without them.
-        words: as `switched` takes them.
+        words: as `with_techniques` takes them.
         single: whether each technique by itself is wanted.
         together: whether the last is wanted; it is left out where there are fewer than two techniques.
 
     Raises:
         RecipeError: a technique is unknown, or does not fit the recipe or the others; one is named twice; or one
-        undoes
-            another, so that they cannot go together.
+            overwrites what another sets, so that they cannot be combined.
     """
     if len(set(words)) < len(words):
         raise RecipeError(f"a technique is named twice: {' '.join(words)}")
-    alone = {_label(word): switched(recipe, word) for word in words}
+    alone = {_label(word): with_techniques(recipe, word) for word in words}
     found = {BASELINE: recipe, **(alone if single else {})}
     if together and len(words) > 1:
-        found[TOGETHER] = switched(recipe, *words)
-        undone = [w for w in words if switched(recipe, *(other for other in words if other != w)) == found[TOGETHER]]
+        found[TOGETHER] = with_techniques(recipe, *words)
+        undone = [
+            w for w in words if with_techniques(recipe, *(other for other in words if other != w)) == found[TOGETHER]
+        ]
         if undone:
             raise RecipeError(
-                f"{', '.join(undone)}: undone by a technique that comes later, so they cannot go together; "
+                f"{', '.join(undone)}: overwritten by a later technique, so they cannot be combined; "
                 "leave some out, or leave out the run with all techniques (--no-together)"
             )
     return found

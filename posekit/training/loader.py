@@ -27,15 +27,15 @@ class Crops(TorchDataset[Sample]):
         recipe, (epoch, index) = self.recipe, key
         return recipe.augment.at(epoch / recipe.train.epochs).train(
             self.dataset.instance(index % len(self.dataset)),
-            _chance(recipe.seed, key),
+            _random(recipe.seed, key),
             recipe.skeleton,
             size=recipe.size,
             padding=recipe.framing.padding,
         )
 
 
-def _chance(seed: int, key: tuple[int, int]) -> np.random.Generator:
-    """The one source of chance of a sample."""
+def _random(seed: int, key: tuple[int, int]) -> np.random.Generator:
+    """The random generator of one sample; every random choice about it comes from here."""
     epoch, index = key
     # A counter-based generator needs no hashing of its seed, which costs as much as all the draws.
     return np.random.Generator(np.random.Philox(key=(seed << 64) + (epoch << 32) + index))
@@ -63,7 +63,7 @@ class Scenes(TorchDataset[Sample]):
         recipe, (epoch, index) = self.recipe, key
         return recipe.augment.at(epoch / recipe.train.epochs).train_scene(
             self.scenes[index % len(self.scenes)],
-            _chance(recipe.seed, key),
+            _random(recipe.seed, key),
             recipe.skeleton,
             size=recipe.size,
             scenes=self.scenes,

@@ -21,7 +21,7 @@ NEAR_ZERO = 0.02
 
 
 def overfit_recipe(recipe: Recipe, count: int) -> Recipe:
-    """The recipe with everything switched off that keeps a network from overfitting a few samples."""
+    """The recipe without everything that hinders overfitting: augmentation, regularisation and the like."""
     steps = replace(
         recipe.train,
         epochs=ROUNDS,

@@ -7,7 +7,7 @@ import torch
 
 from posekit.recipe import Recipe, RecipeError, dump, parse
 from posekit.recipes import RECIPES
-from posekit.recipes.techniques import TECHNIQUES, switched
+from posekit.recipes.techniques import TECHNIQUES, with_techniques
 from posekit.skeletons import SKELETONS
 
 SKELETON = SKELETONS["lsp14"]
@@ -47,7 +47,7 @@ def test_every_switch_is_told_about():
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_a_switch_changes_its_part_and_no_other(name):
     before = recipe(SUITS.get(name, "topdown-dark-tiny"))
-    after = switched(before, f"{name}:there.json" if TECHNIQUES[name].takes else name)
+    after = with_techniques(before, f"{name}:there.json" if TECHNIQUES[name].takes else name)
     changed = {field.name for field in fields(Recipe) if getattr(before, field.name) != getattr(after, field.name)}
     assert changed == TOUCHES[name]
     assert parse(dump(after), "here") == after
@@ -55,7 +55,7 @@ def test_a_switch_changes_its_part_and_no_other(name):
 
 def test_all_that_fit_go_together():
     words = ("aid", "frelu", "dynamic", "guided", "okdhp", "netaug", "eqfl", "half_body")
-    made = switched(recipe(), *words)
+    made = with_techniques(recipe(), *words)
     with torch.no_grad():
         maps = made.build().eval()(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
     assert maps["heatmap"].shape[1] == 14
@@ -75,12 +75,12 @@ def test_all_that_fit_go_together():
 )
 def test_what_does_not_fit_is_said(name, words, said):
     with pytest.raises(RecipeError, match=said):
-        switched(recipe(name), *words)
+        with_techniques(recipe(name), *words)
 
 
 @pytest.mark.parametrize("words", [("teacher:a.json", "clean:a.json"), ("clean:a.json", "teacher:a.json")])
 def test_one_file_teaches_and_cleans(words):
-    distillation = switched(recipe(), *words).distill
+    distillation = with_techniques(recipe(), *words).distill
     assert (distillation.points, distillation.outliers) == (1.0, 0.0)
     with pytest.raises(RecipeError, match="takes one source of distillation"):
-        switched(recipe(), words[0], words[1].replace("a.json", "b.json"))
+        with_techniques(recipe(), words[0], words[1].replace("a.json", "b.json"))

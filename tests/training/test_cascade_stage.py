@@ -109,7 +109,7 @@ def test_windows_follow_from_the_seed_and_every_second_pass_is_mirrored(drawn, f
     turns = list(visits(drawn, (0, 0), 2))
     assert [turn for turn, _ in turns] == [0, 0, 0, 1, 1, 1]
     assert sorted(image for _, image in turns) == [0, 0, 1, 1, 2, 2]
-    # The left eyes of drawn faces are on the right; in a mirrored window as in any.
+    # The left eyes of synthetic faces are on the right; in a mirrored window as in any.
     eyes = first.points[first.kind == fw.POINTS][:, :2, 0]
     upright = np.abs(np.diff(first.points[first.kind == fw.POINTS][:, :2, 1])) < 0.2
     assert upright.sum() > 5

@@ -119,7 +119,7 @@ def test_tables_show_every_figure_and_every_point(small, drawn):
         assert words in points
 
 
-def test_what_keeps_from_overfitting_is_switched_off(small):
+def test_what_hinders_overfitting_is_turned_off(small):
     recipe = overfit_recipe(small(ema=0.9, weight_decay=0.1, accumulate=3, patience=2), 5)
     train = recipe.train
     assert (train.batch, train.ema, train.weight_decay, train.accumulate, train.patience) == (5, 0, 0, 1, 0)

@@ -51,7 +51,7 @@ def test_every_system_is_asked():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "steps"), STEPS.items())
-def test_it_learns_scenes_by_heart(name, steps, drawn):
+def test_it_overfits_a_few_scenes(name, steps, drawn):
     torch.manual_seed(0)
     recipe = RECIPES[f"{name}-tiny"](STAR, size=SIZE)
     task = Task(recipe, recipe.build()).train()
