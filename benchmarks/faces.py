@@ -143,7 +143,7 @@ def scenes(faces: Dataset, strips: Sequence[Image], folder: Path, seed: int) -> 
         role=np.full(rows, INSTANCE, np.int8),
         image=np.array(owner),
         annotation_id=np.arange(1, rows + 1),
-        crowd=None,
+        is_crowd=None,
         depth=None,
         depth_known=None,
     )

@@ -17,8 +17,8 @@ POINTS = [*LEFT, *RIGHT]
 TRUE = np.stack((20 + 5.0 * np.arange(17), 90 - 4.0 * np.arange(17)), -1)
 
 
-def put(root, labelled, told):
-    """Label files of one person an image: joints without a face, and what a teacher says of all points."""
+def put(root, labelled, teacher):
+    """Label files of one person an image: body points without a face, and a teacher's predictions of all points."""
     (root / "lspe" / "annotations").mkdir(parents=True)
     (root / "lspe" / "images").mkdir()
     names = [BODY.points[i] for i in POINTS]
@@ -33,7 +33,7 @@ def put(root, labelled, told):
     category = {"id": 1, "name": "person", "keypoints": names, "skeleton": []}
     content = {"images": images, "annotations": entries, "categories": [category]}
     (root / "lspe" / "annotations" / "lspe_train.json").write_text(json.dumps(content))
-    poses = {str(n): np.concatenate((xy, score[:, None]), -1).tolist() for n, (xy, score) in enumerate(told, 1)}
+    poses = {str(n): np.concatenate((xy, score[:, None]), -1).tolist() for n, (xy, score) in enumerate(teacher, 1)}
     (root / "lspe" / "teacher_movenet_thunder.json").write_text(json.dumps({"predictions": poses}))
 
 
@@ -42,8 +42,8 @@ def made(tmp_path, monkeypatch):
     """The file of the people, read back, of labels and what a teacher says."""
     monkeypatch.setattr(people, "root", lambda: tmp_path)
 
-    def run(labelled, told):
-        put(tmp_path, labelled, told)
+    def run(labelled, teacher):
+        put(tmp_path, labelled, teacher)
         file = people.people(tmp_path / "made")
         assert people.people(tmp_path / "made") == file
         return read_coco(file)

@@ -1,7 +1,7 @@
 """COCO key-point files: read, write, and results of predictions.
 
 COCO counts pixel centres from 0; a point moves by half a pixel on the way in and back on the way out. Its boxes are
-edges already and stay. Read and written again a file says the same of points, boxes, areas, crowds and ids; keys that
+edges already and stay. Read and written again a file says the same of points, boxes, areas, iscrowd and ids; keys that
 nothing here uses (segmentation, licences, ...) are dropped.
 """
 
@@ -33,7 +33,7 @@ CHUNK = 8192
 def read_coco(path: Path | str, images: Path | None = None, category: str | None = None) -> Dataset:
     """Read a COCO key-point file.
 
-    Annotations that are crowds or marked ``ignore``, or have no labelled point, become regions to ignore. A missing
+    Annotations with iscrowd or marked ``ignore``, or have no labelled point, become regions to ignore. A missing
     ``bbox`` is put around the points with a tenth to spare, a missing ``area`` is 0.53 of the box. A list ``depth``
     beside ``keypoints`` gives depths about the root, see `posekit.data.coco_depth`. Whole numbers may be written as
     text or as 7.0, flags as text, and points as lists of three. All that is made up or read in another way than it is
@@ -97,7 +97,7 @@ def _annotation_entries(dataset: Dataset, rows: slice) -> list[dict[str, Any]]:
     keypoints = flat.reshape(len(flat), 3 * visibility.shape[1]).tolist()
     labelled = visibility > 0
     ignored = (dataset.role[rows] == IGNORE) & labelled.any(1)
-    crowd = ignored if dataset.crowd is None else ignored | dataset.crowd[rows]
+    is_crowd = ignored if dataset.is_crowd is None else ignored | dataset.is_crowd[rows]
     columns = zip(
         dataset.annotation_id[rows].tolist(),
         [dataset.images[i].id for i in dataset.image[rows].tolist()],
@@ -105,7 +105,7 @@ def _annotation_entries(dataset: Dataset, rows: slice) -> list[dict[str, Any]]:
         labelled.sum(1).tolist(),
         to_xywh(dataset.boxes[rows]).round(6).tolist(),
         dataset.area[rows].round(6).tolist(),
-        crowd.astype(int).tolist(),
+        is_crowd.astype(int).tolist(),
         strict=True,
     )
     keys = ("id", "image_id", "keypoints", "num_keypoints", "bbox", "area", "iscrowd")

@@ -65,7 +65,7 @@ def from_document(
     lost |= without
     xy, visibility = flat[..., :2] + HALF_PIXEL, flat[..., 2].astype(np.int8)
     boxes, area = _boxes(table, annotations, xy, visibility > 0)
-    crowd = _crowds(table, annotations)
+    is_crowd = _is_crowd(table, annotations)
     depth, depth_known = read_depths(table, [a.depth for a in annotations], points)
     annotation_id = _annotation_ids(table)
     kept: Any = ~lost if lost.any() else slice(None)
@@ -78,11 +78,11 @@ def from_document(
         boxes=boxes[kept],
         area=area[kept],
         category=np.zeros(len(annotation_id[kept]), np.int64),
-        role=np.where(crowd | ~(visibility > 0).any(1), IGNORE, INSTANCE).astype(np.int8)[kept],
+        role=np.where(is_crowd | ~(visibility > 0).any(1), IGNORE, INSTANCE).astype(np.int8)[kept],
         image=image[kept],
         annotation_id=annotation_id[kept],
         inferred=one_line((*inferred, *notes, *pictures.notes, *table.notes, where)),
-        crowd=crowd[kept],
+        is_crowd=is_crowd[kept],
         depth=None if depth is None else depth[kept],
         depth_known=None if depth_known is None else depth_known[kept],
         category_id=number,
@@ -246,15 +246,15 @@ def _boxes(table: Table, annotations: Sequence[AnnotationEntry], xy: Float, labe
     return boxes, area
 
 
-def _crowds(table: Table, annotations: Sequence[AnnotationEntry]) -> Mask:
-    """(M,) what is marked as a crowd, or to be ignored."""
-    crowd = flags(table, "iscrowd", [a.iscrowd for a in annotations])
+def _is_crowd(table: Table, annotations: Sequence[AnnotationEntry]) -> Mask:
+    """(M,) annotations with iscrowd or marked ``ignore``."""
+    is_crowd = flags(table, "iscrowd", [a.iscrowd for a in annotations])
     ignored = flags(table, "ignore", [a.ignore for a in annotations])
-    if (ignored & ~crowd).any():
+    if (ignored & ~is_crowd).any():
         table.notes.append(
-            f"{(ignored & ~crowd).sum()} annotations marked 'ignore' are regions to ignore, as crowds are"
+            f"{(ignored & ~is_crowd).sum()} annotations marked 'ignore' are regions to ignore, like those with iscrowd"
         )
-    return crowd | ignored
+    return is_crowd | ignored
 
 
 def _annotation_ids(table: Table) -> NDArray[np.int64]:

@@ -83,7 +83,7 @@ class Dataset:
         image: (M,) int64 position in ``images``.
         annotation_id: (M,) int64 number in the label file.
         inferred: sentences on what the data did not say.
-        crowd: (M,) bool, marked as a crowd in the file; ``None``: none is.
+        is_crowd: (M,) bool, COCO's ``iscrowd``; ``None``: none is set.
         depth: (M, K) float32 depth relative to the root, in any one unit, or ``None``.
         depth_known: (M, K) bool, where it counts; ``None``: wherever there are depths.
         category_id: number of the category in its label file.
@@ -101,7 +101,7 @@ class Dataset:
     image: Array
     annotation_id: Array
     inferred: tuple[str, ...] = ()
-    crowd: Array | None = None
+    is_crowd: Array | None = None
     depth: Array | None = None
     depth_known: Array | None = None
     category_id: int = 1
@@ -147,7 +147,7 @@ class Dataset:
         return self._sample(int(self.image[row]), slice(row, row + 1), np.zeros((0, 4), np.float32), index)
 
     def scene(self, index: int) -> Sample:
-        """A full image with all its instances; crowds and unlabelled ones are regions to ignore.
+        """A full image with all its instances; those with ``iscrowd`` and unlabelled ones are regions to ignore.
 
         Raises:
             IndexError: there is no such image.
@@ -225,7 +225,7 @@ class Dataset:
 
 
 _COLUMNS = ("xy", "visibility", "boxes", "area", "category", "role", "image", "annotation_id")
-_OPTIONAL = ("crowd", "depth", "depth_known")
+_OPTIONAL = ("is_crowd", "depth", "depth_known")
 
 
 def merged(datasets: Sequence[Dataset]) -> Dataset:
@@ -257,7 +257,9 @@ def merged(datasets: Sequence[Dataset]) -> Dataset:
     joined |= {
         "image": np.concatenate([d.image + o for d, o in zip(datasets, offsets[:-1], strict=True)]),
         "annotation_id": numbers,
-        "crowd": np.concatenate([np.zeros(len(d.role), bool) if d.crowd is None else d.crowd for d in datasets]),
+        "is_crowd": np.concatenate(
+            [np.zeros(len(d.role), bool) if d.is_crowd is None else d.is_crowd for d in datasets]
+        ),
         **_joined_depths(datasets),
     }
     file = ", ".join(d.file for d in datasets if d.file)

@@ -167,7 +167,7 @@ def _labels(dataset: Dataset, records: list[ImageRecord], matrices: list[NDArray
         role=dataset.role[rows],
         image=np.arange(len(rows)),
         annotation_id=dataset.annotation_id[rows],
-        crowd=None,
+        is_crowd=None,
         depth=None if dataset.depth is None else dataset.depth[rows],
         depth_known=None if dataset.depth_known is None else dataset.depth_known[rows],
     )

@@ -20,7 +20,7 @@ class Sample:
         path: of the image's file, for messages.
         image_id: of the image in its label file.
         to_source: (3, 3) float64, pixels of this image to pixels of the file.
-        ignore: (M, 4) float32 boxes of regions where nothing is judged.
+        ignore: (M, 4) float32 boxes of regions to ignore, which count neither way.
         index: position in the data set it came from; -1 where there is none.
     """
 

@@ -107,13 +107,13 @@ def _boxes_away(dataset: Dataset) -> Iterator[Suspicion]:
 
 
 def _areas(dataset: Dataset) -> Iterator[Suspicion]:
-    """Areas of nothing, out of all proportion to their boxes, or the same for boxes of all sizes."""
+    """Areas that are 0, far too small or large for their boxes, or equal for boxes of all sizes."""
     rows = dataset.rows
     given, boxes = dataset.area[rows], area(dataset.boxes[rows])
-    judged = boxes >= 16
-    nothing = judged & (given <= 1)
+    counted = boxes >= 16
+    nothing = counted & (given <= 1)
     share = given / np.maximum(boxes, 1e-9)
-    odd = judged & ~nothing & ((share < LOW) | (share > HIGH))
+    odd = counted & ~nothing & ((share < LOW) | (share > HIGH))
     fix = (
         "OKS and AP depend on areas; correct 'area' (square pixels of the instance), or leave it out: it is then "
         "estimated from the box"
@@ -127,7 +127,7 @@ def _areas(dataset: Dataset) -> Iterator[Suspicion]:
         bad = rows[nothing]
         what = f"{len(bad)} areas are 0 or 1 square pixel beside larger boxes: ids {listed_rows(dataset, bad)}"
         yield Suspicion("area", "warning", what, fix, bad)
-    if odd.sum() >= max(1.0, OFTEN * judged.sum()):
+    if odd.sum() >= max(1.0, OFTEN * counted.sum()):
         bad = rows[odd]
         low, high = (f"{value:.3g}" for value in (share[odd].min(), share[odd].max()))
         what = (

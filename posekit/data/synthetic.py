@@ -143,8 +143,8 @@ class Synthetic:
         low, high = xy.min(1), xy.max(1)
         height, width = self.size
         frame = np.array([width, height], np.float64)
-        crowd = np.sqrt(self.people)
-        share = (0.55 + 0.35 * big) / crowd
+        columns = np.sqrt(self.people)
+        share = (0.55 + 0.35 * big) / columns
         scale = (share[:, None] * frame / np.maximum(high - low, 1e-6)).min(1)
         extent = (high - low) * scale[:, None]
         # The room that is left, and for some people a quarter of the person beyond it.

@@ -22,7 +22,7 @@ def unusable_boxes(dataset: Dataset) -> NDArray[np.int64]:
     Such an instance cannot be cut out, and a model of full images would learn it as background.
 
     Args:
-        dataset: of any kind; regions to ignore are not judged.
+        dataset: regions to ignore are left out.
 
     Returns:
         (bad,) rows of the arrays of ``dataset``, in their order.

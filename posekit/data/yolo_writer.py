@@ -28,7 +28,7 @@ def write_yolo(dataset: Dataset, folder: Path | str, split: str = "train") -> Pa
 
     Images whose names agree lie in folders as their files do, or are numbered, so that each has its own copy and its
     own labels. What is there already is not changed: a file in the way is refused before anything is written, unless it
-    is the same. The format has no areas, crowds, ids, bones or depths: these are left out, regions to ignore too unless
+    is the same. The format has no areas, iscrowd, ids, bones or depths: these are left out. Regions to ignore are too, unless
     they are unlabelled instances.
 
     Args:
@@ -76,7 +76,7 @@ def _copied(record: ImageRecord) -> bool:
 
 def _texts(dataset: Dataset) -> list[bytes]:
     """The label file of each image."""
-    written = np.ones(len(dataset.role), bool) if dataset.crowd is None else ~dataset.crowd
+    written = np.ones(len(dataset.role), bool) if dataset.is_crowd is None else ~dataset.is_crowd
     written &= (dataset.role == INSTANCE) | ~(dataset.visibility > 0).any(1)
     texts = []
     for i, record in enumerate(dataset.images):

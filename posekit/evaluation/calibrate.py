@@ -1,4 +1,4 @@
-"""A calibration of a measured network's scores: fitted on one half of the images, judged on the other."""
+"""A calibration of a measured network's scores: fitted on one half of the images, measured on the other."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def calibrate(measured: Measured, dataset: Dataset, threshold: float | None = No
     sizes = [int(half.sum()) for half in halves]
     if not all(sizes):
         raise ValueError(
-            f"calibration fits on the images of even number and is judged on those of odd number: they have "
+            f"calibration fits on the images of even number and is measured on those of odd number: they have "
             f"{sizes[0]} and {sizes[1]} labelled points in instances where {unit.about} is known; give more images"
         )
     meaning = f"error below {limit:g} of {unit.about}"

@@ -19,7 +19,7 @@ Float = NDArray[np.floating]
 
 
 def precision(everyone: Sequence[Poses], dataset: Dataset) -> dict[str, float]:
-    """COCO's AP and AR of what was found in each image; crowds and unlabelled instances count neither way."""
+    """COCO's AP and AR of what was found in each image; crowd regions and unlabelled instances count neither way."""
     # Sets joined from several files may number their images alike.
     images = tuple(replace(record, id=number) for number, record in enumerate(dataset.images))
     truth = to_content(replace(dataset, images=images), Path())

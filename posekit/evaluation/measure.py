@@ -185,7 +185,7 @@ def _median_in_crops(error: Float, boxes: Float, spec: InferenceSpec | None) -> 
 def average_precision(measured: Measured, dataset: Dataset) -> dict[str, float]:
     """COCO's AP and AR of a measurement: given boxes, ranked by the poses' scores.
 
-    Instances that nothing was predicted for, crowds and unlabelled ones, are ignored as COCO's evaluator does.
+    Crowd regions, unlabelled instances, and instances without a prediction are ignored as COCO's evaluator does.
     """
     everyone = [Poses(measured.xy[:0], measured.score[:0], measured.score[:0, 0])] * dataset.scenes
     images = dataset.image_of_instance()

@@ -162,8 +162,8 @@ def inner_points(codec: Codec, count: int, seed: int = 0) -> Instances:
     """
     height, width = codec.image
     size = torch.tensor([width, height, getattr(codec, "depth", None) or 0.0], dtype=torch.float32)
-    chance = torch.rand(count, 1, codec.points, 3, generator=torch.Generator().manual_seed(seed))
-    locations = (0.25 + 0.5 * chance) * size
+    random = torch.rand(count, 1, codec.points, 3, generator=torch.Generator().manual_seed(seed))
+    locations = (0.25 + 0.5 * random) * size
     visibility = torch.full((count, 1, codec.points), 2)
     box = torch.cat([0.1 * size[:2], 0.9 * size[:2]]).expand(count, 1, 4).clone()
     return Instances(

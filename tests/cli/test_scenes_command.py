@@ -50,7 +50,7 @@ def test_measuring_again_gives_the_same(trained, data, tmp_path, capsys):
 
 
 def test_images_are_measured_as_they_are_shown(trained, data, tmp_path):
-    """Fitted once is what measuring does anyway; larger, more of the network's chance findings turn up."""
+    """Fitted once is what measuring does anyway; larger, more random detections of the network turn up."""
     words = ["eval", "--model", str(trained), "--data", str(data), "--json", str(tmp_path / "figures.json")]
     found = []
     for more in ([], ["--scales", "1"], ["--scales", "1", "2", "--tiles"]):
@@ -90,7 +90,7 @@ def test_poses_are_ranked_by_their_shape_from_then_on(data, trained, tmp_path, c
     plain, taught, ranked = (
         json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "taught", "ranked")
     )
-    # A ranking is judged by the model's own scores, and touches the order of poses alone.
+    # Rescoring leaves the model's own figures alone, and changes the order of poses alone.
     assert taught["figures"] == plain["figures"]
     assert set(taught["ranking"]["before"]) == set(taught["ranking"]["after"]) >= {"AP", "AR50"}
     assert ranked["figures"]["nme_box"] == plain["figures"]["nme_box"]

@@ -17,7 +17,7 @@ from posekit.geometry.keypoints import IGNORE, INSTANCE
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Six annotations: two in image 7, four in image 9, of which one is a crowd and one has no label."""
+    """Six annotations: two in image 7, four in image 9, of which one is a crowd region and one has no label."""
     content = coco_content()
     first = content["annotations"][0]
     content["annotations"] += [
@@ -96,11 +96,11 @@ def test_distinct_numbers_are_kept(dataset):
         dataset,
         images=tuple(replace(r, id=r.id + 100) for r in dataset.images),
         annotation_id=dataset.annotation_id + 100,
-        crowd=None,
+        is_crowd=None,
     )
     both = merged([dataset, other])
     assert [r.id for r in both.images] == [7, 9, 107, 109]
-    assert both.crowd.sum() == 1
+    assert both.is_crowd.sum() == 1
     assert merged([dataset]) is dataset
 
 

@@ -1,4 +1,4 @@
-"""A calibration is fitted on one half of the images and judged on the other."""
+"""A calibration is fitted on one half of the images and measured on the other."""
 
 from dataclasses import replace
 

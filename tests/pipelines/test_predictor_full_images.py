@@ -20,9 +20,9 @@ SKELETON = SKELETONS["lsp14"]
 
 
 class Knowing(nn.Module):
-    """Perfect maps of people whose first and last joint are painted: red where a joint starts, blue where it ends.
+    """Perfect maps of people whose first and last point are painted: red for the first, blue for the last.
 
-    One person is a red and a blue pixel on black; all joints lie evenly on the line between them.
+    One person is a red and a blue pixel on black; all points lie evenly on the line between them.
     """
 
     def __init__(self, codec):
@@ -58,7 +58,7 @@ class Knowing(nn.Module):
 @pytest.fixture(scope="module")
 def recipe():
     made = RECIPES["centernet-tiny"](SKELETON, size=(64, 96))
-    # The joints painted here share cells, where their own hills cannot tell them apart; the network speaks in cells.
+    # Points painted here share cells, where one heatmap cannot separate them; the network gives cells.
     return replace(made, codec=replace(made.codec, snap=False, unit=None))
 
 

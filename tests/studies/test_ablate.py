@@ -31,7 +31,7 @@ def test_the_ends_take_all_seeds_and_the_rest_some(recipe, tmp_path):
     assert list(ablate.variants(recipe, ["aid"])) == ["baseline", "aid"]
     assert list(ablate.variants(recipe, ["aid", "bone"], single=False)) == ["baseline", "together"]
     # Two activations cannot both be there; each by itself can.
-    with pytest.raises(RecipeError, match=r"^silu: undone by a technique that comes later.*--no-together"):
+    with pytest.raises(RecipeError, match=r"^silu: overwritten by a later technique.*--no-together"):
         ablate.variants(recipe, ["silu", "aid", "mish"])
     assert len(ablate.variants(recipe, ["silu", "mish"], together=False)) == 3
     with pytest.raises(RecipeError, match="named twice"):

@@ -152,7 +152,7 @@ def viewed(boxes, xy, visibility=2, ignore=()):
         ((10, 10, 30, 30), (20, 20), True, None),
         # A tenth of the box inside, with a point: kept whole.
         ((-90, 10, 10, 30), (5, 20), True, None),
-        # The same without a point inside: what is seen of it is not judged.
+        # The same without a point inside: the visible part is ignored.
         ((-90, 10, 10, 30), (-20, 20), False, (0, 10, 10, 30)),
         # 60 % inside, no point inside: kept.
         ((-4, 10, 6, 30), (-2, 20), True, None),
