@@ -53,49 +53,49 @@ class Train:
     epochs: int = Field(default=60, ge=1)
     "passes over the training images"
     batch: int = Field(default=32, ge=1)
-    "images a step and process"
+    "images in a step, for each process; lower it if memory runs out"
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    "sgd uses Nesterov momentum 0.9"
+    "optimiser; sgd has Nesterov momentum 0.9"
     lr: float = Field(default=2e-3, gt=0)
-    "learning rate at its highest"
+    "peak learning rate"
     backbone_lr_mult: float = Field(default=1.0, gt=0)
-    "rate of the backbone over that of all else; below 1 suits one that starts from published weights"
+    "factor on the learning rate of the backbone; below 1, such as 0.1, suits a pretrained backbone"
     weight_decay: float = Field(default=0.01, ge=0)
-    "not applied to biases and norms"
+    "weight decay; not applied to biases and norms"
     schedule: Literal["cosine", "step", "constant"] = "cosine"
-    "how the rate falls after the warm-up"
+    "how the learning rate falls after the warm-up; step divides it by 10 at each milestone"
     milestones: tuple[float, ...] = (0.7, 0.9)
-    "fractions of the run at which `step` divides the rate by 10"
+    "shares of the run at which the step schedule divides the learning rate by 10"
     warmup: float = Field(default=0.05, ge=0, lt=1)
-    "fraction of the run over which the rate rises from zero"
+    "share of the run over which the learning rate rises from zero, 0 to 1"
     ema: float = Field(default=0.999, ge=0, lt=1)
-    "decay of the averaged weights that are measured and saved; warmed up; 0 is off"
+    "decay of the moving average of the weights (EMA), which is what is evaluated and saved; 0 turns it off"
     clip: float = Field(default=5.0, ge=0)
-    "largest norm of the gradient; 0 is off"
+    "largest norm of the gradient; larger ones are clipped; 0 turns clipping off"
     precision: Literal["no", "fp16", "bf16"] = "no"
-    "mixed precision; does not pay on most CPUs"
+    "mixed precision: faster on most GPUs, not on most CPUs"
     channels_last: bool = True
-    "memory layout; faster on CPU and with mixed precision"
+    "channels-last memory layout; faster on CPUs and with mixed precision"
     keep_memory: bool = True
-    "on Linux CPUs: the process keeps freed memory, which spares 6 to 13 % of a step; a setting of the whole process"
+    "on Linux CPUs, keep freed memory in the process, which makes a step 6 to 13 % faster; affects the whole process"
     freeze: tuple[str, ...] = ()
-    "parts of the network that stay as they are, norms included, such as backbone.blocks.0"
+    "parts of the network that are not trained, norms included, by name, such as backbone.blocks.0"
     accumulate: int = Field(default=1, ge=1)
-    "steps whose gradients are added before an update"
+    "gradient accumulation: steps for each update of the weights"
     workers: int = Field(default=0, ge=0)
-    "processes that load images; 0 loads in the training process"
+    "worker processes that load images; 0 loads them in the training process"
     eval_every: int = Field(default=1, ge=1)
-    "epochs between measurements"
+    "epochs between evaluations on the validation set"
     flip_test: bool = False
-    "average with the mirrored image when measuring and predicting"
+    "flip test: average with the mirrored image in evaluation and prediction; more accurate, twice the time"
     patience: int = Field(default=0, ge=0)
-    "stop after so many measurements without a better one; 0 is never"
+    "early stopping after so many evaluations without improvement; 0 turns it off"
     checkpoint_minutes: float = Field(default=5.0, ge=0)
-    "minutes between checkpoints; one is written at the end of every epoch in any case"
+    "minutes between checkpoints within an epoch; one is always written at the end of an epoch"
     checkpoint_steps: int = Field(default=0, ge=0)
-    "steps between checkpoints; 0 leaves it to the minutes"
+    "steps between checkpoints, instead of minutes; 0 uses checkpoint_minutes"
     tensorboard: bool = True
-    "write curves for TensorBoard beside metrics.csv"
+    "write TensorBoard logs, beside metrics.csv"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -115,7 +115,7 @@ class Recipe:
     auto_weight: AutoWeight = Field(default_factory=AutoWeight)
     override: BackboneOverrides = Field(default_factory=BackboneOverrides)
     distill: AnyDistillation | None = None
-    "what the network learns beside the labels: --distill okdhp, a run folder, or a .json of predictions"
+    "distillation: okdhp (online, several heads), or the teacher: a run folder, hub id, or .json of predictions"
     netaug: NetAug = Field(default_factory=NetAug)
     prune: Prune = Field(default_factory=Prune)
     quantise: FakeQuant = Field(default_factory=FakeQuant)
@@ -124,15 +124,15 @@ class Recipe:
     nms: NMS = Field(default_factory=NMS)
     data: Suppress[Data] = Field(default_factory=Data)
     framing: AnyFraming = Field(default_factory=Crop)
-    "how an image is shown to the network: a crop of each box, or the full image"
+    "how images are given to the network: a crop of each box, or the full image"
     metric: Suppress[str] = ""
-    "the protocol that ranks epochs; empty: the first that fits the skeleton"
+    "metric that decides which epoch is the best; empty: the first that fits the skeleton"
     seed: int = Field(default=0, ge=0)
-    "every random draw follows from it"
+    "random seed; the same seed gives the same run"
     init: str | None = None
-    "run folder, weights folder or hub id whose weights the network begins with, as far as they fit"
+    "run folder, weights folder or hub id to take initial weights from; layers of another shape are left out"
     pruned: Suppress[dict[str, tuple[int, int]]] = Field(default_factory=dict)
-    "layers with fewer channels than the model's own: name to channels that go out and come in; posekit prune fills it"
+    "layers with channels removed by posekit prune: name to (output, input) channels"
 
     def __post_init__(self) -> None:
         faults = [*self._size_faults(), *self._loss_faults()]
@@ -153,10 +153,13 @@ class Recipe:
             yield (
                 f"codec {codec.kind!r} is made for {codec.points} points, skeleton {self.skeleton.name!r} has {points}"
             )
-        if self.framing.needs_boxes == self.one_stage:
+        full_images = isinstance(self.model, OneStage)
+        # A few systems also know a form for one instance in a crop.
+        several = full_images and not getattr(codec, "single", False)
+        if self.framing.needs_boxes == several:
             yield f"framing {self.framing.kind!r} does not fit a {self.model.kind} model"
-        if (codec.kind in ONE_STAGE_CODECS) != self.one_stage:
-            kinds = ONE_STAGE_CODECS if self.one_stage else CODECS
+        if (codec.kind in ONE_STAGE_CODECS) != full_images:
+            kinds = ONE_STAGE_CODECS if full_images else CODECS
             yield f"codec {codec.kind!r} does not fit a {self.model.kind} model; fitting: {', '.join(kinds)}"
         if self.train.flip_test and isinstance(codec, PerInstance):
             yield (
@@ -181,7 +184,7 @@ class Recipe:
     @property
     def one_stage(self) -> bool:
         """Whether the network looks at full images with all their instances, not at a crop of each."""
-        return isinstance(self.model, OneStage)
+        return not self.framing.needs_boxes
 
     @property
     def size(self) -> tuple[int, int]:

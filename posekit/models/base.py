@@ -23,10 +23,20 @@ class Architecture(Protocol):
 class Backbone(Protocol):
     """A backbone's module: ``forward`` takes the normalised image and gives one map for each stride, finest first."""
 
-    channels: tuple[int, ...]
-    strides: tuple[int, ...]
-    multiple: int
-    """Height and width of the image must be multiples of this."""
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of the maps."""
+        ...
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of the maps."""
+        ...
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of the image must be multiples of this."""
+        ...
 
 
 class PoseNet(nn.Module):
@@ -52,7 +62,8 @@ class PoseNet(nn.Module):
         Args:
             image: (B, 3, H, W) RGB, uint8 or floating point in 0..255.
         """
-        return self.head(self.neck(self.backbone(self.normalize(image))))
+        maps: dict[str, Tensor] = self.head(self.neck(self.backbone(self.normalize(image))))
+        return maps
 
     def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
         """Maps of chosen instances, for heads that run a network for each.

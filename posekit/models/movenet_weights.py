@@ -12,18 +12,18 @@ from torch import Tensor
 
 HEADS = {
     "center_0": "centre",
-    "kpt_heatmap_0": "heatmap",
-    "kpt_regress_0": "regress",
+    "kpt_heatmap_0": "peaks",
+    "kpt_regress_0": "point_offsets",
     "kpt_offset_0": "offset",
-    "box_scale_0": "box_size",
-    "box_offset_0": "box_offset",
+    "box_scale_0": "size",
+    "box_offset_0": "centre_offset",
 }
 """Their heads to our maps; those of vectors have y before x, ours x before y."""
-VECTORS = ("regress", "offset", "box_size", "box_offset")
+VECTORS = ("point_offsets", "offset", "size", "centre_offset")
 
 
 def movenet_state(tensors: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """State dict of `PoseNet` with MoveNet's backbone, its pyramid and `Branches` of 96 channels.
+    """State dict of the network of recipe ``movenet`` with the backbone of that size.
 
     Args:
         tensors: of a graph model, by its names; see `read_tfjs`.
@@ -99,10 +99,10 @@ def _backbone(layers: dict[str, NDArray[Any]]) -> State:
 
 def _pyramid(layers: dict[str, NDArray[Any]]) -> State:
     for step, suffix in enumerate(("", "_1", "_2", "_3")):
-        yield from _conv(f"neck.lateral.{step}", layers, f"conv2d{suffix}")
+        yield from _conv(f"neck.neck.lateral.{step}", layers, f"conv2d{suffix}")
     for step, suffix in enumerate(("", "_1", "_2")):
-        yield f"neck.mix.{step}.0.weight", _depthwise(layers[f"separable_conv2d{suffix}/depthwise"])
-        yield from _conv(f"neck.mix.{step}.1", layers, f"separable_conv2d{suffix}")
+        yield f"neck.neck.mix.{step}.0.weight", _depthwise(layers[f"separable_conv2d{suffix}/depthwise"])
+        yield from _conv(f"neck.neck.mix.{step}.1", layers, f"separable_conv2d{suffix}")
 
 
 def _heads(layers: dict[str, NDArray[Any]]) -> State:

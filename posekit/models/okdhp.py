@@ -138,11 +138,11 @@ class Branched(NamedTuple):
     """Score maps (B, points, H, W) of stacks that share and stacks that do not."""
 
     shared: list[Tensor]
-    """Of each shared stack, in order."""
+    """of each shared stack, in order"""
     branches: list[list[Tensor]]
-    """Of each branch's own stacks, in order; the last is what the branch says."""
+    """of each branch's own stacks, in order; the last is the branch's output"""
     ensemble: Tensor
-    """Of the branches' last."""
+    """weighted mean of the branches' outputs"""
 
     @property
     def outputs(self) -> list[Tensor]:
@@ -159,13 +159,13 @@ class BranchedHourglass:
     """
 
     points: int = Field(gt=0)
-    """Maps of each stack."""
+    """output maps of each stack, one for each keypoint"""
     shared: int = Field(default=2, ge=0)
-    """Stacks before the branches part."""
+    """stacks that all branches share; published: 2"""
     own: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(2, 2, 2), min_length=2)
-    """Stacks of each branch."""
+    """stacks of each branch; published: 2 2 2"""
     channels: int = Field(default=256, gt=0, multiple_of=4)
-    """Of every map between stem and scores."""
+    """channels of the feature maps; published: 256"""
     kind: Literal["branched_hourglass"] = "branched_hourglass"
 
     def build(self) -> nn.Module:

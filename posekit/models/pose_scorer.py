@@ -15,9 +15,9 @@ class PoseScorer:
     """Two hidden layers and one number, without an activation."""
 
     features: int = Field(ge=1)
-    """What it is shown: see `posekit.postprocess.ranking.Shape.size`."""
+    """size of the input vector, see `posekit.postprocess.rescorer.PoseShape.size`"""
     hidden: int = Field(default=256, ge=1)
-    """Width of both hidden layers."""
+    """units of both hidden layers"""
 
     def build(self) -> PoseScorerNet:
         """The network."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from posekit.recipe import Recipe
-from posekit.recipes import onestage
+from posekit.recipes import movenet, onestage
 from posekit.recipes.centernet import centernet
 from posekit.recipes.dekr import dekr, dekr_first
 from posekit.recipes.directpose import directpose
@@ -22,8 +22,12 @@ SYSTEMS: dict[str, onestage.System] = {
     "fcos": fcos,
     "directpose": directpose,
     "fcpose": fcpose,
+    "movenet": movenet.movenet,
 }
 """Name to a system for full images."""
+
+FORMS: dict[str, tuple[onestage.Form, onestage.Form]] = {"movenet": (movenet.PLAIN, movenet.TINY)}
+"""Plain and tiny form of systems that do not take the usual ones."""
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     f"topdown-{kind}{suffix}".replace("_", "-"): partial(
@@ -33,7 +37,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     for kind in REPRESENTATIONS
 } | {
     f"{kind}{suffix}": partial(onestage.onestage, f"{kind}{suffix}", form, system)
-    for suffix, form in (("", onestage.PLAIN), ("-tiny", onestage.TINY))
     for kind, system in SYSTEMS.items()
+    for suffix, form in zip(("", "-tiny"), FORMS.get(kind, (onestage.PLAIN, onestage.TINY)), strict=True)
 }
 """Name to a function of a skeleton, and of ``size``, ``stride``, ``codec``, ``losses`` and ``backbone``."""

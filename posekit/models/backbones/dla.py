@@ -28,10 +28,10 @@ class DLA:
     """The backbone of CenterNet: two thirds of ResNet-50 in size, fine and coarse mixed throughout."""
 
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with the authors' names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random initial weights"""
     kind: Literal["dla"] = "dla"
 
-    def build(self) -> nn.Module:
+    def build(self) -> DLABackbone:
         """The backbone."""
         return load_weights(DLABackbone(), self.weights, ("fc.", *IDLE))
 
@@ -50,8 +50,9 @@ class Leaf(nn.Module):
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """(B, before, H, W) and (B, after, H / stride, W / stride) to the latter's shape."""
-        y = self.relu1(self.bn1(self.conv1(x)))
-        return self.relu2(self.bn2(self.conv2(y)) + shortcut)
+        y: Tensor = self.relu1(self.bn1(self.conv1(x)))
+        y = self.relu2(self.bn2(self.conv2(y)) + shortcut)
+        return y
 
 
 class Root(nn.Module):
@@ -65,7 +66,8 @@ class Root(nn.Module):
 
     def forward(self, gathered: Sequence[Tensor]) -> Tensor:
         """Maps of one size to (B, after, H, W)."""
-        return self.relu(self.bn(self.conv(torch.cat(list(gathered), dim=1))))
+        y: Tensor = self.relu(self.bn(self.conv(torch.cat(list(gathered), dim=1))))
+        return y
 
 
 class Tree(nn.Module):
@@ -103,9 +105,11 @@ class Tree(nn.Module):
         heard = [*heard, small] if self.keep else list(heard)
         if self.root is None:
             first = self.tree1(x)
-            return self.tree2(first, [*heard, first])
+            y: Tensor = self.tree2(first, [*heard, first])
+            return y
         first = self.tree1(x, small if self.project is None else self.project(small))
-        return self.root([self.tree2(first, first), first, *heard])
+        y = self.root([self.tree2(first, first), first, *heard])
+        return y
 
 
 class DLABackbone(nn.Module):
@@ -114,6 +118,10 @@ class DLABackbone(nn.Module):
     strides = (4, 8, 16, 32)
     channels = WIDTHS[2:]
     multiple = 32
+    level2: Tree
+    level3: Tree
+    level4: Tree
+    level5: Tree
 
     def __init__(self) -> None:
         super().__init__()

@@ -41,12 +41,12 @@ class EfficientNetLite:
     """A small backbone whose ImageNet weights come as a package: good for trainings on few images."""
 
     version: Literal[0, 1, 2] = 0
-    """Size: 3.4, 4.1 or 4.8 M parameters."""
+    """EfficientNet-Lite 0, 1 or 2: 3.4, 4.1 or 4.8 M parameters"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth; ``imagenet``: those of an installed package; unset: drawn."""
+    """imagenet: ImageNet weights from the installed package; or a file, .safetensors or .pth; unset: random weights"""
     kind: Literal["efficientnet_lite"] = "efficientnet_lite"
 
-    def build(self) -> nn.Module:
+    def build(self) -> EfficientNetLiteBackbone:
         """The backbone."""
         backbone = EfficientNetLiteBackbone(self.version)
         path = str(packaged_weights(self.version)) if self.weights == "imagenet" else self.weights
@@ -103,7 +103,7 @@ class Separable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H / stride, W / stride)."""
-        y = self.bn2(self.conv_pw(self.act(self.bn1(self.conv_dw(x)))))
+        y: Tensor = self.bn2(self.conv_pw(self.act(self.bn1(self.conv_dw(x)))))
         return x + y if self.residual else y
 
 
@@ -125,7 +125,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H / stride, W / stride)."""
-        y = self.act1(self.bn1(self.conv_pw(x)))
+        y: Tensor = self.act1(self.bn1(self.conv_pw(x)))
         y = self.act2(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(y))
         return x + y if self.residual else y

@@ -23,14 +23,14 @@ class Hourglass:
     """
 
     points: int = Field(gt=0)
-    """Maps of each stack."""
+    """output maps of each stack, one for each keypoint"""
     stacks: int = Field(default=2, gt=0)
-    """How many follow each other."""
+    """number of stacks; published: 2, 4 or 8"""
     channels: int = Field(default=256, gt=0, multiple_of=4)
-    """Of every map between stem and scores."""
+    """channels of the feature maps; published: 256"""
     kind: Literal["hourglass"] = "hourglass"
 
-    def build(self) -> nn.Module:
+    def build(self) -> HourglassNet:
         """The network."""
         return HourglassNet(self.points, self.stacks, self.channels)
 
@@ -61,7 +61,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H, W)."""
-        return self.body(x) + self.shortcut(x)
+        y: Tensor = self.body(x) + self.shortcut(x)
+        return y
 
 
 class Waist(nn.Module):
@@ -81,7 +82,8 @@ class Waist(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W), size kept; H and W are multiples of 2 to the power of ``depth``."""
-        return self.side(x) + self.grow(self.inner(self.shrink(x)))
+        y: Tensor = self.side(x) + self.grow(self.inner(self.shrink(x)))
+        return y
 
 
 class Stack(nn.Module):

@@ -6,7 +6,7 @@ State-dict names are those of the authors' repository.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -26,14 +26,14 @@ class HRNet:
     """A backbone that never leaves stride 4: the accurate and slow choice."""
 
     width: Literal[32, 48] = 32
-    """Channels of the finest branch; each coarser one doubles them."""
+    """channels of the stride-4 branch: HRNet-W32 or W48; each coarser branch has twice as many"""
     multi_scale: bool = False
-    """Give all four branches (strides 4 to 32); else the finest alone, as the heatmap networks do."""
+    """output the maps of all four branches (strides 4 to 32), as DEKR needs; off: the stride-4 map alone"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with the authors' names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random initial weights"""
     kind: Literal["hrnet"] = "hrnet"
 
-    def build(self) -> nn.Module:
+    def build(self) -> HRNetBackbone:
         """The backbone."""
         ignored = ["final_layer.", "classifier.", "incre_modules.", "downsamp_modules."]
         if not self.multi_scale:
@@ -65,7 +65,7 @@ class Exchange(nn.Module):
         maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
         fused = []
         for paths, relu in zip(self.fuse_layers, self.relu, strict=True):
-            first, *rest = (path(x) for path, x in zip(paths, maps, strict=True))
+            first, *rest = (path(x) for path, x in zip(cast(nn.ModuleList, paths), maps, strict=True))
             fused.append(relu(sum(rest, start=first)))
         return fused
 
@@ -92,6 +92,12 @@ class HRNetBackbone(nn.Module):
     """The finest branch (stride 4), or all four (strides 4, 8, 16, 32)."""
 
     multiple = 32
+    transition1: nn.ModuleList
+    transition2: nn.ModuleList
+    transition3: nn.ModuleList
+    stage2: nn.Sequential
+    stage3: nn.Sequential
+    stage4: nn.Sequential
 
     def __init__(self, width: int, multi_scale: bool) -> None:
         super().__init__()

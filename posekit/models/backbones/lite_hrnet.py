@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -32,18 +32,17 @@ class LiteHRNet:
     """A backbone of one to two million parameters that stays at stride 4; slow for its MACs: many small layers."""
 
     depth: Literal[18, 30] = 18
-    """Layers, as the authors count them."""
+    """Lite-HRNet-18 or 30: 1.1 or 1.8 M parameters with a heatmap head"""
     block: Literal["weighting", "naive", "wider_naive"] = "weighting"
-    """What a branch is made of: weighted channels, or units of ShuffleNetV2, three quarters as wide or as wide."""
+    """block type: weighting is Lite-HRNet; naive and wider_naive are the paper's baselines of ShuffleNetV2 units"""
     exchange: Literal["published", "plain"] = "published"
-    """plain: each branch becomes the sum of what all send it, as the paper says. published, as the authors' code and so
-    their weights have it: the finest branch counts twice, and the others hear of its new sum in place of its old
-    map."""
+    """how branches are fused; plain: each becomes the sum of all, as in the paper; published: as in the authors' code,
+    which adds the finest branch twice; published weights need the latter"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with the authors' names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random initial weights"""
     kind: Literal["lite_hrnet"] = "lite_hrnet"
 
-    def build(self) -> nn.Module:
+    def build(self) -> LiteHRNetBackbone:
         """The backbone."""
         return load_weights(LiteHRNetBackbone(self.depth, self.block, self.exchange), self.weights)
 
@@ -118,7 +117,7 @@ class Exchange(nn.Module):
         heard = self.layers(maps)
         fused: list[Tensor] = []
         for paths, relu in zip(self.fuse_layers, self.relu, strict=True):
-            finest, *rest = (path(x) for path, x in zip(paths, heard, strict=True))
+            finest, *rest = (path(x) for path, x in zip(cast(nn.ModuleList, paths), heard, strict=True))
             total = sum(rest, start=2 * finest if self.published else finest)
             if self.published and not fused:
                 heard = [total, *heard[1:]]
@@ -176,7 +175,8 @@ class FromCoarse(nn.Module):
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Maps of the branches, finest first, sizes kept; each has the channels of the next finer one."""
         mixed: list[Tensor] = []
-        for x, layers in zip(reversed(maps), self.projects, strict=True):
+        for x, project in zip(reversed(maps), self.projects, strict=True):
+            layers = cast(nn.ModuleDict, project)
             if mixed:
                 x = x + F.interpolate(mixed[-1], scale_factor=2, mode="bilinear", align_corners=True)
             mixed.append(layers["pointwise_conv"](layers["depthwise_conv"](x)))
@@ -188,6 +188,12 @@ class LiteHRNetBackbone(nn.Module):
 
     strides = (4, 8, 16, 32)
     multiple = 32
+    transition0: nn.ModuleList
+    transition1: nn.ModuleList
+    transition2: nn.ModuleList
+    stage0: nn.Sequential
+    stage1: nn.Sequential
+    stage2: nn.Sequential
 
     def __init__(self, depth: int, block: str, exchange: str) -> None:
         super().__init__()
@@ -214,4 +220,5 @@ class LiteHRNetBackbone(nn.Module):
         ):
             *kept, new = transition
             maps = stage([*(fit(x) for fit, x in zip(kept, maps, strict=True)), new(maps[-1])])
-        return self.head_layer(maps)
+        fine: list[Tensor] = self.head_layer(maps)
+        return fine

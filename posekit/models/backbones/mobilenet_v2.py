@@ -33,12 +33,12 @@ class MobileNetV2:
     """A small backbone that runs well everywhere."""
 
     width: float = Field(default=1.0, gt=0)
-    """Factor on the channels of every layer, rounded to multiples of 8; the last layer has 1280 or more."""
+    """width multiplier: channels of every layer times this, in multiples of 8; the last layer has 1280 or more"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with torchvision's names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random initial weights"""
     kind: Literal["mobilenet_v2"] = "mobilenet_v2"
 
-    def build(self) -> nn.Module:
+    def build(self) -> MobileNetV2Backbone:
         """The backbone."""
         return load_weights(MobileNetV2Backbone(self.width), self.weights, ignored=("classifier.",))
 
@@ -60,7 +60,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H / stride, W / stride)."""
-        return x + self.conv(x) if self.residual else self.conv(x)
+        y: Tensor = self.conv(x)
+        return x + y if self.residual else y
 
 
 class MobileNetV2Backbone(nn.Module):

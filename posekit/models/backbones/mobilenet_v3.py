@@ -57,14 +57,14 @@ class MobileNetV3:
     """A backbone for phones and one-core machines."""
 
     size: Literal["small", "large"] = "small"
-    """Small: 0.9 M parameters and 0.05 GMAC at 256x192; large: 3.0 M and 0.21."""
+    """small: 0.9 M parameters and 0.05 GMACs at 256x192; large: 3.0 M and 0.21"""
     momentum: float = Field(default=0.01, gt=0, le=1)
-    """Share of each batch in the running statistics; 0.01 as published, 0.1 for trainings of a few hundred steps."""
+    """momentum of batch norm's running statistics; published: 0.01; use 0.1 for runs of a few hundred steps"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with torchvision's names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random initial weights"""
     kind: Literal["mobilenet_v3"] = "mobilenet_v3"
 
-    def build(self) -> nn.Module:
+    def build(self) -> MobileNetV3Backbone:
         """The backbone."""
         return load_weights(MobileNetV3Backbone(self.size, self.momentum), self.weights, ignored=("classifier.",))
 
@@ -86,7 +86,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H / stride, W / stride)."""
-        return x + self.block(x) if self.residual else self.block(x)
+        y: Tensor = self.block(x)
+        return x + y if self.residual else y
 
 
 class MobileNetV3Backbone(nn.Module):

@@ -92,12 +92,12 @@ class MobileNetV4:
     """A backbone of a million parameters made for phones: plain convolutions and ReLU throughout."""
 
     size: Literal["small", "medium"] = "small"
-    """1.3 or 7.2 M parameters."""
+    """small: 1.3 M parameters; medium: 7.2 M"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with timm's names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with timm's layer names; unset: random initial weights"""
     kind: Literal["mobilenet_v4"] = "mobilenet_v4"
 
-    def build(self) -> nn.Module:
+    def build(self) -> MobileNetV4Backbone:
         """The backbone."""
         ignored = ("conv_head.", "norm_head.", "classifier.")
         return load_weights(MobileNetV4Backbone(self.size), self.weights, ignored)
@@ -114,7 +114,8 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, channels, H / stride, W / stride)."""
-        return self.act(self.bn1(self.conv(x)))
+        y: Tensor = self.act(self.bn1(self.conv(x)))
+        return y
 
 
 class FusedResidual(nn.Module):
@@ -132,7 +133,7 @@ class FusedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, channels, H / stride, W / stride)."""
-        y = self.bn2(self.conv_pwl(self.act(self.bn1(self.conv_exp(x)))))
+        y: Tensor = self.bn2(self.conv_pwl(self.act(self.bn1(self.conv_exp(x)))))
         return x + y if self.residual else y
 
 
@@ -158,7 +159,7 @@ class UniversalResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, channels, H / stride, W / stride)."""
-        y = self.pw_proj(self.dw_mid(self.pw_exp(self.dw_start(x))))
+        y: Tensor = self.pw_proj(self.dw_mid(self.pw_exp(self.dw_start(x))))
         return x + y if self.residual else y
 
 

@@ -29,12 +29,12 @@ class MoveNet:
     """The backbone of MoveNet, which knows people: the best start for bodies, hands and animals on a CPU."""
 
     version: Literal["lightning", "thunder", "multipose"] = "lightning"
-    """Width 1, 1.75 or 1.5."""
+    """width of the backbone: lightning 1, thunder 1.75, multipose 1.5 times MobileNetV2"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with our names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with our layer names; unset: random initial weights"""
     kind: Literal["movenet"] = "movenet"
 
-    def build(self) -> nn.Module:
+    def build(self) -> MoveNetBackbone:
         """The backbone."""
         return load_weights(MoveNetBackbone(WIDTHS[self.version]), self.weights)
 
@@ -54,7 +54,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H / stride, W / stride)."""
-        y = self.project(self.act2(self.depthwise(self.act1(self.expand(x)))))
+        y: Tensor = self.project(self.act2(self.depthwise(self.act1(self.expand(x)))))
         return x + y if self.residual else y
 
 

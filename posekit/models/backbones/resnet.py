@@ -24,14 +24,14 @@ class ResNet:
     """The backbone of SimpleBaseline: plain, well known, published weights everywhere."""
 
     depth: Literal[18, 34, 50, 101, 152] = 50
-    """Layers with weights; 18 and 34 use the basic block."""
+    """ResNet-18 to ResNet-152; 18 and 34 have basic blocks, the others bottlenecks"""
     width: float = Field(default=1.0, gt=0)
-    """Every channel count times this, in whole eights; published weights are of width 1."""
+    """width multiplier: channels of every layer times this, in multiples of 8; pretrained weights need 1"""
     weights: str | None = None
-    """File of published weights, .safetensors or .pth, with torchvision's names; unset: drawn at random."""
+    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random initial weights"""
     kind: Literal["resnet"] = "resnet"
 
-    def build(self) -> nn.Module:
+    def build(self) -> ResNetBackbone:
         """The backbone."""
         ignored = ("fc.", "deconv_layers.", "final_layer.")
         return load_weights(ResNetBackbone(self.depth, self.width), self.weights, ignored)
@@ -54,9 +54,10 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, width, H / stride, W / stride)."""
-        y = self.relu1(self.bn1(self.conv1(x)))
+        y: Tensor = self.relu1(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.relu2(y + (x if self.downsample is None else self.downsample(x)))
+        y = self.relu2(y + (x if self.downsample is None else self.downsample(x)))
+        return y
 
 
 class Bottleneck(nn.Module):
@@ -80,10 +81,11 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, 4 width, H / stride, W / stride)."""
-        y = self.relu1(self.bn1(self.conv1(x)))
+        y: Tensor = self.relu1(self.bn1(self.conv1(x)))
         y = self.relu2(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.relu3(y + (x if self.downsample is None else self.downsample(x)))
+        y = self.relu3(y + (x if self.downsample is None else self.downsample(x)))
+        return y
 
 
 def shortcut(before: int, after: int, stride: int) -> nn.Module | None:
@@ -98,6 +100,10 @@ class ResNetBackbone(nn.Module):
 
     strides = (4, 8, 16, 32)
     multiple = 32
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, depth: int, width: float = 1.0) -> None:
         super().__init__()

@@ -18,16 +18,16 @@ class Timm:
     """A backbone of timm (``pip install 'posekit[timm]'``); its maps of stride 4 and more."""
 
     name: str = "mobilenetv4_conv_small"
-    """The model's name in timm."""
+    """name of the model in timm, as in --backbone timm:NAME"""
     pretrained: bool = False
-    """Fetch timm's published weights."""
+    """start from timm's pretrained weights, downloaded at first use"""
     size: tuple[int, int] | None = None
-    """Height and width of the image, for transformers, whose position codes fix it; others take none."""
+    """height and width of the image, for vision transformers with fixed position embeddings; leave unset for others"""
     weights: str | None = None
-    """File of the whole classifier's weights with timm's names, .safetensors or .pth; imagenet: as pretrained."""
+    """file of the classifier's weights with timm's layer names, .safetensors or .pth; imagenet: same as pretrained"""
     kind: Literal["timm"] = "timm"
 
-    def build(self) -> nn.Module:
+    def build(self) -> TimmBackbone:
         """The backbone.
 
         Raises:
@@ -78,14 +78,15 @@ class TimmBackbone(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
-        strides, channels = net.feature_info.reduction(), net.feature_info.channels()
+        known: Any = net
+        strides, channels = known.feature_info.reduction(), known.feature_info.channels()
         self.kept = tuple(index for index, stride in enumerate(strides) if stride >= 4)
         self.strides = tuple(strides[index] for index in self.kept)
         self.channels = tuple(channels[index] for index in self.kept)
         self.multiple = max(strides)
-        self.mean = tuple(net.pretrained_cfg["mean"])
-        self.std = tuple(net.pretrained_cfg["std"])
-        patches = getattr(getattr(net, "model", net), "patch_embed", None)
+        self.mean = tuple(known.pretrained_cfg["mean"])
+        self.std = tuple(known.pretrained_cfg["std"])
+        patches: Any = getattr(getattr(net, "model", net), "patch_embed", None)
         strict = getattr(patches, "strict_img_size", False)
         self.size: tuple[int, int] | None = tuple(patches.img_size) if strict and patches.img_size else None
         self.channels_behind = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")

@@ -40,15 +40,15 @@ class Prune:
     """
 
     share: float = Field(default=0.0, ge=0, le=1 - LEAST)
-    """Of all prunable weights that are zero in the end; 0 is off."""
+    """share of the weights that are zero at the end of training, 0 to 0.99; 0 turns pruning off"""
     scope: Literal["global", "layer"] = "global"
-    """Weights are ranked over the whole network, or within each layer."""
+    """global ranks the weights of all layers together; layer prunes the same share of every layer"""
     start: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the run before the first weight goes; what starts from zeros needs some to show what it is for."""
+    """share of the run before pruning starts, 0 to 1; layers that are initialised with zeros need some steps first"""
     stop: float = Field(default=0.75, ge=0, lt=1)
-    """Share of the run after which none goes any more; at most `start`: all go at once."""
+    """share of the run after which no more weights are pruned; not above start: all are pruned at once"""
     keep: tuple[str, ...] = ()
-    """Parts of the network that lose nothing, such as head; frozen ones lose nothing either."""
+    """parts of the network that are not pruned, by name, such as head; frozen parts are never pruned"""
 
     @property
     def off(self) -> bool:

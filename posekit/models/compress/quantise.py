@@ -40,16 +40,16 @@ class FakeQuant:
     """
 
     bits: int | None = Field(default=None, ge=2, le=8)
-    """Of a rounded number; unset: nothing is rounded. Runtimes know 8."""
+    """bits of quantisation-aware training, 2 to 8; unset turns it off; exported int8 models need 8"""
     start: float = Field(default=0.25, ge=0, lt=1)
-    """Share of the run before training rounds; ranges are watched from the first step."""
+    """share of the run before weights and activations are rounded, 0 to 1; ranges are collected from the first step"""
     freeze: float = Field(default=0.75, gt=0, le=1)
-    """Share of the run after which ranges stay as they are."""
+    """share of the run after which the ranges of activations are frozen, 0 to 1"""
     follow: float = Field(default=0.01, gt=0, le=1)
-    """How fast ranges follow each batch's least and largest input."""
+    """momentum of the ranges: weight of each batch's minimum and maximum in the running range, 0 to 1"""
     keep: tuple[str, ...] = ()
-    """Parts of the network that round nothing, such as head. Frozen ones watch nothing, so they round only where the
-    weights they began with hold ranges."""
+    """parts of the network that are not quantised, by name, such as head; frozen parts collect no ranges and are
+    quantised only if their initial weights came with ranges"""
 
     @property
     def off(self) -> bool:

@@ -21,9 +21,9 @@ class Maps:
     """
 
     channels: int = Field(default=0, ge=0)
-    """Of a depth-wise 3x3, a 1x1 and a ReLU before the last layer of each map; 0: the last layer alone."""
+    """channels of a hidden layer (depth-wise 3x3, 1x1, ReLU) before the output of each map; 0: a single 1x1 layer"""
     std: float = Field(default=0.001, gt=0)
-    """Spread of the drawn weights; small, so that squared losses on maps start calmly."""
+    """standard deviation of the initial weights; small values keep the first steps of MSE losses stable"""
     kind: Literal["maps"] = "maps"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> nn.Module:

@@ -19,12 +19,12 @@ class Pooled:
     """Global average pooling and a linear layer for each name: coordinates, their spreads, scores."""
 
     cells: int = Field(default=1, ge=1)
-    """Cells a side that pooling leaves; 1 is global, as published. More keep where things are, which small networks on
-    small crops learn much faster from."""
+    """pool to a grid of so many cells a side; 1: global average pooling, as published; more keep spatial positions, which
+    helps small networks on small crops"""
     hidden: int = Field(default=0, ge=0)
-    """Width of a layer with ReLU between pooling and the outputs; 0: none, as published."""
+    """units of a hidden layer with ReLU between pooling and outputs; 0: no such layer, as published"""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the features dropped before the outputs in training."""
+    """dropout rate before the outputs, 0 to 1"""
     kind: Literal["pooled"] = "pooled"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> nn.Module:

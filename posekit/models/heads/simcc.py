@@ -18,7 +18,7 @@ class SimCC:
     """One small map a point, flattened, and a linear layer onto the bins of each axis."""
 
     std: float = Field(default=0.01, gt=0)
-    """Spread of the drawn weights of the linear layers."""
+    """standard deviation of the initial weights of the linear layers"""
     kind: Literal["simcc"] = "simcc"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> nn.Module:

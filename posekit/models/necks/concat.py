@@ -21,7 +21,7 @@ class Concat:
     """Coarse maps are grown to the finest that is wanted, and all channels go out; it learns nothing."""
 
     mode: Literal["bilinear", "nearest"] = "bilinear"
-    """How a map is grown."""
+    """interpolation for upsampling"""
     kind: Literal["concat"] = "concat"
 
     def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:

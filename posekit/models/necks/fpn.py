@@ -23,11 +23,11 @@ class FPN:
     """
 
     channels: int = Field(default=256, gt=0)
-    """Of every map."""
+    """channels of every level of the pyramid; published: 256"""
     finest: int = Field(default=8, gt=0)
-    """Stride of the first map, one of the backbone's."""
+    """stride of the finest level in pixels, one of the backbone's; smaller finds smaller instances, but is slower"""
     extra: int = Field(default=2, ge=0)
-    """Maps coarser than the backbone's last, each half the one before it."""
+    """levels beyond the backbone's last map, each half as large as the one before; for instances that fill the image"""
     kind: Literal["fpn"] = "fpn"
 
     def build(self, channels: Sequence[int], strides: Sequence[int]) -> nn.Module:

@@ -26,11 +26,11 @@ class Guided:
     """Grow the last map step by step, each cell listening to those that look like it, and add the backbone's maps."""
 
     channels: int = Field(default=64, gt=0)
-    """Of every layer."""
+    """channels of every layer"""
     guide: int = Field(default=4, gt=0)
-    """Channels that a finer map is reduced to where it guides."""
+    """channels of the guidance map that steers pixel-adaptive upsampling"""
     shared: bool = True
-    """Grow all channels by one filter, which costs little; else by a filter for each pair of them, as published."""
+    """upsample all channels by one shared filter, which is cheap; off: a full filter for each pair, as published"""
     kind: Literal["guided"] = "guided"
 
     def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:

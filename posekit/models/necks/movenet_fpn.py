@@ -21,7 +21,7 @@ class MoveNetFPN:
     """Grow the last map step by step and add the backbone's finer maps, with fewer channels the finer it gets."""
 
     channels: tuple[int, ...] = Field(default=LATERALS, min_length=1)
-    """At which maps are added, coarsest first; the last is also what the head reads."""
+    """channels of each level, coarsest first; the last is what the head reads; published: 64 64 32 24"""
     kind: Literal["movenet_fpn"] = "movenet_fpn"
 
     def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:

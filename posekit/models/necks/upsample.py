@@ -22,9 +22,9 @@ class Upsample:
     """Grow the last map step by step and add the backbone's finer maps; cheap beside all but the smallest backbones."""
 
     channels: int = Field(default=64, gt=0)
-    """Of every layer."""
+    """channels of every layer"""
     mode: Literal["bilinear", "nearest"] = "bilinear"
-    """How a map is doubled."""
+    """interpolation for upsampling"""
     kind: Literal["upsample"] = "upsample"
 
     def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:

@@ -36,18 +36,18 @@ class NetAug:
     """
 
     expansions: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
-    """Factors on the channels inside blocks, one drawn for each block and step; published: 1 1.6 2.2 2.8."""
+    """factors on the hidden channels of blocks, chosen at random for each block and step; published: 1 1.6 2.2 2.8"""
     widths: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
-    """Factors on the channels between blocks, likewise; published: 1 1.8 2.6. Those inside grow with them."""
+    """factors on the channels between blocks, chosen likewise; hidden channels grow with them; published: 1 1.8 2.6"""
     alpha: float = Field(default=1.0, ge=0)
-    """Factor of the losses of the wider network."""
+    """weight of the losses of the wider network; 0 turns network augmentation off"""
     stop: float = Field(default=0.5, ge=0, le=1)
-    """Share of the run after which channels between blocks are no longer wider; published: about a half."""
+    """share of the run after which only hidden channels are still widened, 0 to 1; published: about 0.5"""
     divide: int = Field(default=8, ge=1)
-    """Wider layers have a multiple of so many channels; published: 1."""
+    """round widened channel counts to multiples of this; published: 1"""
     spread: float = Field(default=1.0, ge=0)
-    """Of the extra weights that the backbone's own channels read, relative to its own; 0: wider networks start out
-    saying what the backbone says, for published weights."""
+    """initial size of the extra weights that feed the backbone's own channels, relative to its own weights; use 0 with
+    a pretrained backbone: the wider network then starts with the same output"""
 
     @property
     def off(self) -> bool:

@@ -32,18 +32,18 @@ class BackboneOverrides:
         ]
         | None
     ) = None
-    """In the place of the backbone's own; unset: those stay."""
+    """activation used throughout the backbone instead of its own; unset: no change"""
     convolution: Literal["static", "dynamic", "condconv"] = "static"
-    """Kernels fixed, or mixed anew for every image: about as many times the parameters as there are kernels."""
+    """dynamic and condconv mix several kernels for each image: more accurate, few more MACs, many more parameters"""
     kernels: int = Field(default=4, gt=1)
-    """That are mixed."""
+    """kernels mixed in each dynamic or conditional convolution; parameters grow in proportion; published: 4 and 8"""
     temperature: float = Field(default=30.0, ge=1)
-    """Of dynamic convolutions at the start."""
+    """initial softmax temperature of dynamic convolutions; high values let all kernels learn; published: 30"""
     anneal: float = Field(default=0.1, ge=0, le=1)
-    """Share of the run in which the temperature falls to 1."""
+    """share of the run over which the temperature falls to 1, 0 to 1; published: the first 10 epochs"""
     noise: Annotated[float, Field(ge=0)] | None = None
-    """How far the kernels start from the backbone's own, in its standard deviations; unset: 0.1, but 0.01 where it has
-    published weights, which 0.1 would bury."""
+    """noise added to the initial copies of each kernel, in standard deviations of its weights; unset: 0.1, or 0.01 for a
+    pretrained backbone, which larger noise would damage"""
 
     def apply(self, net: nn.Module, image: Tensor | None = None, *, trained: bool = False) -> nn.Module:
         """The same network, changed; to be called once, when its weights are there and nothing else knows it yet.

@@ -44,17 +44,17 @@ class CascadeTraining:
     """How a cascade is trained; the same for each network."""
 
     epochs: int = Field(default=10, ge=1)
-    "passes over a network's windows"
+    "passes over the windows of each network"
     batch: int = Field(default=256, ge=1)
-    "windows a step"
+    "windows in a step"
     lr: float = Field(default=1e-3, gt=0)
-    "learning rate at its highest"
+    "peak learning rate"
     hard: float = Field(default=0.4, gt=0, lt=1)
-    "score above which the earlier networks hand a window on while the later ones are trained"
+    "score threshold of the earlier networks while the later ones are trained, 0 to 1; lower gives more hard negatives"
     windows: Drawing = Field(default_factory=Drawing)
-    "how many windows, and of which faces"
+    "number of windows, and the faces they are cut from"
     seed: int = Field(default=0, ge=0)
-    "of everything that is drawn"
+    "random seed; the same seed gives the same run"
 
 
 _OPTIONS = TypeAdapter(CascadeTraining)

@@ -33,15 +33,15 @@ class Drawing:
     """How many windows are made, and of which faces."""
 
     smallest: float = Field(default=20, ge=ProposalNet.side)
-    "longer side of the smallest face, pixels; smaller ones are neither learnt nor looked for"
+    "longer side of the smallest face, in pixels; smaller faces are ignored in training and in use"
     around: int = Field(default=20, ge=1)
-    "squares drawn about each face, twice: for the face and for its points"
+    "random windows around each face for classification and box, and as many again for the points"
     negatives: int = Field(default=30, ge=1)
-    "windows without a face that are kept of each image"
+    "windows without a face from each image"
     max_windows: int = Field(default=100_000, ge=1)
-    "windows of one network, all in memory (a gigabyte is 150,000 of the last one's); enough ends the visits of images"
+    "largest number of windows for each network; they stay in memory, 150,000 of the last network's take 1 GB"
     passes: int = Field(default=2, ge=1)
-    "visits of each image, every second one mirrored"
+    "passes over the images to cut windows; every second pass is mirrored"
 
 
 @dataclass(frozen=True, eq=False)

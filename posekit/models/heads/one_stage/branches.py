@@ -23,11 +23,11 @@ class Branches:
     """3x3, ReLU and 1x1 for each named map."""
 
     channels: int = Field(default=64, gt=0)
-    """Between the two."""
+    """hidden channels of each branch, between its 3x3 and its 1x1 convolution"""
     separable: bool = False
-    """The 3x3 in a depth-wise and a 1x1 part: an eighth of its cost, for small networks."""
+    """use a depth-wise separable 3x3 convolution, at an eighth of the cost; for small networks"""
     peak_logits: tuple[str, ...] = ("centre", "peaks")
-    """Which maps are logits of Gaussian peaks."""
+    """maps that hold logits of Gaussian peaks; their bias starts at a score of 0.1"""
     kind: Literal["branches"] = "branches"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:

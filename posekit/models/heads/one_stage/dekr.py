@@ -22,13 +22,13 @@ class DekrHead:
     """Heatmaps from a plain block; offsets from adaptive blocks, whose kernels each cell warps, a branch a point."""
 
     channels: int = Field(default=32, gt=0)
-    """Of the gaussians' branch; 48 with HRNet-W48."""
+    """channels of the heatmap branch; published: 32 with HRNet-W32, 48 with HRNet-W48"""
     width: int = Field(default=15, gt=0)
-    """Channels of each point's branch."""
+    """channels of the offset branch of each point; published: 15"""
     blocks: int = Field(default=2, ge=1)
-    """Adaptive blocks of each point's branch."""
+    """adaptive (deformable) blocks in the offset branch of each point; published: 2"""
     start: Literal["centre", "identity"] = "centre"
-    """What adaptive blocks are at the start: nine times the cell itself, as published, or a plain convolution."""
+    """initial sampling of the adaptive blocks: all nine taps at the cell itself, as published, or a plain 3x3 grid"""
     kind: Literal["dekr"] = "dekr"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:

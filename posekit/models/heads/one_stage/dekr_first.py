@@ -23,11 +23,11 @@ class DekrFirstHead:
     """Blocks of one set of weights at several dilations for the gaussians; one block for centres and offsets."""
 
     channels: int = Field(default=32, gt=0)
-    """Of the gaussians' blocks; 48 with HRNet-W48."""
+    """channels of the heatmap branch; published: 32 with HRNet-W32, 48 with HRNet-W48"""
     width: int = Field(default=256, gt=0)
-    """Channels of the regression's block."""
+    """channels of the offset branch; published: 256"""
     dilations: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2, 3), min_length=1)
-    """Of the gaussians' blocks, which share their convolutions; their gaussians are averaged."""
+    """dilations of the heatmap blocks, which share weights; their heatmaps are averaged"""
     kind: Literal["dekr_first"] = "dekr_first"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:

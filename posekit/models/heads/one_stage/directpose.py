@@ -25,17 +25,17 @@ class DirectPoseHead:
     """
 
     groups: tuple[tuple[int, ...], ...] = ()
-    """Indices of points that are read in one place, together each once; none: each point has a place of its own."""
+    """groups of point indices whose features are sampled at one location; each point once; none: no groups"""
     width: int = Field(default=64, gt=0, multiple_of=NORMED)
-    """Channels of a group."""
+    """channels of each group in the keypoint branch; published: 64"""
     channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
-    """Of the towers."""
+    """channels of the FCOS towers; published: 256"""
     convs: int = Field(default=4, ge=1)
-    """Layers of a tower."""
+    """convolutions in each FCOS tower; published: 4"""
     side: int = Field(default=128, gt=0, multiple_of=GROUPS)
-    """Channels of the branch of gaussians."""
+    """channels of the heatmap branch, which is used in training only"""
     centred: bool = True
-    """Whether locations are counted from the centre of a cell; False: as in the reference, see `KPAlign`."""
+    """count sampling locations from the centre of a cell; turn off only for parity with the reference code"""
     kind: Literal["directpose"] = "directpose"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:

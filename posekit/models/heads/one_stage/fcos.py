@@ -38,9 +38,9 @@ class FCOS:
     """
 
     channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
-    """Of the towers."""
+    """channels of the towers, a multiple of 32; published: 256"""
     convs: int = Field(default=4, ge=1)
-    """Layers of a tower."""
+    """convolutions in each tower; published: 4"""
     kind: Literal["fcos"] = "fcos"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:

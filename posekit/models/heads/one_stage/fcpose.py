@@ -33,19 +33,19 @@ class FCPoseHead:
     """
 
     channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
-    """Of FCOS's towers."""
+    """channels of the FCOS towers, a multiple of 32; published: 256"""
     convs: int = Field(default=4, ge=1)
-    """Layers of such a tower, and of the one of the shared features."""
+    """convolutions in each FCOS tower and in the tower of the shared features; published: 4"""
     width: int = Field(default=128, gt=0)
-    """Of the tower of the shared features."""
+    """channels of the tower of the shared features; published: 128"""
     features: int = Field(default=32, gt=0)
-    """That all instances share."""
+    """channels of the feature map that all instances share; published: 32"""
     hidden: int = Field(default=32, gt=0)
-    """Channels inside the network of an instance."""
+    """hidden channels of the dynamic keypoint head of each instance; published: 32"""
     layers: int = Field(default=3, ge=2)
-    """Of that network."""
+    """1x1 layers of the dynamic keypoint head of each instance; published: 3"""
     centred: bool = True
-    """Whether features grow about the centres of cells; False: as in the reference, see `grow`."""
+    """upsample features about the centres of cells; turn off only for parity with the reference code"""
     kind: Literal["fcpose"] = "fcpose"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
