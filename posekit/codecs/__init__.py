@@ -1,4 +1,4 @@
-"""Points to maps and back, one representation a file."""
+"""Codecs: points to maps and back, one representation a file."""
 
 from posekit.codecs.centers import CenterNet, Ttfnet
 from posekit.codecs.dfl import Dfl

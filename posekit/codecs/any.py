@@ -1,4 +1,4 @@
-"""Any codec, told apart by its ``kind``: the type of a recipe's field, made from the two lists of codecs."""
+"""Any codec, selected by its ``kind``: the type of a recipe's ``codec`` field, built from the two dicts of codecs."""
 
 from typing import TYPE_CHECKING, Annotated, Union
 

@@ -1,35 +1,38 @@
-"""What a codec is, what it returns, and the names that codecs and losses share.
+"""The `Codec` protocol, what it returns, and the names of the maps that codecs and losses share.
 
-| name             | shape          | what it is                                                              | codecs |
-|------------------|----------------|-------------------------------------------------------------------------|--------|
-| `heatmap`        | (B, K, H, W)   | a map from 0 to 1; openpose has a further one, the background           | maps   |
-| `logits`         | (B, K, H, W)   | the same before the sigmoid, where the network gives that               | maps   |
-| `peaks`          | (B, K, H, W)   | those logits where the target reaches exactly 1: what focal losses want | maps   |
-| `coarse`         | (B, L K, H, W) | wider hills, all points of one width after another                      | megvii |
-| `volume`         | (B, K D, H, W) | a map from 0 to 1 with depths, all depths of one point after another    | 3-D    |
-| `disc`           | (B, K, H, W)   | 1 near the point                                                        | udp    |
-| `offset`         | (B, 2 K, H, W) | x and y of each point in turn, from a cell; centernet has one pair      | cells  |
-| `paf`            | (B, 2 E, H, W) | x and y of each bone's direction in turn                                |        |
-| `probability`    | (B, K, H, W)   | map that sums to 1                                                      | dsnt   |
-| `variance`       | (B, K, 2)      | of `probability`, cells squared                                         | dsnt   |
-| `coords`         | (B, K, 2)      | normalised position: -0.5..0.5, for `dsnt` -1..1                        |        |
-| `depth`          | (B, K, 1)      | depth about the root in shares of the codec's, -0.5..0.5                | 3-D    |
-| `sigma`          | (B, K, 2)      | raw; its sigmoid is the spread in `coords`; so is `depth_sigma`'s       | rle    |
-| `x`, `y`, `z`    | (B, K, bins)   | logits of bins; target: probabilities                                   | simcc  |
-| `dfl_x`, ...     | (B, K, bins)   | logits of bins; target: shares of the two beside the truth              | dfl    |
-| `class`          | (B, 1, L)      | logits: whether a cell of several levels, in one row, sees an instance  | scenes |
-| `centreness`     | (B, 1, L)      | logits: how near the centre of its box the cell lies                    | scenes |
-| `box`            | (B, 4, L)      | pixels to the left, upper, right and lower side                         | scenes |
-| `points`         | (B, 2 K, L)    | x and y of the offset to each point in turn, in cells of the level      | scenes |
-| `point_maps`     | (B, P, K, H, W) | logits over the cells, of P chosen instances; target (B, P, K, 3)      | fcpose |
-| `refine`         | (B, 2 K, H, W) | where each cell says that the points lie, in cells; no target           | fcpose |
-| `side_2`, ...    | (B, K, H, W)   | a map from 0 to 1 for training alone                                    | fcpose |
-| `xy`             | (B, N, K, 2)   | place in image pixels, differentiable; always in the target             | means  |
-| `spread`         | (B, N, K, 2)   | standard deviation in image pixels                                      | means  |
+| name          | shape           | what it is                                                     | codecs    |
+|---------------|-----------------|----------------------------------------------------------------|-----------|
+| `heatmap`     | (B, K, H, W)    | a map from 0 to 1; openpose adds a background map              | maps      |
+| `logits`      | (B, K, H, W)    | the heatmap before the sigmoid                                 | maps      |
+| `peaks`       | (B, K, H, W)    | these logits, where targets reach exactly 1 (focal losses)     | maps      |
+| `coarse`      | (B, L K, H, W)  | wider Gaussians; K maps of one width, then the next            | megvii    |
+| `volume`      | (B, K D, H, W)  | a map from 0 to 1 with D depth layers, point by point          | 3-D       |
+| `disc`        | (B, K, H, W)    | 1 near the point, else 0                                       | udp       |
+| `offset`      | (B, 2 K, H, W)  | x and y from a cell to each point; centernet: one pair         | cells     |
+| `paf`         | (B, 2 E, H, W)  | part-affinity field: x and y of each bone's direction          | openpose  |
+| `probability` | (B, K, H, W)    | a map that sums to 1                                           | dsnt      |
+| `variance`    | (B, K, 2)       | of `probability`, in cells squared                             | dsnt      |
+| `coords`      | (B, K, 2)       | normalised position: -0.5..0.5, for `dsnt` -1..1               | coords    |
+| `depth`       | (B, K, 1)       | depth relative to the root, -0.5..0.5                          | 3-D       |
+| `sigma`       | (B, K, 2)       | raw; its sigmoid is the spread of `coords`; `depth_sigma` too  | rle       |
+| `x`, `y`, `z` | (B, K, bins)    | logits of bins; target: probabilities                          | simcc     |
+| `dfl_x`, ...  | (B, K, bins)    | logits of bins; target: weights of two neighbouring bins       | dfl       |
+| `class`       | (B, 1, L)       | logits: whether a cell (all levels in one row) has an instance | one-stage |
+| `centreness`  | (B, 1, L)       | logits: how near the cell is to the centre of its box          | one-stage |
+| `box`         | (B, 4, L)       | pixels to the left, upper, right and lower side                | one-stage |
+| `points`      | (B, 2 K, L)     | x and y of the offset to each point, in cells of the level     | one-stage |
+| `point_maps`  | (B, P, K, H, W) | logits over cells, of P chosen instances; target (B, P, K, 3)  | fcpose    |
+| `refine`      | (B, 2 K, H, W)  | location of each point as predicted by a cell; no target       | fcpose    |
+| `side_2`, ... | (B, K, H, W)    | an auxiliary heatmap, used in training only                    | fcpose    |
+| `xy`          | (B, N, K, 2)    | location in image pixels; always in the target                 | means     |
+| `spread`      | (B, N, K, 2)    | standard deviation in image pixels                             | means     |
 
-A codec's ``gives`` lists those of its names that a loss may ask for; every one of them but the sigmas, `spread` and
-`refine`, which have no truth of their own, is in the target too. ``activate`` may return more (the raw maps of `dsnt`,
-which no loss should touch).
+In the last column *maps*, *cells*, *3-D*, *one-stage* and *means* stand for groups of codecs; *means* predict locations
+directly or as a mean over cells or bins.
+
+A codec's ``gives`` lists the names that a loss may ask for. All of them are in the target too, except `sigma`,
+`depth_sigma`, `spread` and `refine`, which have no ground truth. ``activate`` may return more (such as the raw maps of
+`dsnt`, which no loss should use).
 """
 
 from __future__ import annotations
@@ -48,10 +51,10 @@ Maps = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """What the maps should be, and where that is known.
+    """The target maps, and the weights that say where they are known.
 
     Args:
-        maps: what a loss may compare with, by name; ``xy`` (B, N, K, 2) in image pixels is always there.
+        maps: targets by name; ``xy`` (B, N, K, 2) in image pixels is always there.
         weight: for every name in ``maps`` a tensor that broadcasts to it; 0 where nothing is known. That of ``xy`` is
             (B, N, K, 1).
 
@@ -71,15 +74,15 @@ class Target:
 
 
 class Codec(Protocol):
-    """A representation: a frozen dataclass that turns points into maps and back, in batches, without loops."""
+    """A representation: a frozen dataclass that turns points into maps and back, in batches, without Python loops."""
 
     @property
     def kind(self) -> str:
-        """Its name among `posekit.codecs.CODECS`."""
+        """Its key in `posekit.codecs.CODECS`."""
 
     @property
     def points(self) -> int:
-        """K."""
+        """K, the number of points."""
 
     @property
     def image(self) -> tuple[int, int]:
@@ -87,47 +90,47 @@ class Codec(Protocol):
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """What the network gives, by name, without B."""
+        """Shapes of the network's output maps by name, without the batch axis."""
 
     @property
     def gives(self) -> frozenset[str]:
-        """Names that `activate` returns and a loss may ask for."""
+        """Names of the activated maps that a loss may ask for."""
 
     def encode(self, instances: Instances) -> Target:
-        """Targets of a batch, on its device."""
+        """Training targets of a batch, on its device."""
 
     def activate(self, maps: Maps) -> Maps:
-        """Raw maps to activated ones, as losses compare them, with a differentiable "xy" where the method has one."""
+        """Raw maps to activated maps, as losses compare them, with a differentiable ``xy`` where the method has one."""
 
     def perfect(self, target: Target) -> Maps:
-        """Raw maps of a network that makes no mistake, the inverse of `activate`: finite, all that `shapes` names.
+        """Raw maps of a perfect network, the inverse of `activate`: finite, one for each name in `shapes`.
 
-        What they decode to is what the representation itself costs, without any network.
+        Decoding them gives the error of the representation itself, without any network.
 
         Raises:
-            ValueError: the target was made by another codec and lacks a map.
+            ValueError: the target lacks a map, because another codec made it.
         """
 
     def decode(self, maps: Maps) -> Poses:
-        """Final points of raw maps: no NaN, scores in [0, 1], no control flow on data, so it can be exported.
+        """Final points from raw maps: no NaN, scores in [0, 1], no data-dependent control flow, so it can be exported.
 
-        Of equal values the one of the lowest index comes first, whoever runs it: see `posekit.codecs.ranking`.
+        Of equal values the one with the lowest index comes first, in every runtime: see `posekit.codecs.ranking`.
         """
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Raw maps of the mirrored image as raw maps of the image; ``order`` is the skeleton's flip."""
+        """Turn raw maps of the mirrored image into raw maps of the image; ``order`` is ``Skeleton.flip``."""
 
 
 @runtime_checkable
 class PerInstance(Protocol):
-    """What a `Codec` has besides, whose network runs once more for each of some instances.
+    """Extra methods of a `Codec` whose network has a second step that runs for each chosen instance.
 
-    The instances are known by numbers of cells; ``net.at(maps, cells)`` gives maps of each of them, which `activate`
-    and `decode` then find among the others.
+    An instance is identified by the index of its cell. ``net.at(maps, cells)`` gives the maps of the chosen instances;
+    `activate` and `decode` then read them beside the other maps.
     """
 
     def select(self, maps: Maps) -> Tensor:
-        """(B, P) cells whose instances are read, from raw maps."""
+        """(B, P) cells whose instances are decoded, chosen from raw maps."""
 
     def sampled(self, target: Target) -> Tensor:
-        """(B, P) cells whose instances are learnt from; those that count for nothing have weight 0 in the target."""
+        """(B, P) cells whose instances are trained on; unused entries have weight 0 in the target."""

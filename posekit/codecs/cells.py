@@ -1,4 +1,4 @@
-"""What the codecs with maps share: Gaussians, cells read and written, mirrored maps."""
+"""Helpers of codecs with maps: Gaussians, reading and writing cells, mirroring maps."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from posekit.geometry.grid import Grid, RatioGrid
 
 LOWEST = -1e30
-"""Stands for a cell that says nothing; finite, so that differences of two of them stay finite."""
+"""Value of a cell without a usable number (NaN); finite, so that the difference of two of them is finite."""
 SMALLEST = 1e-17
-"""Factors of a Gaussian below that are 0, because products of two would be denormal numbers, which are slow."""
+"""Factors of a Gaussian below this are set to 0: the product of two would be a denormal number, which is slow."""
 BAND = 1 << 19
-"""Numbers that are made at a time where maps are drawn band after band: 2 MiB."""
+"""How many numbers `in_bands` computes at a time: 2 MiB of float32."""
 
 
 def sane(maps: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def sane(maps: Tensor) -> Tensor:
 
 
 def finite(maps: Tensor) -> Tensor:
-    """The maps, with 0 for what is not finite."""
+    """The maps, with NaN and infinities replaced by 0."""
     return torch.nan_to_num(maps, 0.0, 0.0, 0.0)
 
 
@@ -38,8 +38,8 @@ def bell(
         center: (...) in cells.
         size: number of cells.
         sigma: in cells; a tensor broadcasts to ``center``.
-        radius: cells further than that from ``about`` are 0; ``None`` cuts nothing. A tensor broadcasts to ``center``.
-        about: (...) middle of the window, in cells; ``None``: the centre.
+        radius: cells further than this from ``about`` are 0; ``None``: no window. A tensor broadcasts to ``center``.
+        about: (...) centre of the window, in cells; ``None``: ``center``.
 
     Returns:
         (..., size); factors below `SMALLEST` are 0.
@@ -47,7 +47,7 @@ def bell(
     cells = torch.arange(size, dtype=center.dtype, device=center.device)
     offset = cells - center[..., None]
     wide = sigma[..., None] if isinstance(sigma, Tensor) else sigma
-    # What would be cut anyway is not computed: the exponential is several times slower where it underflows.
+    # The exponent is clamped, because the exponential is several times slower where it underflows.
     value = (offset / wide).square().mul(-0.5).clamp_min(math.log(SMALLEST) - 1).exp()
     if radius is None:
         return value * (value > SMALLEST)
@@ -57,35 +57,35 @@ def bell(
 
 
 def nearest(cells: Tensor) -> Tensor:
-    """The cell that a place lies in: whole numbers, halves go up."""
+    """The cell that a location lies in: whole numbers, halves are rounded up."""
     return (cells + 0.5).floor()
 
 
 def within(cells: Tensor, shape: tuple[int, int]) -> Tensor:
-    """(...) bool: locations (..., 2) in cells, x first, lie between the outermost centres of a map (height, width)."""
+    """(...) bool: locations (..., 2) in cells, x first, lie within the outermost cell centres of a map (H, W)."""
     height, width = shape
     return ((cells >= 0) & (cells <= cells.new_tensor((width - 1, height - 1)))).all(-1)
 
 
 def inner(cell: Tensor, shape: tuple[int, int], width: int) -> Tensor:
-    """(..., 2) bool: a cell (..., 2), x before y, has ``width`` others on both sides of that axis of the map."""
+    """(..., 2) bool: a cell (..., 2), x before y, has ``width`` neighbours on both sides along each axis."""
     H, W = shape
     x, y = cell[..., 0], cell[..., 1]
     return torch.stack(((x >= width) & (x < W - width), (y >= width) & (y < H - width)), dim=-1)
 
 
 def outer(rows: Tensor, columns: Tensor) -> Tensor:
-    """(..., H) and (..., W) to (..., H, W)."""
+    """Outer product: (..., H) and (..., W) to (..., H, W)."""
     return rows[..., :, None] * columns[..., None, :]
 
 
 def in_bands(draw: Callable[[slice], Tensor], height: int, row: int) -> Tensor:
-    """Maps drawn a band of rows after another, so that temporaries are small and stay in the cache.
+    """Draw maps in bands of rows, so that temporaries are small and stay in the cache.
 
     Args:
-        draw: what gives those rows of the maps, (..., rows, W); not differentiated.
+        draw: returns the given rows of the maps, (..., rows, W); not differentiated.
         height: H.
-        row: numbers in the temporaries of one row of all maps.
+        row: size of the temporaries for one row of all maps.
 
     Returns:
         (..., H, W).
@@ -103,38 +103,38 @@ def in_bands(draw: Callable[[slice], Tensor], height: int, row: int) -> Tensor:
 
 
 def picked(maps: Tensor, at: Tensor, around: Tensor | None = None) -> Tensor:
-    """Cells of each map by their number in reading order.
+    """Read cells of each map by their flat index in reading order.
 
     Args:
         maps: (B, C, H, W).
-        at: (B, K, n) integer, with K at most C: of the first K maps.
-        around: (m,) integer, added to ``at`` of n = 1; the sum lies within the map.
+        at: (B, K, n) integer; the first K of the C maps are read.
+        around: (m,) integer offsets added to ``at``, where n = 1; the sum must lie within the map.
 
     Returns:
         (B, K, n) or (B, K, m).
     """
     B, C, H, W = maps.shape
-    # Counted through all maps: a selection along one axis is several times faster than a gather.
+    # One flat index over all maps: selecting along one axis is several times faster than a gather.
     first = torch.arange(B, device=maps.device)[:, None] * C + torch.arange(at.shape[1], device=maps.device)
     at = at + first[..., None] * (H * W)
-    # Half as many bytes of numbers; maps of 2^31 cells together would be 8 GB.
+    # 32-bit indices take half the memory; they suffice, since 2^31 cells would be 8 GB of maps.
     at = at.int() if around is None else at.int() + around.int()
     return maps.flatten().index_select(0, at.flatten()).reshape(at.shape)
 
 
 def at_cell(pairs: Tensor, cell: Tensor) -> Tensor:
-    """Two channels a point, read at its cell: (B, 2K, H, W) and (B, K, 2) integer to (B, K, 2)."""
+    """Read the two channels of each point at its cell: (B, 2K, H, W) and (B, K, 2) integer to (B, K, 2)."""
     number = cell[..., 1:] * pairs.shape[-1] + cell[..., :1]
     return picked(pairs, number.repeat_interleave(2, 1)).reshape(cell.shape)
 
 
 def bilinear(maps: Tensor, place: Tensor, clean: Callable[[Tensor], Tensor] = sane) -> Tensor:
-    """Read maps linearly between their cells; beyond the outermost centres of cells as on them.
+    """Read maps with bilinear interpolation; beyond the outermost cell centres the border value holds.
 
     Args:
         maps: (B, C, H, W).
-        place: (B, K, n, 2) in cells, x before y, finite, with K at most C: in the first K maps.
-        clean: what the values of cells go through first.
+        place: (B, K, n, 2) in cells, x before y, finite; the first K of the C maps are read.
+        clean: applied to the values read, before interpolation.
 
     Returns:
         (B, K, n), at least float32.
@@ -154,10 +154,10 @@ def bilinear(maps: Tensor, place: Tensor, clean: Callable[[Tensor], Tensor] = sa
 
 
 def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
-    """Maps of the mirrored image as maps of the image.
+    """Turn maps of the mirrored image into maps of the image.
 
-    Exact for `Grid` and `AlignedGrid`. On a `RatioGrid` a mirrored map lies ``(s - 1) / s`` cells too far left; like
-    HRNet it is moved right by one cell, the first column doubled, which leaves ``1 / s`` cells.
+    Exact for `Grid` and `AlignedGrid`. On a `RatioGrid` of stride ``s`` a mirrored map lies ``(s - 1) / s`` cells too
+    far left; as in HRNet it is shifted right by one cell (repeating the first column), which leaves ``1 / s`` cells.
 
     Args:
         maps: (B, K, H, W).
@@ -169,11 +169,11 @@ def mirrored(maps: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
 
 
 def pairs_of(order: tuple[int, ...]) -> tuple[int, ...]:
-    """Channels of pairs of x and y whose points stand in another order."""
+    """Channel order of maps with an x and a y channel a point, for points in the given order."""
     return tuple(2 * k + axis for k in order for axis in (0, 1))
 
 
 def mirrored_pairs(pairs: Tensor, order: tuple[int, ...], grid: Grid) -> Tensor:
-    """`mirrored` for maps (B, 2 K, H, W) of x and y of each point in turn, vectors whose x changes its sign."""
+    """`mirrored` for vector maps (B, 2 K, H, W), x and y of each point in turn; x changes its sign."""
     x, y = mirrored(pairs, pairs_of(order), grid).unflatten(1, (-1, 2)).unbind(2)
     return torch.stack((-x, y), 2).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""DARK: from the highest cell of a map to the maximum of the Gaussian around it, on maps and on lines.
+"""DARK: from the highest cell to the maximum of the Gaussian around it, on maps and in one dimension.
 
 Pure functions of maps and cells, like those of `posekit.codecs.refine`.
 """
@@ -15,14 +15,14 @@ from posekit.codecs.cells import inner, picked
 from posekit.codecs.smoothing import Array, constant, window
 
 FLOOR = 1e-10
-"""Smallest value whose logarithm is taken."""
+"""Values are clamped to at least this before the logarithm."""
 
 
 def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     """Move each peak to the maximum of the Gaussian that fits around it.
 
     One Newton step on the logarithm of the smoothed map. Peaks within two cells of the border, and those around which
-    the smoothed map is not a concave, stay where they are.
+    the logarithm of the smoothed map is not concave, stay where they are.
 
     Args:
         maps: (B, K, H, W), need not sum to 1; NaN and infinities count as 0.
@@ -35,9 +35,9 @@ def refine_dark(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     Raises:
         ValueError: ``blur`` is even.
 
-    Source: Zhang et al. 2020, arXiv:1910.06278, eq. 9. Differs: the step is taken only where the
-    Hessian is negative definite and is clamped to one cell. The rescaling to the old maximum only shifts the logarithm
-    and is left out, so the floor under it acts on the smoothed map as it is.
+    Source: Zhang et al. 2020, arXiv:1910.06278, eq. 9. Differs: the step is taken only where the Hessian is negative
+    definite and is clamped to one cell. Rescaling to the old maximum only shifts the logarithm and is left out, so
+    `FLOOR` applies to the smoothed map without rescaling.
     """
     L = _smooth_log(maps, cell, blur)
     dx, dy, dxx, dyy, dxy = (L.flatten(2) @ constant(_differences(), L)).unbind(-1)
@@ -62,10 +62,10 @@ def refine_dark_udp(maps: Tensor, cell: Tensor, blur: int = 11) -> Tensor:
     Raises:
         ValueError: ``blur`` is even.
 
-    Source: Huang et al. 2020, arXiv:1911.07524 (its code). Differs: on the border the reference doubles the outermost
-    cells, which halves the curvature and throws a peak at 0.3 to -0.5; here the step starts from the cell one further
-    in, which for a Gaussian is as exact, and peaks within three cells of a border are not smoothed, because a window
-    that is half empty pulls them inward. The step is taken only where the Hessian is negative definite.
+    Source: Huang et al. 2020, arXiv:1911.07524 (its code). Differs: on the border the reference repeats the outermost
+    cells, which halves the curvature and moves a peak at 0.3 to -0.5; here the step starts from the next cell inwards,
+    which is as exact for a Gaussian. Peaks within three cells of a border are not smoothed, because a half-empty window
+    pulls them inwards. The step is taken only where the Hessian is negative definite.
     """
     H, W = maps.shape[-2:]
     if min(H, W) < 3:
@@ -96,20 +96,20 @@ _STENCILS = (
     {(4, 2): 0.25, (2, 2): -0.5, (0, 2): 0.25},
     {(3, 3): 0.25, (1, 3): -0.25, (3, 1): -0.25, (1, 1): 0.25},
 )
-"""Row and column in a patch of 5x5 cells, with factor: first derivatives x, y, second ones xx, yy, xy."""
+"""(row, column, factor) in a patch of 5x5 cells for the derivatives x, y, xx, yy and xy."""
 
 
 @lru_cache
 def _differences() -> Array:
-    """(25, 5): multiplied with a patch as a row it gives the five derivatives at its middle."""
+    """(25, 5) matrix that maps a flattened patch to the five derivatives at its centre."""
     return np.array([[stencil.get(divmod(i, 5), 0.0) for stencil in _STENCILS] for i in range(25)])
 
 
 def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
-    """(B, K, 5, 5) logarithm of the smoothed map around each peak, as if zeros lay around the map.
+    """(B, K, 5, 5) logarithm of the smoothed map around each peak, with zero padding.
 
-    Only the patch that these 25 values need is read and smoothed. It is moved into the map where it would reach out of
-    it; what it then lacks would be multiplied with zeros.
+    Only the patch that these 25 values depend on is read and smoothed. At a border the patch is shifted into the map;
+    the cells it then misses would have been zero padding.
     """
     H, W = maps.shape[-2:]
     height, width = min(H, blur + 4), min(W, blur + 4)
@@ -126,9 +126,9 @@ def _smooth_log(maps: Tensor, cell: Tensor, blur: int) -> Tensor:
 
 @lru_cache
 def _taps(width: int, size: int) -> Array:
-    """(size, size, 6): multiplied with a line of cells, entry ``p`` smooths it at p - 2, p - 1, ..., p + 3.
+    """(size, size, 6): entry ``p`` maps a line of cells to its smoothed values at p - 2, p - 1, ..., p + 3.
 
-    The last is one more than is wanted: products of 5 columns are taken for too small for the fast kernel.
+    The last column is not used: matrix products with 5 columns miss the fast kernel.
     """
     taps = np.array([0.0, *window(width), 0.0])
     cells = np.arange(size)
@@ -139,7 +139,7 @@ def _taps(width: int, size: int) -> Array:
 
 @lru_cache
 def _five_rows(width: int) -> Array:
-    """(width + 4, 5): a line around a peak, multiplied with it, gives the smoothed values at -2, -1, 0, 1, 2."""
+    """(width + 4, 5) matrix that maps a line around a peak to its smoothed values at -2, -1, 0, 1, 2."""
     taps = window(width)
     return np.array([[0.0] * i + taps + [0.0] * (4 - i) for i in range(5)]).T
 
@@ -153,7 +153,7 @@ def refine_line(lines: Tensor, bin_: Tensor, blur: int = 11) -> Tensor:
         blur: odd width of the smoothing window in bins.
 
     Returns:
-        (B, K) place in bins, within one bin of the peak; a peak within two bins of the border stays.
+        (B, K) location in bins, within one bin of the peak; a peak within two bins of the border stays.
 
     Raises:
         ValueError: ``blur`` is even.

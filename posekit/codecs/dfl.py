@@ -1,4 +1,4 @@
-"""Each coordinate as a distribution over a few locations along the image; its mean is the answer."""
+"""Each coordinate as a distribution over a few positions along the image side; its mean is the prediction."""
 
 from typing import Annotated, Literal
 
@@ -19,25 +19,25 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Dfl:
-    """Distribution focal representation: logits of the locations ``i / n`` of each side, from border to border.
+    """Distribution focal representation: logits of the positions ``i / n`` along each side, from border to border.
 
-    The target shares each coordinate between the two locations beside it, so the mean is exact.
+    The target splits each coordinate between the two positions beside it, so that its mean is exact.
 
-    Source: Generalized Focal Loss, arXiv:2006.04388. Differs: locations run from border to border, so no label needs
+    Source: Generalized Focal Loss, arXiv:2006.04388. Differs: positions run from border to border, so no label needs
     clamping and a flip is exact.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     size: Suppress[tuple[Size, Size]]
     bins: int = Field(default=16, ge=1)
-    "n: steps along each side, one fewer than there are locations"
+    "n: intervals along each side; there are n + 1 positions"
     depth: Annotated[float, Field(gt=0)] | None = None
-    "how deep the space about the root is, in the unit of the data's depths; unset: no depth is predicted"
+    "depth range around the root, in the unit of the data's depths; unset: no depth is predicted"
     kind: Suppress[Literal["dfl"]] = "dfl"
 
     @property
     def gives(self) -> frozenset[str]:
-        """``dfl_z`` too where a depth is asked for."""
+        """Also ``dfl_z`` where ``depth`` is set."""
         return frozenset({"dfl_x", "dfl_y", "xy", "spread"} | ({"dfl_z"} if self.depth else set()))
 
     @property
@@ -47,19 +47,19 @@ class Dfl:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Two or three rows of locations a point."""
+        """Two or three rows of positions a point."""
         names = ("dfl_x", "dfl_y", "dfl_z") if self.depth else ("dfl_x", "dfl_y")
         return dict.fromkeys(names, (self.points, self.bins + 1))
 
     def encode(self, instances: Instances) -> Target:
-        """Share each coordinate between its two neighbours.
+        """Split each coordinate between its two neighbouring positions.
 
         Args:
             instances: one slot an image, K points.
 
         Returns:
-            ``dfl_x`` and ``dfl_y`` (B, K, bins + 1) that sum to 1 with weight (B, K, 1); points outside the image count
-            for nothing. ``dfl_z`` the same where the depth is known and within the space.
+            ``dfl_x`` and ``dfl_y`` (B, K, bins + 1) that sum to 1, with weight (B, K, 1); points outside the image have
+            weight 0. ``dfl_z`` likewise where the depth is known and within the range.
 
         Raises:
             ValueError: there is not exactly one slot an image, or another number of points.
@@ -79,7 +79,7 @@ class Dfl:
         return Target(maps={**maps, "xy": xy[:, None]}, weight={**weights, "xy": weight[:, None]})
 
     def _shared(self, share: Tensor) -> Tensor:
-        """(B, K) shares of a side to (B, K, bins + 1): a tent of one step's half width."""
+        """(B, K) fractions of a side to (B, K, bins + 1): linear weights of the two neighbouring positions."""
         place = share.clamp(0, 1) * self.bins
         locations = torch.arange(self.bins + 1, dtype=share.dtype, device=share.device)
         return (1 - (locations - place[..., None]).abs()).clamp_min(0)
@@ -92,14 +92,14 @@ class Dfl:
         return {**maps, "xy": (mean * step)[:, None], "spread": spread[:, None]}
 
     def perfect(self, target: Target) -> Maps:
-        """Logarithms of the shares."""
+        """Logarithms of the target distributions."""
         return {name: log_of(target_map(target, name, self.kind)) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
-        """Means; the score is what the less certain axis gives the two locations beside its mean.
+        """Means; the score is the probability of the two positions beside the mean, on the less certain axis.
 
         Args:
-            maps: ``dfl_x``, ``dfl_y`` and perhaps ``dfl_z`` (B, K, bins + 1) logits; NaN counts for nothing.
+            maps: ``dfl_x``, ``dfl_y`` and perhaps ``dfl_z`` (B, K, bins + 1) logits; NaN has probability 0.
         """
         activated = self.activate(maps)
         scores = []
@@ -117,6 +117,6 @@ class Dfl:
         return one_pose(activated["xy"][:, 0], torch.minimum(*scores), activated["spread"][:, 0], depth)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Reverse the locations of x; exact."""
+        """Reverse the positions of x; exact."""
         swapped = {name: value[:, list(order)] for name, value in maps.items() if name in self.shapes}
         return {**swapped, "dfl_x": swapped["dfl_x"].flip(-1)}

@@ -1,4 +1,4 @@
-"""Maps whose softmax is a distribution with the point as its mean, and a shape that a regulariser can ask for."""
+"""Maps whose softmax is a distribution with the point as its mean; a regulariser may constrain its shape."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ from posekit.geometry.keypoints import Instances, Poses
 class Dsnt(OneMap):
     """Differentiable spatial to numerical transform.
 
-    ``coords`` run from -1 to 1 over the map, cell ``i`` of ``n`` lies at ``(2 i + 1) / n - 1``.
+    ``coords`` run from -1 to 1 over the map; cell ``i`` of ``n`` lies at ``(2 i + 1) / n - 1``.
 
     Source: Nibali et al. 2018, arXiv:1801.07372.
     """
@@ -30,15 +30,15 @@ class Dsnt(OneMap):
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     sigma: float = Field(default=4.0, gt=0)
-    "width of the Gaussian that a regulariser asks for, image pixels; one cell of the map is usual"
+    "sigma of the Gaussian in the regulariser's target, image pixels; one cell of the map is usual"
     outside: Literal["strict", "ignore"] = "strict"
-    "points beyond the outermost cells: strict leaves them out, ignore trains on them like on any other"
+    "points beyond the outermost cell centres: strict leaves them out, ignore trains on them like on any other"
     kind: Suppress[Literal["dsnt"]] = "dsnt"
 
     gives = frozenset({"coords", "probability", "variance", "xy", "spread"})
 
     def encode(self, instances: Instances) -> Target:
-        """Normalised locations and the distribution around each.
+        """Normalised locations, and the distribution around each.
 
         Args:
             instances: one slot an image, K points.
@@ -55,7 +55,7 @@ class Dsnt(OneMap):
             known = known & inside_cells(xy, self.grid)
         weight = known.to(xy.dtype)[..., None]
         rows, columns, _ = gaussian_lines(xy, self.grid, self.sigma)
-        # A product of lines sums to the product of their sums.
+        # The sum of an outer product is the product of the sums of its two factors.
         total = rows.sum(-1, keepdim=True) * columns.sum(-1, keepdim=True)
         probability = outer(rows * (weight / total.clamp_min(1e-30)), columns)
         sx, sy = self.grid.scale
@@ -71,7 +71,7 @@ class Dsnt(OneMap):
         return (2 * cells + 1) / cells.new_tensor((self.grid.width, self.grid.height)) - 1
 
     def activate(self, maps: Maps) -> Maps:
-        """The raw maps and all that `gives` names, in the shapes of the target; ``spread`` (B, 1, K, 2)."""
+        """The raw maps, and every name of ``gives`` in the shape of the target; ``spread`` is (B, 1, K, 2)."""
         probability = softmax_cells(maps["heatmap"])
         mean, variance = moments(probability)
         return {
@@ -91,7 +91,7 @@ class Dsnt(OneMap):
         """Means of the softmax; the score is 1 - entropy / log(cells).
 
         Args:
-            maps: ``heatmap`` (B, K, H, W) logits; NaN cells count for nothing.
+            maps: ``heatmap`` (B, K, H, W) logits; NaN cells are left out.
         """
         mean, variance, sure = softmax_summary(maps["heatmap"])
         return one_pose(self.grid.pixels(mean), sure, spread_pixels(variance, self.grid))

@@ -1,4 +1,4 @@
-"""Gaussian hills that are not round or not all alike: as the box, along a bone, or as strict as OKS is."""
+"""Gaussians whose width follows from the box, the bone, or the point's OKS sigma, and that need not be round."""
 
 import math
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ from posekit.geometry.keypoints import Instances, Poses
 class Ellipse(OneMap):
     """Gaussians of any two widths and any direction around the point itself.
 
-    Source: general form of TTFNet's kernel, arXiv:1909.00700; widths of OKS, arXiv:1405.0312.
+    Source: generalises TTFNet's kernel, arXiv:1909.00700; widths from OKS, arXiv:1405.0312.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
@@ -31,8 +31,8 @@ class Ellipse(OneMap):
     parents: Suppress[tuple[int, ...]]
     sigmas: Suppress[tuple[Annotated[float, Field(gt=0)], ...]]
     shape: Literal["bone", "box", "point", "oks"] = "bone"
-    """bone: long along the bone that ends in the point, round where there is none; box: the proportions of the box;
-    point: each point's share of OKS; oks: that, times the instance's size"""
+    """what the widths follow from; bone: longer along the bone that ends in the point, round where there is none; box:
+    the sides of the box; point: in proportion to the point's OKS sigma; oks: that, times the instance's size"""
     along: float = Field(default=10.0, gt=0)
     "bone: sigma along the bone, image pixels"
     across: float = Field(default=6.0, gt=0)
@@ -40,15 +40,15 @@ class Ellipse(OneMap):
     share: float = Field(default=0.08, gt=0)
     "box: sigma as a share of the box's sides"
     strictness: float = Field(default=1.0, gt=0)
-    "oks: sigma in units of the distance at which OKS falls to 0.61"
+    "oks: sigma as a multiple of the distance at which OKS falls to 0.61"
     activation: Literal["none", "sigmoid"] = "none"
-    "sigmoid: the network gives logits, for quality focal losses; none: it gives the map itself, for squared ones"
+    "sigmoid: the network gives logits, for quality focal losses; none: it gives the map itself, for squared losses"
     refine: Literal["none", "quarter", "second", "parabola", "dark", "dark_udp"] = "dark"
-    "how the place between cells is found"
+    "how the location between cells is computed"
     blur: float = Field(default=20.0, ge=0)
-    "width of the window that smooths a map before dark looks at it, image pixels; 0: none"
+    "width of the smoothing window of dark, image pixels; 0: no smoothing"
     outside: Literal["window", "strict"] = "window"
-    "points outside the image: window trains on what the image shows of their hill, strict leaves them out"
+    "points outside the image: window trains on the part of the Gaussian inside it, strict leaves them out"
     kind: Suppress[Literal["ellipse"]] = "ellipse"
 
     def __post_init__(self) -> None:
@@ -60,11 +60,11 @@ class Ellipse(OneMap):
 
     @property
     def gives(self) -> frozenset[str]:
-        """``logits`` too where the network gives them."""
+        """Also ``logits`` where the network gives logits."""
         return map_names(self.activation, peaked=False)
 
     def encode(self, instances: Instances) -> Target:
-        """Draw a hill a point.
+        """Draw a Gaussian for each point.
 
         Args:
             instances: one slot an image, K points, and boxes.
@@ -84,7 +84,7 @@ class Ellipse(OneMap):
         reaches = ((xy + far >= first) & (xy - far <= corner)).all(-1)
         known = known & (reaches if self.outside == "window" else inside_image(xy, self.image))
         weight = known.to(xy.dtype)
-        # What counts for nothing draws nothing, wherever it lies.
+        # A point without weight draws nothing, wherever it lies.
         place = torch.where(known[..., None], xy, 0.0)
         if self.shape == "bone":
             heatmap = oriented(columns - place[..., :1], rows - place[..., 1:], along, across, angle, weight)
@@ -113,7 +113,7 @@ class Ellipse(OneMap):
         return each.clamp_min(least), each.clamp_min(least), angle
 
     def _along_bones(self, xy: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, K) sigma along the bone and its direction; round where the other end is unknown, absent or here."""
+        """(B, K) sigma along the bone, and its direction; round where the bone's other end is unknown or coincides."""
         parent = [k if up < 0 else up for k, up in enumerate(self.parents)]
         bone = xy - xy[:, parent]
         there = known & known[:, parent] & (bone.square().sum(-1) > 1e-6)
@@ -122,11 +122,11 @@ class Ellipse(OneMap):
         return torch.where(there, along, across), torch.atan2(safe[..., 1], safe[..., 0])
 
     def activate(self, maps: Maps) -> Maps:
-        """The map, and its logits where it has some."""
+        """The map, and its logits where the network gives logits."""
         return activated_map(maps, self.gives)
 
     def perfect(self, target: Target) -> Maps:
-        """The map, or its logits where the network gives those."""
+        """The map, or its logits where the network gives logits."""
         return {"heatmap": raw_map(target, self.kind, self.gives)}
 
     def decode(self, maps: Maps) -> Poses:

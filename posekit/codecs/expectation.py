@@ -13,20 +13,20 @@ from posekit.geometry.grid import Grid
 
 
 def softmax_cells(maps: Tensor) -> Tensor:
-    """(B, K, H, W) logits to probabilities; NaN cells get none, a map of nothing but NaN is uniform."""
+    """(B, K, H, W) logits to probabilities; NaN cells get 0, a map of only NaN becomes uniform."""
     return sane(maps).flatten(2).softmax(-1).reshape(maps.shape)
 
 
 def peaked_cells(maps: Tensor, beta: float, corrected: bool = False, radius: tuple[int, int] | None = None) -> Tensor:
-    """``exp(beta * map)``, with or without its background, over all cells or those around the peak, made to sum to 1.
+    """``exp(beta * map)`` normalised to sum to 1, with or without the background, over all cells or around the peak.
 
     Args:
         maps: (B, K, H, W).
         beta: sharpness.
-        corrected: take off what a constant background contributes. The centroid of ``exp(beta h) - exp(beta b)`` with
-            the background ``b`` is exactly the published correction ``C / (C - N) (x - N c / C)``, without its
-            cancellation. ``b`` is the lowest value of the map, where the publication has 0.
-        radius: (x, y) cells around the highest cell beyond which nothing counts; ``None`` counts all.
+        corrected: subtract the contribution of a constant background. The centroid of ``exp(beta h) - exp(beta b)``
+            with the background ``b`` equals the published correction ``C / (C - N) (x - N c / C)``, without its
+            numerical cancellation. ``b`` is the lowest value of the map; the paper takes 0.
+        radius: (x, y) half width in cells of the window around the highest cell; ``None``: all cells.
 
     Returns:
         (B, K, H, W); uniform where nothing is left.
@@ -74,10 +74,10 @@ def line_moments(*lines: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def softmax_summary(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
-    """`moments` and `certainty` of the softmax of ``beta * maps``, without making it: several times faster.
+    """`moments` and `certainty` of the softmax of ``beta * maps``, without storing the softmax: several times faster.
 
     Args:
-        maps: (B, K, H, W); NaN cells count for nothing.
+        maps: (B, K, H, W); NaN cells are left out.
         beta: sharpness.
 
     Returns:
@@ -90,14 +90,14 @@ def softmax_summary(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Te
 
 
 def softmax_lines(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sums of the softmax of ``beta * maps`` over columns and rows, and its entropy, without making it.
+    """Marginals of the softmax of ``beta * maps`` along x and y, and its entropy, without storing the softmax.
 
     Args:
-        maps: (B, K, H, W); NaN cells count for nothing.
+        maps: (B, K, H, W); NaN cells are left out.
         beta: sharpness.
 
     Returns:
-        (B, K, W) and (B, K, H), which sum to 1, (B, K) the entropy, and (B, K) the highest cell as `sane` has it.
+        (B, K, W) and (B, K, H), which sum to 1, (B, K) the entropy, and (B, K) the highest value after `sane`.
     """
     B, K, H, W = maps.shape
     count = bands_of(H, 16 if K * H * W < LARGE else 32)
@@ -105,9 +105,9 @@ def softmax_lines(maps: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor, Tens
     top = highest(bands.flatten(1), count, count).reshape(B, K, count).amax(-1, keepdim=True)
     tops = top.repeat(1, 1, count).flatten().reshape(count, -1, 1, 1)
     across, down, energy = [], [], []
-    # Like in `highest`, part after part of the memory, so that no second map is written.
+    # As in `highest`, one part of the memory after another, so that no second map is written.
     for part, most in zip(bands.reshape(count, -1, H // count, W).unbind(0), tops.unbind(0), strict=True):
-        # Below -80 nothing counts, but weights become denormal numbers, which are slow.
+        # Weights below exp(-80) do not matter but would be denormal numbers, which are slow.
         z = sane(part).sub_(most).mul_(beta).clamp_min_(-80.0)
         weight = z.exp()
         across.append(weight.sum(-2))
@@ -139,5 +139,5 @@ def _most(height: int, width: int) -> float:
 
 
 def inside_cells(xy: Tensor, grid: Grid) -> Tensor:
-    """(B, K) bool: the point lies within the centres of the outermost cells, where a mean of cells can be."""
+    """(B, K) bool: the point lies within the outermost cell centres, the range that a mean over cells can reach."""
     return within(grid.cells(xy), grid.shape)

@@ -1,4 +1,4 @@
-"""Fully convolutional regression: every cell of a coarse map says whether a point is its own, and where in it."""
+"""Fully convolutional regression: every cell of a coarse map predicts whether a point lies in it, and where."""
 
 from typing import Annotated, Literal
 
@@ -18,15 +18,15 @@ from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
 EDGE = 1e-3
-"""Places this near to the edge of a cell, in cells, are drawn in: their logits would be infinite."""
+"""Locations within this distance of a cell's edge, in cells, are moved inwards: their logits would be infinite."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class GridRegression(OnGrid):
-    """A class and an offset for each cell, as detectors of boxes do it.
+    """A class and an offset for each cell, as in box detectors.
 
-    ``heatmap`` is 1 in the one cell that holds the point; ``offset`` holds x and y of each point in turn and counts in
-    that cell alone.
+    ``heatmap`` is 1 in the one cell that holds the point; ``offset`` holds x and y of each point in turn and has weight
+    1 in that cell only.
 
     Source: YOLOv2, arXiv:1612.08242; SSD, arXiv:1512.02325.
     """
@@ -34,9 +34,9 @@ class GridRegression(OnGrid):
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     style: Literal["yolo", "ssd"] = "yolo"
-    "yolo: a sigmoid gives the share of the cell; ssd: the distance from the cell's centre over the variance"
+    "yolo: a sigmoid gives the fraction of the cell; ssd: the distance from the cell's centre divided by the variance"
     variance: float = Field(default=0.1, gt=0)
-    "ssd: cells that an offset of 1 stands for"
+    "ssd: how many cells an offset of 1 stands for"
     kind: Suppress[Literal["grid"]] = "grid"
 
     gives = frozenset({"heatmap", "logits", "peaks", "offset"})
@@ -47,15 +47,15 @@ class GridRegression(OnGrid):
         return {"heatmap": (self.points, *self.grid.shape), "offset": (2 * self.points, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
-        """Mark the cell of each point, and where it lies in it.
+        """Mark the cell of each point, and write the point's position within the cell.
 
         Args:
             instances: one slot an image, K points.
 
         Returns:
             ``heatmap`` (B, K, H, W), 0 or 1, with weight (B, K, 1, 1), under the names of logits and peaks too, and
-            ``offset`` (B, 2K, H, W): shares of the cell, or distances over the variance, with weight 1 in that cell.
-            A point on the right or lower edge of the image belongs to the last cell; outside it counts for nothing.
+            ``offset`` (B, 2K, H, W): fractions of the cell, or distances over the variance, with weight 1 in that cell.
+            A point on the right or lower edge of the image belongs to the last cell; points outside have weight 0.
 
         Raises:
             ValueError: there is not exactly one slot an image, or another number of points.
@@ -77,25 +77,25 @@ class GridRegression(OnGrid):
         )
 
     def _shares(self, step: Tensor) -> Tensor:
-        """(B, K, 2) cells from the cell's centre to what the offset should be."""
+        """(B, K, 2) distances from the cell's centre, in cells, to the target of ``offset``."""
         if self.style == "ssd":
             return step / self.variance
         return (step + 0.5).clamp(EDGE, 1 - EDGE)
 
     def activate(self, maps: Maps) -> Maps:
-        """The cells as logits and as their sigmoid, and the offsets as the target has them."""
+        """The heatmaps as logits and after the sigmoid, and the offsets in the form of the target."""
         offset = maps["offset"].sigmoid() if self.style == "yolo" else maps["offset"]
         return {**activated_map(maps, self.gives), "offset": offset}
 
     def perfect(self, target: Target) -> Maps:
-        """Logits of the cells, and what the offsets are made of."""
+        """Logits of the heatmap, and the raw offsets."""
         offset = target_map(target, "offset", self.kind)
         if self.style == "yolo":
             offset = logits_of(offset)
         return {"heatmap": raw_map(target, self.kind, self.gives), "offset": offset}
 
     def decode(self, maps: Maps) -> Poses:
-        """The offset of the cell that is most certain.
+        """The cell with the highest logit, moved by its offset.
 
         Args:
             maps: ``heatmap`` (B, K, H, W) logits and ``offset`` (B, 2K, H, W) raw; NaN cells are never chosen.

@@ -110,10 +110,10 @@ def assemble(links: Sequence[Link]) -> list[Person]:
         People in the order of their strongest link.
     """
     people: list[Person] = []
-    owner: dict[tuple[int, int], Person] = {}
+    assigned: dict[tuple[int, int], Person] = {}
     for link in sorted(links, key=lambda link: -link.affinity):
         ends = ((link.bone[0], link.start), (link.bone[1], link.end))
-        parts = [owner.get(end) or Person({end[0]: end[1]}) for end in ends]
+        parts = [assigned.get(end) or Person({end[0]: end[1]}) for end in ends]
         first, second = parts
         if first is second or first.found.keys() & second.found.keys():
             continue
@@ -124,7 +124,7 @@ def assemble(links: Sequence[Link]) -> list[Person]:
         if second in people:
             people.remove(second)
         first.found |= second.found
-        owner |= dict.fromkeys(first.found.items(), first)
+        assigned |= dict.fromkeys(first.found.items(), first)
     return people
 
 

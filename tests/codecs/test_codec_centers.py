@@ -1,4 +1,4 @@
-"""CenterNet's and TTFNet's hills against numbers worked out by hand, and what their radius means."""
+"""CenterNet's and TTFNet's Gaussians against numbers worked out by hand, and what their radius means."""
 
 import math
 from dataclasses import replace
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import K
 
-from posekit.codecs.centers import CenterNet, Ttfnet, hills
+from posekit.codecs.centers import CenterNet, Ttfnet, gaussians
 from posekit.codecs.kernels import corner_radius, ellipse_radius, radius_sigma
 from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
 
@@ -89,26 +89,26 @@ def test_the_edge_of_a_hill(radius, sigma, edge):
     assert whole == radius
     assert found.item() == pytest.approx(sigma, abs=1e-6)
     known = torch.ones(1, 1, dtype=torch.bool)
-    hill = hills(double([[20, 30]]), double([[radius, radius]]), known, (64, 48))[0, 0]
-    assert hill[30, 20 + radius].item() == pytest.approx(edge, abs=1e-6)
-    assert (hill > 0).sum() == (2 * radius + 1) ** 2
+    gaussian = gaussians(double([[20, 30]]), double([[radius, radius]]), known, (64, 48))[0, 0]
+    assert gaussian[30, 20 + radius].item() == pytest.approx(edge, abs=1e-6)
+    assert (gaussian > 0).sum() == (2 * radius + 1) ** 2
 
 
 @pytest.mark.parametrize(("compat", "radius", "top"), [("none", 4, (31, 20)), ("centernet", 15, (30, 20))])
 @pytest.mark.parametrize("grid", [PLAIN, RATIO])
 def test_hills_of_a_whole_crop(grid, compat, radius, top):
-    hill = drawn(CenterNet(points=1, grid=grid, compat=compat), 48, 64)
-    assert hill[top] == 1
-    assert (hill == 1).sum() == 1
-    assert (hill > 0).sum() == (2 * radius + 1) ** 2
+    gaussian = drawn(CenterNet(points=1, grid=grid, compat=compat), 48, 64)
+    assert gaussian[top] == 1
+    assert (gaussian == 1).sum() == 1
+    assert (gaussian > 0).sum() == (2 * radius + 1) ** 2
 
 
 @pytest.mark.parametrize("codec", [CenterNet(points=1, grid=PLAIN), Ttfnet(points=1, grid=PLAIN)])
 @pytest.mark.parametrize("size", [(1.5, 1.5), (0.0, 0.0)])
 def test_a_small_box_has_a_single_cell(codec, size):
-    hill = drawn(codec, *size)
-    assert hill.sum() == 1
-    assert hill[31, 20] == 1
+    gaussian = drawn(codec, *size)
+    assert gaussian.sum() == 1
+    assert gaussian[31, 20] == 1
 
 
 def test_a_box_of_ten_cells_has_a_single_cell():
@@ -121,8 +121,8 @@ def test_a_box_of_ten_cells_has_a_single_cell():
 )
 def test_every_hill_has_its_top(x, y, width, height, box):
     codec = Ttfnet(points=1, grid=PLAIN) if box else CenterNet(points=1, grid=PLAIN)
-    hill = codec.encode(boxed(double(x, y), width, height)).maps["heatmap"][0, 0]
-    assert hill[int(y // 4), int(x // 4)] == hill.max() == 1
+    gaussian = codec.encode(boxed(double(x, y), width, height)).maps["heatmap"][0, 0]
+    assert gaussian[int(y // 4), int(x // 4)] == gaussian.max() == 1
 
 
 @pytest.mark.parametrize(("compat", "step"), [("none", (0.3, -0.3)), ("centernet", (0.3, 0.7))])
@@ -163,7 +163,7 @@ def test_a_mirrored_image_has_its_points_back(grid, residue, compat):
     # A pixel is left where cells are multiples of a stride, whichever way they are rounded.
     off = codec.decode(back).xy - xy
     assert torch.allclose(off, double(residue, 0.0).expand_as(off), atol=1e-6)
-    # The hills of both are in the same cells, so that their mean is a hill again; on a ratio grid not all.
+    # The Gaussians of both lie in the same cells, so their mean is a Gaussian again; not always on a ratio grid.
     apart = (back["heatmap"].flatten(2).argmax(-1) - there["heatmap"].flatten(2).argmax(-1)).abs()
     assert apart.max() <= (1 if residue else 0)
 
@@ -176,16 +176,16 @@ def test_ttfnet_radii(box, radius, sigma):
     whole, found = radius_sigma(ellipse_radius(double(*box), 0.54))
     assert whole.tolist() == list(radius)
     assert found.tolist() == pytest.approx(sigma, abs=1e-6)
-    hill = drawn(Ttfnet(points=1, grid=PLAIN), *box)
-    assert (hill > 0).sum() == math.prod(2 * r + 1 for r in radius)
+    gaussian = drawn(Ttfnet(points=1, grid=PLAIN), *box)
+    assert (gaussian > 0).sum() == math.prod(2 * r + 1 for r in radius)
 
 
 def test_ttfnet_hill():
-    hill = drawn(Ttfnet(points=1, grid=PLAIN), 40, 20, 20.0, 30.0)
-    assert hill[30, 25].item() == pytest.approx(0.360448, abs=1e-6)
-    assert hill[33, 20].item() == pytest.approx(0.262149, abs=1e-6)
-    assert hill[35, 30].item() == pytest.approx(4.0947e-4, abs=1e-8)
-    assert hill.sum().item() == pytest.approx(40.115860, abs=1e-6)
+    gaussian = drawn(Ttfnet(points=1, grid=PLAIN), 40, 20, 20.0, 30.0)
+    assert gaussian[30, 25].item() == pytest.approx(0.360448, abs=1e-6)
+    assert gaussian[33, 20].item() == pytest.approx(0.262149, abs=1e-6)
+    assert gaussian[35, 30].item() == pytest.approx(4.0947e-4, abs=1e-8)
+    assert gaussian.sum().item() == pytest.approx(40.115860, abs=1e-6)
 
 
 def test_ttfnet_takes_no_box_larger_than_its_map():

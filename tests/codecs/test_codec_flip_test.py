@@ -65,7 +65,7 @@ def test_ratio_grids_leave_something(stride):
 @strides
 @pytest.mark.parametrize("shift", [True, False])
 def test_half_of_it_is_left_of_averaged_maps(stride, shift):
-    # Two equal hills make one that is symmetric about their middle: +1/2 pixel with the shift, (1 - s) / 2 without.
+    # The mean of two equal Gaussians is a map that is symmetric about their middle: +1/2 pixel with the shift, (1 - s) / 2 without.
     grid = RatioGrid.of(IMAGE, stride)
     residue = 1 / stride if shift else (1 - stride) / stride
     # The middle is put on a cell's centre, where DARK has nothing to add.

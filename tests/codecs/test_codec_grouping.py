@@ -18,10 +18,10 @@ from posekit.geometry.grid import Grid
 BONES = ((0, 1), (0, 2), (1, 3), (4, 2))
 
 
-def maps_with(*hills, size=(H, W)):
+def maps_with(*peaks, size=(H, W)):
     """(1, 1, H, W) with these values at these (x, y)."""
     maps = torch.zeros(1, 1, *size)
-    for (x, y), value in hills:
+    for (x, y), value in peaks:
         maps[0, 0, y, x] = value
     return maps
 

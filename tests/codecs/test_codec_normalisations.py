@@ -20,8 +20,8 @@ compats = pytest.mark.parametrize("compat", ["none", "ratio"])
 
 def locations(seed):
     """(B, 1, K, 2) in the image."""
-    chance = torch.rand(B, 1, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return chance * torch.tensor([192.0, 256.0], dtype=torch.float64)
+    random = torch.rand(B, 1, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return random * torch.tensor([192.0, 256.0], dtype=torch.float64)
 
 
 def coords(codec, xy):

@@ -45,7 +45,7 @@ def one_bone(form, *people, thickness=1.0, size=12):
     return codec.encode(instances(xy)).maps["paf"][0]
 
 
-def crowd(seed=0):
+def random_people(seed=0):
     """(B, N, K, 2) locations in the image."""
     random = torch.rand(B, N, K, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return random * torch.tensor([WIDTH, HEIGHT])
@@ -59,7 +59,7 @@ def test_hills_by_hand():
     assert code[7, 11].item() == pytest.approx(0.477211, abs=1e-6)
     assert code[7, 14].item() == pytest.approx(0.085942, abs=1e-6)
     assert code[7, 15].item() == 0
-    # The same width in other words; the paper's hill does not end.
+    # The same width, written differently; the paper's Gaussian has no window.
     wider = one_point("paper", (100.0, 60.0), sigma=7 * math.sqrt(2))[0]
     assert torch.allclose(wider[7, 11:15], code[7, 11:15], atol=1e-12)
     assert wider[7, 15] > 0
@@ -85,7 +85,7 @@ def test_two_people_in_one_map():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_background_is_where_no_hill_is(form):
-    heatmap = CASES[form].encode(instances(crowd())).maps["heatmap"]
+    heatmap = CASES[form].encode(instances(random_people())).maps["heatmap"]
     assert heatmap.shape[1] == K + 1
     assert torch.equal(heatmap[:, K], 1 - heatmap[:, :K].amax(1))
 
@@ -150,7 +150,7 @@ def test_an_end_outside_the_image_still_draws_the_bone():
 @each
 def test_people_are_found_wherever_they_stand(codec):
     """Empty slots and ignored regions draw nothing, and the order of people does not matter."""
-    xy = crowd()
+    xy = random_people()
     expected = codec.encode(instances(xy))
     more = torch.cat((torch.full((B, 1, K, 2), float("nan")), xy.flip(1), torch.rand(B, 1, K, 2)), dim=1)
     labels = instances(more)
@@ -167,7 +167,7 @@ def test_people_are_found_wherever_they_stand(codec):
 def test_what_somebody_lacks_has_no_weight(codec):
     visibility = torch.full((B, N, K), 2)
     visibility[0, 1, 1], visibility[1, 2, 2] = 0, 1
-    xy = crowd(1)
+    xy = random_people(1)
     xy[1, 0, 4, 0] = float("nan")
     target = codec.encode(instances(xy, visibility))
     # Image 0 lacks point 1 of somebody, image 1 point 4; the background is not known in either.
@@ -184,7 +184,7 @@ def test_what_somebody_lacks_has_no_weight(codec):
 
 @each
 def test_images_without_people_do_not_count(codec):
-    for empty in (instances(crowd(), 0), instances(crowd(), 2, role=0), instances(crowd(), 2, role=2)):
+    for empty in (instances(random_people(), 0), instances(random_people(), 2, role=0), instances(random_people(), 2, role=2)):
         target = codec.encode(empty)
         assert all((weight == 0).all() for weight in target.weight.values())
         assert all((target.maps[name] == 0).all() for name in codec.gives)
@@ -237,7 +237,7 @@ def mirrored(labels):
 
 @each
 def test_flipping_maps_is_flipping_points(codec):
-    for labels in (instances(crowd(3)), instances(scattered())):
+    for labels in (instances(random_people(3)), instances(scattered())):
         there, back = codec.encode(labels), codec.encode(mirrored(labels))
         flipped = codec.flip({name: back.maps[name] for name in codec.shapes}, FIVE.flip)
         assert set(flipped) == set(codec.shapes)
@@ -273,7 +273,7 @@ def test_mirrored_bones_by_hand():
 
 @each
 def test_maps_are_what_it_says(codec):
-    target = codec.encode(instances(crowd()))
+    target = codec.encode(instances(random_people()))
     maps = random_maps(codec)
     assert codec.gives == set(codec.shapes) == ({"heatmap", "paf"} if codec.bones else {"heatmap"})
     assert codec.image == IMAGE
@@ -303,7 +303,7 @@ def test_nan_is_never_chosen(codec):
 @each
 def test_everything_stays_on_its_device(codec):
     far = torch.device("meta")
-    target = codec.encode(instances(crowd()).each(lambda array: array.to(far)))
+    target = codec.encode(instances(random_people()).each(lambda array: array.to(far)))
     maps = {name: value.to(far) for name, value in random_maps(codec).items()}
     poses = codec.decode(maps)
     made = [*target.maps.values(), *target.weight.values(), poses.xy, *codec.flip(maps, FIVE.flip).values()]
@@ -317,7 +317,7 @@ def test_losses_of_maps_train_it(codec, loss):
         assert not codec.bones
         return
     (name,) = loss.needs
-    target = codec.encode(instances(crowd()))
+    target = codec.encode(instances(random_people()))
     module = loss.build(FIVE)
     maps = {key: value.double().requires_grad_() for key, value in random_maps(codec).items()}
     sum(module(codec.activate(maps), target).values()).backward()

@@ -232,12 +232,12 @@ def test_the_last_of_those_in_a_cell_is_written():
     assert torch.equal(made[1], weight)
 
 
-def test_each_cell_has_its_owners_numbers():
+def test_each_cell_has_the_numbers_of_its_assigned_instance():
     draw = torch.Generator().manual_seed(0)
-    values, owner = torch.rand(B, N, 4, generator=draw), torch.randint(0, N + 1, (B, 7), generator=draw)
-    made = of_assigned(values, owner)
+    values, assigned = torch.rand(B, N, 4, generator=draw), torch.randint(0, N + 1, (B, 7), generator=draw)
+    made = of_assigned(values, assigned)
     for b in range(B):
-        for place, n in enumerate(owner[b].tolist()):
+        for place, n in enumerate(assigned[b].tolist()):
             assert torch.equal(made[b, place], values[b, min(n, N - 1)])
 
 

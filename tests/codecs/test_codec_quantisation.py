@@ -117,7 +117,7 @@ def test_unbiased_reading_loses_nothing(kind):
 
 @pytest.mark.parametrize("x", [510.0, 511.0])
 def test_the_last_pixels_round_to_a_cell_that_is_not_there(x):
-    # 127.5 and 127.75 round to cell 128 of 128: the map has the flank of a hill only, and is read up to 3 pixels off.
+    # 127.5 and 127.75 round to cell 128 of 128: the map holds only one side of the Gaussian, and is read up to 3 pixels off.
     xy = torch.tensor([x + 0.5, 200.5], dtype=torch.float64).reshape(1, 1, 1, 2)
     codec = Heatmap(points=1, grid=RatioGrid.of(SIZE, 4), target="quantised", refine="none")
     target = codec.encode(instances(xy))

@@ -100,8 +100,8 @@ def cut(grid):
 def test_500_places_there_and_back(make, bound, grid):
     # Bounds are shares of a stride of 4 pixels; half a cell and a whole one of the aligned grid are a little more.
     codec = make(GRIDS[grid])
-    chance = torch.rand(1, 1, 500, 2, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    xy = 24 + chance * torch.tensor([144.0, 208.0], dtype=torch.float64)
+    random = torch.rand(1, 1, 500, 2, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    xy = 24 + random * torch.tensor([144.0, 208.0], dtype=torch.float64)
     maps = dict(codec.perfect(codec.encode(instances(xy))))
     if isinstance(codec, CenterNet):
         maps["offset"] = torch.zeros_like(maps["offset"])

@@ -56,8 +56,8 @@ def labels(depth, xy=None, known=None):
 @given(seed=st.integers(0, 10_000))
 def test_depths_come_back(case, seed):
     codec, _, margin, bound = DEEP[case]
-    chance = torch.rand(B, K, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    depth = (chance - 0.5) * (DEPTH - 2 * margin * LAYER)
+    random = torch.rand(B, K, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    depth = (random - 0.5) * (DEPTH - 2 * margin * LAYER)
     poses = codec.decode(codec.perfect(codec.encode(labels(depth))))
     assert poses.depth.shape == (B, 1, K)
     assert (poses.depth[:, 0] - depth).abs().max() <= bound + 1e-9

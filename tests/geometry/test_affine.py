@@ -17,7 +17,7 @@ SIZE = (64, 48)
 boxes = st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(1, 300), st.floats(1, 300)).map(
     lambda b: np.array([b[0], b[1], b[0] + b[2], b[1] + b[3]])
 )
-chances = st.fixed_dictionaries(
+random_crops = st.fixed_dictionaries(
     {
         "padding": st.floats(1, 2),
         "scale": st.floats(0.5, 2),
@@ -68,26 +68,26 @@ def test_shift_moves_the_instance_in_parts_of_the_crop():
 
 
 @settings(deadline=None, max_examples=25)
-@given(boxes, chances)
-def test_flip_comes_last(box, chance):
+@given(boxes, random_crops)
+def test_flip_comes_last(box, crop):
     points = np.random.default_rng(0).uniform(-50, 300, (K, 2))
-    straight = transform(points, crop_matrix(box, SIZE, **{**chance, "flip": False}))
-    mirrored = transform(points, crop_matrix(box, SIZE, **{**chance, "flip": True}))
+    straight = transform(points, crop_matrix(box, SIZE, **{**crop, "flip": False}))
+    mirrored = transform(points, crop_matrix(box, SIZE, **{**crop, "flip": True}))
     np.testing.assert_allclose(mirrored, straight * (-1, 1) + (48, 0), atol=1e-6)
 
 
 @settings(deadline=None, max_examples=25)
-@given(boxes, chances)
-def test_invert_leads_back(box, chance):
-    matrix = crop_matrix(box, SIZE, **chance)
+@given(boxes, random_crops)
+def test_invert_leads_back(box, crop):
+    matrix = crop_matrix(box, SIZE, **crop)
     points = np.random.default_rng(1).uniform(-50, 300, (K, 2))
     np.testing.assert_allclose(transform(transform(points, matrix), invert(matrix)), points, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=25)
-@given(boxes, chances)
-def test_crops_keep_shapes(box, chance):
-    linear = crop_matrix(box, SIZE, **chance)[:2, :2]
+@given(boxes, random_crops)
+def test_crops_keep_shapes(box, crop):
+    linear = crop_matrix(box, SIZE, **crop)[:2, :2]
     scale = abs(np.linalg.det(linear))
     np.testing.assert_allclose(linear @ linear.T, np.eye(2) * scale, atol=1e-9 * max(1, scale))
 

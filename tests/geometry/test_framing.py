@@ -28,17 +28,17 @@ def test_tiles_cover_the_image_and_own_each_instance_once(height, width, scale, 
     shown = np.stack([transform(xy, matrix) for matrix in made])
     inside = ((shown >= -1e-6) & (shown <= np.array((SIZE[1], SIZE[0])) + 1e-6)).all(-1)
     assert inside.any(0).all()
-    owners = np.zeros(40, int)
+    count = np.zeros(40, int)
     for number, matrix in enumerate(made):
         here = transform(xy, matrix)
         poses = Poses(here[:, None], np.ones((40, 1)), np.arange(40.0), boxes=np.concatenate([here - 1, here + 1], -1))
         mine = own_poses(poses, made, number, SIZE).instance_score.astype(int)
-        # A tile owns nobody whom it does not show.
+        # A tile keeps only people inside it.
         assert inside[number, mine].all()
-        owners[mine] += 1
-    assert (owners >= 1).all()
-    # Only those exactly between two tiles have two owners.
-    assert (owners == 1).mean() > 0.8
+        count[mine] += 1
+    assert (count >= 1).all()
+    # Only those exactly between two tiles are kept by both.
+    assert (count == 1).mean() > 0.8
 
 
 def test_neighbouring_tiles_overlap_as_asked():

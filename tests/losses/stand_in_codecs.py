@@ -79,7 +79,7 @@ class Dense(StandIn):
 
 @dataclass(frozen=True)
 class OneEach(StandIn):
-    """A map of each point of the only instance, ways from all cells, and hills beside."""
+    """A map of each point of the only instance, offsets from all cells, and side heatmaps."""
 
     kind = "one each"
     gives = frozenset({"point_maps", "refine", "side_8"})
@@ -95,12 +95,12 @@ class OneEach(StandIn):
 
     def draw(self, xy, weight):
         place = (xy / STRIDE - 0.5)[:, None]
-        hills = torch.exp(-offsets(xy).square().sum(2))
-        maps = {"point_maps": torch.cat((place, torch.full_like(place[..., :1], 3.0)), -1), "side_8": hills}
+        heatmaps = torch.exp(-offsets(xy).square().sum(2))
+        maps = {"point_maps": torch.cat((place, torch.full_like(place[..., :1], 3.0)), -1), "side_8": heatmaps}
         return maps, {"point_maps": weight[:, None], "side_8": weight[..., None, None]}
 
     def best(self, name, truth):
-        """The map that a target wants: highest in the cell of each point, and ways that end there."""
+        """The map that a target wants: highest in the cell of each point, and offsets that end there."""
         place = truth[..., :2]
         if name == "refine":
             return place[:, 0].flatten(1)[..., None, None].repeat(1, 1, ROWS, COLUMNS)

@@ -72,9 +72,9 @@ def test_ways_of_likely_cells():
     assert value.item() == pytest.approx(9 * total / share, rel=1e-5)
 
 
-def test_hills_beside():
-    hills, said = torch.zeros(B, K, H, W), torch.zeros(B, K, H, W)
-    hills[0, 0, 1, 1], hills[1, 2, 0, 3] = 2.0, 1.0
+def test_side_heatmaps():
+    heatmaps, said = torch.zeros(B, K, H, W), torch.zeros(B, K, H, W)
+    heatmaps[0, 0, 1, 1], heatmaps[1, 2, 0, 3] = 2.0, 1.0
     said[0, 0, 0, 0] = 3.0
     said[1, 0] = 7.0
     weight = torch.ones(B, K, H, W)
@@ -82,8 +82,8 @@ def test_hills_beside():
     loss = Side(weight=0.2, of="side_2")
     assert loss.needs == {"side_2"}
     truth, own, _ = some()
-    value = loss.build(None)({"side_2": said}, target(truth, own, side_2=(hills, weight)))["side"]
-    # 4 + 1 of the hills, 9 beside; divided by 4 + 1.
+    value = loss.build(None)({"side_2": said}, target(truth, own, side_2=(heatmaps, weight)))["side"]
+    # 4 + 1 at the peaks, 9 elsewhere; divided by 4 + 1.
     assert value.item() == pytest.approx(0.2 * 14 / 5)
-    empty = loss.build(None)({"side_2": said}, target(truth, own, side_2=(torch.zeros_like(hills), weight)))["side"]
+    empty = loss.build(None)({"side_2": said}, target(truth, own, side_2=(torch.zeros_like(heatmaps), weight)))["side"]
     assert empty.item() == pytest.approx(0.2 * 9)

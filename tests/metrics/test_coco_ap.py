@@ -15,7 +15,7 @@ from posekit.skeletons import SKELETONS
 
 
 def scene(seed, points, images=12, with_categories=1):
-    """People of all sizes, some crowds, some unlabelled, some marked to be ignored; predictions near and far."""
+    """People of all sizes, some crowd regions, some unlabelled, some marked to be ignored; predictions near and far."""
     rng = np.random.default_rng(seed)
     truth = {
         "images": [{"id": i * 7 + 3, "width": 640, "height": 480} for i in range(images)],

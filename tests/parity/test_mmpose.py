@@ -187,8 +187,8 @@ def test_dark(golden):
     agrees("dark decode, cells", (ours[same], theirs[same]))
     agrees("dark decode, score", (poses.score[0, 0, :NEGATIVE], golden["dark_score"][0, :NEGATIVE]))
 
-    # On the inner side of a ring the smoothed map is no hill. MMPose steps toward the saddle all the same, and how
-    # far nothing bounds; we take the step on a hill only, and at most one cell of it.
+    # On the inner side of a ring the smoothed map has no maximum. MMPose steps toward the saddle all the same, and how
+    # far nothing bounds; we step only towards a maximum, and at most one cell.
     cell = torch.tensor(divmod(int(maps[0, RING].argmax()), GRID.width)).flip(0)
     assert float((ours[RING] - cell).abs().max()) <= 1
 

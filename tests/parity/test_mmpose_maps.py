@@ -67,7 +67,7 @@ def test_disc_target(golden):
 
 
 def folded(cell: int, size: int, kernel: int) -> torch.Tensor:
-    """(size,) a hill and what a border reflects of it, with a peak of 1."""
+    """(size,) a Gaussian and its reflection at a border, with a peak of 1."""
     taps, line = window_taps(kernel), torch.zeros(size)
     for image in {cell, -cell, 2 * (size - 1) - cell}:
         for i in range(size):
@@ -138,7 +138,7 @@ def test_dark_udp(golden):
     true = torch.tensor((0.3, 1.2))
     assert float((ours[[FIRST, SECOND], 0] - true).abs().max()) < 0.1
     assert float((theirs[[FIRST, SECOND], 0] - true).abs().min()) > 0.1
-    # On the inner side of a ring the smoothed map is no hill: MMPose steps however far, we one cell at most.
+    # On the inner side of a ring the smoothed map has no maximum: MMPose's step is unbounded, ours is one cell at most.
     peak = torch.tensor(divmod(int(maps[0, RING].argmax()), 14)).flip(0)
     assert float((ours[RING] - peak).abs().max()) <= 1
 

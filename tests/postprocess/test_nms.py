@@ -32,7 +32,7 @@ def shifted(*steps, size=1e4, **fields):
     return Poses(xy=xy, score=np.ones(xy.shape[:2]), instance_score=score, boxes=boxes, **fields)
 
 
-def crowd(seed, count=12):
+def random_people(seed, count=12):
     """Poses of K points, some of which repeat each other, with unequal scores."""
     rng = np.random.default_rng(seed)
     xy = rng.uniform(0, 60, (4, K, 2))[rng.integers(0, 4, count)] + rng.normal(size=(count, K, 2)) * 2
@@ -149,7 +149,7 @@ def test_many_equal_scores_stay_in_the_order_given():
 @settings(deadline=None, max_examples=25)
 @given(seeds)
 def test_what_is_left_is_unlike_and_what_went_is_like_a_better_one(seed):
-    poses = crowd(seed)
+    poses = random_people(seed)
     left = oks_nms(poses, [0.05] * K, threshold=0.5, area=np.full(12, 900.0))
     a = np.full(12, 900.0)
     among = oks_between(poses.xy, poses.xy, a, a, [0.05] * K)
@@ -164,7 +164,7 @@ def test_what_is_left_is_unlike_and_what_went_is_like_a_better_one(seed):
 @settings(deadline=None, max_examples=25)
 @given(seeds, seeds)
 def test_again_changes_nothing_and_order_does_not_matter(seed, order):
-    poses, sigmas = crowd(seed), [0.05] * K
+    poses, sigmas = random_people(seed), [0.05] * K
     mixed = poses.each(lambda array: array[np.random.default_rng(order).permutation(12)])
     once = oks_nms(poses, sigmas, threshold=0.5)
     np.testing.assert_array_equal(oks_nms(once, sigmas, threshold=0.5).ids, once.ids)
@@ -235,7 +235,7 @@ def test_a_box_without_area_overlaps_nothing():
 
 
 def test_soft_keeps_so_many_and_lowers_none_below_the_hard_ones():
-    poses = crowd(1, count=12)
+    poses = random_people(1, count=12)
     hard = oks_nms(poses, [0.05] * K, threshold=0.0)
     soft = soft_oks_nms(poses, [0.05] * K, max_instances=N)
     assert len(soft) == N

@@ -75,7 +75,7 @@ def batch_instances(instances: Instances, points: int) -> BatchInstances:
 
 
 def valid_mask(instances: Instances, grid: Grid) -> Tensor:
-    """(B, 1, H, W) 1 where a cell is judged, 0 where its centre lies in a region to ignore."""
+    """(B, 1, H, W) 1 where a cell is valid, 0 where its centre lies in a region to ignore."""
     boxes = instances.boxes
     boxes = boxes.to(torch.promote_types(boxes.dtype, torch.float32))
     x, y = grid.axes(boxes)
@@ -86,9 +86,9 @@ def valid_mask(instances: Instances, grid: Grid) -> Tensor:
     return (covered == 0).to(boxes.dtype)[:, None]
 
 
-def valid_or_peak(judged: Tensor, maps: Tensor) -> Tensor:
-    """(B, C, H, W) weights of maps: those of `judged`, and 1 where a map is exactly 1, in a region to ignore too."""
-    return ((maps == 1) | (judged > 0)).to(maps.dtype)
+def valid_or_peak(valid: Tensor, maps: Tensor) -> Tensor:
+    """(B, C, H, W) weights of maps: the mask ``valid``, and 1 where a map is exactly 1, even in a region to ignore."""
+    return ((maps == 1) | (valid > 0)).to(maps.dtype)
 
 
 def clipped(boxes: Tensor, image: tuple[int, int]) -> Tensor:
