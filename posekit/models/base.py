@@ -1,9 +1,9 @@
-"""What every network here is: a backbone, a neck, a head, and a description that builds them."""
+"""Interfaces of all networks: backbone, neck and head, and the config that builds them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
@@ -13,15 +13,15 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Architecture(Protocol):
-    """A network described: a frozen dataclass of sizes."""
+    """Config of a network: a frozen dataclass that builds it."""
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network whose maps have these names and, behind the batch, these shapes; weights drawn or loaded."""
+        """The network, with random or pretrained weights; ``shapes`` are its output maps by name, without the batch."""
         ...
 
 
 class Backbone(Protocol):
-    """A backbone's module: ``forward`` takes the normalised image and gives one map for each stride, finest first."""
+    """Module of a backbone: ``forward`` takes the normalised image and returns one map for each stride, finest first."""
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -39,14 +39,39 @@ class Backbone(Protocol):
         ...
 
 
+class Neck(Protocol):
+    """A neck's module, of those that give one map."""
+
+    @property
+    def channels(self) -> int:
+        """Of the map."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """Of the map."""
+        ...
+
+    def __call__(self, maps: Sequence[Tensor], /) -> Tensor:
+        """The backbone's maps to (B, channels, H / stride, W / stride)."""
+        ...
+
+
+class InstanceHead(Protocol):
+    """What a head's module that runs a network for each instance has beside ``forward``."""
+
+    def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
+        """See `PoseNet.at`."""
+        ...
+
+
 class PoseNet(nn.Module):
-    """Images to raw maps, in training and in use alike.
+    """Images to raw maps, the same in training and in inference.
 
     Args:
-        backbone: image to a list of maps; its ``mean`` and ``std`` (fractions of 255), where it has them, replace
-            ImageNet's.
-        neck: that list to one map.
-        head: that map to named maps.
+        backbone: image to a list of maps; its ``mean`` and ``std`` (fractions of 255), if any, replace ImageNet's.
+        neck: list of maps to one map.
+        head: map to named output maps.
     """
 
     def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module) -> None:
@@ -66,10 +91,10 @@ class PoseNet(nn.Module):
         return maps
 
     def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
-        """Maps of chosen instances, for heads that run a network for each.
+        """Maps of selected instances, for heads with a dynamic network for each instance (FCPose).
 
         Args:
-            maps: that `forward` gave.
-            cells: (B, P) numbers of cells, counted row by row through all levels in order.
+            maps: output of `forward`.
+            cells: (B, P) indices of cells, counted row by row through all levels, finest first.
         """
-        return self.head.at(maps, cells)
+        return cast(InstanceHead, self.head).at(maps, cells)

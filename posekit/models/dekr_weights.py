@@ -1,6 +1,6 @@
-"""Published weights of DEKR and of its first version under our names, and adaptive blocks told in MMPose's way.
+"""Convert published weights of DEKR and its first version to our layer names, and adaptive blocks from and to MMPose.
 
-The published networks were taught on maps whose cells lie at multiples of four pixels: use them with a codec on a
+The published networks were trained with cells at multiples of four pixels: use them with a codec on a
 `posekit.geometry.grid.RatioGrid`.
 """
 
@@ -33,15 +33,15 @@ _FIRST: Rules = (
 )
 _SPATIAL: Rules = (("transform_matrix_conv", "transform"), ("stn_conv", "conv"), (r"\.bn", ".norm"))
 _OF_A_POINT = re.compile(r"(offset_feature_layers|offset_final_layer)\.(\d+)\.(.+)")
-# A buffer of both repositories: the grid of a kernel at rest.
+# A buffer in both repositories: the regular sampling grid of a kernel.
 _GRID = "regular_matrix"
 
 
 def from_dekr(state: State) -> dict[str, Tensor]:
     """Weights in the layout of HRNet/DEKR as those of our network: HRNet, `Concat` and `DekrHead`.
 
-    The branches of the points become groups, and offsets lead from the cell to the point, there from the point to the
-    cell.
+    The branches of the points become groups of one layer. Our offsets point from the cell to the keypoint, theirs from
+    the keypoint to the cell.
 
     Args:
         state: of the whole network, by name.
@@ -87,13 +87,13 @@ def from_dekr_first(state: State) -> dict[str, Tensor]:
         ours = _renamed(name, _FIRST)
         if "_block" in ours:
             ours = _renamed(ours, _SPATIAL)
-        # All but the centre's gaussian, which is last, leads the other way.
+        # Offsets have the opposite sign; the last channel, the centre heatmap, keeps its sign.
         named[ours] = torch.cat((-value[:-1], value[-1:])) if ours.startswith("head.point_offsets.") else value
     return named
 
 
 def _renamed(name: str, rules: Rules) -> str:
-    """The name under the rules that fit it; what none fits belongs to the backbone."""
+    """Apply the matching rules to a name; without a match it is a layer of the backbone."""
     ours = name
     for old, new in rules:
         ours = re.sub(old, new, ours)
@@ -101,24 +101,24 @@ def _renamed(name: str, rules: Rules) -> str:
 
 
 def from_mmpose(value: Tensor) -> Tensor:
-    """Weight or bias of the layer that tells transforms, of MMPose's adaptive block, as that of ours.
+    """Convert weight or bias of the transform layer of MMPose's adaptive block to our layout.
 
-    Theirs tells the rows ``a_yy, a_yx, t_y`` and ``a_xy, a_xx, t_x`` of a transform less the identity, ours the four
-    numbers of the whole transform and then the step.
+    Theirs predicts the rows ``a_yy, a_yx, t_y`` and ``a_xy, a_xx, t_x`` minus the identity, ours the four numbers of
+    the transform itself and then the translation.
 
     Args:
-        value: (parts * 6, ...); with one axis it is a bias, and the identity is added to it.
+        value: (parts * 6, ...); a tensor with one axis is a bias, to which the identity is added.
 
     Returns:
         The same shape.
     """
-    told = value.unflatten(0, (-1, NUMBERS))[:, [0, 1, 3, 4, 2, 5]]
+    told: Tensor = value.unflatten(0, (-1, NUMBERS))[:, [0, 1, 3, 4, 2, 5]]
     return (told + _identity(told) if value.ndim == 1 else told).flatten(0, 1)
 
 
 def to_mmpose(value: Tensor) -> Tensor:
     """The inverse of `from_mmpose`."""
-    told = value.unflatten(0, (-1, NUMBERS))
+    told: Tensor = value.unflatten(0, (-1, NUMBERS))
     return (told - _identity(told) if value.ndim == 1 else told)[:, [0, 1, 4, 2, 3, 5]].flatten(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""The published MoveNet networks under our names: backbone, pyramid and heads."""
+"""Convert the published MoveNet networks to our layer names: backbone, pyramid and heads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADS = {
     "box_scale_0": "size",
     "box_offset_0": "centre_offset",
 }
-"""Their heads to our maps; those of vectors have y before x, ours x before y."""
+"""Names of their heads to names of our maps; their vectors are (y, x), ours (x, y)."""
 VECTORS = ("point_offsets", "offset", "size", "centre_offset")
 
 
@@ -26,7 +26,7 @@ def movenet_state(tensors: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
     """State dict of the network of recipe ``movenet`` with the backbone of that size.
 
     Args:
-        tensors: of a graph model, by its names; see `read_tfjs`.
+        tensors: tensors of the graph model by name; see `read_tfjs`.
 
     Raises:
         ValueError: it is not one of MoveNet's three networks.
@@ -59,7 +59,7 @@ def _layers(tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _kind(parts: list[str], last: str) -> str:
-    """What a tensor is to its layer."""
+    """Role of a tensor in its layer: weight, depth-wise weight or bias."""
     if "BiasAdd" in parts or last.endswith("bn_offset"):
         return "bias"
     if "separable_conv2d" in parts and last == "ReadVariableOp":

@@ -1,9 +1,9 @@
-"""The three small networks of MTCNN: windows that may hold a face, a second look at them, and five points.
+"""The three networks of MTCNN: proposal (P-Net), refinement (R-Net) and output (O-Net) with five points.
 
-All take pixels and give raw maps: ``face`` (two logits, the second is "a face"), ``box`` (how far each side of the
-window is off, in fractions of the window: left, top, right, bottom) and, the last one, ``points``.
+All take pixels and return raw maps: ``face`` (two logits, the second for a face), ``box`` (corrections of the left,
+top, right and bottom side, as fractions of the window) and, for the output network, ``points``.
 
-Source: Zhang et al. 2016, arXiv:1604.02878. Differs: PReLU, kernels and pooling are those of the published weights.
+Source: Zhang et al. 2016, arXiv:1604.02878. Differs: PReLU, kernels and pooling follow the published weights.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from posekit.models.normalize import Normalize
 
 
 def _scaled() -> Normalize:
-    """To (pixel - 127.5) / 128, as the published weights saw it."""
+    """Normalisation (pixel - 127.5) / 128, as for the published weights."""
     return Normalize((127.5 / 255,) * 3, (128 / 255,) * 3)
 
 
 def _conv(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
-    """A convolution without a margin and its PReLU, one slope a channel."""
+    """A convolution without padding and a PReLU with one slope for each channel."""
     return [nn.Conv2d(inputs, outputs, kernel), nn.PReLU(outputs)]
 
 
 def _pool(kernel: int) -> nn.Module:
-    # The last cells may look beyond the map, as in Caffe; otherwise sizes differ from the published ones.
+    # Caffe rounds the output size up; otherwise sizes differ from the published networks.
     return nn.MaxPool2d(kernel, 2, ceil_mode=True)
 
 
 class ProposalNet(nn.Module):
-    """Scores every window of 12 x 12 pixels, every second pixel; 6,632 parameters."""
+    """P-Net: scores 12 x 12 windows at stride 2; 6,632 parameters."""
 
     side = 12
     """Pixels of a window."""
     stride = 2
-    """Pixels from a window to the next."""
+    """Pixels between neighbouring windows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,15 +53,15 @@ class ProposalNet(nn.Module):
             image: (B, 3, H, W) RGB in 0..255.
 
         Returns:
-            ``face`` (B, 2, h, w) and ``box`` (B, 4, h, w), with h = ceil((H - 2) / 2) - 4. Cell (i, j) looks at the
-            pixels from 2 i, 2 j on.
+            ``face`` (B, 2, h, w) and ``box`` (B, 4, h, w), with h = ceil((H - 2) / 2) - 4. Cell (i, j) is the
+            window whose top left pixel is (2 i, 2 j).
         """
         seen = self.backbone(self.normalize(image))
         return {"face": self.face(seen), "box": self.box(seen)}
 
 
 class RefinementNet(nn.Module):
-    """Looks again at windows scaled to 24 x 24; 100,178 parameters."""
+    """R-Net: rescores windows resized to 24 x 24; 100,178 parameters."""
 
     side = 24
     """Pixels of a window."""
@@ -93,7 +93,7 @@ class RefinementNet(nn.Module):
 
 
 class OutputNet(nn.Module):
-    """The last look, at 48 x 48 pixels, and the points; 389,040 parameters."""
+    """O-Net: final score, box and five points of windows resized to 48 x 48; 389,040 parameters."""
 
     side = 48
     """Pixels of a window."""
@@ -124,7 +124,7 @@ class OutputNet(nn.Module):
             image: (B, 3, 48, 48) RGB in 0..255.
         """
         seen = self.backbone(self.normalize(image))
-        # The published head says all x, then all y.
+        # The published head outputs all x, then all y.
         points = self.points(seen).unflatten(1, (2, 5)).transpose(1, 2)
         return {"face": self.face(seen), "box": self.box(seen), "points": points}
 

@@ -1,4 +1,4 @@
-"""Pixels to the numbers that a backbone was trained on; inside the net, so that everyone feeds it the same."""
+"""Normalisation of pixels, inside the network, so that training, export and prediction use the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Normalize(nn.Module):
-    """Take the mean off each colour and divide by its spread.
+    """Subtract the mean of each colour channel and divide by its standard deviation.
 
     Args:
         mean: of red, green, blue, as fractions of 255.
@@ -24,7 +24,7 @@ class Normalize(nn.Module):
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
         super().__init__()
-        # Constants of the code, not results of a training: they stay out of the saved weights.
+        # Constants, not trained values: not persistent, so that they stay out of the saved weights.
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
 

@@ -1,13 +1,13 @@
-"""Branches that teach each other: online knowledge distillation. Li et al. 2021, arXiv:2108.02092.
+"""Online knowledge distillation (OKDHP): branches that learn from their ensemble. Li et al. 2021, arXiv:2108.02092.
 
-Several branches share the first part of a network; their outputs are mixed into an ensemble by shares that an
-aggregation unit reads from a map they have in common. One branch is kept in the end, and it costs what it did before.
+Several branches share the first part of a network. The ensemble is a weighted mean of their outputs; an aggregation
+unit predicts the weights from a shared feature map. Only one branch is kept after training, at no extra cost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
 import torch
 from pydantic import ConfigDict, Field
@@ -18,38 +18,38 @@ from posekit.models.backbones.hourglass import HourglassNet, Stack
 from posekit.models.base import PoseNet
 
 KERNELS = (3, 5, 7)
-"""Widths of the aggregation unit's convolutions."""
+"""Kernel sizes of the aggregation unit's convolutions."""
 HIDDEN = 64
-"""Width between its pooling and its shares."""
+"""Units of its hidden layer, between pooling and weights."""
 
 
 def blend(outputs: Sequence[Tensor], shares: Tensor) -> Tensor:
-    """Mix the outputs of several branches, channel by channel.
+    """Weighted mean of the outputs of several branches, with weights for each channel.
 
     Args:
-        outputs: of each branch, all (B, K, ...): maps (B, K, H, W), bins or numbers (B, K, D).
+        outputs: one tensor for each branch, all (B, K, ...): maps (B, K, H, W), bins or numbers (B, K, D).
         shares: (B, branches, K), summing to 1 over branches.
 
     Returns:
-        (B, K, ...) the ensemble.
+        (B, K, ...), the ensemble.
     """
     stacked = torch.stack(list(outputs), 1)
     return (stacked * shares.reshape(*shares.shape, *[1] * (stacked.ndim - 3))).sum(1)
 
 
 class Aggregation(nn.Module):
-    """Each branch's share in every channel of the ensemble, from what the full image shows.
+    """Feature aggregation unit: weight of each branch in every channel of the ensemble, from a shared feature map.
 
     Args:
-        channels: of the map that the branches have in common.
-        outputs: channels of the ensemble, K for one map a point.
-        branches: how many share.
-        width: channels inside; as many as come in, as published, where it is ``None``.
-        kernels: widths of the convolutions side by side, odd.
-        hidden: width between pooling and shares.
+        channels: of the shared feature map.
+        outputs: channels of the ensemble, such as K for one map for each point.
+        branches: number of branches.
+        width: hidden channels; ``None``: as many as the input has, as published.
+        kernels: kernel sizes of the parallel convolutions, odd.
+        hidden: units between pooling and weights.
 
-    Source: Li et al. 2021, the feature aggregation unit. Its authors' code has as many kernels as branches and one name
-    for both numbers; here they are apart.
+    Source: Li et al. 2021, the feature aggregation unit. In the authors' code the numbers of kernels and branches are
+    the same parameter; here they are separate.
     """
 
     def __init__(
@@ -73,21 +73,21 @@ class Aggregation(nn.Module):
         self.scores = nn.ModuleList(nn.Linear(hidden, outputs) for _ in range(branches))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, H, W) to shares (B, branches, outputs) that sum to 1 over branches."""
+        """(B, channels, H, W) to weights (B, branches, outputs) that sum to 1 over branches."""
         first, *rest = (scale(x) for scale in self.scales)
         z = self.squeeze(sum(rest, start=first).mean((2, 3)))
         return torch.stack([score(z) for score in self.scores], 1).softmax(1)
 
 
 class Peers(nn.Module):
-    """The branches beside a network's own: further necks and heads on its backbone, and the unit that mixes all.
+    """Additional branches for a network: necks and heads on its backbone, and the unit that aggregates all outputs.
 
-    The network itself is branch 0 and holds nothing of this, so it is saved and exported as if it had trained alone.
+    The network itself is branch 0. It does not contain this module, so it is saved and exported as a plain network.
 
     Args:
-        parts: neck and head of each further branch, drawn apart from the network's own and from each other.
-        aggregation: for one branch more than ``parts``, with as many outputs as the maps have channels together.
-        channels: of each map that the heads give, by name.
+        parts: neck and head of each additional branch, each with its own random weights.
+        aggregation: for ``len(parts) + 1`` branches, with as many outputs as all maps have channels.
+        channels: channels of each output map, by name.
     """
 
     def __init__(
@@ -105,10 +105,10 @@ class Peers(nn.Module):
     def forward(
         self, features: list[Tensor], own: Mapping[str, Tensor]
     ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
-        """What the further branches say, and the ensemble of all.
+        """Outputs of the additional branches, and the ensemble of all branches.
 
         Args:
-            features: the backbone's maps; the first, the finest, tells the shares.
+            features: the backbone's maps, finest first; the aggregation unit reads the first.
             own: raw maps of branch 0.
         """
         others = [head(neck(features)) for neck, head in zip(self.necks, self.heads, strict=True)]
@@ -120,10 +120,10 @@ class Peers(nn.Module):
         return others, ensemble
 
     def branch(self, net: PoseNet, index: int) -> PoseNet:
-        """A whole network of one branch, sharing its tensors; its state dict has the names of ``net``'s.
+        """A plain network with the neck and head of one branch; shares the tensors, with the state-dict names of ``net``.
 
         Args:
-            net: branch 0, whose backbone all share.
+            net: branch 0, with the shared backbone.
             index: 0 is ``net`` itself.
 
         Raises:
@@ -135,7 +135,7 @@ class Peers(nn.Module):
 
 
 class Branched(NamedTuple):
-    """Score maps (B, points, H, W) of stacks that share and stacks that do not."""
+    """Heatmaps (B, points, H, W) of shared stacks, of each branch, and of the ensemble."""
 
     shared: list[Tensor]
     """of each shared stack, in order"""
@@ -152,10 +152,10 @@ class Branched(NamedTuple):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class BranchedHourglass:
-    """Hourglasses that share their first stacks and then part; the published training network.
+    """Stacked hourglasses with shared first stacks and separate branches: the published training network.
 
-    ``shared=0`` and four own stacks a branch is its form with separate branches, which share the stem alone. Branches
-    of different depth are its unbalanced form, of which the small one is kept.
+    With ``shared=0`` and four own stacks, branches share only the stem (the paper's separate form). Branches of
+    different depth are its unbalanced form, of which the small one is kept.
     """
 
     points: int = Field(gt=0)
@@ -168,7 +168,7 @@ class BranchedHourglass:
     """channels of the feature maps; published: 256"""
     kind: Literal["branched_hourglass"] = "branched_hourglass"
 
-    def build(self) -> nn.Module:
+    def build(self) -> BranchedHourglassNet:
         """The network."""
         return BranchedHourglassNet(self.points, self.shared, self.own, self.channels)
 
@@ -176,9 +176,9 @@ class BranchedHourglass:
 class BranchedHourglassNet(nn.Module):
     """See `BranchedHourglass`.
 
-    Source: Li et al. 2021 and its authors' code. Differs: the ensemble is of every branch's last maps. Theirs takes
-    other stacks, of other branches even, unless a separate branch has two; with shared stacks it takes the last three
-    outputs, so the first branch is never heard.
+    Source: Li et al. 2021 and its authors' code. Differs: the ensemble uses the last output of every branch. Their
+    indexing picks other stacks, even of other branches, unless separate branches have two stacks; with shared stacks it
+    takes the last three outputs and so never uses the first branch.
     """
 
     multiple = HourglassNet.multiple
@@ -197,16 +197,16 @@ class BranchedHourglassNet(nn.Module):
         """(B, 3, H, W) normalised to maps of stride 4."""
         stem = self.stem(image)
         shared, x = _run(self.shared, stem)
-        branches = [_run(stacks, x)[0] for stacks in self.branches]
+        branches = [_run(cast(nn.ModuleList, stacks), x)[0] for stacks in self.branches]
         return Branched(shared, branches, blend([scores[-1] for scores in branches], self.aggregation(stem)))
 
     def branch(self, index: int) -> HourglassNet:
-        """A plain stacked hourglass of one branch, sharing its tensors.
+        """A plain stacked hourglass of one branch; shares the tensors.
 
         Raises:
             IndexError: there is no such branch.
         """
-        stacks = [*self.shared, *self.branches[index]]
+        stacks = [*self.shared, *cast(nn.ModuleList, self.branches[index])]
         with torch.device("meta"):
             net = HourglassNet(self.points, len(stacks), self.width)
         net.stem, net.stacks = self.stem, nn.ModuleList(stacks)
@@ -214,7 +214,7 @@ class BranchedHourglassNet(nn.Module):
 
 
 def _run(stacks: nn.ModuleList, x: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Scores of stacks in a row, and what would go into the next."""
+    """Heatmaps of consecutive stacks, and the input of the next one."""
     scores = []
     for stack in stacks:
         score, x = stack(x)

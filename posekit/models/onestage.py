@@ -1,4 +1,4 @@
-"""A full image, many instances: backbone, neck and head in a row; the neck may give maps of several strides."""
+"""One-stage network for full images with many instances; the neck may output maps of several strides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from posekit.models.backbones.resnet import ResNet
-from posekit.models.base import PoseNet, Shapes
+from posekit.models.base import Neck, PoseNet, Shapes
 from posekit.models.heads.one_stage.branches import Branches
 from posekit.models.heads.one_stage.dekr import DekrHead
 from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
@@ -21,7 +21,7 @@ from posekit.models.heads.one_stage.fcpose import FCPoseHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp
-from posekit.models.necks.fpn import FPN
+from posekit.models.necks.fpn import FPN, FPNNeck
 from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.plain import Plain
 from posekit.models.necks.upsample import Upsample
@@ -40,9 +40,9 @@ class OneStage:
     Args:
         size: (height, width) of the image in pixels.
         backbone: the backbone.
-        neck: from the backbone's maps to those that the head reads.
-        head: from those to the codec's maps.
-        stride: of the map that the head reads, where the neck gives one.
+        neck: from the backbone's maps to the head's input.
+        head: from the neck's maps to the codec's maps.
+        stride: of the head's input, for necks with one map.
     """
 
     size: tyro.conf.Suppress[tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]] = (512, 512)
@@ -52,19 +52,20 @@ class OneStage:
     stride: tyro.conf.Suppress[Annotated[int, Field(gt=0)]] = 4
     kind: Literal["onestage"] = "onestage"
 
-    def build(self, shapes: Shapes, *, weights: bool = True) -> nn.Module:
+    def build(self, shapes: Shapes, *, weights: bool = True) -> PoseNet:
         """The network.
 
         Args:
-            shapes: of the wanted maps by name, without the batch: (C, H, W).
-            weights: False leaves the backbone's published weights out, for one who fills the whole network anyway.
+            shapes: output maps by name, without the batch: (C, H, W).
+            weights: False does not load pretrained backbone weights, for use before a full checkpoint is loaded.
 
         Raises:
-            ValueError: the size does not suit the backbone, or neck or head cannot give the maps.
+            ValueError: the image size does not fit the backbone, or neck or head cannot produce the maps.
         """
         config = self.backbone if weights else without_weights(self.backbone)
         backbone = config.build()
         check_size(self.size, backbone, config.kind)
+        neck: FPNNeck | Single
         if isinstance(self.neck, FPN):
             neck = self.neck.build(backbone.channels, backbone.strides)
             head = self.head.build(shapes, neck.channels, neck.strides)
@@ -75,12 +76,12 @@ class OneStage:
 
 
 class Single(nn.Module):
-    """A neck of one map as one of several: what heads of full images read."""
+    """Adapter: a neck with one map, for heads that take a list of maps."""
 
-    def __init__(self, neck: nn.Module) -> None:
+    def __init__(self, neck: Neck) -> None:
         super().__init__()
         self.neck = neck
-        self.channels: int = neck.channels
+        self.channels = neck.channels
         self.strides: tuple[int, ...] = (neck.stride,)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:

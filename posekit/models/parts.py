@@ -9,12 +9,12 @@ from torch import nn
 
 
 def outside(net: nn.Module, names: Iterable[str], where: str) -> dict[str, nn.Module]:
-    """Modules that lie in none of the named parts, each under its first name, in the network's order.
+    """Modules outside the named parts, by name, in the order of the network.
 
     Args:
-        net: only looked at.
-        names: of modules; all that is in them is left out.
-        where: the field that holds the names, for the message.
+        net: not changed.
+        names: modules to leave out, with everything inside them.
+        where: the recipe field with the names, for the message.
 
     Raises:
         ValueError: there is no such part.
@@ -25,6 +25,6 @@ def outside(net: nn.Module, names: Iterable[str], where: str) -> dict[str, nn.Mo
         if name not in modules or not name:
             tops = [top for top, _ in net.named_children()]
             near = difflib.get_close_matches(name, modules, 3) or tops
-            raise ValueError(f"{where}: the network has no part {name!r}; there is {', '.join(near)}")
+            raise ValueError(f"{where}: the network has no part {name!r}; did you mean {', '.join(near)}?")
         left_out.update(modules[name].modules())
     return {name: module for name, module in modules.items() if module not in left_out}

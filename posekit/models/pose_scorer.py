@@ -1,4 +1,4 @@
-"""A small network that tells how good a pose is from its shape alone: DEKR's scoring net.
+"""Small network that predicts the quality of a pose from its shape: DEKR's scoring network.
 
 Sun et al. 2020, arXiv:2006.15480, section 3.3; kept in DEKR, arXiv:2104.02300.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PoseScorer:
-    """Two hidden layers and one number, without an activation."""
+    """Two hidden layers with ReLU and one linear output."""
 
     features: int = Field(ge=1)
     """size of the input vector, see `posekit.postprocess.rescorer.PoseShape.size`"""
@@ -25,7 +25,7 @@ class PoseScorer:
 
 
 class PoseScorerNet(nn.Module):
-    """(N, features) to (N,), about the pose's OKS. State-dict names are those of the authors' repository."""
+    """(N, features) to (N,) predicted OKS. State-dict names are those of the authors' repository."""
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
@@ -38,5 +38,6 @@ class PoseScorerNet(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """How good each pose is."""
-        return self.l3(self.relu(self.l2(self.relu(self.l1(x))))).squeeze(-1)
+        """Predicted OKS of each pose."""
+        score: Tensor = self.l3(self.relu(self.l2(self.relu(self.l1(x))))).squeeze(-1)
+        return score

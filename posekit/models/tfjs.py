@@ -1,4 +1,4 @@
-"""Weights of TensorFlow.js graph models: a JSON file beside binaries of tensors one after another."""
+"""Read the weights of TensorFlow.js graph models: a JSON file and binary files next to it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ PLAIN = {"float32": np.float32, "int32": np.int32, "bool": np.bool_, "uint8": np
 
 
 def read_tfjs(path: str | Path) -> dict[str, NDArray[Any]]:
-    """Tensors of a graph model by name, as the graph uses them.
+    """Tensors of a graph model by name, dequantised.
 
     Args:
-        path: the JSON file; its binaries lie beside it.
+        path: the JSON file; its binary files are in the same folder.
 
     Returns:
         Convolution kernels are (height, width, in, out), depth-wise ones (height, width, channels, 1).
 
     Raises:
         FileNotFoundError: the file, or a binary that it names, is missing.
-        ValueError: no graph model, a kind of numbers that is not known, or binaries of another length.
+        ValueError: not a graph model, an unknown number type, or binary files of another length.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,7 +39,7 @@ def read_tfjs(path: str | Path) -> dict[str, NDArray[Any]]:
         data = b"".join(_bytes(path.parent / file, path) for file in files)
         wanted = sum(entry.bytes for entry in entries)
         if wanted != len(data):
-            raise ValueError(f"{path}: its tensors take {wanted} bytes and {', '.join(files)} has {len(data)}")
+            raise ValueError(f"{path}: its tensors take {wanted} bytes, but {', '.join(files)} has {len(data)}")
         offset = 0
         for entry in entries:
             tensors[entry.name] = entry.read(data, offset)
@@ -49,12 +49,12 @@ def read_tfjs(path: str | Path) -> dict[str, NDArray[Any]]:
 
 def _bytes(file: Path, named_by: Path) -> bytes:
     if not file.is_file():
-        raise FileNotFoundError(f"{named_by} names {file.name}, which does not lie beside it: copy both")
+        raise FileNotFoundError(f"{named_by} names {file.name}, which is not in the same folder: copy both files there")
     return file.read_bytes()
 
 
 class _Entry:
-    """How one tensor lies in the binary."""
+    """Storage of one tensor in the binary file."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
         self.name: str = entry["name"]

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from torch import nn
 
 from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite
@@ -70,7 +69,7 @@ class TopDown:
     stride: tyro.conf.Suppress[Annotated[int, Field(gt=0)] | None] = None
     kind: Literal["topdown"] = "topdown"
 
-    def build(self, shapes: Shapes, *, weights: bool = True) -> nn.Module:
+    def build(self, shapes: Shapes, *, weights: bool = True) -> PoseNet:
         """The network.
 
         Args:

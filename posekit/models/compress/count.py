@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+COUNTED = nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+"""Layers whose multiply-accumulates are counted here; others may bring a method ``macs``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -80,9 +83,8 @@ def _cost(part: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> Cost:
 @contextmanager
 def _counting(module: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> Iterator[None]:
     """Write the counts of every layer that runs inside the block; the mode is put back afterwards."""
-    kinds = nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     modes = {layer: layer.training for layer in module.modules()}
-    counted = [layer for layer in modes if isinstance(layer, kinds) or hasattr(layer, "macs")]
+    counted = [layer for layer in modes if isinstance(layer, COUNTED) or hasattr(layer, "macs")]
     hooks = [layer.register_forward_hook(_hook(counts)) for layer in counted]
     module.eval()
     try:
@@ -97,9 +99,12 @@ def _counting(module: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> It
 def _hook(counts: dict[nn.Module, tuple[int, int]]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         before = counts.get(layer, (0, 0))
-        if hasattr(layer, "macs"):
-            own = layer.macs(inputs[0], output)
+        macs = getattr(layer, "macs", None)
+        if macs is not None:
+            own = macs(inputs[0], output)
             counts[layer] = (before[0] + own, before[1] + own)
+            return
+        if not isinstance(layer, COUNTED):
             return
         if isinstance(layer, nn.Linear):
             positions = through = inputs[0].numel() // layer.in_features

@@ -26,7 +26,7 @@ class Maps:
     """standard deviation of the initial weights; small values keep the first steps of MSE losses stable"""
     kind: Literal["maps"] = "maps"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> MapsHead:
         """The head.
 
         Args:

@@ -27,7 +27,7 @@ class Pooled:
     """dropout rate before the outputs, 0 to 1"""
     kind: Literal["pooled"] = "pooled"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> PooledHead:
         """The head; every shape is (K, D), ``size`` plays no part. See `Maps.build`.
 
         Raises:
@@ -54,11 +54,10 @@ class PooledHead(nn.Module):
         layers = [nn.Linear(channels, hidden), nn.ReLU(inplace=True)] if hidden else []
         self.layers = nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
         self.shapes = dict(shapes)
-        self.points = nn.ModuleDict(
-            {name: nn.Linear(hidden or channels, points * depth) for name, (points, depth) in shapes.items()}
-        )
+        outputs = {name: nn.Linear(hidden or channels, points * depth) for name, (points, depth) in shapes.items()}
+        self.points = nn.ModuleDict(outputs)
         with torch.no_grad():
-            for layer in self.points.values():
+            for layer in outputs.values():
                 nn.init.xavier_uniform_(layer.weight, gain=0.01)
                 layer.bias.zero_()
 

@@ -21,7 +21,7 @@ class SimCC:
     """standard deviation of the initial weights of the linear layers"""
     kind: Literal["simcc"] = "simcc"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> SimCCHead:
         """The head; every shape is (K, bins) with the same K. See `Maps.build`.
 
         Raises:

@@ -5,7 +5,7 @@ Geng et al. 2021, arXiv:2104.02300.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -65,10 +65,12 @@ class AdaptiveBlock(nn.Module):
     def reset_transform(self, start: Literal["centre", "identity"] = "centre") -> None:
         """Back to the transform of the start, the same in every cell; for one who draws a whole network anew."""
         self.transform.weight.zero_()
-        one = self.transform.bias.new_tensor((1.0, 0.0, 0.0, 1.0, 0.0, 0.0))
-        self.transform.bias.copy_((one * (start == "identity")).repeat(len(self.transform.bias) // NUMBERS))
+        bias = cast(Tensor, self.transform.bias)
+        one = bias.new_tensor((1.0, 0.0, 0.0, 1.0, 0.0, 0.0))
+        bias.copy_((one * (start == "identity")).repeat(len(bias) // NUMBERS))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, parts * width, H, W), size kept."""
-        y = self.conv(x, affine_offsets(self.transform(x)))
-        return self.relu(self.norm(y) + x)
+        y: Tensor = self.conv(x, affine_offsets(self.transform(x)))
+        y = self.relu(self.norm(y) + x)
+        return y

@@ -32,6 +32,10 @@ class Affinity(nn.Module):
         ValueError: the width is even.
     """
 
+    blur: Tensor | None
+    alpha: Tensor | None
+    power: Tensor | None
+
     def __init__(
         self,
         kind: Literal["gaussian", "inverse"] = "gaussian",
@@ -84,7 +88,7 @@ class Affinity(nn.Module):
         exact = difference.to(torch.promote_types(difference.dtype, torch.float32))
         exact = exact.relu() if self.one_sided else exact
         square = exact.square() if by_channel else exact.square().sum(1, keepdim=True)
-        if self.kind == "gaussian":
+        if self.alpha is None or self.power is None:
             return torch.exp(-0.5 * square)
         return self.alpha + (square + FLOOR).pow(self.power / 2)
 

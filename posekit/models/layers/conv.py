@@ -83,6 +83,13 @@ class SameConv2d(nn.Conv2d):
 
 
 @torch.no_grad()
+def fill_bias(layer: nn.Conv2d, value: float = 0.0) -> None:
+    """Set all numbers of a layer's bias, where it has one."""
+    if layer.bias is not None:
+        layer.bias.fill_(value)
+
+
+@torch.no_grad()
 def init_fan_out(module: nn.Module) -> None:
     """Draw every convolution below from N(0, 2 / fan out), fan out counted within a group; norms start as identity.
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from posekit.models.layers.bilinear import read_between
+from posekit.models.layers.conv import fill_bias
+from posekit.models.layers.unfold import tracing
 
 
 def deformable_conv(
@@ -65,11 +67,11 @@ def deformable_conv(
 def _locations(offset: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
     """Where the taps read: (B * parts, taps * h, w, 2) in cells, x first."""
     rows, columns = offset.shape[-2:]
-    at = {"dtype": torch.promote_types(offset.dtype, torch.float32), "device": offset.device}
-    move = offset.to(at["dtype"]).reshape(-1, kernel, kernel, 2, rows, columns)
-    tap = torch.arange(kernel, **at) * dilation - padding
-    row = torch.arange(rows, **at)[:, None] * stride + tap[:, None, None, None]
-    column = torch.arange(columns, **at) * stride + tap[:, None, None]
+    dtype, device = torch.promote_types(offset.dtype, torch.float32), offset.device
+    move = offset.to(dtype).reshape(-1, kernel, kernel, 2, rows, columns)
+    tap = torch.arange(kernel, dtype=dtype, device=device) * dilation - padding
+    row = torch.arange(rows, dtype=dtype, device=device)[:, None] * stride + tap[:, None, None, None]
+    column = torch.arange(columns, dtype=dtype, device=device) * stride + tap[:, None, None]
     xy = torch.stack((move[:, :, :, 1] + column, move[:, :, :, 0] + row), dim=-1)
     return xy.reshape(-1, kernel * kernel * rows, columns, 2)
 
@@ -93,8 +95,8 @@ def operator_for(x: Tensor) -> Callable[..., Tensor]:
 
     On a processor ours is the faster one, by two to nine times in training.
     """
-    traced = torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
-    return deformable_conv if traced or not x.is_cuda else compiled_operator() or deformable_conv
+    recorded = tracing() or torch.compiler.is_compiling()
+    return deformable_conv if recorded or not x.is_cuda else compiled_operator() or deformable_conv
 
 
 class SampledConv2d(nn.Conv2d):
@@ -135,9 +137,12 @@ class SampledConv2d(nn.Conv2d):
         super().__init__(before, after, kernel, stride, padding, dilation, groups, bias)
         self.parts = parts
 
-    def forward(self, x: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
+    # Takes more than a plain convolution does: only its parameters are one's.
+    def forward(  # type: ignore[override]
+        self, x: Tensor, offset: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """See `deformable_conv`."""
-        (stride, _), (padding, _), (dilation, _) = self.stride, self.padding, self.dilation
+        stride, padding, dilation = self.stride[0], int(self.padding[0]), self.dilation[0]
         return operator_for(x)(x, offset, self.weight, self.bias, stride, padding, dilation, mask)
 
 
@@ -181,9 +186,9 @@ class DeformableConv(SampledConv2d):
     def reset_offsets(self) -> None:
         """Back to taps at rest; for one who draws every convolution of a network anew."""
         nn.init.zeros_(self.conv_offset_mask.weight)
-        nn.init.zeros_(self.conv_offset_mask.bias)
+        fill_bias(self.conv_offset_mask)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """(B, before, H, W) to (B, after, H / stride, W / stride)."""
         told = self.conv_offset_mask(x)
         mask = torch.sigmoid(told[:, self.moves :]) if self.modulated else None

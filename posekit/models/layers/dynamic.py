@@ -6,6 +6,8 @@ arXiv:1904.04971 (shares of their own): more parameters at hardly more multiply-
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,7 +53,8 @@ def mixed_conv(
     elif groups > 1:
         # One kernel's maps after another's: cheap where each channel hears of few.
         several = (F.conv2d(x, kernel, None, stride, padding, dilation, groups) for kernel in weight.unbind())
-        y = sum(maps * share[:, None, None, None] for maps, share in zip(several, shares.unbind(1), strict=True))
+        weighted = (maps * share[:, None, None, None] for maps, share in zip(several, shares.unbind(1), strict=True))
+        y = cast(Tensor, sum(weighted))
     else:
         taps = unfolded(x, weight.shape[-1] if kernel is None else kernel, stride, padding, dilation)
         own = torch.matmul(shares, weight.flatten(1)).reshape(x.shape[0], weight.shape[1], -1)
@@ -210,6 +213,8 @@ class DynamicConv2d(MixedConv2d):
     Source: Chen et al. 2019, arXiv:1912.03458.
     """
 
+    share: Attention
+
     def __init__(
         self,
         before: int,
@@ -243,6 +248,8 @@ class CondConv2d(MixedConv2d):
 
     Source: Yang et al. 2019, arXiv:1904.04971.
     """
+
+    share: Routing
 
     def __init__(
         self,

@@ -85,10 +85,11 @@ def maps_of(filters: Filters, features: Tensor, at: Tensor, scale: Tensor) -> Te
     y = y[:, None].expand(height, width).flatten()
     x = x.expand(height, width).flatten()
     shared = torch.matmul(weight[..., 2:].flatten(1, 2), features.flatten(2)).unflatten(1, weight.shape[1:3])
-    maps = shared + still[..., None] - torch.matmul(steer, torch.stack((x, y)))
+    maps: Tensor = shared + still[..., None] - torch.matmul(steer, torch.stack((x, y)))
     for weight, bias in rest:
         maps = torch.matmul(weight, maps.relu()) + bias[..., None]
-    return maps.unflatten(-1, (height, width))
+    maps = maps.unflatten(-1, (height, width))
+    return maps
 
 
 class Controller(nn.Linear):
@@ -107,7 +108,7 @@ class Controller(nn.Linear):
         nn.init.normal_(self.weight, std=0.01)
         nn.init.zeros_(self.bias)
 
-    def forward(self, maps: Sequence[Tensor], cells: Tensor) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], cells: Tensor) -> Tensor:  # type: ignore[override]
         """Rows for `Layout.split`.
 
         Args:
@@ -141,4 +142,5 @@ def windows(maps: Sequence[Tensor], cells: Tensor) -> Tensor:
     padded = torch.cat([F.pad(x, (1, 1, 1, 1)).flatten(2) for x in maps], dim=-1)
     around = torch.cat(tables)[cells].flatten(1)
     read = padded.gather(2, around[:, None].expand(-1, padded.shape[1], -1))
-    return read.unflatten(2, (-1, 9)).transpose(1, 2).flatten(2)
+    rows: Tensor = read.unflatten(2, (-1, 9)).transpose(1, 2).flatten(2)
+    return rows

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.models.layers.bilinear import read_between
+from posekit.models.layers.conv import fill_bias
 
 # Channels of a group that a group norm takes together.
 NORMED = 4
@@ -35,6 +36,8 @@ class KPAlign(nn.Module):
     Source: Tian et al. 2019, section 3. Differs: ``centred``, without which a mirrored image has other points.
     """
 
+    group_of: Tensor
+
     def __init__(self, before: int, groups: Sequence[Sequence[int]], width: int = 64, centred: bool = True) -> None:
         super().__init__()
         inside = {point: group for group, points in enumerate(groups) for point in points}
@@ -54,7 +57,7 @@ class KPAlign(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.normal_(layer.weight, std=0.01)
-                nn.init.zeros_(layer.bias)
+                fill_bias(layer)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Steps from each cell to its points, in cells of that level.
@@ -72,9 +75,9 @@ class KPAlign(nn.Module):
     def _points(self, tower: Tensor, source: Tensor, ratio: int) -> Tensor:
         """Points of one level from features of one whose cells are ``ratio`` times smaller."""
         batch, _, height, width = tower.shape
-        base = self.locator(tower).reshape(batch, self.groups, 2, height, width)
+        base: Tensor = self.locator(tower).reshape(batch, self.groups, 2, height, width)
         read = self.read(source, base, ratio)
-        rest = self.predictor(read[:, self.group_of].flatten(1, 2))
+        rest: Tensor = self.predictor(read[:, self.group_of].flatten(1, 2))
         return base[:, self.group_of].flatten(1, 2) + rest / ratio
 
     def read(self, source: Tensor, base: Tensor, ratio: int) -> Tensor:
@@ -90,12 +93,12 @@ class KPAlign(nn.Module):
         """
         height, width = base.shape[-2:]
         middle = (ratio - 1) / 2 if self.centred else ratio // 2
-        at = {"dtype": torch.promote_types(base.dtype, torch.float32), "device": base.device}
-        x = torch.arange(width, **at) * ratio + middle + base[:, :, 0] * ratio
-        y = torch.arange(height, **at)[:, None] * ratio + middle + base[:, :, 1] * ratio
+        dtype, device = torch.promote_types(base.dtype, torch.float32), base.device
+        x = torch.arange(width, dtype=dtype, device=device) * ratio + middle + base[:, :, 0] * ratio
+        y = torch.arange(height, dtype=dtype, device=device)[:, None] * ratio + middle + base[:, :, 1] * ratio
         each = source.reshape(-1, source.shape[1] // self.groups, *source.shape[-2:])
-        read = read_between(each, torch.stack((x, y), dim=-1).flatten(0, 1))
-        return read.unflatten(0, (-1, self.groups))
+        read: Tensor = read_between(each, torch.stack((x, y), dim=-1).flatten(0, 1)).unflatten(0, (-1, self.groups))
+        return read
 
 
 def _grouped(before: int, after: int, groups: int) -> nn.Sequential:

@@ -25,7 +25,7 @@ def odd(kernel: int) -> int:
     return kernel
 
 
-def check_guide(guide: Tensor, size: tuple[int, int], whose: str) -> None:
+def check_guide(guide: Tensor, size: tuple[int, ...], whose: str) -> None:
     """Hold a guide's height and width against those it must have.
 
     Raises:

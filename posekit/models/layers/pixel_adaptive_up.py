@@ -39,6 +39,8 @@ class PacConvTranspose2d(nn.Module):
         ValueError: the kernel is even, ``shared`` is to change the number of channels, or the paddings do not suit.
     """
 
+    tap: Tensor
+
     def __init__(
         self,
         before: int,
@@ -133,7 +135,7 @@ class PacConvTranspose2d(nn.Module):
         """The kernel by offset: (locations, after, before * cells), or (locations, 1, cells, 1) where it is shared."""
         padded = F.pad(self.weight, (0, 1, 0, 1))
         form = (self.stride, self.width)
-        cut = padded.index_select(2, self.tap).index_select(3, self.tap).unflatten(3, form).unflatten(2, form)
+        cut: Tensor = padded.index_select(2, self.tap).index_select(3, self.tap).unflatten(3, form).unflatten(2, form)
         if self.shared:
             return cut[0, 0].permute(0, 2, 1, 3).reshape(self.stride**2, 1, self.width**2, 1)
         return cut.permute(2, 4, 1, 0, 3, 5).flatten(3).flatten(0, 1)
@@ -147,7 +149,7 @@ class PacConvTranspose2d(nn.Module):
         rest = self.stride * self.more - self.over
         own = F.pixel_unshuffle(F.pad(self.affinity.middle(guide), (0, rest, 0, rest)), self.stride)
         own = own.unflatten(1, (-1, self.stride**2))
-        affinity = self.affinity(unfolded(coarse, self.width)[:, :, None] - own[:, :, :, None])
+        affinity: Tensor = self.affinity(unfolded(coarse, self.width)[:, :, None] - own[:, :, :, None])
         if mask is None and not self.normalized:
             return affinity
         inside = self._counting(torch.ones_like(x[:1, :1]))

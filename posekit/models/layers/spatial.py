@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.models.layers.adaptive import affine_offsets
+from posekit.models.layers.conv import fill_bias
 from posekit.models.layers.deformable import SampledConv2d
 
 STEPS = 2
@@ -43,7 +44,7 @@ class SpatialBlock(nn.Module):
         """Back to the transforms of the start; for one who draws a whole network anew."""
         for transform in (self.transform1, self.transform2):
             transform.weight.zero_()
-            transform.bias.zero_()
+            fill_bias(transform)
 
     def tie(self, other: SpatialBlock) -> None:
         """Use the weights of another block's four convolutions; biases and norms stay one's own, as published."""
@@ -52,9 +53,9 @@ class SpatialBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W), size kept."""
-        y = self.relu(self.norm1(self.conv1(x, _offsets(self.transform1(x)))))
-        y = self.norm2(self.conv2(y, _offsets(self.transform2(x))))
-        return self.relu(y + x)
+        y: Tensor = self.relu(self.norm1(self.conv1(x, _offsets(self.transform1(x)))))
+        y = self.relu(self.norm2(self.conv2(y, _offsets(self.transform2(x)))) + x)
+        return y
 
 
 def _offsets(told: Tensor) -> Tensor:

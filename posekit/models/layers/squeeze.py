@@ -21,4 +21,5 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W), size kept."""
-        return x * self.gate(self.fc2(self.relu(self.fc1(self.pool(x)))))
+        gate: Tensor = self.gate(self.fc2(self.relu(self.fc1(self.pool(x)))))
+        return x * gate

@@ -11,7 +11,13 @@ def exporting() -> bool:
     """Whether this run is recorded into a graph that must hold for every size of the batch."""
     # Older PyTorch does not tell an export from a compilation.
     recorded = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return torch.jit.is_tracing() or recorded() or torch.onnx.is_in_onnx_export()
+    return tracing() or recorded()
+
+
+def tracing() -> bool:
+    """Whether this run is recorded by `torch.jit.trace`, alone or inside the older of PyTorch's ONNX exporters."""
+    # PyTorch documents this function and leaves it out of what its type stubs export.
+    return bool(torch.jit.is_tracing()) or torch.onnx.is_in_onnx_export()  # type: ignore[attr-defined,no-untyped-call]
 
 
 def unfolded(x: Tensor, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:

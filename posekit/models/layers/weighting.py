@@ -51,7 +51,8 @@ class OverSpace(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W), size kept."""
-        return x * self.conv2(self.conv1(x.mean((2, 3), keepdim=True)))
+        gate: Tensor = self.conv2(self.conv1(x.mean((2, 3), keepdim=True)))
+        return x * gate
 
 
 class ConditionalWeighting(nn.Module):
@@ -73,8 +74,8 @@ class ConditionalWeighting(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Maps of the branches, finest first, sizes kept."""
-        left, right = zip(*(x.chunk(2, dim=1) for x in maps), strict=True)
-        right = self.cross_resolution_weighting(list(right))
+        left, other = zip(*(x.chunk(2, dim=1) for x in maps), strict=True)
+        right: list[Tensor] = self.cross_resolution_weighting(list(other))
         layers = zip(self.depthwise_convs, self.spatial_weighting, strict=True)
         right = [gate(filtered(x)) for x, (filtered, gate) in zip(right, layers, strict=True)]
         return [interleave(a, b) for a, b in zip(left, right, strict=True)]

@@ -24,7 +24,7 @@ class Concat:
     """interpolation for upsampling"""
     kind: Literal["concat"] = "concat"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> ConcatNeck:
         """The neck; maps finer than ``reduction`` are left out. See `Plain.build`.
 
         Raises:

@@ -26,7 +26,7 @@ class Deconv:
     """kernel size of the transposed convolutions; published: 4"""
     kind: Literal["deconv"] = "deconv"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> DeconvNeck:
         """The neck: as many layers as lead from the backbone's last stride to ``reduction``; see `Plain.build`.
 
         Raises:
@@ -55,4 +55,5 @@ class DeconvNeck(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
-        return self.layers(maps[-1])
+        x: Tensor = self.layers(maps[-1])
+        return x

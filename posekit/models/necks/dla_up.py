@@ -22,7 +22,7 @@ class DLAUp:
 
     kind: Literal["dla_up"] = "dla_up"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> DLAUpNeck:
         """The neck; see `Plain.build`.
 
         Raises:
@@ -49,7 +49,8 @@ class Moved(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) to (B, after, H, W)."""
-        return self.actf(self.conv(x))
+        y: Tensor = self.actf(self.conv(x))
+        return y
 
 
 class Merge(nn.Module):
@@ -121,4 +122,5 @@ class DLAUpNeck(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
-        return self.ida_up(self.dla_up(maps)[:-1])[-1]
+        merged: list[Tensor] = self.ida_up(self.dla_up(maps)[:-1])
+        return merged[-1]

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from posekit.models.layers.conv import fill_bias
 from posekit.models.necks.levels import by_stride
 
 
@@ -25,12 +26,12 @@ class FPN:
     channels: int = Field(default=256, gt=0)
     """channels of every level of the pyramid; published: 256"""
     finest: int = Field(default=8, gt=0)
-    """stride of the finest level in pixels, one of the backbone's; smaller finds smaller instances, but is slower"""
+    """stride of the finest level in pixels, one of the backbone's; small strides find small instances but are slow"""
     extra: int = Field(default=2, ge=0)
     """levels beyond the backbone's last map, each half as large as the one before; for instances that fill the image"""
     kind: Literal["fpn"] = "fpn"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int]) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int]) -> FPNNeck:
         """The pyramid; its ``strides`` tell the maps', its ``channels`` how many each has.
 
         Args:
@@ -79,7 +80,7 @@ class FPNNeck(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_uniform_(layer.weight, a=1)
-                nn.init.zeros_(layer.bias)
+                fill_bias(layer)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """The backbone's maps to (B, channels, H / stride, W / stride) a stride, finest first.

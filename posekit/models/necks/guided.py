@@ -6,13 +6,13 @@ As `Upsample`, with pixel-adaptive growth (Su et al. 2019, arXiv:1904.05373) in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import SeparableConv, init_fan_out
+from posekit.models.layers.conv import SeparableConv, fill_bias, init_fan_out
 from posekit.models.layers.pixel_adaptive_up import PacConvTranspose2d
 from posekit.models.necks.levels import by_stride, halvings
 
@@ -33,7 +33,7 @@ class Guided:
     """upsample all channels by one shared filter, which is cheap; off: a full filter for each pair, as published"""
     kind: Literal["guided"] = "guided"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> GuidedNeck:
         """The neck; see `Plain.build`.
 
         Raises:
@@ -76,14 +76,14 @@ class GuidedNeck(nn.Module):
         for layer in (*self.lateral, *self.guide):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                fill_bias(layer)
         for layer in self.guide:
             if isinstance(layer, nn.Conv2d):
                 nn.init.normal_(layer.weight, std=SMALL * layer.in_channels**-0.5)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
-        x = self._mixed(0, self.lateral[0](maps[self.indices[0]]))
+        x = self._mixed(0, self.lateral[0](maps[cast(int, self.indices[0])]))
         for step, (index, guide, grow) in enumerate(zip(self.indices[1:], self.guide, self.grow, strict=True), start=1):
             if index is None:
                 x = self._mixed(step, grow(x))
@@ -92,7 +92,8 @@ class GuidedNeck(nn.Module):
         return x
 
     def _mixed(self, step: int, x: Tensor) -> Tensor:
-        return self.mix[step](self.relu[step](x))
+        y: Tensor = self.mix[step](self.relu[step](x))
+        return y
 
 
 def _growth(width: int, shared: bool, guided: bool) -> nn.Module:

@@ -24,7 +24,7 @@ class MoveNetFPN:
     """channels of each level, coarsest first; the last is what the head reads; published: 64 64 32 24"""
     kind: Literal["movenet_fpn"] = "movenet_fpn"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> MoveNetFPNNeck:
         """The neck; see `Plain.build`.
 
         Raises:

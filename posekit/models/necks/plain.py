@@ -18,7 +18,7 @@ class Plain:
 
     kind: Literal["none"] = "none"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> PlainNeck:
         """The neck.
 
         Args:

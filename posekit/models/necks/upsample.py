@@ -7,13 +7,13 @@ with batch norm in place of plain ones without.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import SeparableConv, init_fan_out
+from posekit.models.layers.conv import SeparableConv, fill_bias, init_fan_out
 from posekit.models.necks.levels import by_stride, halvings
 
 
@@ -27,7 +27,7 @@ class Upsample:
     """interpolation for upsampling"""
     kind: Literal["upsample"] = "upsample"
 
-    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> nn.Module:
+    def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> UpsampleNeck:
         """The neck; see `Plain.build`.
 
         Raises:
@@ -68,7 +68,7 @@ class UpsampleNeck(nn.Module):
         for layer in self.lateral.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                fill_bias(layer)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """The list of the backbone's maps to (B, channels, H / stride, W / stride)."""
@@ -77,4 +77,4 @@ class UpsampleNeck(nn.Module):
             grown = None if x is None else self.grow(x)
             side = None if index is None else lateral(maps[index])
             x = mix(self.relu(side if grown is None else grown if side is None else grown + side))
-        return x
+        return cast(Tensor, x)

@@ -51,6 +51,7 @@ def _pairs(net: nn.Module, image: torch.Tensor) -> list[tuple[nn.Conv2d, nn.Batc
         (before, norm)
         for norm, before in seen.before.items()
         if isinstance(norm, nn.BatchNorm2d)
+        and isinstance(before, nn.Conv2d)
         and type(before) in FOLDABLE
         and norm.track_running_stats
         and len(seen.shapes[norm]) == len(seen.shapes[before]) == 1

@@ -1,4 +1,4 @@
-"""What a recipe may change in a small backbone: its activations and its convolutions."""
+"""Backbone overrides of a recipe: other activations and convolutions in a small backbone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from posekit.models.rewrite.replacement import anneal, swap_activations, swap_co
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class BackboneOverrides:
-    """Layers that make a small backbone stronger; as it stands, nothing is changed."""
+    """Replace layers of the backbone by stronger ones; the defaults change nothing."""
 
     activation: (
         Literal[
@@ -42,19 +42,19 @@ class BackboneOverrides:
     anneal: float = Field(default=0.1, ge=0, le=1)
     """share of the run over which the temperature falls to 1, 0 to 1; published: the first 10 epochs"""
     noise: Annotated[float, Field(ge=0)] | None = None
-    """noise added to the initial copies of each kernel, in standard deviations of its weights; unset: 0.1, or 0.01 for a
-    pretrained backbone, which larger noise would damage"""
+    """noise added to the initial copies of each kernel, in standard deviations of its weights; unset: 0.1, or 0.01 for
+    a pretrained backbone, which larger noise would damage"""
 
     def apply(self, net: nn.Module, image: Tensor | None = None, *, trained: bool = False) -> nn.Module:
-        """The same network, changed; to be called once, when its weights are there and nothing else knows it yet.
+        """Change the network in place and return it; call it once, after weights are loaded and before optimisers are made.
 
         Args:
-            net: a backbone, or a whole network whose ``backbone`` alone is changed.
-            image: (B, 3, H, W) on which the backbone is run once to see what it does; see `trace`.
-            trained: the backbone has published weights; see `swap_activations`.
+            net: a backbone, or a network of which only the ``backbone`` is changed.
+            image: (B, 3, H, W) on which the backbone is traced once; see `trace`.
+            trained: the backbone is pretrained; see `swap_activations`.
 
         Raises:
-            ValueError: the backbone cannot be changed so; see `swap_convs` and `swap_activations`.
+            ValueError: the backbone cannot be changed like this; see `swap_convs` and `swap_activations`.
         """
         backbone = getattr(net, "backbone", net)
         if self.convolution != "static":
@@ -65,10 +65,10 @@ class BackboneOverrides:
         return net
 
     def advance(self, net: nn.Module, done: float) -> None:
-        """Set the temperature that belongs to a point of the run; to be called before steps or epochs.
+        """Set the temperature for this point of the run; call it before each step or epoch.
 
         Args:
-            net: one that `apply` gave back.
+            net: returned by `apply`.
             done: share of the run, from 0 to 1.
         """
         if self.convolution == "dynamic":

@@ -83,7 +83,7 @@ def _activation(name: str, channels: int, old: nn.Module, trained: bool) -> nn.M
     return new
 
 
-CONVOLUTIONS: dict[str, type[MixedConv2d]] = {"dynamic": DynamicConv2d, "condconv": CondConv2d}
+CONVOLUTIONS: dict[str, type[DynamicConv2d] | type[CondConv2d]] = {"dynamic": DynamicConv2d, "condconv": CondConv2d}
 """Convolutions that can replace plain ones."""
 
 
@@ -151,8 +151,8 @@ def _refuse_unknown(net: nn.Module, convs: list[nn.Conv2d]) -> None:
 @torch.no_grad()
 def _mixed(conv: nn.Conv2d, kind: str, kernels: int, temperature: float, noise: float) -> MixedConv2d:
     """A mixed convolution of the same sizes that starts from the same weights."""
-    options: dict[str, float] = {"temperature": temperature} if kind == "dynamic" else {}
-    new = CONVOLUTIONS[kind](
+    chosen = CONVOLUTIONS[kind]
+    form = (
         conv.in_channels,
         conv.out_channels,
         conv.kernel_size[0],
@@ -162,8 +162,9 @@ def _mixed(conv: nn.Conv2d, kind: str, kernels: int, temperature: float, noise: 
         conv.groups,
         conv.bias is not None,
         kernels,
-        **options,
-    ).to(conv.weight)
+    )
+    mixed = chosen(*form, temperature) if issubclass(chosen, DynamicConv2d) else chosen(*form)
+    new = mixed.to(conv.weight)
     new.margin = getattr(conv, "margin", ())
     scale = 1.0
     if isinstance(new, CondConv2d):
@@ -174,7 +175,7 @@ def _mixed(conv: nn.Conv2d, kind: str, kernels: int, temperature: float, noise: 
     if noise:
         new.weight.add_(torch.randn_like(new.weight) * (noise * conv.weight.std(correction=0)))
     new.weight.mul_(scale)
-    if conv.bias is not None:
+    if conv.bias is not None and new.bias is not None:
         new.bias.copy_((scale * conv.bias).expand_as(new.bias))
     return new
 
@@ -233,7 +234,7 @@ def _replace(net: nn.Module, swaps: Mapping[nn.Module, nn.Module]) -> None:
     for parent in list(net.modules()):
         # Not its children: they would leave out a second name.
         for name, child in list(parent._modules.items()):
-            if child in swaps:
+            if child is not None and child in swaps:
                 setattr(parent, name, swaps[child])
 
 

@@ -121,7 +121,7 @@ class _Operators(TorchDispatchMode):
         found: Trace,
         activates: Callable[[nn.Module], bool],
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names, self.running, self.found, self.activates = names, running, found, activates
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:

@@ -6,13 +6,13 @@ Zhou et al. 2019, arXiv:1904.07850.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import init_fan_out, init_normal
+from posekit.models.layers.conv import fill_bias, init_fan_out, init_normal
 
 PRIOR = -2.19
 """Where logits of peaks start: a sigmoid of 0.1, so that the many empty cells do not drown the first steps."""
@@ -30,7 +30,7 @@ class Branches:
     """maps that hold logits of Gaussian peaks; their bias starts at a score of 0.1"""
     kind: Literal["branches"] = "branches"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> BranchesHead:
         """The head.
 
         Args:
@@ -54,19 +54,18 @@ class BranchesHead(nn.Module):
         self, counts: Mapping[str, int], before: int, width: int, peak_logits: Sequence[str], separable: bool = False
     ) -> None:
         super().__init__()
-        self.branches = nn.ModuleDict(
-            {
-                name: nn.Sequential(*_mix(before, width, separable), nn.ReLU(inplace=True), nn.Conv2d(width, count, 1))
-                for name, count in counts.items()
-            }
-        )
+        branches = {
+            name: nn.Sequential(*_mix(before, width, separable), nn.ReLU(inplace=True), nn.Conv2d(width, count, 1))
+            for name, count in counts.items()
+        }
+        self.branches = nn.ModuleDict(branches)
         init_normal(self, 0.001)
         if separable:
             # Drawn that small, two layers in a row would let next to nothing through.
-            for branch in self.branches.values():
+            for branch in branches.values():
                 init_fan_out(branch[:-1])
         for name in set(peak_logits) & set(counts):
-            nn.init.constant_(self.branches[name][-1].bias, PRIOR)
+            fill_bias(cast(nn.Conv2d, branches[name][-1]), PRIOR)
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
         """Raw values of the only map; no activation."""

@@ -31,7 +31,7 @@ class DekrHead:
     """initial sampling of the adaptive blocks: all nine taps at the cell itself, as published, or a plain 3x3 grid"""
     kind: Literal["dekr"] = "dekr"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> DekrHeadNet:
         """The head.
 
         Args:
@@ -82,10 +82,11 @@ class DekrHeadNet(nn.Module):
             ConvNormAct(before, channels), BasicBlock(channels, channels), nn.Conv2d(channels, points + 1, 1)
         )
         self.entry = ConvNormAct(before, points * width)
-        self.blocks = nn.Sequential(*(AdaptiveBlock(width, points, start) for _ in range(blocks)))
+        adaptive = [AdaptiveBlock(width, points, start) for _ in range(blocks)]
+        self.blocks = nn.Sequential(*adaptive)
         self.point_offsets = nn.Conv2d(points * width, 2 * points, 1, groups=points)
         init_normal(self, 0.001)
-        for block in self.blocks:
+        for block in adaptive:
             block.reset_transform(start)
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ class DekrFirstHead:
     """dilations of the heatmap blocks, which share weights; their heatmaps are averaged"""
     kind: Literal["dekr_first"] = "dekr_first"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> DekrFirstHeadNet:
         """The head; see `DekrHead.build`."""
         points = points_of(shapes, strides)
         return DekrFirstHeadNet(points, channels, self.channels, self.width, self.dilations)
@@ -51,16 +51,17 @@ class DekrFirstHeadNet(nn.Module):
         super().__init__()
         self.points = points
         self.heatmap_entry = ConvNormAct(before, channels)
-        self.heatmap_blocks = nn.ModuleList(SpatialBlock(channels, dilation) for dilation in dilations)
+        spatial = [SpatialBlock(channels, dilation) for dilation in dilations]
+        self.heatmap_blocks = nn.ModuleList(spatial)
         self.heatmap = nn.Conv2d(channels, points, 1)
         self.offset_entry = ConvNormAct(before + points, width)
         self.offset_block = SpatialBlock(width)
         self.point_offsets = nn.Conv2d(width, 2 * points + 1, 1)
         init_normal(self, 0.001)
-        for block in (*self.heatmap_blocks, self.offset_block):
+        for block in (*spatial, self.offset_block):
             block.reset_transform()
-        for block in self.heatmap_blocks[1:]:
-            block.tie(self.heatmap_blocks[0])
+        for block in spatial[1:]:
+            block.tie(spatial[0])
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
         """Raw values of the only map; no activation."""

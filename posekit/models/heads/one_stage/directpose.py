@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from posekit.models.heads.one_stage.fcos import GROUPS, PRIOR, FCOSHead, counted, tower
-from posekit.models.layers.conv import init_normal
+from posekit.models.layers.conv import fill_bias, init_normal
 from posekit.models.layers.kpalign import NORMED, KPAlign
 
 
@@ -38,7 +38,7 @@ class DirectPoseHead:
     """count sampling locations from the centre of a cell; turn off only for parity with the reference code"""
     kind: Literal["directpose"] = "directpose"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> DirectPoseNet:
         """The head.
 
         Args:
@@ -86,7 +86,8 @@ class DirectPoseNet(nn.Module):
 
 def heatmap_branch(before: int, width: int, count: int) -> nn.Sequential:
     """Two layers and logits that start near 0.01."""
-    layers = nn.Sequential(*tower(before, width, 2), nn.Conv2d(width, count, 3, padding=1))
+    hidden, last = tower(before, width, 2), nn.Conv2d(width, count, 3, padding=1)
+    layers = nn.Sequential(*hidden, last)
     init_normal(layers, 0.01)
-    nn.init.constant_(layers[-1].bias, PRIOR)  # type: ignore[arg-type]
+    fill_bias(last, PRIOR)
     return layers

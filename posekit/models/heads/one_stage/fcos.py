@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from posekit.models.layers.conv import init_normal
+from posekit.models.layers.conv import fill_bias, init_normal
 
 PRIOR = -math.log(99)
 """Where class logits start: a sigmoid of 0.01, so that the many empty cells do not drown the first steps."""
@@ -43,7 +43,7 @@ class FCOS:
     """convolutions in each tower; published: 4"""
     kind: Literal["fcos"] = "fcos"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> FCOSHead:
         """The head.
 
         Args:
@@ -75,13 +75,12 @@ class FCOSHead(nn.Module):
         self.tower_of = {name: name for name in ("class", "box", "points") if name in counts}
         self.towers = nn.ModuleDict({name: tower(before, width, convs) for name in self.tower_of})
         self.tower_of["centreness"] = "box" if "box" in counts else "class"
-        self.predictors = nn.ModuleDict(
-            {name: nn.Conv2d(width, counts[name], 3, padding=1) for name in ORDER if name in counts}
-        )
+        predictors = {name: nn.Conv2d(width, counts[name], 3, padding=1) for name in ORDER if name in counts}
+        self.predictors = nn.ModuleDict(predictors)
         init_normal(self, 0.01)
-        nn.init.constant_(self.predictors["class"].bias, PRIOR)
+        fill_bias(predictors["class"], PRIOR)
         if "box" in counts:
-            nn.init.constant_(self.predictors["box"].bias, START)
+            fill_bias(predictors["box"], START)
             self.scale = nn.Parameter(torch.ones(len(self.strides)))
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:

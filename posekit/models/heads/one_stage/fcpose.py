@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from posekit.models.heads.one_stage.fcos import GROUPS, FCOSHead, counted
 from posekit.models.layers.bilinear import grow
-from posekit.models.layers.conv import ConvNormAct
+from posekit.models.layers.conv import ConvNormAct, fill_bias
 from posekit.models.layers.generated import Controller, Layout, maps_of
 
 MERGED = 3
@@ -48,7 +48,7 @@ class FCPoseHead:
     """upsample features about the centres of cells; turn off only for parity with the reference code"""
     kind: Literal["fcpose"] = "fcpose"
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> nn.Module:
+    def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, strides: Sequence[int]) -> FCPoseNet:
         """The head.
 
         Args:
@@ -154,7 +154,7 @@ class Shared(nn.Module):
         self.tower = nn.Sequential(*(ConvNormAct(width, width, 3) for _ in range(convs)))
         self.predictor = nn.Conv2d(width, count, 1)
         nn.init.normal_(self.predictor.weight, std=0.01)
-        nn.init.zeros_(self.predictor.bias)
+        fill_bias(self.predictor)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(B, width, H, W) features of the tower, and (B, count, H, W); of the finest level."""
