@@ -1,4 +1,4 @@
-"""What is wrong with a config that was not accepted, in the words in which the user wrote it."""
+"""Error messages for invalid configs, with field names as the user writes them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 MOST_FAULTS = 20
-"""So many faults are listed; a list of the wrong kind has as many as it has entries."""
+"""Largest number of faults that are listed."""
 
 LONGEST = 1000
-"""Characters of one fault."""
+"""Largest number of characters of one fault."""
 
 
 def explain(error: ValidationError, document: object = None) -> str:
     """All faults of a validation in one line, with dotted field names as the user writes them.
 
     Args:
-        error: of pydantic.
-        document: what was validated, where it was JSON; tells fields from the kinds that pydantic puts between them.
+        error: raised by pydantic.
+        document: the validated JSON, if any; used to leave out the union tags that pydantic adds to field paths.
     """
     lines = []
     for fault in error.errors():
@@ -30,7 +30,7 @@ def explain(error: ValidationError, document: object = None) -> str:
 
 
 def _cut(line: str) -> str:
-    """A fault on one line, without the middle of what is very long."""
+    """A fault on one line; of a very long one the middle is left out."""
     line = " ".join(line.splitlines())
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
 

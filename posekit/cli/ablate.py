@@ -1,4 +1,4 @@
-"""`posekit ablate RECIPE --data.train F --with aid okdhp netaug`: which technique helps on your data."""
+"""`posekit ablate RECIPE --data.train F --with aid okdhp netaug`: which techniques help on your data."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from posekit.data.source import Data
 from posekit.recipe import Recipe
 from posekit.recipes.techniques import TECHNIQUES
 
-USAGE = """usage: posekit ablate RECIPE --data.train FILE... --with IDEA... [options] [fields of the recipe]
+USAGE = """usage: posekit ablate RECIPE --data.train FILE... --with TECHNIQUE... [options] [fields of the recipe]
 
-Train a recipe, the same with each technique, and with all of them, under equal budgets, and write a table and a chart.
+Train a recipe alone, with each technique, and with all of them, with equal budgets; write a table and a chart.
 
-  --with IDEA...         what to try (below); some take something: teacher:RUN
-  --seeds N...           of the recipe alone and with all techniques (default 0)
-  --technique-seeds N...    of the recipe with one technique (default: the first of --seeds)
+  --with TECHNIQUE...    techniques to compare (below); some take an argument: teacher:RUN
+  --seeds N...           seeds of the recipe alone and with all techniques (default 0)
+  --technique-seeds N... seeds of the recipe with one technique (default: the first of --seeds)
   --no-single            leave out the runs with one technique
   --no-together          leave out the run with all techniques
-  --jobs N               trainings at a time (default 1)
-  --out DIR              folder of the study (default runs/ablate-RECIPE); finished runs in it are not repeated
+  --jobs N               trainings in parallel (default 1)
+  --out DIR              folder of the study (default runs/ablate-RECIPE); finished runs in it are kept
   --data..., --size, --stride, --codec, --loss, --backbone, --device, and every field: as in posekit train
 
 techniques:
@@ -36,7 +36,7 @@ techniques:
 
 @dataclass(frozen=True)
 class Options:
-    """What a study is made of, before there is a recipe whose fields could be asked for."""
+    """The options of a study, parsed before the fields of the recipe."""
 
     recipe: Annotated[str, tyro.conf.Positional]
     techniques: Annotated[tuple[str, ...], tyro.conf.arg(name="with")]

@@ -1,4 +1,4 @@
-"""The command line in two passes: first what makes a recipe, then every field of the recipe it made."""
+"""The command line in two passes: first the options that choose a recipe, then every field of that recipe."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ FIELDS = (tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff)
 
 @dataclass(frozen=True)
 class First:
-    """What must be known before there is a recipe whose fields could be asked for."""
+    """First pass: the options that choose the recipe, before its fields are parsed."""
 
     recipe: Annotated[str, tyro.conf.Positional]
     "name of a recipe, or a recipe.json to repeat"
     data: Data = field(default_factory=Data)
     size: tuple[int, int] | None = None
-    "height and width of the crops"
+    "height and width of the crops, pixels"
     stride: int | None = None
-    "pixels a cell of the maps"
+    "stride of the maps: image pixels for each cell"
     codec: str | None = None
-    "another representation in the same recipe"
+    "use another representation (codec) in the recipe"
     loss: tuple[str, ...] | None = None
-    "losses instead of the recipe's own"
+    "losses to use instead of those of the recipe"
     backbone: str | None = None
-    "another backbone in the same recipe"
+    "use another backbone in the recipe"
     distill: str | None = None
-    "learn beside the labels: okdhp, or from a trained model or a .json of predictions"
+    "distillation: okdhp (online, several heads), or the teacher: a run folder, hub id, or .json of predictions"
     out: Path | None = None
     "folder of the run; default runs/RECIPE-N"
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    "go on from the newest checkpoint in --out"
+    "continue from the newest checkpoint in --out"
     overfit: int = 0
-    "learn so many samples until it overfits and say whether the set-up can learn"
+    "overfit this many samples, to check that the set-up can learn"
     device: str = "auto"
     "auto, cpu, cuda, mps"
 
 
 def first_pass(argv: Sequence[str]) -> tuple[First, list[str]]:
-    """Parse what makes the recipe; the rest is returned as it is."""
+    """Parse the options that choose the recipe; the other arguments are returned unparsed."""
     asked, rest = tyro.cli(First, args=list(argv), return_unknown_args=True, add_help=False, prog="posekit train")
     return asked, rest
 
 
 def second_pass(recipe: Recipe, rest: Sequence[str], prog: str, description: str) -> Recipe:
-    """Change fields of a recipe as the user asks; unknown flags end the program with the nearest one."""
+    """Set the fields of a recipe from the arguments; an unknown flag ends the program with the nearest known one."""
     return tyro.cli(
         Recipe,
         default=recipe,

@@ -1,4 +1,4 @@
-"""`posekit eval --calibrate`: fit what scores are worth, tell it, and keep it beside the weights."""
+"""`posekit eval --calibrate`: calibrate the scores, print the result, and save it with the weights."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from posekit.zoo.folder import WeightsError, read_spec, write_spec
 
 
 def check_ours(model: str, folder: Path, what: str = "a calibration") -> None:
-    """Refuse to write into what the hub's cache holds.
+    """Refuse to write into the cache of the hub.
 
     Args:
         model: as the user named it.
         folder: of its weights.
-        what: is to be written there.
+        what: would be written there.
 
     Raises:
-        WeightsError: the folder is not one that the user named.
+        WeightsError: the folder lies in the cache of the hub.
     """
     if folder not in (Path(model), Path(model) / "best"):
         raise WeightsError(
-            f"{model}: {what} is written into the model's folder, and this one belongs to the hub's cache; "
-            f"copy {folder} and name the copy"
+            f"{model}: {what} is written into the model's folder, and this one is in the cache of the hub; "
+            f"copy {folder} and give the copy as --model"
         )
 
 
@@ -43,25 +43,25 @@ def calibrate_and_tell(
     """Fit, print both tables, write ``config.json`` and ``reliability.png``.
 
     Returns:
-        What the figures' file says of it.
+        The entry for the file of --json.
     """
     made = calibrate(measured, dataset, within)
     calibration = made.calibration
     console.print(
         f"calibration: a score is the probability of an {calibration.meaning}; fitted on {made.fitted} points in "
-        f"images of even number, tables of {int(made.before.count.sum())} points in images of odd number",
+        f"images with even ids, tables of {int(made.before.count.sum())} points in images with odd ids",
         markup=False,
         soft_wrap=True,
     )
     console.print(reliability_table("before", made.before))
     console.print(reliability_table("after", made.after))
     if calibration.temperature >= HIGHEST * (1 - 1e-9):
-        console.print("the scores do not tell right points from wrong ones: all get nearly the same", soft_wrap=True)
+        console.print("the scores do not separate correct points from wrong ones", soft_wrap=True)
     picture = _draw(made, folder / "reliability.png")
     write_spec(folder, replace(read_spec(folder), calibration=calibration))
     console.print(
-        f"temperature {calibration.temperature:.4g}, shift {calibration.shift:.4g}, kept in {folder / 'config.json'}; "
-        f"diagram in {picture}; on these images calibrated scores now look better than on new ones",
+        f"temperature {calibration.temperature:.4g}, shift {calibration.shift:.4g}, saved in {folder / 'config.json'}; "
+        f"diagram in {picture}; evaluate on other images from now on, since these were used to fit",
         markup=False,
         soft_wrap=True,
     )
@@ -77,7 +77,7 @@ def calibrate_and_tell(
 def reliability_table(name: str, table: Reliability) -> Table:
     """Bins of scores, lowest first, and the errors over all of them."""
     errors = f"expected error {table.expected_error:.4f}, largest {table.largest_error:.4f}"
-    rows = Table("scores", "points", "mean score", "share right", title=f"{name}: {errors}", title_justify="left")
+    rows = Table("scores", "points", "mean score", "share correct", title=f"{name}: {errors}", title_justify="left")
     for low, high, count, score, share in zip(
         table.edges, table.edges[1:], table.count, table.score, table.share, strict=False
     ):
@@ -88,7 +88,7 @@ def reliability_table(name: str, table: Reliability) -> Table:
 def _draw(made: Calibrated, file: Path) -> Path:
     tables = {"before": made.before, "after": made.after}
     picture = reliability_diagram(
-        "how often points are right, by their score",
+        "share of correct points by score",
         {
             f"{name}: expected error {table.expected_error:.3f}": list(
                 zip(table.score, table.share, table.count, strict=True)

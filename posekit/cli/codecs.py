@@ -1,4 +1,4 @@
-"""`posekit codecs`: every representation for your points and your crops, with what it costs and what it loses."""
+"""`posekit codecs`: compare all representations for your points and crops: cost and error."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from posekit.studies.codecs import Row
 
 WIDE = 190
-"""Columns of the table where it does not go to a terminal."""
+"""Width of the table if it is not printed to a terminal, characters."""
 
 LEFT = (0, 1, 7)
-"""Columns with words; the others have numbers."""
+"""Columns of text; the others have numbers."""
 
 ROOM, FEW = 110, (0, 1, 2, 4, 5, 6, 9)
-"""What all columns need, and those that are shown where there is less."""
+"""Width that all columns need, and the columns that are shown in narrower terminals."""
 
 NOTE = (
-    "error: image pixels between a point and what is decoded from its perfect maps, points in the middle half of the "
-    "crop; MACs: multiply-accumulates of one crop; target: what losses compare with, one crop"
+    "error: distance between a point and the one decoded from its perfect maps, image pixels, for points in the middle "
+    "half of the crop; MACs: multiply-accumulates for one crop; target: size of the training targets of one crop"
 )
 
 
 @dataclass(frozen=True)
 class Options:
-    """Compare the representations that --codec chooses from: nothing is trained, nothing is read."""
+    """Compare the representations that --codec offers; no training, no data."""
 
     skeleton: str = ""
-    "a known skeleton; empty: coco17, or the number of points that --points says"
+    "a known skeleton; default: coco17"
     points: Annotated[int, tyro.conf.arg(metavar="N")] = 0
-    "so many points without names, instead of a skeleton"
+    "number of points, instead of a skeleton"
     size: tuple[int, int] | None = None
-    "height and width of the crops; default: those of the recipes"
+    "height and width of the crops, pixels; default: as in the recipes"
     stride: int | None = None
-    "pixels a cell of the maps"
+    "stride of the maps: image pixels for each cell; default: as in the recipes"
     tiny: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    "networks of the -tiny recipes instead of the plain ones"
+    "use the networks of the -tiny recipes"
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     "print JSON instead of a table"
 
@@ -71,18 +71,18 @@ def run(argv: Sequence[str]) -> int:
 
 
 def chosen_skeleton(name: str, points: int) -> Skeleton:
-    """The skeleton that is named, or one of so many points.
+    """The named skeleton, or an unnamed one with this number of points.
 
     Raises:
-        ValueError: both are given, the name is unknown, or the number is negative.
+        ValueError: both are given, the name is unknown, or the number of points is negative.
     """
     from posekit.skeletons import SKELETONS
     from posekit.words import nearest
 
     if name and points:
-        raise ValueError(f"--skeleton {name} and --points {points} say the same thing twice; give one of them")
+        raise ValueError(f"--skeleton {name} and --points {points} exclude each other; give one of them")
     if points < 0:
-        raise ValueError(f"--points wants at least 1; got {points}")
+        raise ValueError(f"--points must be at least 1; got {points}")
     if points:
         return Skeleton("unnamed", tuple(f"point_{i}" for i in range(points)), symmetry="none")
     if name and name not in SKELETONS:
@@ -96,7 +96,7 @@ def as_json(row: Row) -> dict[str, Any]:
 
 
 def print_table(rows: Sequence[Row], title: str) -> None:
-    """Print a table as wide as the terminal, or as it needs where there is none, then faults and papers."""
+    """Print a table as wide as the terminal, then faults and papers."""
     from posekit.studies.codecs import cells, titles
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)

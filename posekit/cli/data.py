@@ -1,4 +1,4 @@
-"""`posekit data check`, `review` and `pack`: look at labelled data, doubt it, or put it into one file."""
+"""`posekit data check`, `review` and `pack`: check labelled data, find wrong labels, or pack it into one file."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
 
 USAGE = """usage: posekit data check FILE... | posekit data review FILE --by RUN | posekit data pack FILE --size N
 
-  check   read everything, report all faults with file, annotation and fix; draw samples beside their flipped selves
-  review  find labels that a model contradicts: left and right swapped, points that lie elsewhere; mend the swapped
-  pack    crops at training size and their labels in one archive: small enough to carry, fast to train from
+  check   read everything, report all faults with file, annotation and fix; draw samples beside their mirror images
+  review  find labels that a model disagrees with: left and right swapped, outliers; correct the swapped ones
+  pack    write crops at training size and their labels into one archive: small to copy, fast to train from
 """
 
 
 @dataclass(frozen=True)
 class Check:
-    """Read labelled data, report every fault, and draw samples beside their flipped selves.
+    """Read labelled data, report every fault, and draw samples beside their mirror images.
 
-    Ends with status 1 where there are errors; warnings leave it at 0.
+    The exit status is 1 if there are errors; warnings alone give 0.
     """
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
     "label files: COCO JSON, YOLO data.yaml, or a pack"
     images: Path | None = None
-    "folder of the images, where the label file does not lead to it"
+    "folder of the images, if they are not where the label file says"
     category: str | None = None
-    "whose points, where a file has several categories"
+    "category to use, if a file has several"
     skeleton: str | None = None
-    "a known skeleton with as many points"
+    "a known skeleton with the same number of points"
     out: Path = Path("data_check.png")
-    "picture sheet"
+    "image file for the drawn samples"
     samples: int = 12
-    "instances on the sheet, evenly spread"
+    "number of drawn samples, evenly spread over the data set"
     split: str = "train"
-    "part of a YOLO data set"
+    "split of a YOLO data set"
     json: Path | None = None
-    "file for all findings and figures as JSON"
+    "also write all findings and statistics to this .json file"
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,17 @@ class Pack:
     file: Annotated[Path, tyro.conf.Positional]
     "label file: COCO JSON or YOLO data.yaml"
     size: int
-    "longer side of the crops in pixels; a little more than the training size leaves room to turn and shift"
+    "longer side of the crops, pixels; a little above the training size leaves room for random rotation and shift"
     out: Path | None = None
-    "archive; default beside the label file"
+    "archive to write; default: beside the label file"
     padding: float = 1.6
-    "context around the box"
+    "context around the box; 1 is none"
     images: Path | None = None
-    "folder of the images, where the label file does not lead to it"
+    "folder of the images, if they are not where the label file says"
     category: str | None = None
-    "whose points, where a file has several categories"
+    "category to use, if a file has several"
     split: str = "train"
-    "part of a YOLO data set"
+    "split of a YOLO data set"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -88,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def own_options(text: str) -> str:
-    """A hint with the options of these commands: readers speak of those of `posekit train`."""
+    """A hint with the options of these commands, since readers name those of `posekit train`."""
     for name in ("category", "images", "skeleton"):
         text = text.replace(f"--data.{name}", f"--{name}")
     return text
@@ -109,7 +109,7 @@ def _pack_words(argv: list[str]) -> int:
 
 
 def _check(options: Check) -> int:
-    """Print findings and figures of each file, draw its sheet; status 1 when something is wrong."""
+    """Print findings and statistics of each file and draw its samples; status 1 if there are errors."""
     from posekit.data.check import inspect
 
     console = Console(highlight=False)
@@ -124,7 +124,7 @@ def _check(options: Check) -> int:
             text = escape(own_options(str(finding)).partition(": ")[2])
             console.print(f"[{colour}]{finding.severity}[/{colour}] {text}", soft_wrap=True)
         if report.errors:
-            console.print(f"{file}: {report.errors} errors, mend these first", soft_wrap=True, markup=False)
+            console.print(f"{file}: {report.errors} errors, correct these first", soft_wrap=True, markup=False)
         elif report.dataset is not None:
             _print_sound(console, report.dataset, options, file)
     if options.json is not None:
@@ -133,7 +133,7 @@ def _check(options: Check) -> int:
 
 
 def _print_sound(console: Console, dataset: Dataset, options: Check, file: Path) -> None:
-    """What was inferred, figures, and the sheet."""
+    """Print what was inferred and the statistics, and draw the samples."""
     from posekit.data.figures import figures
 
     for sentence in dataset.inferred:
@@ -143,11 +143,11 @@ def _print_sound(console: Console, dataset: Dataset, options: Check, file: Path)
     if len(dataset):
         target = _target(options, file)
         _write_sheet(dataset, options, target)
-        console.print(f"each sample beside its flipped self: {target}", soft_wrap=True, markup=False)
+        console.print(f"samples beside their mirror images: {target}", soft_wrap=True, markup=False)
 
 
 def _write_json(reports: dict[str, Report], target: Path) -> None:
-    """Findings, figures and what was inferred of each file, and how many errors and warnings there are."""
+    """Write findings, statistics and inferences for each file, and the numbers of errors and warnings."""
     from posekit.data.figures import figures
 
     files = []
@@ -175,23 +175,23 @@ def _print_figures(console: Console, figures: Figures) -> None:
     low, middle, high = figures.box_sides
     console.print(
         f"{figures.images} images, {figures.instances} instances, {figures.ignored} regions to ignore; "
-        f"longer side of a box {low:.0f} / {middle:.0f} / {high:.0f} px (least, median, most)"
+        f"longer side of a box {low:.0f} / {middle:.0f} / {high:.0f} px (smallest, median, largest)"
     )
-    table = Table("point", "labelled", "of them hidden")
+    table = Table("point", "labelled", "hidden")
     for name, count in figures.labelled.items():
         table.add_row(escape(name), str(count), str(figures.hidden[name]))
     console.print(table)
 
 
 def _target(options: Check, file: Path) -> Path:
-    """Where a file's sheet goes: several files must not overwrite each other's."""
+    """File for the drawn samples of a label file; each label file has its own."""
     if len(options.files) == 1:
         return options.out
     return options.out.with_name(f"{options.out.stem}_{file.stem}{options.out.suffix}")
 
 
 def _write_sheet(dataset: Dataset, options: Check, target: Path) -> None:
-    """Draw instances, evenly spread over the set, beside their mirror images: a wrong pair shows at once."""
+    """Draw instances, evenly spread over the set, beside their mirror images, which show a wrong mirror pair."""
     import cv2
     import numpy as np
 
@@ -216,7 +216,7 @@ def _write_sheet(dataset: Dataset, options: Check, target: Path) -> None:
 
 
 def _pack(options: Pack) -> int:
-    """Write the archive and say how large it became."""
+    """Write the archive and print its size."""
     from posekit.data.pack import pack
     from posekit.data.readers import read
 

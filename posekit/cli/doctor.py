@@ -1,4 +1,4 @@
-"""`posekit doctor`: what is installed, which devices are seen, what is broken, and the cure."""
+"""`posekit doctor`: what is installed, which devices are found, what is broken, and how to fix it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     findings = [*_two_opencvs(), *_torch(console), *_torchvision(), *_runtime(console), *_threads()]
     for finding in findings:
         console.print(f"[red]broken:[/red] {escape(finding)}")
-    console.print("nothing is broken" if not findings else f"{len(findings)} to mend")
+    console.print("nothing is broken" if not findings else f"{len(findings)} to fix")
     return 1 if findings else 0
 
 
@@ -70,12 +70,12 @@ def _torch(console: Console) -> list[str]:
         )
         return []
     except (ImportError, OSError) as error:
-        return [f"torch does not import ({_line(error)}): reinstall the build for your machine"]
+        return [f"torch does not import ({_line(error)}): reinstall the build for your system"]
     devices = ["cpu"]
     if torch.cuda.is_available():
         devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     elif torch.version.cuda:
-        console.print("torch is a CUDA build but sees no CUDA device; check the driver with nvidia-smi")
+        console.print("torch is a CUDA build but finds no CUDA device; check the driver with nvidia-smi")
     if torch.backends.mps.is_available():
         devices.append("mps")
     console.print(f"torch devices: {', '.join(devices)}; {torch.get_num_threads()} threads")
@@ -93,8 +93,7 @@ def _torchvision() -> list[str]:
     except (ImportError, OSError, RuntimeError) as error:
         return [
             f"torchvision {version} does not import ({_line(error)}): it was built for another torch. posekit itself "
-            "does not need it; timm does. Cure: pip uninstall torchvision, or install torch and torchvision as a pair "
-            "from one place"
+            "does not need it; timm does. Fix: pip uninstall torchvision, or install both from the same index"
         ]
     return []
 
@@ -118,7 +117,7 @@ def _threads() -> list[str]:
     cores = os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > cores:
-        return [f"OMP_NUM_THREADS={asked} on {cores} cores: threads wait for each other; set it to {cores} or less"]
+        return [f"OMP_NUM_THREADS={asked} on {cores} cores: threads compete for cores; set it to {cores} or less"]
     return []
 
 

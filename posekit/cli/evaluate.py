@@ -1,4 +1,4 @@
-"""`posekit eval --model RUN --data F`: how good a model is, in figures."""
+"""`posekit eval --model RUN --data F`: the metrics of a model on labelled images."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ class Options:
     data: tuple[Path, ...]
     "label files: COCO JSON, YOLO data.yaml, or a pack"
     images: Path | None = None
-    "folder of the images, where the label file does not lead to it"
+    "folder of the images, if they are not where the label file says"
     category: str | None = None
-    "whose points, where a file has several categories"
+    "category to use, if a file has several"
     skeleton: str | None = None
-    "a known skeleton with as many points; default: as the model's own data was read"
+    "a known skeleton with the same number of points; default: as for the training data"
     metric: str | None = None
-    "protocol that is printed first; default: the one the model was chosen by"
+    "main metric; default: the one that chose the best checkpoint"
     flip_test: bool | None = None
-    "average with the mirrored image; default: as in training"
+    "flip test: average with the mirrored image; default: as in training"
     decode: tuple[str, ...] = ()
-    "fields of the codec to read the same maps with, as field=value: refine=parabola, blur=60; default: as in training"
+    "fields of the codec to change for decoding, as field=value: refine=parabola, blur=60; default: as in training"
     scales: tuple[float, ...] = ()
-    "of models of full images: sizes in which each image is shown, times that at which it fits; default: 1"
+    "one-stage models: scales of multi-scale testing; 1 fits the full image into the network input; default: 1"
     tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    "of models of full images: show tiles in the image's own size too"
+    "one-stage models: also cut the image, at its original size, into tiles"
     device: str = "cpu"
     "cpu, cuda, mps"
     json: Path | None = None
-    "also write the figures to this file"
+    "also write the metrics to this .json file"
     calibrate: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """make scores probabilities: fit on half of the images (even numbers), report on the other half, and keep the
-    result in the model's config.json; measured again on the same images, scores look better than they are"""
+    """calibrate the scores: fit on images with even ids, report on those with odd ids, and save the calibration in the
+    model's config.json; evaluate on other images afterwards, since these were used to fit"""
     within: float | None = None
-    """with --calibrate: the error below which a point is right, in the unit of the metric; default: 0.1 of the box's
-    longer side or of the distance of the eyes, 0.2 of the torso"""
+    """with --calibrate: a point is correct if its error is below this, in the unit of the metric; default: 0.1 of the
+    longer side of the box or of the distance between the eyes, 0.2 of the torso"""
     rank: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """of models of full images: train a small network, on every other image, to tell good poses by their shape alone,
-    report the AP on the other images, and keep it with the model, whose poses are rescored by it from then on"""
+    """one-stage models: train a small network on half of the images to score poses by their shape, report the AP on the
+    other half, and save it with the model, which then rescores all its poses with it"""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
     from posekit.evaluation.tables import figures_table, points_table
 
     if options.within is not None and not options.calibrate:
-        raise ValueError("--within says which points are right for a calibration: give --calibrate with it")
+        raise ValueError("--within needs --calibrate: it says which points count as correct in the calibration")
     folder = find_model(options.model)
     spec = read_spec(folder)
     _check_fits(options, spec, folder)
@@ -105,9 +105,9 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
-    """Refuse what the model cannot do before anything is read."""
+    """Refuse options that the model does not support, before any data is read."""
     if spec.needs_boxes and (options.scales or options.tiles):
-        raise ValueError(f"{spec.name} looks at one box at a time: leave out --scales and --tiles")
+        raise ValueError(f"{spec.name} works on crops around boxes: leave out --scales and --tiles")
     if options.calibrate or options.rank:
         from posekit.cli.calibrate import check_ours
 
@@ -119,6 +119,6 @@ def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
 
 
 def _known_skeleton(folder: Path) -> str | None:
-    """The known skeleton that the model's own data was read with, if it was."""
+    """The known skeleton that the training data was read with, if any."""
     name = read_config(folder).get("recipe", {}).get("data", {}).get("skeleton")
     return name if isinstance(name, str) else None

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("posekit.cli.train:run", "train a model on your labelled images"),
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
-    "predict": ("posekit.cli.predict:run", "find the points in images; writes pictures and COCO results"),
-    "prune": ("posekit.cli.prune:run", "remove the channels of a trained model that matter least"),
-    "ablate": ("posekit.cli.ablate:run", "which techniques for small networks help on your data"),
-    "codecs": ("posekit.cli.codecs:run", "compare the representations for your points: what each costs and loses"),
+    "predict": ("posekit.cli.predict:run", "predict the points in images; writes drawn images and COCO results"),
+    "prune": ("posekit.cli.prune:run", "structured pruning: remove the least important channels of a model"),
+    "ablate": ("posekit.cli.ablate:run", "measure which techniques for small networks help on your data"),
+    "codecs": ("posekit.cli.codecs:run", "compare the representations: cost and accuracy of each"),
     "data": ("posekit.cli.data:run", "check labelled data, find wrong labels, or pack it for training elsewhere"),
-    "doctor": ("posekit.cli.doctor:run", "what is installed, what is broken, and the cure"),
+    "doctor": ("posekit.cli.doctor:run", "what is installed, what is broken, and how to fix it"),
 }
-"""Name of the command: where its function stands, and one line about it."""
+"""Name of the command: its function, and one line about it."""
 
 
 def _table() -> str:
@@ -25,7 +25,7 @@ def _table() -> str:
     lines = "\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
     return (
         "usage: posekit COMMAND ...\n\n2-D keypoint detection: train, measure, predict.\n\n"
-        f"{lines}\n\n`posekit COMMAND --help` tells more; --debug shows where an error came from; --version."
+        f"{lines}\n\n`posekit COMMAND --help` for its options; --debug for a traceback of errors; --version."
     )
 
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0, or 1 after an error told in one line, or 2 where the command line itself was wrong.
+        The exit status: 0; 1 after an error, printed in one line; 2 if the command line is wrong.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words

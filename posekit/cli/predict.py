@@ -1,4 +1,4 @@
-"""`posekit predict SOURCE... --model RUN`: pictures with the points drawn, and COCO results."""
+"""`posekit predict SOURCE... --model RUN`: images with the points drawn, and COCO results."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ class Options:
     """Find the points in images; write a picture for each, and results.json in COCO's results format."""
 
     source: Annotated[tuple[str, ...], tyro.conf.Positional]
-    "images, folders, or globs"
+    "image files, folders, or glob patterns"
     model: str
-    "a run folder, a weights folder, or a hub id; or mtcnn, which finds faces and their five points"
+    "a run folder, a weights folder, or a hub id; or mtcnn, for faces and their five points"
     weights: Path | None = None
-    "of mtcnn: a folder it was trained to, or facenet-pytorch's wheel, zipped or not; none: what POSEKIT_MTCNN names"
+    "with --model mtcnn: its weights folder, or facenet-pytorch's wheel or unpacked folder; default: $POSEKIT_MTCNN"
     boxes: Path | None = None
-    "COCO file with a box for each instance, matched by path; none: each image is one box"
+    "COCO file with a box for each instance, matched by image path; none: each image is one box"
     out: Path = Path("predictions")
     "folder to write to"
     csv: Path | None = None
-    "also write a table with one row a point"
+    "also write a CSV table with one row for each point"
     threshold: float = 0.3
-    "points with a lower score are not drawn; results.json holds all"
+    "score threshold of points that are drawn; results.json holds all"
     instances: float = 0.2
-    "instances with a lower score are not drawn, where the model finds them itself"
+    "score threshold of instances that are drawn, for models that find them without boxes"
     tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    "also look at large images in tiles, for models of full images and small instances"
+    "one-stage models: also cut the image, at its original size, into tiles; for small instances in large images"
     scales: tuple[float, ...] = ()
-    "sizes in which an image is shown, times that at which it fits, for models of full images; above 1 it is tiled"
+    "one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 cuts tiles"
     batch: int = 32
-    "crops at once"
+    "crops or images in a batch"
     device: str = "cpu"
     "cpu, cuda, mps"
     pictures: bool = True
-    "draw; off writes results.json only"
+    "write images with the points drawn; off: only results.json"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Predict; status 1 when an image or a box had to be left out (the others are done all the same)."""
+    """Predict; status 1 if an image or a box was left out; the others are predicted."""
     options = tyro.cli(Options, args=list(argv), prog="posekit predict")
     from posekit.api.predict import Drawing, predict
 
@@ -78,17 +78,17 @@ def run(argv: Sequence[str]) -> int:
 def _model(options: Options) -> str | PosePredictor:
     if options.model != "mtcnn":
         if options.weights:
-            raise ValueError(f"--weights are of --model mtcnn; --model {options.model} has its own: leave them out")
+            raise ValueError(f"--weights is for --model mtcnn; --model {options.model} has its own: leave it out")
         return options.model
     if options.tiles or options.scales:
-        raise ValueError("mtcnn looks at an image in all sizes: leave out --tiles and --scales")
+        raise ValueError("mtcnn searches all scales anyway: leave out --tiles and --scales")
     from posekit.zoo.mtcnn import load_mtcnn
 
     return load_mtcnn(options.weights, device=options.device)
 
 
 def _print(found: Predictions, options: Options) -> None:
-    """What was done, and what was left out."""
+    """Print notes, faults and a summary."""
     for sentence in (*found.notes, *found.faults):
         print(f"posekit predict: {sentence}", file=sys.stderr)
     table = f"; table in {options.csv}" if options.csv else ""

@@ -1,4 +1,4 @@
-"""`posekit prune RUN --macs 0.5 --out DIR`: a trained model with fewer channels, to be trained a little more."""
+"""`posekit prune RUN --macs 0.5 --out DIR`: a trained model with fewer channels, to be fine-tuned."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import tyro
 
 @dataclass(frozen=True)
 class Options:
-    """Remove the channels of a trained model that matter least.
+    """Structured pruning: remove the least important channels of a trained model.
 
-    Writes a model and a recipe. It is worse than the model it was made of until it has been trained further:
-    posekit train DIR/recipe.json --init DIR. Weights become zero one by one instead by posekit train --prune.share.
+    Writes a smaller model and its recipe. Fine-tune it afterwards, since it is less accurate at first:
+    posekit train DIR/recipe.json --init DIR. For single weights instead of channels: posekit train --prune.share.
     """
 
     model: Annotated[str, tyro.conf.Positional]
     "a run folder, a weights folder, or a hub id"
     out: Path
-    "folder of the model that is made"
+    "folder for the smaller model"
     macs: float = 0.5
-    "share of the multiply-accumulates that is left"
+    "share of the multiply-accumulates (MACs) to keep, 0 to 1"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -35,7 +35,7 @@ def run(argv: Sequence[str]) -> int:
     from posekit.zoo.weights import load_weights, save_weights
 
     if (options.out / "config.json").exists():
-        raise ValueError(f"{options.out} holds a model already; choose another --out")
+        raise ValueError(f"{options.out} already holds a model; choose another --out")
     before = load_weights(options.model)
     after = thinned(options.model, options.macs)
     save_weights(options.out, after.net, after.recipe, after.spec.figures)
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     for title, weights in (("before", before), ("after", after)):
         print(f"{title}\n{report(weights.net, weights.recipe.size)}\n")
     print(
-        f"model and recipe in {options.out}; it has not been trained since: "
+        f"model and recipe in {options.out}; fine-tune it: "
         f"posekit train {options.out / 'recipe.json'} --init {options.out}"
     )
     return 0

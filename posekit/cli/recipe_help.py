@@ -1,4 +1,4 @@
-"""The help of `posekit train RECIPE`: the dozen options that matter, or every field that the recipe can use."""
+"""The help of `posekit train RECIPE`: the most important options, or every field that the recipe can use."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ MAIN = (
     "seed",
     "init",
 )
-"""Fields that are worth knowing first."""
+"""The most important fields."""
 
 UNUSED = {"topdown": ("augment.scene", "nms"), "onestage": ("augment.geometry", "distill")}
-"""Parts of a recipe that a kind of model has no use for."""
+"""Parts of a recipe that a kind of model does not use."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Option:
 
     Args:
         name: dotted.
-        values: what may be given.
-        default: of the recipe.
-        about: one line or two.
+        values: accepted values.
+        default: value in the recipe.
+        about: one or two lines of help.
     """
 
     name: str
@@ -57,19 +57,19 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """As it is typed."""
+        """The flag on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def words(self) -> str:
-        """The option with what may be given; a technique has a second form that turns it off."""
+        """The option with its accepted values; a boolean has a second flag that turns it off."""
         if not isinstance(self.default, bool):
             return f"{self.flag} {self.values}"
         top, _, last = self.flag.rpartition(".")
         return f"{self.flag}, {top}.no-{last}"
 
     def lines(self, width: int) -> list[str]:
-        """The option and, indented below it, what it is."""
+        """The option and, indented below it, its help."""
         about = " ".join(f"{self.about} (default: {_plain(self.default)})".split())
         return [
             f"  {self.words}",
@@ -81,15 +81,16 @@ def recipe_help(recipe: Recipe, everything: bool) -> str:
     """The options of a recipe.
 
     Args:
-        recipe: whose fields and defaults are shown.
-        everything: all fields that it can use, in groups; else those of `MAIN`.
+        recipe: the recipe; its values are the defaults.
+        everything: show all fields that it can use, in groups; else those of `MAIN`.
     """
     width = min(max(shutil.get_terminal_size().columns, 60), 110)
     options = [o for o in options_of(recipe) if not _within(o.name, UNUSED[recipe.model.kind])]
     if not everything:
         chosen = sorted((o for o in options if o.name in MAIN), key=lambda o: MAIN.index(o.name))
         return "\n".join(line for option in chosen for line in option.lines(width))
-    lines, group = [], ""
+    lines: list[str] = []
+    group = ""
     for option in options:
         top = option.name.rpartition(".")[0]
         if top != group or not lines:
@@ -100,10 +101,11 @@ def recipe_help(recipe: Recipe, everything: bool) -> str:
 
 
 def options_of(config: Any, prefix: str = "") -> Iterator[Option]:
-    """Every field that may be set, those of nested configs under their dotted names, plain fields first."""
+    """Every field that may be set; plain fields first, then those of nested configs under dotted names."""
     nested = []
     hints = typing.get_type_hints(type(config), include_extras=True)
-    about = _docs(type(config))
+    kind: type = type(config)
+    about = _docs(kind)
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), f"{prefix}{field.name}"
         if field.name == "kind" or "Suppress" in repr(hints[field.name]):
@@ -129,7 +131,7 @@ def _plain(value: Any) -> str:
 
 
 def _values(hint: Any) -> str:
-    """What may be given for a type."""
+    """The accepted values of a type."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _values(arguments[0])
@@ -148,7 +150,7 @@ def _values(hint: Any) -> str:
 
 @cache
 def _docs(config: type) -> dict[str, str]:
-    """The line below each field of a class and of those it is made from, or its entry under "Args:"."""
+    """The docstring below each field of a class and of its bases, or its entry under "Args:"."""
     docs = {
         name: about
         for base in config.__bases__

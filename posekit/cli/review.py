@@ -1,4 +1,4 @@
-"""`posekit data review FILE --by RUN`: labels that a model contradicts."""
+"""`posekit data review FILE --by RUN`: labels that a model disagrees with."""
 
 from __future__ import annotations
 
@@ -13,52 +13,55 @@ import tyro
 from rich.console import Console
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from posekit.data.dataset import Dataset
     from posekit.data.predictions import Predictions
     from posekit.evaluation.review import Doubt
 
 COLUMNS = 6
-"""Of the sheet: three instances a row, each with its labels and what was predicted."""
+"""Columns of review.png: three instances in a row, each with its labels and its predictions."""
 MEANING = {
-    "swapped": "left and right trade places",
-    "outlier": "single points lie elsewhere",
-    "opposed": "half of the points or more lie elsewhere: labels or model are wrong there",
+    "swapped": "left and right points are swapped",
+    "outlier": "a few points are far from the predictions",
+    "opposed": "half of the points or more are far from the predictions: labels or model are wrong there",
 }
 
 
 @dataclass(frozen=True)
 class Review:
-    """Find labels that a model contradicts.
+    """Find labels that a model disagrees with.
 
-    A model that learnt from the same labels has learnt some of their faults; the plainest show all the same.
+    A model trained on the same labels reproduces some of their errors, but large errors are still found.
     """
 
     file: Annotated[Path, tyro.conf.Positional]
     "label file: COCO JSON, YOLO data.yaml, or a pack"
     by: str
-    "who contradicts: a run or weights folder, a hub id, or predictions of these images in a .json file"
+    "model to compare with: a run or weights folder, a hub id, or a .json file of predictions for these images"
     out: Path = Path("review")
-    "folder for review.json, review.png and, where sides were swapped, labels.json with the sides traded back"
+    "folder for review.json, review.png and, if left and right are swapped somewhere, a corrected labels.json"
     images: Path | None = None
-    "folder of the images, where the label file does not lead to it"
+    "folder of the images, if they are not where the label file says"
     category: str | None = None
-    "whose points, where a file has several categories"
+    "category to use, if a file has several"
     skeleton: str | None = None
-    "a known skeleton with as many points"
+    "a known skeleton with the same number of points"
     split: str = "train"
-    "part of a YOLO data set"
+    "split of a YOLO data set"
     score_threshold: float = 0.3
-    "least score of a prediction that counts"
+    "predicted points with a lower score are not compared"
     apart: float = 0.2
-    "a label further from the prediction than this, in longer sides of the box, lies elsewhere"
+    "largest distance between label and prediction, as a fraction of the longer side of the box"
     samples: int = 24
-    "instances on the sheet, the furthest first"
+    "number of instances in review.png, largest distance first"
     device: str = "cpu"
     "cpu, cuda, mps"
 
 
 def review(argv: Sequence[str]) -> int:
-    """Compare, print what was found, and write it; returns the exit status."""
+    """Compare, print and write the findings; returns the exit status."""
     options = tyro.cli(Review, args=list(argv), prog="posekit data review")
     from posekit.data.agreement import agreement, repaired
     from posekit.data.coco import write_coco
@@ -77,19 +80,19 @@ def review(argv: Sequence[str]) -> int:
     found = agreement(dataset, predictions, score_threshold=options.score_threshold, apart=options.apart)
     told = doubts(dataset, found)
     counts = Counter(doubt.kind for doubt in told)
-    console.print(f"{len(dataset)} instances, {len(told)} of them in question", markup=False)
+    console.print(f"{len(dataset)} instances, {len(told)} doubtful", markup=False)
     for kind, meaning in MEANING.items():
         console.print(f"  {counts[kind]:>6} {kind}: {meaning}", markup=False, soft_wrap=True)
     options.out.mkdir(parents=True, exist_ok=True)
     report = options.out / "review.json"
     report.write_text(json.dumps([asdict(doubt) for doubt in told], indent=1) + "\n", encoding="utf-8")
-    console.print(f"each with image, annotation and points: {report}", markup=False, soft_wrap=True)
+    console.print(f"image, annotation and points of each: {report}", markup=False, soft_wrap=True)
     if told:
         picture = _sheet(dataset, predictions, told[: options.samples], options)
-        console.print(f"labels, and beside them what was predicted: {picture}", markup=False, soft_wrap=True)
+        console.print(f"labels beside predictions: {picture}", markup=False, soft_wrap=True)
     if counts["swapped"]:
         mended = write_coco(repaired(dataset, found), options.out / "labels.json")
-        console.print(f"labels with those sides traded back: {mended}", markup=False, soft_wrap=True)
+        console.print(f"labels with left and right corrected: {mended}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -105,13 +108,14 @@ def _predictions(options: Review, dataset: Dataset) -> Predictions:
 
 
 def _sheet(dataset: Dataset, predictions: Predictions, told: Sequence[Doubt], options: Review) -> Path:
-    """Draw instances with their labels and, beside each, what was predicted."""
+    """Draw instances with their labels and, beside each, the predictions."""
     import cv2
 
     from posekit.evaluation.review import drawn
     from posekit.visualize.draw import sheet
 
-    pictures, captions = [], []
+    pictures: list[NDArray[np.uint8]] = []
+    captions: list[str] = []
     for doubt in told:
         pictures += drawn(dataset, predictions, doubt, options.score_threshold)
         captions += [f"{Path(doubt.image).name} #{doubt.annotation}", f"predicted: {doubt.kind}"]

@@ -1,4 +1,4 @@
-"""`posekit train RECIPE --data.train F`: read, say what was inferred, train, report."""
+"""`posekit train RECIPE --data.train F`: read the data, report what was inferred, train."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ Train on your own labelled images (COCO JSON, YOLO data.yaml, or a pack).
 
 recipes: {recipes}
          each also as NAME-tiny for the CPU; or a recipe.json to repeat a run
-         mtcnn, a cascade that finds faces and five points, has options of its own: posekit train mtcnn --help
+         mtcnn, a cascade for faces and their five points, has its own options: posekit train mtcnn --help
 
-  --data.train FILE...   label files to learn from; several are joined
-  --data.val FILE...     label files to measure on (none: every tenth image is held out)
-  --data.people FILE...  label files of single people to paste into whole scenes
+  --data.train FILE...   label files to train on; several are joined
+  --data.val FILE...     label files for validation (none: every tenth image is held out)
+  --data.people FILE...  label files of single people to paste into full images
   --data.images DIR      folder of the images, where the label file does not lead to it
   --data.category NAME   whose points, where a file has several categories
   --data.skeleton NAME   a known skeleton with as many points: {skeletons}
-  --size H W, --stride N crops in pixels, pixels a cell
-  --codec NAME           another representation in the same recipe
-  --loss NAME...         losses instead of the recipe's own
+  --size H W, --stride N size of the crops and stride of the maps, pixels
+  --codec NAME           another representation (codec) in the recipe
+  --loss NAME...         losses to use instead of those of the recipe
   --backbone NAME        another backbone: {backbones}, or timm:NAME
-  --distill SOURCE        learn beside the labels: okdhp, a run folder or hub id, or a .json of predictions
-  --init RUN            begin with the weights of a run folder, weights folder or hub id, as far as they fit
+  --distill SOURCE       distillation: okdhp (online), or the teacher: a run folder, hub id, or .json of predictions
+  --init RUN            run folder, weights folder or hub id to take initial weights from, where shapes fit
   --out DIR              folder of the run (default runs/RECIPE-N)
-  --resume               go on from the newest checkpoint in --out
-  --overfit N            learn N samples until it overfits in about a minute and say whether the set-up can learn
+  --resume               continue from the newest checkpoint in --out
+  --overfit N            overfit N samples in about a minute, to check that the set-up can learn
   --device NAME          auto, cpu, cuda, mps
 """
 
 
 USAGE_OF_RECIPE = """usage: posekit train {recipe} --data.train FILE... [--data.val FILE...] [--out DIR] [options]
 
-  --data.train FILE...   label files to learn from; --data.val FILE... to measure on
-  --size H W             height and width of what the network sees, pixels
+  --data.train FILE...   label files to train on; --data.val FILE... for validation
+  --size H W             height and width of the network input, pixels
   --backbone NAME        another backbone;  --loss NAME... other losses
-  --out DIR, --resume    folder of the run; go on from its newest checkpoint
-  --overfit N            overfit N samples in about a minute: can this set-up learn at all?
+  --out DIR, --resume    folder of the run; continue from its newest checkpoint
+  --overfit N            overfit N samples in about a minute, to check that the set-up can learn
   --device NAME          auto, cpu, cuda, mps
 """
 
@@ -71,7 +71,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _help(asked: First, everything: bool) -> int:
-    """Show the options of a recipe, for a stand-in skeleton."""
+    """Show the options of a recipe, with the defaults for coco17."""
     from posekit.cli.recipe_help import recipe_help
 
     skeleton = SKELETONS["coco17"]
@@ -80,7 +80,7 @@ def _help(asked: First, everything: bool) -> int:
     print(recipe_help(recipe, everything))
     if not everything:
         print(f"\nEvery field of the recipe: posekit train {asked.recipe} --help-all")
-    print(f"(defaults are those for {skeleton.name}, a stand-in: your own points come from --data.train)")
+    print(f"(defaults shown for the skeleton {skeleton.name}; your own points come from --data.train)")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`posekit train mtcnn --data.train F --out DIR`: a cascade that finds faces and locations five points."""
+"""`posekit train mtcnn --data.train F --out DIR`: a cascade for faces and their five points."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ class FaceData:
     train: tuple[Path, ...] = ()
     "label files of faces with five points: COCO JSON, YOLO data.yaml, or a pack; several are joined"
     val: tuple[Path, ...] = ()
-    "label files to measure on; none: nothing is measured"
+    "label files for evaluation; none: no evaluation"
     images: Path | None = None
-    "folder of the images, where the label file does not lead to it"
+    "folder of the images, if they are not where the label file says"
     category: str | None = None
-    "which category's points, where the file has several"
+    "category to use, if a file has several"
     skeleton: str | None = None
-    "face5, where the file names the five points differently and has them in its order"
+    "face5, if the file has the five points in face5's order under other names"
 
 
 @dataclass(frozen=True)
 class Options:
     """Train the three networks of MTCNN in turn on your labelled faces.
 
-    A finished network is written at once and taken as it is when the command is given again.
+    Each network is written when it is finished; if the command is run again, finished networks are kept.
     """
 
     out: Path
-    "folder of the weights, for `posekit predict --model mtcnn --weights`"
+    "folder for the weights, for `posekit predict --model mtcnn --weights`"
     data: FaceData = field(default_factory=FaceData)
     training: Annotated[CascadeTraining, tyro.conf.arg(name="")] = field(default_factory=CascadeTraining)
     device: str = "auto"

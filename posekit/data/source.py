@@ -15,12 +15,12 @@ class Data:
     train: tuple[Path, ...] = ()
     "label files: COCO JSON, YOLO data.yaml, or a pack; several are joined"
     val: tuple[Path, ...] = ()
-    "label files to measure on; none: every tenth image of train is held out"
+    "label files for validation; none: every tenth image of train is held out"
     people: tuple[Path, ...] = ()
-    "label files of single people, whatever their points, to paste into full images (--augment.scene.paste)"
+    "label files of single people, with any points, to paste into full images (--augment.scene.paste)"
     images: Path | None = None
-    "folder of the images, where the label file does not lead to it"
+    "folder of the images, if they are not where the label file says"
     category: str | None = None
-    "which category's points, where the file has several"
+    "category to use, if a file has several"
     skeleton: str | None = None
-    "a known skeleton (coco17, face68, ...) with as many points; gives names, mirror pairs and sigmas"
+    "a known skeleton (coco17, face68, ...) with the same number of points; gives names, mirror pairs and sigmas"

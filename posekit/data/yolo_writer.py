@@ -28,8 +28,8 @@ def write_yolo(dataset: Dataset, folder: Path | str, split: str = "train") -> Pa
 
     Images whose names agree lie in folders as their files do, or are numbered, so that each has its own copy and its
     own labels. What is there already is not changed: a file in the way is refused before anything is written, unless it
-    is the same. The format has no areas, iscrowd, ids, bones or depths: these are left out. Regions to ignore are too, unless
-    they are unlabelled instances.
+    is the same. The format has no areas, iscrowd, ids, bones or depths: these are left out. Regions to ignore are left
+    out too, unless they are unlabelled instances.
 
     Args:
         dataset: to write.

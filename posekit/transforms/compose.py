@@ -1,4 +1,4 @@
-"""All that happens to a training sample, as one config; and what evaluation does instead."""
+"""The whole augmentation of a training sample as one config, and the fixed crop or fit of evaluation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Augment:
-    """What is left to randomness in training: where a crop or a whole scene lies, how it looks, what is hidden.
+    """Augmentation in training: geometry of crops or full images, colour, information dropping.
 
     ``geometry`` is for crops of one instance, ``scene`` for full images. A part is off where its ranges and
     probabilities are 0.
@@ -43,7 +43,7 @@ class Augment:
         )
 
     def at(self, done: float) -> Augment:
-        """What is left to randomness when a share of the run is done: nothing is hidden before ``drop.start``."""
+        """The augmentation when a share of the run is done: nothing is hidden before ``drop.start``."""
         if done >= self.drop.start:
             return self
         return dataclasses.replace(self, drop=dataclasses.replace(self.drop, probability=0.0))
@@ -57,11 +57,11 @@ class Augment:
         size: tuple[int, int],
         padding: float = 1.25,
     ) -> Sample:
-        """A random crop of instance 0, of random looks, with parts of it hidden.
+        """A random crop of instance 0 with random colours and hidden parts.
 
         Args:
             sample: with at least one instance.
-            rng: the only source of randomness.
+            rng: random generator; nothing else is random.
             skeleton: of the sample's points.
             size: (height, width) of the crop.
             padding: context around the box; 1 is none.
@@ -73,7 +73,7 @@ class Augment:
         return self.drop(self.colour(crop, rng, skeleton), rng, skeleton)
 
     def still(self, sample: Sample, *, size: tuple[int, int], padding: float = 1.25) -> Sample:
-        """The plain crop of instance 0, for measuring and predicting; nothing is left to randomness.
+        """The plain crop of instance 0, for evaluation and prediction; nothing is random.
 
         Args:
             sample: with at least one instance.
@@ -95,7 +95,7 @@ class Augment:
         scenes: Sequence[Sample] | None = None,
         people: Sequence[Sample] | None = None,
     ) -> Sample:
-        """A random view of a full image and its people, of random looks, with parts of it hidden.
+        """A random view of a full image and its people with random colours and hidden parts.
 
         Args:
             sample: any number of instances.
@@ -116,7 +116,7 @@ class Augment:
         return self.drop(self.colour(view, rng, skeleton), rng, skeleton)
 
     def still_scene(self, sample: Sample, *, size: tuple[int, int]) -> Sample:
-        """The full image fitted into the view, for measuring and predicting; nothing is left to randomness.
+        """The full image fitted into the view, for evaluation and prediction; nothing is random.
 
         Args:
             sample: any number of instances.

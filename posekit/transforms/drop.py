@@ -1,7 +1,7 @@
 """Information dropping: parts of a crop turn black, so that a network must learn from the rest.
 
-Labels and weights of hidden points are kept; that is the point. It pays late: train normally first, then go on
-with dropping (``start``).
+Labels and weights of hidden points are kept. It helps late in training: train normally first, then with dropping
+(``start``).
 
 Source: Huang et al. 2020, arXiv:2008.07139 (AID)
 """
@@ -28,26 +28,26 @@ Kind = Literal["cutout", "hide_and_seek", "grid_mask", "coarse", "keypoint"]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Drop:
-    """Which part of a training crop turns black. Works on the finished crop and never touches its points."""
+    """Which part of a training crop turns black. Applied to the finished crop; its points stay as they are."""
 
-    probability: float = Field(0.0, ge=0, le=1)
-    "share of crops of which something is hidden; the published runs use 1"
+    probability: float = Field(default=0.0, ge=0, le=1)
+    "share of crops with a hidden part, 0 to 1; 0 turns it off; published: 1"
     kind: Kind = "cutout"
-    "shape of what is hidden: an ellipse, cells of a random grid, a lattice of holes, rectangles, or a disc at a point"
-    radius: float = Field(0.2, gt=0, le=1)
-    "cutout: smallest radius, the largest is twice it; keypoint: largest radius; fraction of the crop's shorter side"
-    patches: int = Field(1, ge=1)
-    "cutout, keypoint: how many"
-    grids: tuple[int, ...] = Field((0, 16, 32, 44, 56), min_length=1)
+    "shape of the hidden part: an ellipse, cells of a random grid, a lattice of squares, rectangles, a disc at a point"
+    radius: float = Field(default=0.2, gt=0, le=1)
+    "cutout: smallest radius (the largest is twice this); keypoint: largest radius; fraction of the shorter side"
+    patches: int = Field(default=1, ge=1)
+    "cutout, keypoint: number of hidden parts"
+    grids: tuple[int, ...] = Field(default=(0, 16, 32, 44, 56), min_length=1)
     "hide_and_seek: sizes of the cells to choose from, pixels; 0 hides nothing"
     unit: tuple[int, int] = (10, 40)
     "grid_mask: smallest and largest period; coarse: smallest and largest side of a rectangle; pixels"
-    share: float = Field(0.5, gt=0, lt=1)
-    "hide_and_seek: randomness of a cell to be hidden; grid_mask: side of a hole relative to the period"
-    holes: int = Field(8, ge=1)
-    "coarse: most rectangles"
-    start: float = Field(0.0, ge=0, lt=1)
-    "share of the run before anything is hidden; the published schedule trains as long without as with it: 0.5"
+    share: float = Field(default=0.5, gt=0, lt=1)
+    "hide_and_seek: probability that a cell is hidden; grid_mask: side of a hole as a fraction of the period"
+    holes: int = Field(default=8, ge=1)
+    "coarse: largest number of rectangles"
+    start: float = Field(default=0.0, ge=0, lt=1)
+    "share of the run before anything is hidden; published: 0.5, the second half of the run"
 
     def __post_init__(self) -> None:
         if any(size < 0 for size in self.grids):
@@ -56,7 +56,7 @@ class Drop:
             raise ValueError(f"drop.unit wants a smallest and a largest size, at least 2 pixels; got {self.unit}")
 
     def __call__(self, sample: Sample, rng: np.random.Generator, skeleton: Skeleton) -> Sample:
-        """The sample with part of its image black; the sample itself where nothing is drawn."""
+        """The sample with part of its image black; the sample itself where nothing is hidden."""
         if not self.probability or rng.random() >= self.probability:
             return sample
         hidden = self.mask(sample, rng)
@@ -64,7 +64,7 @@ class Drop:
         return dataclasses.replace(sample, image=image)
 
     def mask(self, sample: Sample, rng: np.random.Generator) -> Mask:
-        """(H, W) bool: what turns black, drawn anew."""
+        """(H, W) bool: a new random mask of what turns black."""
         return _MASKS[self.kind](self, sample, rng)
 
 
@@ -117,9 +117,9 @@ def _keypoint(config: Drop, sample: Sample, rng: np.random.Generator) -> Mask:
 
 
 def _hide_and_seek(config: Drop, sample: Sample, rng: np.random.Generator) -> Mask:
-    """Each cell of a grid of drawn size, hidden by a coin.
+    """Each cell of a grid of random size is hidden with probability ``share``.
 
-    Differs from the reference, which never draws the last size and confuses rows with columns.
+    Differs from the reference, which never uses the last size and swaps rows with columns.
     """
     height, width = sample.image.shape[:2]
     cell = config.grids[int(rng.integers(len(config.grids)))]
@@ -130,18 +130,19 @@ def _hide_and_seek(config: Drop, sample: Sample, rng: np.random.Generator) -> Ma
 
 
 def _grid_mask(config: Drop, sample: Sample, rng: np.random.Generator) -> Mask:
-    """A lattice of square holes with drawn period and offset."""
+    """A lattice of square holes with random period and offset."""
     height, width = sample.image.shape[:2]
     period = int(rng.integers(config.unit[0], config.unit[1] + 1))
     hole = max(1, round(period * config.share))
     top, left = rng.integers(period, size=2).tolist()
     rows = (np.arange(height) + top) % period < hole
     columns = (np.arange(width) + left) % period < hole
-    return rows[:, None] & columns
+    mask: Mask = rows[:, None] & columns
+    return mask
 
 
 def _coarse(config: Drop, sample: Sample, rng: np.random.Generator) -> Mask:
-    """One to so many rectangles, whole ones wherever they fit."""
+    """One to ``holes`` rectangles, each completely inside the crop."""
     height, width = sample.image.shape[:2]
     mask = np.zeros((height, width), bool)
     for _ in range(int(rng.integers(1, config.holes + 1))):

@@ -49,25 +49,25 @@ class Placement:
 
 @dataclass(frozen=True, config=STRICT)
 class Geometry:
-    """How far a training crop strays from the plain one.
+    """Random scale, rotation, shift and flip of training crops.
 
     Source: the ranges of HRNet and RLE, uniform instead of normal so that a bound is a bound (RLE's habit).
     """
 
-    scale: float = Field(0.25, ge=0, lt=1)
-    "the instance is shown larger or smaller by up to this fraction"
-    mean_scale: float = Field(1.0, gt=0)
-    "how much larger it is shown in the middle of that range than in use, where the boxes of both are drawn differently"
-    rotation: float = Field(30.0, ge=0, le=180)
-    "largest turn either way, degrees"
-    rotate_probability: float = Field(0.6, ge=0, le=1)
-    "share of crops that are turned at all"
-    shift: float = Field(0.1, ge=0, le=1)
-    "the instance moves by up to this fraction of the crop, along each axis"
-    flip: float = Field(0.5, ge=0, le=1)
-    "share of crops that are mirrored; none where the skeleton does not say what a mirror does"
-    half_body: float = Field(0.0, ge=0, le=1)
-    "share of crops that show the upper or lower half only, where more than half of the points are labelled"
+    scale: float = Field(default=0.25, ge=0, lt=1)
+    "random scale: the instance becomes larger or smaller by up to this fraction"
+    mean_scale: float = Field(default=1.0, gt=0)
+    "mean of the random scale; other than 1 where training boxes are tighter or looser than the boxes in use"
+    rotation: float = Field(default=30.0, ge=0, le=180)
+    "random rotation by up to this many degrees either way"
+    rotate_probability: float = Field(default=0.6, ge=0, le=1)
+    "share of crops that are rotated, 0 to 1"
+    shift: float = Field(default=0.1, ge=0, le=1)
+    "random shift along each axis, by up to this fraction of the crop"
+    flip: float = Field(default=0.5, ge=0, le=1)
+    "share of crops that are mirrored, 0 to 1; off for a skeleton without mirror symmetry"
+    half_body: float = Field(default=0.0, ge=0, le=1)
+    "share of crops that show only the upper or the lower half of the body; needs more than half of the points labelled"
 
     def draw(
         self, sample: Sample, rng: np.random.Generator, skeleton: Skeleton, size: tuple[int, int], padding: float
@@ -111,7 +111,7 @@ class Crop:
 
     size: tuple[int, int]
     "height and width of the crop, pixels"
-    padding: float = Field(1.25, gt=0)
+    padding: float = Field(default=1.25, gt=0)
     "context around the box; 1 is none"
     geometry: Geometry = STILL
     "what is left to randomness"
@@ -214,7 +214,8 @@ def _back(matrix: Float) -> Float:
     (a, b, x), (c, d, y) = matrix[:2].tolist()
     area = a * d - b * c
     rows = [[d, -b, b * y - d * x], [-c, a, c * x - a * y], [0.0, 0.0, area]]
-    return np.array(rows) / area
+    inverse: Float = np.array(rows) / area
+    return inverse
 
 
 def move_boxes(boxes: Float, matrix: Float) -> Float:
@@ -229,7 +230,8 @@ def move_boxes(boxes: Float, matrix: Float) -> Float:
     same = max(a, 0.0), max(b, 0.0), max(c, 0.0), max(d, 0.0)
     swap = min(a, 0.0), min(b, 0.0), min(c, 0.0), min(d, 0.0)
     sides = np.array([same[:2] + swap[:2], same[2:] + swap[2:], swap[:2] + same[:2], swap[2:] + same[2:]])
-    return (boxes @ sides.T + np.array((x, y, x, y))).astype(boxes.dtype, copy=False)
+    result: Float = (boxes @ sides.T + np.array((x, y, x, y))).astype(boxes.dtype, copy=False)
+    return result
 
 
 def warp(image: NDArray[np.uint8], matrix: Float, size: tuple[int, int]) -> NDArray[np.uint8]:

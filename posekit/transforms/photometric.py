@@ -1,4 +1,4 @@
-"""Other light, other camera, other file: changes of looks that move nothing."""
+"""Photometric augmentation: colour, blur, noise and JPEG; points and boxes do not move."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Image = NDArray[np.uint8]
 
 LUMA = np.array([0.299, 0.587, 0.114])
-"""Weights of red, green, blue in what the eye calls bright (ITU-R BT.601)."""
+"""Weights of red, green, blue in luma (ITU-R BT.601)."""
 
 MIDDLE = 127.5
 """Contrast stretches away from middle grey."""
@@ -29,33 +29,33 @@ MIDDLE = 127.5
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Photometric:
-    """How far the looks of a training crop stray. Points, boxes and frames stay as they are.
+    """Random colour, blur, noise and JPEG compression of training crops. Points, boxes and frames stay as they are.
 
-    Light, contrast and colour together cost one small matrix product a pixel, a tenth of the crop itself.
+    Brightness, contrast and colour together cost one small matrix product per pixel, a tenth of the time of the crop.
     """
 
-    brightness: float = Field(0.2, ge=0, le=1)
-    "light is multiplied by 1 plus or minus up to this"
-    contrast: float = Field(0.2, ge=0, le=1)
-    "distance from middle grey is multiplied by 1 plus or minus up to this"
-    saturation: float = Field(0.0, ge=0, le=1)
-    "colourfulness is multiplied by 1 plus or minus up to this"
-    hue: float = Field(0.0, ge=0, le=180)
-    "colours turn by up to so many degrees either way"
-    grey: float = Field(0.0, ge=0, le=1)
-    "share of crops without colour"
-    blur: float = Field(0.0, ge=0, le=1)
-    "share of crops that are blurred"
-    blur_sigma: float = Field(1.5, gt=0)
-    "strongest blur, pixels"
-    noise: float = Field(0.0, ge=0, le=1)
-    "share of crops with sensor noise"
-    noise_level: float = Field(15.0, gt=0, le=60)
-    "strongest noise, standard deviation in levels of 0..255"
-    jpeg: float = Field(0.0, ge=0, le=1)
-    "share of crops that went through a JPEG file"
-    jpeg_quality: int = Field(30, ge=1, le=100)
-    "worst quality; the best is 95"
+    brightness: float = Field(default=0.2, ge=0, le=1)
+    "random brightness: a factor of 1 plus or minus up to this"
+    contrast: float = Field(default=0.2, ge=0, le=1)
+    "random contrast: distance from middle grey times 1 plus or minus up to this"
+    saturation: float = Field(default=0.0, ge=0, le=1)
+    "random saturation: a factor of 1 plus or minus up to this"
+    hue: float = Field(default=0.0, ge=0, le=180)
+    "random hue rotation by up to this many degrees either way"
+    grey: float = Field(default=0.0, ge=0, le=1)
+    "share of crops converted to grey, 0 to 1"
+    blur: float = Field(default=0.0, ge=0, le=1)
+    "share of crops with Gaussian blur, 0 to 1"
+    blur_sigma: float = Field(default=1.5, gt=0)
+    "largest sigma of the blur, pixels"
+    noise: float = Field(default=0.0, ge=0, le=1)
+    "share of crops with Gaussian noise, 0 to 1"
+    noise_level: float = Field(default=15.0, gt=0, le=60)
+    "largest standard deviation of the noise, in levels of 0 to 255"
+    jpeg: float = Field(default=0.0, ge=0, le=1)
+    "share of crops with JPEG compression artefacts, 0 to 1"
+    jpeg_quality: int = Field(default=30, ge=1, le=100)
+    "lowest JPEG quality; the highest is 95"
 
     @cached_property
     def _any(self) -> bool:
@@ -64,7 +64,7 @@ class Photometric:
         return any((self.brightness, self.contrast, self.saturation, self.hue, *shares))
 
     def __call__(self, sample: Sample, rng: np.random.Generator, skeleton: Skeleton) -> Sample:
-        """The sample with other looks; its image is a new array wherever anything changed."""
+        """The sample with random colours, blur, noise and JPEG artefacts; a changed image is a new array."""
         if not self._any:
             return sample
         amount = rng.uniform(-1.0, 1.0, 4).tolist()
@@ -77,7 +77,7 @@ class Photometric:
             hue=self.hue * amount[3],
         )
         if blur < self.blur:
-            image = cv2.GaussianBlur(image, (0, 0), max(self.blur_sigma * sigma, 0.1))
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), max(self.blur_sigma * sigma, 0.1)), np.uint8)
         if noise < self.noise:
             image = _noisy(image, self.noise_level * level, rng)
         if jpeg < self.jpeg:
@@ -124,4 +124,6 @@ def _noisy(image: Image, sigma: float, rng: np.random.Generator) -> Image:
 def _through_jpeg(image: Image, quality: int) -> Image:
     written, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert written
-    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    read = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert read is not None
+    return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), dtype=np.uint8)

@@ -31,28 +31,28 @@ MOST = 0.5
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Scene:
-    """How far a training scene strays from the image fitted into the view.
+    """Random scale, rotation, shift, flip, pasting and mosaics of full images in training.
 
-    Every scale uses up the room it leaves: a scene shown large is seen in any of its parts, one shown small stands
-    anywhere.
+    The random shift covers all the room that a scale leaves: of an image larger than the view any part may be shown, a
+    smaller one may lie anywhere in the view.
     """
 
     scale: tuple[float, float] = (0.6, 1.6)
-    "smallest and largest scale; 1 fits the image into the view; drawn evenly in ratio"
-    rotation: float = Field(30.0, ge=0, le=180)
-    "largest turn either way, degrees"
-    rotate_probability: float = Field(0.6, ge=0, le=1)
-    "share of scenes that are turned at all"
-    shift: float = Field(0.1, ge=0, le=1)
-    "the image moves by up to this fraction of the view along each axis, beyond the room that its scale leaves"
-    flip: float = Field(0.5, ge=0, le=1)
-    "share of scenes that are mirrored; none where the skeleton does not say what a mirror does"
-    paste: float = Field(0.0, ge=0, le=1)
-    "share of scenes that get people of other images pasted in"
-    pasted: int = Field(2, ge=1)
-    "most people pasted into a scene; from one up, evenly"
-    mosaic: float = Field(0.0, ge=0, le=1)
-    "share of scenes made of four images"
+    "smallest and largest random scale (log-uniform); 1 fits the image into the network input"
+    rotation: float = Field(default=30.0, ge=0, le=180)
+    "random rotation by up to this many degrees either way"
+    rotate_probability: float = Field(default=0.6, ge=0, le=1)
+    "share of images that are rotated, 0 to 1"
+    shift: float = Field(default=0.1, ge=0, le=1)
+    "random shift along each axis, by up to this fraction of the input, in addition to the room that the scale leaves"
+    flip: float = Field(default=0.5, ge=0, le=1)
+    "share of images that are mirrored, 0 to 1; off for a skeleton without mirror symmetry"
+    paste: float = Field(default=0.0, ge=0, le=1)
+    "share of images into which people of other images are pasted, 0 to 1"
+    pasted: int = Field(default=2, ge=1)
+    "largest number of people pasted into an image; at least one, uniform"
+    mosaic: float = Field(default=0.0, ge=0, le=1)
+    "share of inputs that are mosaics of four images, 0 to 1"
 
     def __post_init__(self) -> None:
         low, high = self.scale

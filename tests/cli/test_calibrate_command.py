@@ -81,7 +81,7 @@ def test_without_the_option_the_folder_stays_as_it_is(model, data):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--within", "0.1"], "--within says which points are right for a calibration: give --calibrate with it"),
+        (["--within", "0.1"], "--within needs --calibrate"),
         (["--calibrate", "--within", "0"], "parts of the box's longer side, above 0; got 0"),
         (["--calibrate", "--within", "-1"], "above 0; got -1"),
     ],
@@ -100,7 +100,7 @@ def test_a_model_of_the_hubs_cache_is_not_written_to(model, data, monkeypatch, c
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, allow_patterns: str(model / "best"))
     assert main(["eval", "--model", "somebody/tool-points", "--data", str(data), "--calibrate"]) == 1
-    assert "belongs to the hub's cache; copy" in capsys.readouterr().err
+    assert "is in the cache of the hub; copy" in capsys.readouterr().err
     assert not (model / "best" / "reliability.png").exists()
 
 

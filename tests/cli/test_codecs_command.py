@@ -57,7 +57,7 @@ def test_a_narrow_terminal_gets_fewer_columns(capsys, monkeypatch):
     [
         (["--skeleton", "hnd21"], "no skeleton 'hnd21'; did you mean 'hand21'?"),
         (["--skeleton", "hand21", "--points", "4"], "give one of them"),
-        (["--points", "-1"], "--points wants at least 1; got -1"),
+        (["--points", "-1"], "--points must be at least 1; got -1"),
     ],
 )
 def test_wrong_words_are_one_line(words, told, capsys):

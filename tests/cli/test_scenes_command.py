@@ -100,4 +100,4 @@ def test_poses_are_ranked_by_their_shape_from_then_on(data, trained, tmp_path, c
 
 def test_a_model_of_boxes_has_nothing_to_rank(boxed, data, capsys):
     assert main(["eval", "--model", str(boxed), "--data", str(data), "--rank"]) == 1
-    assert "one box at a time" in capsys.readouterr().err
+    assert "--rank is for one-stage models" in capsys.readouterr().err

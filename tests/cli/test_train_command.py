@@ -149,7 +149,7 @@ def test_a_wrong_flag_ends_with_status_2_and_names_the_right_one(flag, told, tmp
 def test_help_shows_first_what_matters(capsys):
     assert main(["train", "topdown-simcc", "--help"]) == 0
     out = capsys.readouterr().out
-    assert "stand-in" in out and "--help-all" in out
+    assert "defaults shown for the skeleton coco17" in out and "--help-all" in out
     assert "--train.epochs" in out and "(default: 210)" in out
     assert "--codec.split" not in out
     assert len(out.splitlines()) < 60

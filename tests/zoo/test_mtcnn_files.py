@@ -182,4 +182,4 @@ def test_predict_refuses_options_that_do_not_go_together(folder, tmp_path, capsy
     assert main([*words, "--model", "mtcnn", "--boxes", str(boxes)]) == 1
     assert "mtcnn finds instances by itself: leave out the boxes" in capsys.readouterr().err
     assert main([*words, "--model", "runs/mine"]) == 1
-    assert "--weights are of --model mtcnn" in capsys.readouterr().err
+    assert "--weights is for --model mtcnn" in capsys.readouterr().err
