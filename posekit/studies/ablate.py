@@ -27,7 +27,7 @@ from posekit.models.compress.count import measure
 from posekit.recipe import Recipe, RecipeError, save
 from posekit.recipes.techniques import TECHNIQUES, with_techniques
 from posekit.studies.timing import interleaved, ratio, summary
-from posekit.training.loader import shown
+from posekit.training.loader import training_view
 from posekit.training.task import Task
 from posekit.training.wrap import wrap_task
 from posekit.visualize.intervals import interval_chart
@@ -135,7 +135,8 @@ def costs(found: Mapping[str, Recipe], rounds: int = 10) -> dict[str, dict[str, 
         ``parameters``, ``macs``, ``ms`` of one image, ``step_ms`` of a training step of `TIMED` images, and both
         times as ratios to the first variant's.
     """
-    using, stepping, table = {}, {}, {}
+    using, stepping = {}, {}
+    table: dict[str, dict[str, float]] = {}
     for name, recipe in found.items():
         net = recipe.build(weights=False).eval()
         total = measure(net, recipe.size)["total"]
@@ -162,7 +163,7 @@ def _use(net: torch.nn.Module, recipe: Recipe) -> Callable[[], Any]:
 def _step(recipe: Recipe) -> Callable[[], None]:
     """A step on synthetic people; where they come from does not change its time."""
     drawn = Synthetic(recipe.skeleton, count=TIMED, size=recipe.size).dataset()
-    crops = shown(drawn, recipe)
+    crops = training_view(drawn, recipe)
     batch = collate([crops[recipe.train.epochs - 1, i] for i in range(TIMED)])
     task = wrap_task(Task(recipe, recipe.build(weights=False)), recipe, drawn, steps=TIMED).train()
 

@@ -1,8 +1,9 @@
-"""Crops, or whole scenes, for training and measuring, in an order that follows from (seed, epoch) alone."""
+"""Crops, or full images, for training and evaluation, in an order that follows from (seed, epoch) alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
@@ -11,6 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 from posekit.data.batch import Batch, collate
 from posekit.data.dataset import Dataset
 from posekit.data.sample import Sample
+from posekit.geometry.framing import Crop
 from posekit.recipe import Recipe
 
 
@@ -30,7 +32,7 @@ class Crops(TorchDataset[Sample]):
             _random(recipe.seed, key),
             recipe.skeleton,
             size=recipe.size,
-            padding=recipe.framing.padding,
+            padding=cast(Crop, recipe.framing).padding,
         )
 
 
@@ -41,14 +43,14 @@ def _random(seed: int, key: tuple[int, int]) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=(seed << 64) + (epoch << 32) + index))
 
 
-class Scenes(TorchDataset[Sample]):
+class FullImages(TorchDataset[Sample]):
     """One training view of a full image for each (epoch, index); every draw follows from (seed, epoch, index).
 
     Args:
-        dataset: whose images are shown.
-        recipe: says how.
+        dataset: the images.
+        recipe: size and augmentation of the views.
         repeat: passes over the images that make an epoch.
-        people: images of one person each to paste into scenes; ``None``: nobody is pasted.
+        people: images of one person each to paste into the views; ``None``: no pasting.
     """
 
     def __init__(self, dataset: Dataset, recipe: Recipe, repeat: int = 1, people: Dataset | None = None) -> None:
@@ -75,23 +77,23 @@ class Each(Sequence[Sample]):
     """A function of a number as a sequence, read when asked for."""
 
     def __init__(self, read: Callable[[int], Sample], count: int) -> None:
-        self.read, self.count = read, count
+        self._read, self._count = read, count
 
     def __len__(self) -> int:
-        return self.count
+        return self._count
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
-        if not 0 <= index < self.count:
-            raise IndexError(f"there are {self.count} samples; got index {index}")
-        return self.read(index)
+        if not 0 <= index < self._count:
+            raise IndexError(f"there are {self._count} samples; got index {index}")
+        return self._read(index)
 
 
-Shown = Crops | Scenes
+TrainingView = Crops | FullImages
 
 
-def shown(dataset: Dataset, recipe: Recipe, repeat: int = 1, people: Dataset | None = None) -> Shown:
-    """What a network of that recipe learns from."""
-    return Scenes(dataset, recipe, repeat, people) if recipe.one_stage else Crops(dataset, recipe, repeat)
+def training_view(dataset: Dataset, recipe: Recipe, repeat: int = 1, people: Dataset | None = None) -> TrainingView:
+    """The training samples of a recipe: crops, or views of full images."""
+    return FullImages(dataset, recipe, repeat, people) if recipe.one_stage else Crops(dataset, recipe, repeat)
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
@@ -134,7 +136,7 @@ def steps_per_epoch(count: int, batch: int, world: int = 1) -> int:
 
 
 def training_loader(
-    crops: Shown, *, epoch: int, start: int = 0, rank: int = 0, world: int = 1, pinned: bool = False
+    crops: TrainingView, *, epoch: int, start: int = 0, rank: int = 0, world: int = 1, pinned: bool = False
 ) -> DataLoader[Batch]:
     """The loader of one epoch, from batch ``start`` on."""
     options = crops.recipe.train

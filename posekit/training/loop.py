@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from posekit.training.averaging import averaged
 from posekit.training.display import Display
 from posekit.training.engine import TrainingError, engine_for, optimizer_for, set_rate
 from posekit.training.initial import initial_net
-from posekit.training.loader import shown, steps_per_epoch, training_loader
+from posekit.training.loader import steps_per_epoch, training_loader, training_view
 from posekit.training.progress import Progress
 from posekit.training.schedule import rate
 from posekit.training.stopping import Stop
@@ -89,13 +90,13 @@ class Loop:
         self.options = recipe.train
         self.engine = engine_for(self.options, device)
         torch.manual_seed(recipe.seed)
-        self.crops = shown(train, recipe, repeat, people)
+        self.crops = training_view(train, recipe, repeat, people)
         self.per_epoch = steps_per_epoch(len(self.crops), self.options.batch, self.engine.num_processes)
         self.updates_per_epoch = -(-self.per_epoch // self.options.accumulate)
         plain = Task(recipe, initial_net(recipe, say))
         task = wrap_task(plain, recipe, train, self.options.epochs * self.per_epoch)
         if self.options.channels_last:
-            _lay_channels_last(task.net)
+            _lay_channels_last(cast(nn.Module, task.net))
         optimizer = optimizer_for(task, self.options)
         self.task, self.optimizer = self.engine.prepare(task, optimizer)
         self.net: nn.Module = self.engine.unwrap_model(self.task).net
@@ -275,8 +276,8 @@ class Loop:
             measured = measure(self.predictor(net), self.val)
             row = {f"val/{name}": value for name, value in measured.figures.items()}
             # A first figure may be NaN; the next one that is not replaces it.
-            first = progress.best is None or math.isnan(progress.best) or self._sparser()
-            better = first or measured.better_than(progress.best)
+            best = progress.best
+            better = best is None or math.isnan(best) or self._sparser() or measured.better_than(best)
             verdict = torch.tensor([better, self.enough(measured), measured.value], dtype=torch.float64)
             if better:
                 self.best = measured

@@ -18,7 +18,7 @@ from posekit.models.rewrite.netaug import NetAug
 from posekit.recipe import RecipeError
 from posekit.recipes import RECIPES
 from posekit.training.averaging import averaged
-from posekit.training.loader import Crops, Scenes
+from posekit.training.loader import Crops, FullImages
 from posekit.training.loop import optimizer_for
 from posekit.training.netaug import NetAugTask, wrap
 from posekit.training.task import Task
@@ -234,7 +234,7 @@ def test_whole_images_too():
     recipe = RECIPES["centernet-tiny"](FOUR, size=(64, 64))
     recipe = replace(recipe, model=replace(recipe.model, backbone=TINY))
     plain, task = task_of(recipe), wrap(task_of(recipe), WIDER)
-    images = Scenes(Synthetic(FOUR, count=2, size=(64, 64), seed=4).dataset(), recipe)
+    images = FullImages(Synthetic(FOUR, count=2, size=(64, 64), seed=4).dataset(), recipe)
     batch = collate([images[0, place] for place in range(2)])
     expected, found = plain(batch), task(batch)
     assert list(found) == [*expected, *(f"augmented.{name}" for name in expected)]

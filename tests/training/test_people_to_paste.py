@@ -12,14 +12,14 @@ from posekit.evaluation.sets import read_sets
 from posekit.recipe import Data
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
-from posekit.training.loader import Scenes
+from posekit.training.loader import FullImages
 
 COCO, LSP = SKELETONS["coco17"], SKELETONS["lsp14"]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Scenes of one skeleton and single people of another."""
+    """Full images of one skeleton and single people of another."""
     scenes, people = (tmp_path_factory.mktemp(name) for name in ("scenes", "people"))
     return (
         Synthetic(COCO, 6, (64, 64), seed=1, people=2).to_files(scenes),
@@ -41,7 +41,7 @@ def test_pasted_scenes_hold_more_people(files):
     recipe = RECIPES["centernet-tiny"](COCO, size=(64, 64))
     scene = replace(recipe.augment.scene, paste=1.0, pasted=1, scale=(1.0, 1.0), rotation=0, shift=0)
     recipe = replace(recipe, augment=replace(recipe.augment, scene=scene))
-    with_, without = Scenes(sets.train, recipe, people=sets.people), Scenes(sets.train, recipe)
+    with_, without = FullImages(sets.train, recipe, people=sets.people), FullImages(sets.train, recipe)
     more = [len(with_[0, i].instances.role) + len(with_[0, i].ignore) for i in range(len(with_))]
     plain = [len(without[0, i].instances.role) + len(without[0, i].ignore) for i in range(len(without))]
     assert sum(more) > sum(plain)
