@@ -99,7 +99,8 @@ def _sides(dataset: Dataset) -> Array:
         1.0 if (matrix := dataset.images[i].to_source) is None else abs(float(np.linalg.det(matrix[:2, :2]))) ** 0.5
         for i in dataset.image_of_instance()
     ]
-    return np.maximum(longer * np.array(scale), 1e-9)
+    sides: Array = np.maximum(longer * np.array(scale), 1e-9)
+    return sides
 
 
 def _distance(a: Array, b: Array, side: Array) -> Array:

@@ -253,7 +253,7 @@ def merged(datasets: Sequence[Dataset]) -> Dataset:
         images = tuple(replace(record, id=i, source_id=record.origin[1]) for i, record in enumerate(images, 1))
         numbers = np.arange(1, len(numbers) + 1)
         inferred += ("images and annotations are numbered anew, as their numbers in the files collide",)
-    joined = {name: np.concatenate([getattr(d, name) for d in datasets]) for name in _COLUMNS}
+    joined: dict[str, Any] = {name: np.concatenate([getattr(d, name) for d in datasets]) for name in _COLUMNS}
     joined |= {
         "image": np.concatenate([d.image + o for d, o in zip(datasets, offsets[:-1], strict=True)]),
         "annotation_id": numbers,

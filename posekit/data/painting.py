@@ -33,6 +33,9 @@ class People:
     bone: Float
     behind: NDArray[np.bool_]
 
+    def __getitem__(self, chosen: NDArray[np.bool_] | slice) -> People:
+        return People(self.xy[chosen], self.depth[chosen], self.bone[chosen], self.behind[chosen])
+
 
 def point_radius(bone: Float | float) -> Float | float:
     """Of the disc that marks a point, from the thickness of the bones."""
@@ -88,7 +91,8 @@ def covering(points: Float, people: People, body: Articulation) -> tuple[NDArray
     edge = np.roll(corners, -1, 1) - corners
     to = points[:, :, None] - corners[:, None]
     cross = edge[:, None, :, 0] * to[..., 1] - edge[:, None, :, 1] * to[..., 0]
-    return on_bone, on_disc, (cross > 0).all(-1) | (cross < 0).all(-1)
+    on_torso: NDArray[np.bool_] = np.all(cross > 0, -1) | np.all(cross < 0, -1)
+    return on_bone, on_disc, on_torso
 
 
 def nearest(points: Float, start: Float, end: Float) -> Float:

@@ -66,8 +66,7 @@ class Synthetic:
     def image(self, index: int) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB picture ``index``."""
         posed, present = self._posed(self._chance(index)[None])
-        people = People(*(array[present] for array in (posed.xy, posed.depth, posed.bone, posed.behind)))
-        return paint(people, self.body, self.size, np.random.default_rng([self.seed, index, 1]))
+        return paint(posed[present], self.body, self.size, np.random.default_rng([self.seed, index, 1]))
 
     def dataset(self) -> Dataset:
         """The labels, and images drawn on access."""
@@ -162,7 +161,7 @@ class Synthetic:
         covered = hidden(posed, self.body) | self._under_others(posed, present)
         height, width = self.size
         xy = posed.xy
-        inside = ((xy >= 0) & (xy <= (width, height))).all(-1)
+        inside: NDArray[np.bool_] = np.all((xy >= 0) & (xy <= (width, height)), -1)
         visibility = np.where(inside, np.where(covered, 1, 2), 0).astype(np.int8)
         boxes = around(xy, inside, margin=0.08)
         least = posed.bone[:, None] * (-1, -1, 1, 1)
@@ -175,7 +174,6 @@ class Synthetic:
         covered = np.zeros(posed.depth.shape, bool)
         for under in range(n):
             for over in range(under + 1, n):
-                person = People(*(array[over::n] for array in (posed.xy, posed.depth, posed.bone, posed.behind)))
-                bones, discs, torso = covering(posed.xy[under::n], person, self.body)
+                bones, discs, torso = covering(posed.xy[under::n], posed[over::n], self.body)
                 covered[under::n] |= (bones.any(-1) | discs.any(-1) | torso) & present[over::n, None]
         return covered
