@@ -49,7 +49,9 @@ class TorchEngine:
                 "leave the flip test out"
             )
         self.device = torch.device(device)
-        net = folded(net, spec.size).to(memory_format=torch.channels_last) if optimise else net
+        if optimise:
+            # The stubs of PyTorch leave this form out.
+            net = folded(net, spec.size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net = net.to(self.device)
         self.codec, self.spec, self.half = codec, spec, half
 

@@ -207,4 +207,5 @@ def mean_pose(train: Dataset, val: Dataset) -> Float:
     count = np.maximum(labelled.sum(0), 1)[:, None]
     mean = np.where(labelled[..., None], within, 0).sum(0) / count
     there = val.boxes[val.rows]
-    return there[:, None, :2] + mean * (there[:, None, 2:] - there[:, None, :2])
+    points: Float = there[:, None, :2] + mean * (there[:, None, 2:] - there[:, None, :2])
+    return points

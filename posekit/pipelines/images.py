@@ -55,7 +55,7 @@ def image_of(image: Any, number: int) -> Image:
 
 
 def _fix(image: Any) -> str:
-    shape = getattr(image, "shape", ())
+    shape: tuple[int, ...] = getattr(image, "shape", ())
     if len(shape) == 2 or (len(shape) == 3 and shape[2] == 1):
         return "; repeat a grey image three times: np.repeat(image.reshape(H, W, 1), 3, axis=2)"
     if len(shape) == 3 and shape[2] == 4:

@@ -77,7 +77,7 @@ def draw_poses(
         for (i, j), colour in zip(skeleton.edges, bones, strict=True):
             if visible[i] and visible[j]:
                 _line(canvas, xy[i], xy[j], colour, max(1, round(radius * 0.8)))
-        for i in np.flatnonzero(visible):
+        for i in np.flatnonzero(visible).tolist():
             _disc(canvas, xy[i], radius + 1, DARK)
             _disc(canvas, xy[i], radius, colours[i])
     if truth is not None:

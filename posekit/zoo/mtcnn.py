@@ -238,4 +238,5 @@ def _turned(weight: Tensor) -> Tensor:
     """A layer that reads a map flattened as (width, height, channels) made to read (channels, height, width)."""
     if weight.ndim != 2 or weight.shape[1] % 9:
         return weight
-    return weight.unflatten(1, (3, 3, -1)).permute(0, 3, 2, 1).flatten(1)
+    turned: Tensor = weight.unflatten(1, (3, 3, -1)).permute(0, 3, 2, 1).flatten(1)
+    return turned

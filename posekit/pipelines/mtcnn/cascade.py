@@ -170,7 +170,7 @@ class MTCNN:
     def _look(self, engine: MapsEngine, stage: str, sums: Int, windows: Windows, threshold: float) -> Windows:
         """The windows that a network takes for faces, with all that it says of them."""
         parts = pixels_of(windows.boxes, sums.shape[1] - 1, sums.shape[2] - 1)
-        inside = (parts[:, 2:] > parts[:, :2]).all(1)
+        inside: NDArray[np.bool_] = np.all(parts[:, 2:] > parts[:, :2], 1)
         windows, parts = windows[inside], parts[inside]
         size = (SIDES[stage], SIDES[stage])
         # One call at least, so that the names and shapes of maps are known where no window is left.

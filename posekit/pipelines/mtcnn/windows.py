@@ -82,7 +82,8 @@ def moved(boxes: Float, moves: Float, shorter: float = 0.0) -> Float:
         shorter: pixels that are taken off width and height before.
     """
     sides = boxes[:, 2:] - boxes[:, :2] - boxes.dtype.type(shorter)
-    return boxes + moves * np.concatenate([sides, sides], 1)
+    result: Float = boxes + moves * np.concatenate([sides, sides], 1)
+    return result
 
 
 def placed(points: Float, boxes: Float) -> Float:
