@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from posekit.codecs.one_stage.dekr import Dekr
 from posekit.codecs.one_stage.dekr_first import DekrFirst
@@ -41,7 +42,7 @@ def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     """Gaussians seen at three dilations, a regression that is shown them, and points drawn to their gaussians."""
     # Points near each other keep their own gaussians on coarse maps, and short runs need offsets that count as much as
     # DEKR's.
-    near = {"peak_window": 3, "snap_distance": 75.0 * _share(form) ** 0.5} if form.tiny else {}
+    near: dict[str, Any] = {"peak_window": 3, "snap_distance": 75.0 * _share(form) ** 0.5} if form.tiny else {}
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
     return Parts(
@@ -59,7 +60,7 @@ def _losses(offsets: float) -> dict[str, AnyLoss]:
     }
 
 
-def _spreads(form: Form) -> dict[str, float]:
+def _spreads(form: Form) -> dict[str, Any]:
     """What the papers say of images of 512.
 
     In the light form's, half as large, gaussians as wide would run into each other and centres take each other's cells.

@@ -57,7 +57,7 @@ def groups_of(skeleton: Skeleton) -> tuple[tuple[int, ...], ...]:
     groups = [*([head] if head else []), *bones]
     taken = [k for group in groups for k in group]
     if len(taken) != len(set(taken)) or len(groups) + count - len(taken) > MOST:
-        groups = _parts(near)
+        groups = [*_parts(near)]
         taken = [k for group in groups for k in group]
     groups = [*groups, *([k] for k in range(count) if k not in taken)]
     if len(groups) > MOST:

@@ -12,7 +12,9 @@ from posekit.losses.any import match_activation
 from posekit.losses.distillation import Okdhp, Teacher
 from posekit.models.necks.guided import Guided
 from posekit.models.rewrite.netaug import NetAug
+from posekit.models.topdown import TopDown
 from posekit.recipe import Recipe, RecipeError
+from posekit.transforms.drop import Kind
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ NONE = "no figures for poses"
 """Where the authors report nothing that a keypoint network could be held to."""
 
 
-def _drop(kind: str) -> Callable[[Recipe, str], Recipe]:
+def _drop(kind: Kind) -> Callable[[Recipe, str], Recipe]:
     def change(recipe: Recipe, _: str) -> Recipe:
         drop = replace(recipe.augment.drop, probability=1.0, kind=kind, start=0.5)
         return replace(recipe, augment=replace(recipe.augment, drop=drop))
@@ -53,9 +55,10 @@ def _half_body(recipe: Recipe, _: str) -> Recipe:
 
 
 def _guided(recipe: Recipe, _: str) -> Recipe:
-    if recipe.model.neck.kind == "none" or recipe.one_stage:
+    model = recipe.model
+    if not isinstance(model, TopDown) or model.neck.kind == "none":
         raise RecipeError(f"guided growth is for necks that make maps finer, and {recipe.name} has none")
-    return replace(recipe, model=replace(recipe.model, neck=Guided()))
+    return replace(recipe, model=replace(model, neck=Guided()))
 
 
 def _okdhp(recipe: Recipe, _: str) -> Recipe:

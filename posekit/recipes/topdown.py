@@ -62,7 +62,8 @@ def backbone_of(name: str | None) -> AnyBackbone | None:
         return None
     kind, _, which = name.partition(":")
     _refuse_unknown("backbone", [kind], BACKBONES)
-    return BACKBONES[kind](name=which) if which else BACKBONES[kind]()
+    backbone: AnyBackbone = BACKBONES[kind](name=which) if which else BACKBONES[kind]()
+    return backbone
 
 
 def topdown(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 Times = dict[str, list[float]]
@@ -25,7 +26,7 @@ def interleaved(candidates: Mapping[str, Callable[[], Any]], rounds: int = 30, w
         rounds: counted.
         warm: rounds before that.
     """
-    return alternating({name: lambda call=call: cpu_ms(call) for name, call in candidates.items()}, rounds, warm)
+    return alternating({name: partial(cpu_ms, call) for name, call in candidates.items()}, rounds, warm)
 
 
 def alternating(clocks: Mapping[str, Callable[[], float]], rounds: int = 30, warm: int = 3) -> Times:
