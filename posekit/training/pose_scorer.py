@@ -132,7 +132,7 @@ def train_rescorer(everyone: Sequence[Poses], dataset: Dataset, *, epochs: int =
         for number, poses in enumerate(everyone)
     ]
     first = np.arange(len(everyone)) % 2 == 0
-    halves = [[i for i in np.flatnonzero(half) if np.isfinite(truth[i]).any()] for half in (first, ~first)]
+    halves = [[i for i in np.flatnonzero(half).tolist() if np.isfinite(truth[i]).any()] for half in (first, ~first)]
     if not all(halves):
         raise ValueError(
             "a rescorer is trained on every other image and measured on the rest: they have "

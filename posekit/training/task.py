@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from posekit.codecs.base import Maps, PerInstance, Target
 from posekit.data.batch import Batch
+from posekit.models.base import PoseNet
 from posekit.recipe import Recipe
 from posekit.training.freeze import frozen_parts
 
@@ -45,7 +47,7 @@ class Task(nn.Module):
         """Each loss's terms for the network's raw maps, before any learned weight."""
         maps = {name: value.float() for name, value in maps.items()}
         if isinstance(self.codec, PerInstance):
-            maps |= self.net.at(maps, self.codec.sampled(target))
+            maps |= cast(PoseNet, self.net).at(maps, self.codec.sampled(target))
         output = self.codec.activate(maps)
         terms: dict[str, Tensor] = {}
         for name, loss in self.losses.items():

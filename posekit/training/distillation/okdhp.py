@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from posekit.data.batch import Batch
 from posekit.losses.distillation import Okdhp, counted_channels, difference, ramp
-from posekit.models.base import PoseNet
+from posekit.models.base import Backbone, PoseNet
 from posekit.models.okdhp import Aggregation, Peers
 from posekit.recipe import Recipe, RecipeError
 from posekit.training.task import Task, exact
@@ -34,6 +35,7 @@ class OkdhpTask(nn.Module):
             raise ValueError(f"a distillation that grows over a run needs the run's steps, at least 1; got {steps}")
         self.task, self.peers, self.config = task, peers, config
         self.grows = config.ramp * steps
+        self.taken: Tensor
         # In the state, so that a resumed run goes on from where it was.
         self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
 
@@ -111,7 +113,7 @@ def with_peers(task: Task, recipe: Recipe, config: Okdhp, steps: int) -> OkdhpTa
             "'topdown'"
         )
     # Each is built whole, and its backbone dropped: necks and heads must be drawn apart to have something to teach.
-    built = [recipe.build(weights=False) for _ in range(config.branches - 1)]
+    built = [cast(PoseNet, recipe.build(weights=False)) for _ in range(config.branches - 1)]
     channels = {name: shape[0] for name, shape in task.codec.shapes.items()}
-    unit = Aggregation(net.backbone.channels[0], sum(channels.values()), config.branches, config.width)
+    unit = Aggregation(cast(Backbone, net.backbone).channels[0], sum(channels.values()), config.branches, config.width)
     return OkdhpTask(task, Peers([(other.neck, other.head) for other in built], unit, channels), config, steps)

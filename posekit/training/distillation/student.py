@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from posekit.data.batch import Batch
 from posekit.data.dataset import Dataset
 from posekit.geometry.keypoints import Keypoints
 from posekit.losses.distillation import Teacher, difference, feature_squares, reweighted
-from posekit.models.base import PoseNet
+from posekit.models.base import Backbone, PoseNet
 from posekit.recipe import Recipe, RecipeError
 from posekit.training.distillation.teacher import FileTeacher, NetworkTeacher, TeacherOutput, read_teacher
 from posekit.training.task import Task, exact
@@ -37,7 +38,8 @@ class Adapter(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """The student's maps, finest first, to (B, after, H, W)."""
-        return self.conv(features[self.student])
+        adapted: Tensor = self.conv(features[self.student])
+        return adapted
 
 
 class StudentTask(nn.Module):
@@ -166,7 +168,7 @@ def _check_maps(recipe: Recipe, teacher: NetworkTeacher, source: str) -> None:
 
 def _adapter(student: PoseNet, teacher: PoseNet) -> Adapter:
     """Between the coarsest maps of equal stride."""
-    mine, other = student.backbone, teacher.backbone
+    mine, other = cast(Backbone, student.backbone), cast(Backbone, teacher.backbone)
     shared = [stride for stride in mine.strides if stride in other.strides]
     if not shared:
         raise RecipeError(f"backbones of strides {mine.strides} and {other.strides} have no map to compare")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -139,4 +138,4 @@ def read_teacher(config: Teacher, skeleton: Skeleton, train: Dataset) -> Network
     if weights.recipe.one_stage or not isinstance(weights.net, PoseNet):
         raise RecipeError(f"{config.source}: a teacher looks at the student's crops; this one looks at full images")
     order = torch.from_numpy(shared_points(weights.recipe.skeleton, skeleton, config.source))
-    return NetworkTeacher(weights.net, cast(Codec, weights.recipe.codec), order)
+    return NetworkTeacher(weights.net, weights.recipe.codec, order)

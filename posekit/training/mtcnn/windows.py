@@ -186,7 +186,7 @@ def _chosen(
 def _cut(windows: fw.FaceWindows, sums: Int, size: tuple[int, int], side: int, first: bool) -> TrainingWindows:
     """The windows as a network sees them in use, and what it should say of them."""
     cut = pixels_of(windows.boxes, *size)
-    inside = (cut[:, 2:] > cut[:, :2]).all(1)
+    inside: NDArray[np.bool_] = np.all(cut[:, 2:] > cut[:, :2], 1)
     windows, cut = windows[inside], cut[inside]
     seen = resized(sums, np.zeros(len(cut), np.int64), cut, (side, side))
     if first:
