@@ -1,6 +1,6 @@
 """One function per published run: a skeleton in, a recipe out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from posekit.recipe import Recipe
@@ -29,7 +29,7 @@ SYSTEMS: dict[str, onestage.System] = {
 FORMS: dict[str, tuple[onestage.Form, onestage.Form]] = {"movenet": (movenet.PLAIN, movenet.TINY)}
 """Plain and tiny form of systems that do not take the usual ones."""
 
-RECIPES: dict[str, Callable[..., Recipe]] = {
+RECIPES: Mapping[str, Callable[..., Recipe]] = {
     f"topdown-{kind}{suffix}".replace("_", "-"): partial(
         topdown, f"topdown-{kind}{suffix}".replace("_", "-"), form, kind
     )
