@@ -1,4 +1,4 @@
-"""What papers claim beside what the result files of this repository say, one claim a row."""
+"""Tables of what papers report and what the result files of this repository show, one claim a row."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SETS = {
     "MTFL, NME": ("mtfl5",),
     "HELEN, NME": ("helen",),
     "LSP from scratch, PCK": ("lspe",),
-    # The second has other options for some methods; a pair is taken where both have the same.
+    # The second has different options for some methods; a pair is compared only where the options are equal.
     "LSP from ImageNet, PCK": ("lspe_one_rate", "lspe_imagenet"),
 }
-"""Column to the ladders that may fill it."""
+"""Column of the table: the ladders whose figures it can show."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One representation said to be better than another.
+    """The claim that one representation is better than another.
 
     Args:
-        better: recipe of the one.
-        worse: recipe of the other.
-        reported: figures of the field, with where they are from.
+        better: recipe said to be better.
+        worse: recipe it is compared with.
+        reported: published figures and their source.
     """
 
     better: str
@@ -59,9 +59,9 @@ CLAIMS = (
 
 
 def spreads() -> dict[str, float]:
-    """Standard deviation over seeds on MTFL, as a share of the mean, of every method measured there.
+    """Standard deviation over seeds on MTFL, relative to the mean, of every method measured there.
 
-    One that was trained once gets the largest of its family, maps or coordinates.
+    A method that was trained once gets the largest value of its family (maps or coordinates).
     """
     result = read_result("ladder_mtfl5") or {"methods": {}}
     known, families = {}, {}
@@ -75,18 +75,18 @@ def spreads() -> dict[str, float]:
 
 
 def _values(result: dict[str, Any], method: str) -> list[float]:
-    """The ranking metric of all seeds."""
+    """The main metric of all seeds."""
     runs = [result["methods"][method], *result.get("repeats", {}).get(method, {}).values()]
     return [run["figures"][run["main"]] for run in runs]
 
 
 def representations() -> Iterator[str]:
-    """The claims about representations."""
+    """The table of representations."""
     spread = spreads()
     yield (
-        "Means over the seeds where there are several. A change counts where it exceeds twice the spread over seeds of "
-        "the two methods on MTFL (as a share; that of the method's family, maps or coordinates, where it was trained "
-        "once).\n"
+        "Figures are means over seeds where there are several. A change is called a gain or a loss where it is larger "
+        "than twice the combined standard deviation over seeds of the two methods on MTFL (relative to the mean; for a "
+        "method that was trained once: the largest of its family, maps or coordinates).\n"
     )
     yield row("claim", "reported", *SETS, "here")
     yield row(*("---" for _ in range(len(SETS) + 3)))
@@ -103,7 +103,7 @@ def representations() -> Iterator[str]:
 
 
 def _pair(claim: Claim, file: str) -> tuple[float, float, float] | None:
-    """Figures of the worse and of the better, and the gain as a share; ``None`` where they were not measured alike."""
+    """Figures of both recipes and the relative gain; ``None`` where they were not trained with the same options."""
     result = read_result(f"ladder_{file}") or {"methods": {}}
     methods = result["methods"]
     better, worse = (f"topdown-{name}" for name in (claim.better, claim.worse))
@@ -117,15 +117,15 @@ def _pair(claim: Claim, file: str) -> tuple[float, float, float] | None:
 
 
 def _verdict(gains: list[float], least: float) -> str:
-    """In how many of the sets the claim shows."""
+    """On how many of the data sets there is a gain or a loss."""
     up, down = sum(gain > least for gain in gains), sum(gain < -least for gain in gains)
-    told = [f"gains on {up} of {len(gains)}"] if up else []
-    told += [f"loses on {down} of {len(gains)}"] if down else []
-    return ", ".join(told) or "no difference"
+    words = [f"gain on {up} of {len(gains)}"] if up else []
+    words += [f"loss on {down} of {len(gains)}"] if down else []
+    return ", ".join(words) or "no difference"
 
 
 def techniques() -> Iterator[str]:
-    """The claims about techniques for small networks."""
+    """The tables of techniques for small networks."""
     for name in ("light_mtfl5", "light_mtfl5_together", "light_mtfl5_best", "light_lspe"):
         result = read_result(name)
         if result is None:
@@ -133,7 +133,9 @@ def techniques() -> Iterator[str]:
         metric, least = result["metric"], 2 * spreads()["topdown-dark"] * 2**0.5
         better = PROTOCOLS[metric].higher
         yield f"**{result['data']}, {metric}, {result['images_seen']:,} images seen each** (`{name}.json`):\n"
-        yield row("", metric, "here", "best epoch", "reported", "parameters", "MACs", "time in use", "time of a step")
+        yield row(
+            "", metric, "here", "best epoch", "reported", "parameters", "MACs", "inference time", "training step time"
+        )
         yield row(*("---" for _ in range(9)))
         base = result["variants"]["baseline"]
         for variant, found in result["variants"].items():
@@ -143,7 +145,7 @@ def techniques() -> Iterator[str]:
             yield row(
                 variant,
                 f"{found['mean']:.4f}{spread}",
-                "" if variant == "baseline" else _said(gain, least) if initial_net(result, found, variant) else LATE,
+                "" if variant == "baseline" else _word(gain, least) if was_active(result, found, variant) else LATE,
                 ", ".join(str(epoch) for epoch in found.get("best_epochs", []) if epoch is not None),
                 "" if known is None else known.claim,
                 f"{found['parameters'] / 1e6:.2f} M",
@@ -153,14 +155,14 @@ def techniques() -> Iterator[str]:
             )
         yield ""
         if TOGETHER in result["variants"]:
-            yield f"Together: {_asked(result)}.\n"
+            yield f"Together: {_techniques_of(result)}.\n"
 
 
-LATE = "best before it begins"
+LATE = "best epoch before it starts"
 
 
-def initial_net(result: dict[str, Any], found: dict[str, Any], variant: str) -> bool:
-    """Whether a technique had begun in an epoch that its figures are of; dropping begins late in a run."""
+def was_active(result: dict[str, Any], found: dict[str, Any], variant: str) -> bool:
+    """Whether a technique was already on in the best epoch; information dropping starts in the second half of a run."""
     if variant not in TECHNIQUES or not (
         best := [epoch for epoch in found.get("best_epochs", []) if epoch is not None]
     ):
@@ -172,13 +174,13 @@ def initial_net(result: dict[str, Any], found: dict[str, Any], variant: str) -> 
     return not drop.probability or any((epoch - 1) / epochs >= drop.start for epoch in best)
 
 
-def _asked(result: dict[str, Any]) -> str:
-    """The techniques of the last go of a study, without the files that some of them take."""
+def _techniques_of(result: dict[str, Any]) -> str:
+    """The techniques of the last run of a study, without the files that some of them take."""
     words = result["asked"][-1].split()
     techniques = words[words.index("--with") + 1 : words.index("--seeds")]
     return ", ".join(f"`{technique.partition(':')[0]}`" for technique in techniques)
 
 
-def _said(gain: float, least: float) -> str:
-    word = "gains" if gain > least else "loses" if gain < -least else "no difference"
+def _word(gain: float, least: float) -> str:
+    word = "gain" if gain > least else "loss" if gain < -least else "no difference"
     return f"{word} ({gain:+.1%})"

@@ -1,4 +1,4 @@
-"""Tables of measured figures, from the result files and nothing else."""
+"""Tables of measured figures; every number comes from the result files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ TITLES = {
     "helen": "68 face points, 128x128, 72,420 images seen (300-W: HELEN and AFW; tested on HELEN)",
     "lspe": "14 body points, 128x128, 53,904 images seen (LSP extended, person crops)",
     "lspe_imagenet": "14 body points from ImageNet's weights, first stages frozen (LSP extended, 53,904 images seen)",
-    "lspe_long": "The best of them for longer (LSP extended, 125,776 images seen)",
+    "lspe_long": "The best of these, trained longer (LSP extended, 125,776 images seen)",
 }
 NETWORK = {"lspe_imagenet": "EfficientNet-Lite0", "lspe_long": "EfficientNet-Lite0"}
-"""Where a ladder's network is another than the ResNet-18 of half width."""
+"""Ladders whose network is not the ResNet-18 of half width."""
+
+
+RENAMED = {"runs/scenes/trunk": "runs/scenes/backbone"}
+"""Run folders whose names have changed since a result file was written."""
 
 
 def read_result(name: str) -> dict[str, Any] | None:
-    """A result file; ``None`` where it was not measured."""
+    """A result file; ``None`` where it does not exist."""
     file = RESULTS / f"{name}.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
@@ -34,7 +38,7 @@ def row(*cells: str) -> str:
 
 
 def ladder(data: str) -> Iterator[str]:
-    """The representations side by side on one data set; nothing where it was not measured."""
+    """The representations compared on one data set; nothing where there is no result file."""
     result = read_result(f"ladder_{data}")
     if result is None:
         return
@@ -43,18 +47,18 @@ def ladder(data: str) -> Iterator[str]:
     some = next(iter(methods.values()))
     main = some["main"]
     names = [main, *(n for n in ("nme_box", "median") if n != main)]
-    seeds = "seed 0" if not repeats else "seed 0; +- is the spread over the seeds of the ladder"
+    seeds = "seed 0" if not repeats else "seed 0; +- is the standard deviation over seeds, where there are several"
     network = NETWORK.get(data, "ResNet-18 of half width")
-    how = f"one network ({network}), {seeds}, the best epoch on the images measured"
+    how = f"the same network for all ({network}), {seeds}, best epoch on the test images"
     mirrored = all("flip_test" in run for run in methods.values())
     shared, own = options_of([run["command"] for run in methods.values()])
-    # What the file's own command does not name is set by the ladder.
+    # Options that the file's own command does not contain are set by the ladder itself.
     named = [option for option in shared if option in result["command"]]
     named += [f"--only {next(iter(methods))}"] if len(methods) == 1 else []
     named += re.findall(r"--epochs \d+", result["command"])
     named += [f"--name ladder_{data}"] if data != result["data"] else []
     named += ["--flip-test"] if mirrored else []
-    yield f"**{TITLES[data]}**, {how}; `python -m benchmarks.ladder {result['data']}{_said(named)}`:\n"
+    yield f"**{TITLES[data]}**, {how}; `python -m benchmarks.ladder {result['data']}{_joined(named)}`:\n"
     more = (*(f"{name}, flip test" for name in names[:2] if mirrored), *(("head MACs", "ms an image") if costs else ()))
     yield row("", *names, *more)
     yield row(*("---" for _ in ("", *names, *more)))
@@ -68,24 +72,24 @@ def ladder(data: str) -> Iterator[str]:
         yield row(f"`{method}-tiny`", *(_spread([run["figures"][n] for run in found]) for n in names), *turned, *spent)
         for words, figures in values.get("decoded", {}).items() if mirrored else ():
             read = [f"{figures[n]:.3f}" for n in names[:2]]
-            yield row(f"the same, read with `{words}`", *("" for _ in names), *read, *("" for _ in spent))
+            yield row(f"the same, decoded with `{words}`", *("" for _ in names), *read, *("" for _ in spent))
     for baseline, figures in some["baselines"].items():
         yield row(f"*{baseline}*", *(f"{figures[n]:.3f}" for n in names), *("" for _ in more))
     yield ""
     if any(own):
         whose: dict[str, list[str]] = {}
         for method, words in zip(methods, own, strict=True):
-            whose.setdefault(_said(words).strip(), []).append(f"`{method}-tiny`")
-        yield "Options that not all of them share: " + "; ".join(
+            whose.setdefault(_joined(words).strip(), []).append(f"`{method}-tiny`")
+        yield "Options that differ between the runs: " + "; ".join(
             f"{', '.join(sharing)} `{words}`" for words, sharing in whose.items() if words
         )
         yield ""
 
 
 def options_of(commands: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Options of `posekit train` that all commands share, and those of each that not all do.
+    """Options of `posekit train` that all commands have in common, and the remaining options of each.
 
-    What the ladder itself sets, data, size, epochs, seed and folder, is left out.
+    Options that the ladder itself sets (data, size, epochs, seed, folder) are left out.
     """
     split = [_grouped(command) for command in commands]
     shared = [option for option in split[0] if all(option in options for options in split)]
@@ -93,29 +97,29 @@ def options_of(commands: Sequence[str]) -> tuple[list[str], list[list[str]]]:
 
 
 def _grouped(command: str) -> list[str]:
-    """Each option with its values, behind those that the ladder sets."""
+    """Each option with its values, without those that the ladder sets."""
     _, _, extra = command.partition(" --resume ")
     return [f"--{option.strip()}" for option in f" {extra}".split(" --")[1:]]
 
 
-def _said(options: Sequence[str]) -> str:
+def _joined(options: Sequence[str]) -> str:
     return "".join(f" {option}" for option in options)
 
 
 def _spread(values: list[float]) -> str:
-    """A figure, or the mean of several and their standard deviation."""
+    """A figure, or mean and standard deviation of several."""
     if len(values) == 1:
         return f"{values[0]:.3f}"
     return f"{statistics.mean(values):.4f} +- {statistics.stdev(values):.4f}"
 
 
 def _macs(count: int) -> str:
-    """Multiply-accumulates in the unit that suits them."""
+    """Multiply-accumulates in thousands or millions."""
     return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
 
 
 def systems() -> Iterator[str]:
-    """The light systems for full images side by side: on real scenes, and what they cost; `benchmarks.scenes`."""
+    """The light systems for full images: accuracy on real scenes and cost; from `benchmarks.scenes`."""
     trained = (read_result("scenes") or {"methods": {}})["methods"]
     costs = (read_result("scenes_latency") or {"methods": {}})["methods"]
     if not costs:
@@ -127,7 +131,7 @@ def systems() -> Iterator[str]:
     heads = (
         *larger,
         "parameters",
-        "MACs behind the backbone",
+        "MACs after the backbone",
         "network, ms",
         *(f"{count} people, ms" for count in people),
     )
@@ -152,17 +156,26 @@ def systems() -> Iterator[str]:
     yield ""
     if trained:
         seen = ", ".join(sorted({f"{run['images_seen']:,}" for run in trained.values()}))
-        yield f"Trained with {seen} images each; best epoch on the images measured, one seed. Options:\n"
+        yield f"Each trained on {seen} images; best epoch on the test images, one seed. Options:\n"
         shared, own = options_of([run["command"] for run in trained.values()])
-        yield f"- all: `{_said(shared).strip()}`"
+        yield f"- all: `{_joined(shared).strip()}`"
         yield from (
-            f"- `{name}-tiny`: `{_said(words).strip()}`" for name, words in zip(trained, own, strict=True) if words
+            f"- `{name}-tiny`: `{_renamed(_joined(words).strip())}`"
+            for name, words in zip(trained, own, strict=True)
+            if words
         )
         yield ""
 
 
+def _renamed(words: str) -> str:
+    """A recorded command with the present names of folders."""
+    for old, new in RENAMED.items():
+        words = words.replace(old, new)
+    return words
+
+
 def ceiling() -> Iterator[str]:
-    """AP of maps without any mistake, light form and plain one side by side; `benchmarks.ceiling`."""
+    """AP of perfect maps, light and plain recipes; from `benchmarks.ceiling`."""
     found = read_result("ceiling")
     if not found:
         return
@@ -173,12 +186,12 @@ def ceiling() -> Iterator[str]:
     }
     size = {suffix: "x".join(map(str, found["systems"][names[0]]["size"])) for suffix, names in forms.items()}
     heads = [f"{figure}, {size[suffix]}" for suffix in forms for figure in figures]
-    yield row("maps without any mistake", *heads)
+    yield row("perfect maps", *heads)
     yield row(*("---" for _ in ("", *heads)))
     for name in forms[""]:
         values = [_cells(found["systems"][name + suffix], figures) for suffix in forms]
         yield row(f"`{name}`", *(value for part in values for value in part))
-    yield f"\nOf {found['people']} people with points in {found['images']} images.\n"
+    yield f"\n{found['people']} people with points in {found['images']} images.\n"
 
 
 def _cells(values: dict[str, float], names: Sequence[str]) -> list[str]:
@@ -186,31 +199,31 @@ def _cells(values: dict[str, float], names: Sequence[str]) -> list[str]:
 
 
 def speed() -> Iterator[str]:
-    """Aims and what was measured."""
+    """Speed: measured values and targets."""
     results = [(name, result) for name in SPEED if (result := read_result(name)) is not None]
     if not results:
         return
     first = results[0][1]
     yield f"**Speed**, one thread, {first['machine']}; `make bench`:\n"
-    yield row("", "measured", "aim", "")
+    yield row("", "measured", "target", "")
     yield row("---", "---", "---", "---")
     for _, result in results:
         for what, aim in result.get("aims", {}).items():
             bound = f"at least {aim['at_least']}" if "at_least" in aim else f"at most {aim['at_most']}"
-            # A figure that could not be measured again stays, with the commit that it is from.
+            # A figure that could not be measured again is kept, with the commit at which it was measured.
             when = f" (at {aim['commit']})" if "commit" in aim else ""
             yield row(what + when, f"{aim['figure']:.3g}", bound, "met" if aim["met"] else "missed")
     yield ""
 
 
 def page() -> str:
-    """All tables, as they stand in README."""
+    """All tables of `docs/benchmarks.md`."""
     lines = [*(line for data in TITLES for line in ladder(data)), *speed()]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def settings(data: str, first: str) -> str:
-    """Methods of one ladder beside themselves with other options: what the options are worth."""
+    """The same methods trained with two sets of options, from two ladders."""
     result, before = read_result(f"ladder_{data}"), read_result(f"ladder_{first}")
     if result is None or before is None:
         return ""
@@ -228,6 +241,6 @@ def settings(data: str, first: str) -> str:
         _, own = options_of([old["command"], run["command"]])
         for words, which in zip(own, (old, run), strict=True):
             lines.append(
-                row(f"`{method}-tiny`", f"`{_said(words).strip()}`", *(f"{which['figures'][n]:.3f}" for n in names))
+                row(f"`{method}-tiny`", f"`{_joined(words).strip()}`", *(f"{which['figures'][n]:.3f}" for n in names))
             )
     return "\n".join(lines) + "\n"

@@ -14,7 +14,7 @@ DECISION = ROOT / "docs" / "decisions" / "014-words.md"
 
 # Old word: (pattern, what may stand there all the same).
 OLD = {
-    "trunk, for backbone": (r"trunk", None),
+    "trunk, for backbone": (r"trunk", r"runs/scenes/trunk"),
     "kit, for backbone overrides": (r"\bkits?\b|--kit\.", r"light.kit"),
     "lesson, for distillation": (r"\blessons?\b", None),
     "Said, for the teacher's output": (r"\bSaid\b", None),
