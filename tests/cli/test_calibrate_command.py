@@ -31,7 +31,7 @@ def test_calibrate_tells_before_and_after_and_predictions_use_it(model, data, tm
     out = " ".join(capsys.readouterr().out.split())
     for said in (
         "probability of an error below 0.3 of the box's longer side",
-        f"fitted on {labelled[even].sum()} points in images of even number",
+        f"fitted on {labelled[even].sum()} points in images with even ids",
         f"tables of {labelled[~even].sum()} points in images of odd number",
         "before: expected error",
         "after: expected error",
