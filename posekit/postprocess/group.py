@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from posekit.geometry.keypoints import Poses
 
-Array = Any
+Array = NDArray[Any]
 Bone = tuple[int, int]
 
 
@@ -32,10 +33,10 @@ class Person:
 
 
 def group(
-    xy: Array,
-    score: Array,
-    affinity: Array,
-    share: Array,
+    xy: ArrayLike,
+    score: ArrayLike,
+    affinity: ArrayLike,
+    share: ArrayLike,
     bones: Sequence[Bone],
     *,
     min_affinity: float = 0.05,
@@ -70,7 +71,8 @@ def group(
     Source: OpenPose, arXiv:1812.08008, section 3.3. Differs: people are made from the strongest link on, not bone after
     bone; two people who share a point are never joined; the length of a bone costs nothing.
     """
-    xy, score, affinity, share = (np.asarray(array) for array in (xy, score, affinity, share))
+    xy, score = np.asarray(xy), np.asarray(score)
+    affinity, share = np.asarray(affinity), np.asarray(share)
     _refuse_other_shapes(xy, score, affinity, share, bones)
     links: list[Link] = []
     for number, bone in enumerate(bones):

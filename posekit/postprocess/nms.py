@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from posekit.geometry.boxes import area as area_of
 from posekit.geometry.boxes import around, extent, iou
 from posekit.geometry.keypoints import Poses
 from posekit.metrics.similarity import oks
 
-Array = Any
+Array = NDArray[Any]
 Float = NDArray[np.floating]
 Index = NDArray[np.intp]
 Bool = NDArray[np.bool_]
@@ -34,7 +34,7 @@ def oks_nms(
     sigmas: Sequence[float] | Float,
     *,
     threshold: float = 0.9,
-    area: Array | None = None,
+    area: ArrayLike | None = None,
     point_threshold: float | None = None,
     per_category: bool = True,
 ) -> Poses:
@@ -73,7 +73,7 @@ def soft_oks_nms(
     spread: float = 0.9,
     max_instances: int | None = 20,
     score_threshold: float = 0.0,
-    area: Array | None = None,
+    area: ArrayLike | None = None,
     point_threshold: float | None = None,
     per_category: bool = True,
 ) -> Poses:
@@ -106,12 +106,12 @@ def soft_oks_nms(
 
 
 def box_nms(
-    boxes: Array,
-    score: Array,
+    boxes: ArrayLike,
+    score: ArrayLike,
     *,
     threshold: float = 0.5,
     over: Literal["union", "smaller"] = "union",
-    category: Array | None = None,
+    category: ArrayLike | None = None,
 ) -> Index:
     """Choose boxes of which none repeats a better one.
 
@@ -139,14 +139,14 @@ def box_nms(
 
 
 def soft_box_nms(
-    boxes: Array,
-    score: Array,
+    boxes: ArrayLike,
+    score: ArrayLike,
     *,
     spread: float = 0.5,
     max_instances: int | None = None,
     score_threshold: float = 0.001,
     over: Literal["union", "smaller"] = "union",
-    category: Array | None = None,
+    category: ArrayLike | None = None,
 ) -> tuple[Index, Float]:
     """Lower the scores of boxes that overlap a better one, by ``exp(-overlap^2 / spread)``.
 
@@ -241,7 +241,9 @@ def _by_overlap(boxes: Float, over: Literal["union", "smaller"]) -> Alike:
     return ways[over]
 
 
-def _by_oks(poses: Poses, sigmas: Sequence[float] | Float, area: Array | None, point_threshold: float | None) -> Alike:
+def _by_oks(
+    poses: Poses, sigmas: Sequence[float] | Float, area: ArrayLike | None, point_threshold: float | None
+) -> Alike:
     finite = np.isfinite(poses.xy).all(-1)
     known = finite if point_threshold is None else finite & (poses.score > point_threshold)
     xy = np.where(finite[..., None], poses.xy, 0.0).astype(np.float64)
@@ -279,7 +281,7 @@ def _of_one_image(poses: Poses) -> Poses:
     return poses
 
 
-def _checked_boxes(boxes: Array, score: Array, category: Array | None) -> tuple[Float, Array, Array | None]:
+def _checked_boxes(boxes: ArrayLike, score: ArrayLike, category: ArrayLike | None) -> tuple[Float, Array, Array | None]:
     boxes, score = np.asarray(boxes, dtype=np.float64), np.asarray(score)
     category = None if category is None else np.asarray(category)
     shapes = {"boxes": boxes.shape, "score": score.shape} | ({} if category is None else {"category": category.shape})

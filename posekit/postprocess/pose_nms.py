@@ -6,15 +6,12 @@ near it, and the clearest of them stays, unless an earlier one has taken that al
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from posekit.geometry.boxes import around, extent
 from posekit.geometry.keypoints import Poses
 
-Array = Any
 Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
 
@@ -27,7 +24,7 @@ def pose_nms(
     *,
     share: float = 0.05,
     near_points: int | None = None,
-    clear: Array | None = None,
+    clear: ArrayLike | None = None,
     max_instances: int | None = 30,
 ) -> Poses:
     """Drop poses most of whose points nearly coincide with those of a clearer one, at the size of the pose.
@@ -65,7 +62,7 @@ def fixed_pose_nms(
     *,
     pixels: float = 10.0,
     near_points: int | None = None,
-    clear: Array | None = None,
+    clear: ArrayLike | None = None,
     max_instances: int | None = 30,
 ) -> Poses:
     """Drop poses most of whose points nearly coincide with those of a better one, whatever their size.
@@ -91,7 +88,7 @@ def fixed_pose_nms(
     return _left(poses, _near(poses.xy, reach) > _count(near_points, 10, poses), rank, max_instances)
 
 
-def _near(xy: Array, reach: Float) -> NDArray[np.intp]:
+def _near(xy: Float, reach: Float) -> NDArray[np.intp]:
     """(N, N) how many points of pose j lie closer than ``reach`` (N,) of pose i to those of pose i."""
     apart = np.linalg.norm(xy[:, None].astype(np.float64) - xy[None], axis=-1)
     return np.asarray((apart < reach[:, None, None]).sum(-1))
@@ -119,7 +116,7 @@ def _left(poses: Poses, takes: Bool, clear: Float, max_instances: int | None) ->
     return poses.each(lambda array: array[keep])
 
 
-def _checked(poses: Poses, clear: Array | None) -> tuple[Poses, Float]:
+def _checked(poses: Poses, clear: ArrayLike | None) -> tuple[Poses, Float]:
     poses = poses.each(np.asarray)
     if poses.xy.ndim != 3 or poses.xy.shape[-1] != 2 or poses.score.shape != poses.xy.shape[:-1]:
         raise ValueError(

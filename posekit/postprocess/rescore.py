@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import Poses
 
-Array = Any
 Float = NDArray[np.floating]
 
 
@@ -34,7 +33,7 @@ def rescore_by_points(poses: Poses, threshold: float = 0.2) -> Poses:
     return replace(poses, instance_score=_like(poses.instance_score * mean, poses))
 
 
-def rescore_by_heatmap(poses: Poses, heatmap: Array, grid: Grid, *, times: bool = False) -> Poses:
+def rescore_by_heatmap(poses: Poses, heatmap: ArrayLike, grid: Grid, *, times: bool = False) -> Poses:
     """Score points that were regressed by what a heatmap says where they lie, and instances by the mean of that.
 
     Args:
@@ -60,7 +59,7 @@ def rescore_by_heatmap(poses: Poses, heatmap: Array, grid: Grid, *, times: bool 
     return replace(poses, score=value, instance_score=value.mean(-1))
 
 
-def read(heatmap: Array, xy: Array, grid: Grid) -> Float:
+def read(heatmap: ArrayLike, xy: ArrayLike, grid: Grid) -> Float:
     """Read a heatmap where points lie, linearly between the cells.
 
     Args:
@@ -83,7 +82,7 @@ def read(heatmap: Array, xy: Array, grid: Grid) -> Float:
             f"{wanted}, got {heatmap.shape}"
         )
     size = np.array([grid.image_width, grid.image_height])
-    inside = ((xy >= 0) & (xy <= size)).all(-1)
+    inside: NDArray[np.bool_] = np.all((xy >= 0) & (xy <= size), -1)
     last = np.array([grid.width - 1, grid.height - 1])
     cells = grid.cells(np.where(inside[..., None], xy, 0.0)).clip(0, last)
     low = np.floor(cells).astype(np.intp)
@@ -99,7 +98,7 @@ def read(heatmap: Array, xy: Array, grid: Grid) -> Float:
     return np.asarray(np.where(inside, value, 0.0))
 
 
-def _at(flat: Array, index: NDArray[np.intp]) -> Float:
+def _at(flat: NDArray[Any], index: NDArray[np.intp]) -> Float:
     """(..., N, K) what ``flat`` (..., K, cells) holds at ``index`` (..., N, K)."""
     return np.take_along_axis(flat, index.swapaxes(-1, -2), axis=-1).swapaxes(-1, -2)
 

@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, PlainSerializer, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 
-Array = Any
 Float = NDArray[np.floating]
 PoseScorer = Callable[[Float], Float]
 """Features (N, F) to how good each pose is, (N,), about its OKS."""
@@ -107,7 +106,7 @@ class PoseShape:
         """F: three numbers a bone and one a point; 74 for COCO."""
         return 3 * len(self.bones) + self.points
 
-    def features(self, xy: Array, score: Array) -> Float:
+    def features(self, xy: ArrayLike, score: ArrayLike) -> Float:
         """What a scoring network is shown.
 
         Args:
