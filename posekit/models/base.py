@@ -21,7 +21,7 @@ class Architecture(Protocol):
 
 
 class Backbone(Protocol):
-    """Module of a backbone: ``forward`` takes the normalised image and returns one map for each stride, finest first."""
+    """Module of a backbone: ``forward`` takes the normalised image and returns a map for each stride, finest first."""
 
     @property
     def channels(self) -> tuple[int, ...]:

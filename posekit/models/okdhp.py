@@ -120,7 +120,7 @@ class Peers(nn.Module):
         return others, ensemble
 
     def branch(self, net: PoseNet, index: int) -> PoseNet:
-        """A plain network with the neck and head of one branch; shares the tensors, with the state-dict names of ``net``.
+        """A plain network with neck and head of one branch; shares the tensors; state-dict names are those of ``net``.
 
         Args:
             net: branch 0, with the shared backbone.

@@ -25,6 +25,6 @@ def outside(net: nn.Module, names: Iterable[str], where: str) -> dict[str, nn.Mo
         if name not in modules or not name:
             tops = [top for top, _ in net.named_children()]
             near = difflib.get_close_matches(name, modules, 3) or tops
-            raise ValueError(f"{where}: the network has no part {name!r}; did you mean {', '.join(near)}?")
+            raise ValueError(f"{where}: the network has no part {name!r}; there is {', '.join(near)}")
         left_out.update(modules[name].modules())
     return {name: module for name, module in modules.items() if module not in left_out}

@@ -1,4 +1,4 @@
-"""One crop, one instance: backbone, neck and head in a row, fitted to each other and to the maps that are wanted."""
+"""Top-down network: one instance in each crop; backbone, neck and head are fitted to the maps of the codec."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class TopDown:
     Args:
         size: (height, width) of the crop in pixels.
         backbone: the backbone.
-        neck: from the backbone's maps to the one that the head reads.
-        head: from that map to the codec's maps.
-        stride: of the map that the head reads, where the codec's maps do not say it; unset: the backbone's last stride
-            without a neck, its finest with one.
+        neck: from the backbone's maps to the head's input.
+        head: from the neck's map to the codec's maps.
+        stride: of the head's input, where the codec's maps do not imply it; unset: the backbone's last stride without a
+            neck, its finest with one.
     """
 
     size: tyro.conf.Suppress[tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]] = (256, 192)
@@ -73,12 +73,12 @@ class TopDown:
         """The network.
 
         Args:
-            shapes: of the wanted maps by name, without the batch: (C, H, W) or (K, D).
-            weights: False leaves the backbone's published weights out, for one who fills the whole network anyway.
+            shapes: output maps by name, without the batch: (C, H, W) or (K, D).
+            weights: False does not load pretrained backbone weights, for use before a full checkpoint is loaded.
 
         Raises:
-            ValueError: the size does not suit the backbone, the maps do not lie over the image, or neck or head cannot
-                give them.
+            ValueError: the image size does not fit the backbone, the maps do not cover the image, or neck or head
+                cannot produce them.
         """
         config = self.backbone if weights else without_weights(self.backbone)
         backbone = config.build()
@@ -89,11 +89,11 @@ class TopDown:
         return PoseNet(backbone, neck, self.head.build(shapes, neck.channels, cells))
 
     def _reduction(self, shapes: Shapes, strides: tuple[int, ...]) -> int:
-        """Stride of the map that the head reads."""
+        """Stride of the head's input."""
         wanted = {name: _stride_of(name, shape[1:], self.size) for name, shape in shapes.items() if len(shape) == 3}
         if len(set(wanted.values())) > 1:
             told = ", ".join(f"{name!r} {stride}" for name, stride in wanted.items())
-            raise ValueError(f"one neck gives one resolution; the maps want strides {told}")
+            raise ValueError(f"the neck outputs one resolution, but the maps need strides {told}")
         if wanted:
             return next(iter(wanted.values()))
         return self.stride or (strides[-1] if self.neck.kind == "none" else strides[0])
@@ -105,16 +105,16 @@ def check_size(size: tuple[int, int], backbone: Backbone, kind: str) -> None:
     Args:
         size: (height, width) in pixels.
         backbone: the backbone's module; one whose ``size`` is set takes no other.
-        kind: its name, for the message.
+        kind: name of the backbone, for the message.
 
     Raises:
-        ValueError: another size than the backbone's own, or no multiple of what it needs.
+        ValueError: not the fixed size of the backbone, or not a multiple of the size it needs.
     """
     height, width = size
     fixed, multiple = getattr(backbone, "size", None), backbone.multiple
     if fixed is not None and fixed != size:
         raise ValueError(
-            f"image is {height}x{width}; this {kind} backbone takes {fixed[0]}x{fixed[1]} alone: "
+            f"image is {height}x{width}; this {kind} backbone only takes {fixed[0]}x{fixed[1]}: "
             f"set its size to ({height}, {width})"
         )
     if height % multiple or width % multiple:
@@ -123,18 +123,18 @@ def check_size(size: tuple[int, int], backbone: Backbone, kind: str) -> None:
 
 
 def _stride_of(name: str, cells: tuple[int, ...], size: tuple[int, int]) -> int:
-    """Pixels a cell of a map over an image, the same whole number both ways."""
+    """Stride of a map, the same whole number in both directions."""
     (rows, columns), (height, width) = cells, size
     stride = max(1, round(height / rows))
     if (rows * stride, columns * stride) != (height, width):
         raise ValueError(
-            f"{name!r} is {rows}x{columns} cells and the image {height}x{width} pixels; a cell must be the same whole "
-            f"number of pixels high and wide, as with {height // stride}x{width // stride}"
+            f"{name!r} is {rows}x{columns} cells and the image {height}x{width} pixels; the stride must be the same "
+            f"whole number of pixels in both directions, as with {height // stride}x{width // stride}"
         )
     return stride
 
 
 def without_weights(backbone: AnyBackbone) -> AnyBackbone:
-    """The same backbone, drawn at random."""
+    """The same backbone with random weights."""
     bare = replace(backbone, weights=None)
     return replace(bare, pretrained=False) if isinstance(bare, Timm) else bare

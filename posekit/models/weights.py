@@ -1,4 +1,4 @@
-"""Published weights into our backbones: names must fit, and what does not fit is said."""
+"""Load published weights into our backbones; names and shapes must match, and an error lists those that do not."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module", "ema")
-"""Where checkpoints of training programs keep the weights, the likely locations first."""
+"""Keys under which training programs keep the weights in a checkpoint, the likely ones first."""
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
-"""What data parallelism, compilation and wrappers put before every name."""
+"""Prefixes that data parallelism, compilation and wrappers add to every name."""
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a file by name; of a whole network's file (names ``backbone. ...``) those of the backbone.
+    """Tensors of a file by name; from the file of a whole network (names ``backbone. ...``), those of the backbone.
 
-    Checkpoints that keep the weights inside, and names that all begin with ``module.`` or another wrapper's prefix, are
-    read as the plain weights.
+    Nested checkpoints are searched for the weights, and a wrapper's prefix before all names, such as ``module.``, is
+    removed.
 
     Args:
-        path: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin`` read without running any code in it.
+        path: ``.safetensors``, or ``.pth`` / ``.pt`` / ``.bin``, read without running code from the file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: another ending, a damaged file, one that would run code when read, or no tensors inside.
+        ValueError: another file type, a damaged file, one that needs code to be run, or no tensors inside.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,8 +67,8 @@ def _unpickled(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise ValueError(
-            f"weights: {path} holds more than tensors, such as a whole model, and reading that would run its code; "
-            "where you trust it, write the tensors alone: "
+            f"weights: {path} holds more than tensors, such as a whole model, and reading it would run its code; "
+            "if you trust the file, save only the tensors: "
             "torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW)"
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -77,7 +77,7 @@ def _unpickled(path: Path) -> Any:
 
 
 def _inside(state: Any) -> dict[str, Tensor]:
-    """The dictionary of tensors in what was read; empty where there is none."""
+    """Find the dictionary of tensors in a checkpoint; empty if there is none."""
     if not isinstance(state, Mapping):
         return {}
     if state and all(isinstance(value, Tensor) for value in state.values()):
@@ -89,7 +89,7 @@ def _inside(state: Any) -> dict[str, Tensor]:
 
 
 def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without prefixes that all names share and that are no part's of a network of ours."""
+    """Remove wrapper prefixes that all names share."""
     prefix = next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None)
     if prefix is None:
         return tensors
@@ -103,15 +103,15 @@ def _kind(state: Any) -> str:
 
 
 def load_weights(module: Module, path: str | None, ignored: Sequence[str] = ()) -> Module:
-    """Fill a backbone from a file and give it back; nothing happens where ``path`` is None.
+    """Load weights from a file into a backbone and return it; does nothing if ``path`` is None.
 
     Args:
         module: the backbone.
         path: see `read_weights`.
-        ignored: beginnings of names that the file may hold and the backbone does not, such as a classifier's.
+        ignored: prefixes of names in the file that are skipped, such as those of a classifier.
 
     Raises:
-        ValueError: names are missing or left over, or a shape differs.
+        ValueError: names are missing or unexpected, or a shape differs.
     """
     if path is None:
         return module
@@ -125,7 +125,7 @@ def load_weights(module: Module, path: str | None, ignored: Sequence[str] = ()) 
 
 
 def fill(module: Module, state: Mapping[str, Tensor], ignored: Sequence[str], source: str) -> Module:
-    """Copy the tensors into the module, all or none, and give it back; see `load_weights`."""
+    """Copy all tensors into the module, or none on an error, and return it; see `load_weights`."""
     own = module.state_dict()
     check_fit(own, state, ignored, source)
     module.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
@@ -133,18 +133,18 @@ def fill(module: Module, state: Mapping[str, Tensor], ignored: Sequence[str], so
 
 
 def check_fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], ignored: Sequence[str], source: str) -> None:
-    """Hold a file's tensors against a module's.
+    """Check that the tensors of a file fit a module.
 
     Args:
-        own: the module's.
-        state: the file's.
-        ignored: beginnings of names that may be left over.
-        source: what the message calls the file.
+        own: tensors of the module.
+        state: tensors of the file.
+        ignored: prefixes of names that may be unexpected.
+        source: name of the file, for the message.
 
     Raises:
-        ValueError: names are missing or left over, or a shape differs.
+        ValueError: names are missing or unexpected, or a shape differs.
     """
-    # Files older than 2018 do not count batches, and no computation here asks for the count.
+    # Files older than 2018 lack this counter, and nothing here uses it.
     missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
     extra = [name for name in state if name not in own and not name.startswith(tuple(ignored))]
     other = [

@@ -67,7 +67,7 @@ def test_backbones_of_timm_become_nets(told, name, strides, mean):
 @pytest.mark.slow
 @pytest.mark.parity
 def test_backbones_of_timm_that_do_not_fit_are_refused(told):
-    assert "takes 224x224 alone: set its size to (64, 96)" in told["wrong_size"]
+    assert "only takes 224x224: set its size to (64, 96)" in told["wrong_size"]
     assert "timm has no model 'resnet19'; close: resnet18" in told["wrong_name"]
     assert "they lack conv1.weight" in told["wrong_file"]
 

@@ -143,7 +143,7 @@ def test_files_that_are_no_weights_are_told(tmp_path, content, message):
 
 def test_a_pickled_model_is_refused_with_the_fix(backbone, tmp_path):
     torch.save(backbone, tmp_path / "model.pth")
-    with pytest.raises(ValueError, match=r"reading that would run its code; .*torch\.save\(torch\.load\(FILE"):
+    with pytest.raises(ValueError, match=r"reading it would run its code; .*torch\.save\(torch\.load\(FILE"):
         read_weights(tmp_path / "model.pth")
     torch.save({"epoch": 3, "lr": 0.1}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"does not hold a dictionary of tensors, but one of epoch, lr; save it with"):

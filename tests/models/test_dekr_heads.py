@@ -96,11 +96,11 @@ def test_drawn_weights_leave_the_start_of_adaptive_blocks():
 
 @pytest.mark.parametrize("config", [DekrHead(), DekrFirstHead()], ids=["dekr", "first"])
 def test_what_a_head_cannot_give_is_refused(config):
-    with pytest.raises(ValueError, match="reads one map and the neck gives strides 8, 16"):
+    with pytest.raises(ValueError, match="takes one map, but the neck outputs strides 8, 16"):
         config.build(SHAPES, 24, (8, 16))
     for shapes in ({"heatmap": (K, H, W), "point_offsets": (2 * K, H, W)}, {"heatmap": (K + 1, H, W)}):
         with pytest.raises(
-            ValueError, match=r"gives K \+ 1 maps 'heatmap' and 2 K maps 'point_offsets'; wanted are \{'heatmap"
+            ValueError, match=r"outputs K \+ 1 maps 'heatmap' and 2 K 'point_offsets', the codec needs \{'heatmap"
         ):
             config.build(shapes, 24, (4,))
 
@@ -179,5 +179,5 @@ def test_concat_grows_between_cells():
 
 
 def test_concat_refuses_a_finer_map_than_doubling_gives():
-    with pytest.raises(ValueError, match="maps of stride 3 are wanted, the backbone ends at stride 32"):
+    with pytest.raises(ValueError, match="the maps need stride 3, but .*last map \\(stride 32\\)"):
         Concat().build((8,), (32,), 3)

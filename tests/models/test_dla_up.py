@@ -99,10 +99,10 @@ def test_a_merge_adds_one_after_the_other():
 
 def test_a_backbone_with_gaps_or_few_maps_is_refused():
     with pytest.raises(
-        ValueError, match="the backbone gives strides 4, 16, 32: this neck takes three or more, 4, 8, 16,"
+        ValueError, match="the backbone outputs strides 4, 16, 32: this neck takes three or more, 4, 8, 16,"
     ):
         DLAUp().build((4, 5, 6), (4, 16, 32), 4)
-    with pytest.raises(ValueError, match="the backbone gives strides 4, 8:"):
+    with pytest.raises(ValueError, match="the backbone outputs strides 4, 8:"):
         DLAUp().build((4, 5), (4, 8), 4)
 
 

@@ -69,9 +69,9 @@ def test_cost_on_resnet_50():
 def test_a_backbone_without_the_levels_is_refused():
     with torch.device("meta"):
         backbone = HRNet().build()
-    with pytest.raises(ValueError, match="from stride 8 wants maps of strides 8; this one gives 4"):
+    with pytest.raises(ValueError, match="from stride 8 needs maps of strides 8, but the backbone outputs 4"):
         FPN().build(backbone.channels, backbone.strides)
-    with pytest.raises(ValueError, match="wants maps of strides 6, 12, 24, 48"):
+    with pytest.raises(ValueError, match="needs maps of strides 6, 12, 24, 48"):
         FPN(finest=6).build(CHANNELS, STRIDES)
 
 

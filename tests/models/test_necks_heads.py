@@ -89,9 +89,9 @@ def test_deconvolutions_and_map_heads_start_small():
 
 @pytest.mark.parametrize("name", NECKS)
 def test_a_neck_refuses_a_stride_it_cannot_reach(name):
-    with pytest.raises(ValueError, match=r"maps of stride 12 are wanted, the backbone .* 32"):
+    with pytest.raises(ValueError, match=r"the maps need stride 12, but .* backbone.* 32"):
         NECKS[name]().build(CHANNELS, STRIDES, 12)
-    with pytest.raises(ValueError, match="maps of stride 64 are wanted"):
+    with pytest.raises(ValueError, match="the maps need stride 64"):
         NECKS[name]().build(CHANNELS, STRIDES, 64)
 
 
@@ -140,8 +140,8 @@ def test_simcc_heads_give_bins_from_each_points_own_map():
         ("simcc", {"heatmap": (K, H, W)}, "use the head 'maps'"),
         ("pooled", {"deep": (K, 2, H, W)}, "no head here gives it"),
         ("maps", {}, "at least one map"),
-        ("simcc", {"x": (K, 9), "y": (4, 9)}, r"same number of points; got 'x' \(5, 9\), 'y' \(4, 9\)"),
-        ("maps", {"heatmap": (K, 2 * H, W)}, "'heatmap' is 32x12 cells and the head reads a map of 16x12"),
+        ("simcc", {"x": (K, 9), "y": (4, 9)}, r"same number of points for every output; got 'x' \(5, 9\), 'y' \(4, 9\)"),
+        ("maps", {"heatmap": (K, 2 * H, W)}, "'heatmap' is 32x12 cells but the input of the head has 16x12"),
     ],
 )
 def test_a_head_refuses_shapes_it_cannot_give(name, shapes, fix):

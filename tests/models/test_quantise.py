@@ -191,7 +191,7 @@ def test_what_cannot_be_rounded_is_told():
         FakeQuant(bits=8, keep=("0",)).apply(nn.Sequential(nn.Linear(2, 1)))
     with pytest.raises(ValueError, match=r"quantise.keep: the network has no part 'haed'; there is head"):
         FakeQuant(bits=8, keep=("haed",)).apply(nn.ModuleDict({"head": nn.Linear(2, 1)}))
-    with pytest.raises(ValueError, match="1 convolutions mix kernels"):
+    with pytest.raises(ValueError, match="1 dynamic convolutions have no fixed weights"):
         EIGHT.apply(nn.Sequential(DynamicConv2d(3, 4, 3)))
 
 

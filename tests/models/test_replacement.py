@@ -169,7 +169,7 @@ def test_a_layer_of_several_places_has_no_parameters_a_channel():
     assert net.again is net.relu and type(net.relu) is nn.Mish
     for name in sorted(BY_CHANNEL):
         with pytest.raises(
-            ValueError, match=r"relu runs 2 times an image, on 5, 5 channels, and .* a layer of its own"
+            ValueError, match=r"relu runs 2 times for each image, on 5, 5 channels, and .* a separate layer"
         ):
             swap_activations(Shared(), name)
 
@@ -179,7 +179,7 @@ def test_channels_that_lie_behind_are_refused_where_they_matter(shape):
     net = nn.Sequential(nn.Linear(6, 9), nn.GELU())
     image = torch.zeros(shape)
     assert swap_activations(net, "relu", image) == 1
-    with pytest.raises(ValueError, match=r"1 runs on .* wants \(B, C, H, W\): take one without .* relu, relu6"):
+    with pytest.raises(ValueError, match=r"1 runs on .* needs \(B, C, H, W\): take one without .* relu, relu6"):
         swap_activations(net, "frelu", image)
 
 

@@ -67,9 +67,9 @@ def test_layers_are_cut_to_their_first_channels():
 
 
 def test_a_table_of_another_network_is_refused():
-    with pytest.raises(ValueError, match=r"'1' should have 4 channels out and 4 in, but it has no such layer"):
+    with pytest.raises(ValueError, match=r"'1' should have 4 output and 4 input channels, but there is no such layer"):
         with_pruned_channels(nn.Sequential(nn.Linear(3, 4)), {"1": (4, 4)})
-    with pytest.raises(ValueError, match=r"'0' should have 5 channels out and 3 in, but its own has 4 and 3"):
+    with pytest.raises(ValueError, match=r"'0' should have 5 output and 3 input channels, but the recipe's has 4 and 3"):
         with_pruned_channels(nn.Sequential(nn.Linear(3, 4)), {"0": (5, 3)})
 
 
@@ -138,7 +138,7 @@ def test_channels_that_matter_least_go(monkeypatch):
 def test_what_cannot_be_is_told(monkeypatch):
     monkeypatch.setattr(structured, "STEPS", 4)
     monkeypatch.setattr(structured, "MOST", 0.1)
-    with pytest.raises(ValueError, match=r"of the multiply-accumulates are left when every layer has lost"):
+    with pytest.raises(ValueError, match=r"of the multiply-accumulates are left after removing as many"):
         remove_channels(net_of(recipe_of(BACKBONES["resnet"])), SIZE, 1e-4)
     with pytest.raises(
         ValueError, match=r"channels of this ShuffleNetV2Backbone cannot be followed .* another backbone"

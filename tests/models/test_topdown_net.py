@@ -162,7 +162,7 @@ def test_hrnet_needs_no_neck():
         (
             TopDown(size=(64, 96)),
             {"a": (5, 16, 24), "b": (5, 8, 12)},
-            "one resolution; the maps want strides 'a' 4, 'b' 8",
+            "one resolution, but the maps need strides 'a' 4, 'b' 8",
         ),
         (TopDown(size=(64, 96), neck=Plain()), {"a": (5, 32, 48)}, "use the neck 'upsample' or 'deconv'"),
         (TopDown(size=(64, 96)), {"xy": (5, 2)}, "use the head 'pooled' or 'simcc'"),
@@ -182,7 +182,7 @@ def test_a_backbone_of_a_fixed_size_wants_that_size(monkeypatch):
         return backbone
 
     monkeypatch.setattr(ShuffleNetV2, "build", fixed)
-    with pytest.raises(ValueError, match=r"takes 32x64 alone: set its size to \(64, 96\)"):
+    with pytest.raises(ValueError, match=r"only takes 32x64: set its size to \(64, 96\)"):
         NETS["maps"][0].build(MAPS)
 
 

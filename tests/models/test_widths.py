@@ -68,7 +68,7 @@ def test_what_does_not_learn_keeps_its_channels():
 
 
 def test_unknown_backbones_and_layers_are_refused():
-    with pytest.raises(ValueError, match=r"type ShuffleNetV2Backbone cannot be made wider; NetAug knows mobilenet_v2"):
+    with pytest.raises(ValueError, match=r"type ShuffleNetV2Backbone cannot be made wider; NetAug supports mobilenet_v2"):
         Plan(ShuffleNetV2(0.5).build())
     backbone = MobileNetV2(0.35).build()
     backbone.features[0][2] = nn.PReLU(16)
@@ -77,7 +77,7 @@ def test_unknown_backbones_and_layers_are_refused():
     backbone.features[0][2] = nn.Hardswish()
     assert Plan(backbone).layers
     backbone.features[0][0] = Twice(3, 16, 3, 2, 1, bias=False)
-    with pytest.raises(ValueError, match=r"features\.0\.0 \(Twice\); leave the backbone's convolutions as they are"):
+    with pytest.raises(ValueError, match=r"features\.0\.0 \(Twice\); do not override the backbone's convolutions"):
         Plan(backbone)
 
 

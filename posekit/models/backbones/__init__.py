@@ -1,4 +1,4 @@
-"""Backbones: an image to maps of several strides. One file a family, holding its config and its module."""
+"""Backbones: from an image to maps of several strides. One file for each family, with its config and module."""
 
 from posekit.models.backbones.dla import DLA
 from posekit.models.backbones.efficientnet_lite import EfficientNetLite

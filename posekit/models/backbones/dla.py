@@ -1,6 +1,6 @@
-"""DLA-34: trees of blocks whose every leaf is heard at the root. Yu et al. 2017, arXiv:1707.06484.
+"""DLA-34: deep layer aggregation, trees of blocks with a root that reads them all. Yu et al. 2017, arXiv:1707.06484.
 
-State-dict names are those of the authors' repository and of CenterNet, less projections that are never called.
+State-dict names are those of the authors' repository and of CenterNet, without projections that are never used.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from posekit.models.weights import load_weights
 WIDTHS = (16, 32, 64, 128, 256, 512)
 # Depths of the trees of strides 4, 8, 16 and 32.
 DEPTHS = (1, 2, 2, 1)
-# In the files, never called: a deep tree leaves the projection to its first subtree.
+# In the files, but never used: in a deep tree only the first subtree projects.
 IDLE = ("level3.project.", "level4.project.")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DLA:
-    """The backbone of CenterNet: two thirds of ResNet-50 in size, fine and coarse mixed throughout."""
+    """The backbone of CenterNet, two thirds of ResNet-50 in size; use it with the neck dla_up."""
 
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random weights"""
     kind: Literal["dla"] = "dla"
 
     def build(self) -> DLABackbone:
@@ -37,7 +37,7 @@ class DLA:
 
 
 class Leaf(nn.Module):
-    """Two 3x3 convolutions beside a shortcut that comes from outside."""
+    """Basic block: two 3x3 convolutions, with a shortcut that the caller computes."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -49,14 +49,14 @@ class Leaf(nn.Module):
         self.relu2 = rectify()
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
-        """(B, before, H, W) and (B, after, H / stride, W / stride) to the latter's shape."""
+        """Input (B, before, H, W) and shortcut (B, after, H / stride, W / stride) to the shortcut's shape."""
         y: Tensor = self.relu1(self.bn1(self.conv1(x)))
         y = self.relu2(self.bn2(self.conv2(y)) + shortcut)
         return y
 
 
 class Root(nn.Module):
-    """1x1 over all that a tree gathered."""
+    """Root: 1x1 convolution over the concatenated maps of a tree."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -71,15 +71,15 @@ class Root(nn.Module):
 
 
 class Tree(nn.Module):
-    """Two leaves and a root, or two trees of which the second's root hears the first too.
+    """Two blocks and a root, or two subtrees of which the second's root also reads the first's output.
 
     Args:
-        depth: 1 for leaves.
-        before: channels that come in.
-        after: channels that go out.
-        stride: of the first leaf.
-        heard: channels that are handed to the root from outside.
-        keep: let the root hear what came in as well.
+        depth: levels of the tree; 1: two blocks and a root.
+        before: input channels.
+        after: output channels.
+        stride: stride of the first block.
+        heard: channels of additional maps that the root reads.
+        keep: let the root read the tree's downsampled input as well.
     """
 
     def __init__(self, depth: int, before: int, after: int, stride: int, heard: int = 0, keep: bool = False) -> None:
@@ -129,7 +129,7 @@ class DLABackbone(nn.Module):
         self.level0 = ConvNormAct(WIDTHS[0], WIDTHS[0], 3)
         self.level1 = ConvNormAct(WIDTHS[0], WIDTHS[1], 3, 2)
         for level, depth in enumerate(DEPTHS, start=2):
-            # The first tree alone does not hand on what came in.
+            # Only in the first tree the root does not read the input.
             tree = Tree(depth, WIDTHS[level - 1], WIDTHS[level], 2, keep=level > 2)
             self.add_module(f"level{level}", tree)
         init_fan_out(self)

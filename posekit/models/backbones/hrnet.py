@@ -1,4 +1,4 @@
-"""HRNet: branches of several resolutions that run side by side and exchange. Sun et al. 2019, arXiv:1902.09212.
+"""HRNet: parallel branches of several resolutions with repeated fusion. Sun et al. 2019, arXiv:1902.09212.
 
 State-dict names are those of the authors' repository.
 """
@@ -23,31 +23,31 @@ BLOCKS = 4
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class HRNet:
-    """A backbone that never leaves stride 4: the accurate and slow choice."""
+    """A backbone that keeps a stride-4 branch throughout: accurate but slow."""
 
     width: Literal[32, 48] = 32
     """channels of the stride-4 branch: HRNet-W32 or W48; each coarser branch has twice as many"""
     multi_scale: bool = False
     """output the maps of all four branches (strides 4 to 32), as DEKR needs; off: the stride-4 map alone"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random weights"""
     kind: Literal["hrnet"] = "hrnet"
 
     def build(self) -> HRNetBackbone:
         """The backbone."""
         ignored = ["final_layer.", "classifier.", "incre_modules.", "downsamp_modules."]
         if not self.multi_scale:
-            # Files of the classification network exchange between all branches to the end.
+            # Files of the classification network have the fusion layers of all branches also in the last module.
             ignored += [f"stage4.{MODULES[-1] - 1}.fuse_layers.{branch}." for branch in (1, 2, 3)]
         return load_weights(HRNetBackbone(self.width, self.multi_scale), self.weights, ignored)
 
 
 class Exchange(nn.Module):
-    """Four blocks on each branch, then every branch hears of every other.
+    """Four blocks on each branch, then fusion of all branches.
 
     Args:
         widths: channels of the branches, finest first.
-        outputs: how many branches go out.
+        outputs: number of output branches.
     """
 
     def __init__(self, widths: Sequence[int], outputs: int) -> None:
@@ -71,7 +71,7 @@ class Exchange(nn.Module):
 
 
 def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """From one branch's resolution and channels to another's."""
+    """Layers from one branch's resolution and channels to another's."""
     before, after = widths[source], widths[target]
     if source == target:
         return nn.Identity()
@@ -83,13 +83,13 @@ def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
-    """Fit the branches of one stage to the next's channels; the new branch comes from the coarsest."""
+    """Transition to the channels of the next stage; the new branch is made from the coarsest."""
     kept = [nn.Identity() if old == new else ConvNormAct(old, new, 3) for old, new in zip(before, after, strict=False)]
     return nn.ModuleList([*kept, nn.Sequential(ConvNormAct(before[-1], after[-1], 3, 2))])
 
 
 class HRNetBackbone(nn.Module):
-    """The finest branch (stride 4), or all four (strides 4, 8, 16, 32)."""
+    """Outputs the finest branch (stride 4), or all four (strides 4, 8, 16, 32)."""
 
     multiple = 32
     transition1: nn.ModuleList

@@ -23,13 +23,13 @@ from posekit.models.weights import load_weights
 # Modules of the stages with two, three and four branches, by depth; each module has two blocks.
 MODULES = {18: (2, 4, 2), 30: (3, 8, 3)}
 BLOCKS = 2
-# Channels of the finest branch, by block; each coarser one doubles them.
+# Channels of the finest branch, by block type; each coarser branch has twice as many.
 WIDTH = {"weighting": 40, "naive": 30, "wider_naive": 40}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LiteHRNet:
-    """A backbone of one to two million parameters that stays at stride 4; slow for its MACs: many small layers."""
+    """An HRNet of one to two million parameters; slower than its MACs suggest, because of many small layers."""
 
     depth: Literal[18, 30] = 18
     """Lite-HRNet-18 or 30: 1.1 or 1.8 M parameters with a heatmap head"""
@@ -39,7 +39,7 @@ class LiteHRNet:
     """how branches are fused; plain: each becomes the sum of all, as in the paper; published: as in the authors' code,
     which adds the finest branch twice; published weights need the latter"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with the authors' layer names; unset: random weights"""
     kind: Literal["lite_hrnet"] = "lite_hrnet"
 
     def build(self) -> LiteHRNetBackbone:
@@ -48,7 +48,7 @@ class LiteHRNet:
 
 
 class Stem(nn.Module):
-    """Stride 4 in a strided convolution and a strided ShuffleNet unit of 32 channels."""
+    """Stem: a strided convolution and a strided ShuffleNet unit, to stride 4 and 32 channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class ShuffleUnit(nn.Module):
 
 
 class Branches(nn.ModuleList):
-    """Modules side by side, one a branch."""
+    """Parallel modules, one for each branch."""
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Maps of the branches, finest first."""
@@ -91,7 +91,7 @@ class Branches(nn.ModuleList):
 
 
 class Exchange(nn.Module):
-    """Two blocks, then every branch hears of every other.
+    """Two blocks on each branch, then fusion of all branches.
 
     Args:
         widths: channels of the branches, finest first.
@@ -126,7 +126,7 @@ class Exchange(nn.Module):
 
 
 def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """From one branch's resolution and channels to another's."""
+    """Layers from one branch's resolution and channels to another's."""
     before, after = widths[source], widths[target]
     if source == target:
         return nn.Identity()
@@ -144,7 +144,7 @@ def _separable(before: int, after: int, stride: int, act: nn.Module | None) -> n
 
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
-    """Fit the branches of one stage to the next's channels; the new branch comes from the coarsest."""
+    """Transition to the channels of the next stage; the new branch is made from the coarsest."""
     kept = [
         nn.Identity() if old == new else _separable(old, new, 1, nn.ReLU(inplace=True))
         for old, new in zip(before, after, strict=False)
@@ -153,7 +153,7 @@ def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
 
 
 class FromCoarse(nn.Module):
-    """From the coarsest branch to the finest: double, add, mix.
+    """From the coarsest branch to the finest: upsample, add, separable convolution.
 
     Args:
         widths: channels of the branches, finest first.
@@ -184,7 +184,7 @@ class FromCoarse(nn.Module):
 
 
 class LiteHRNetBackbone(nn.Module):
-    """Four branches, strides 4 to 32, each told by the coarser ones; the published networks use the finest alone."""
+    """Four branches, strides 4 to 32, each merged with the coarser ones; the published networks use only the finest."""
 
     strides = (4, 8, 16, 32)
     multiple = 32

@@ -30,12 +30,12 @@ ROWS = (
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MobileNetV2:
-    """A small backbone that runs well everywhere."""
+    """A small backbone that runs well on most hardware."""
 
     width: float = Field(default=1.0, gt=0)
     """width multiplier: channels of every layer times this, in multiples of 8; the last layer has 1280 or more"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random weights"""
     kind: Literal["mobilenet_v2"] = "mobilenet_v2"
 
     def build(self) -> MobileNetV2Backbone:
@@ -44,7 +44,7 @@ class MobileNetV2:
 
 
 class InvertedResidual(nn.Module):
-    """1x1 up (unless the expansion is 1), depth-wise 3x3, linear 1x1 down; added to its input where sizes agree."""
+    """Inverted residual: 1x1 expansion (unless 1), depth-wise 3x3, linear 1x1; residual if the shapes agree."""
 
     def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2Backbone(nn.Module):
-    """Maps of strides 4, 8, 16 and 32; the last is the 1280-channel one."""
+    """Maps of strides 4, 8, 16 and 32; the last has 1280 channels."""
 
     multiple = 32
 

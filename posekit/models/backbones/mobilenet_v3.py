@@ -54,14 +54,14 @@ ROWS = {"large": LARGE, "small": SMALL}
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MobileNetV3:
-    """A backbone for phones and one-core machines."""
+    """A backbone for phones and single-core machines."""
 
     size: Literal["small", "large"] = "small"
     """small: 0.9 M parameters and 0.05 GMACs at 256x192; large: 3.0 M and 0.21"""
     momentum: float = Field(default=0.01, gt=0, le=1)
     """momentum of batch norm's running statistics; published: 0.01; use 0.1 for runs of a few hundred steps"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random weights"""
     kind: Literal["mobilenet_v3"] = "mobilenet_v3"
 
     def build(self) -> MobileNetV3Backbone:
@@ -70,7 +70,7 @@ class MobileNetV3:
 
 
 class InvertedResidual(nn.Module):
-    """1x1 up (where it widens), depth-wise, squeeze-excite, linear 1x1 down; added to its input where sizes agree."""
+    """Inverted residual: 1x1 expansion, depth-wise, squeeze-excite, linear 1x1; residual if the shapes agree."""
 
     def __init__(self, before: int, row: tuple[int, int, int, bool, bool, int], conv: partial[ConvNormAct]) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV3Backbone(nn.Module):
-    """Maps of strides 4, 8, 16 and 32; the last is six times wider than the last block."""
+    """Maps of strides 4, 8, 16 and 32; the last has six times the channels of the last block."""
 
     multiple = 32
 

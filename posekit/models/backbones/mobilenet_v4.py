@@ -1,4 +1,4 @@
-"""MobileNetV4, its convolutional forms: inverted residuals with a depth-wise layer at either place, or at both.
+"""MobileNetV4, its convolutional forms: inverted residuals with one or two depth-wise layers.
 
 Qin et al. 2024, arXiv:2404.10518. State-dict names are those of timm's ``mobilenetv4_conv_*`` (code and weights
 Apache-2.0).
@@ -18,7 +18,7 @@ from posekit.models.weights import load_weights
 
 
 class Plain(NamedTuple):
-    """A convolution, a norm and a ReLU."""
+    """Sizes of a block of convolution, norm and ReLU."""
 
     kernel: int
     stride: int
@@ -26,7 +26,7 @@ class Plain(NamedTuple):
 
 
 class Fused(NamedTuple):
-    """A convolution of 3x3 that widens, and a linear one of 1x1 that narrows."""
+    """Sizes of a fused inverted residual: 3x3 convolution that expands, and linear 1x1."""
 
     stride: int
     expansion: int
@@ -34,7 +34,7 @@ class Fused(NamedTuple):
 
 
 class Universal(NamedTuple):
-    """An inverted residual; a kernel of 0 is a layer that is not there."""
+    """Sizes of a universal inverted residual; kernel size 0 leaves the layer out."""
 
     start: int
     middle: int
@@ -89,12 +89,12 @@ STEM, LAST = 32, 960
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MobileNetV4:
-    """A backbone of a million parameters made for phones: plain convolutions and ReLU throughout."""
+    """A backbone for phones, with one million parameters and only convolutions and ReLU."""
 
     size: Literal["small", "medium"] = "small"
     """small: 1.3 M parameters; medium: 7.2 M"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with timm's layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with timm's layer names; unset: random weights"""
     kind: Literal["mobilenet_v4"] = "mobilenet_v4"
 
     def build(self) -> MobileNetV4Backbone:
@@ -119,7 +119,7 @@ class ConvNorm(nn.Module):
 
 
 class FusedResidual(nn.Module):
-    """See `Fused`; added to its input where sizes agree."""
+    """See `Fused`; residual if the shapes agree."""
 
     def __init__(self, before: int, row: Fused) -> None:
         super().__init__()
@@ -138,9 +138,9 @@ class FusedResidual(nn.Module):
 
 
 class UniversalResidual(nn.Module):
-    """See `Universal`; added to its input where sizes agree.
+    """See `Universal`; residual if the shapes agree.
 
-    The stride lies on the middle depth-wise layer, or on the first where there is no middle one.
+    The middle depth-wise layer has the stride, or the first if there is no middle one.
     """
 
     def __init__(self, before: int, row: Universal) -> None:
@@ -170,7 +170,7 @@ def _block(before: int, row: Row) -> nn.Module:
 
 
 class MobileNetV4Backbone(nn.Module):
-    """Maps of strides 4, 8, 16 and 32; the last is the 960-channel one."""
+    """Maps of strides 4, 8, 16 and 32; the last has 960 channels."""
 
     strides = (4, 8, 16, 32)
     multiple = 32

@@ -1,4 +1,4 @@
-"""MoveNet's backbone: MobileNetV2 without batch norms, which its publishers folded into the convolutions.
+"""MoveNet's backbone: MobileNetV2 with batch norms folded into the convolutions.
 
 Google, 2021; the published networks (Apache-2.0) are read by `posekit.models.tfjs`. Padding is TensorFlow's.
 """
@@ -21,17 +21,17 @@ WIDTHS = {"lightning": 1.0, "thunder": 1.75, "multipose": 1.5}
 """Factor on the channels of every layer but the last, which has 1280."""
 LAST = 1280
 SCALE = 0.0078430176
-"""What the published networks multiply pixels by before they take 1 off; nearly 2 / 255."""
+"""Scale of pixels in the published networks, before 1 is subtracted; nearly 2 / 255."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MoveNet:
-    """The backbone of MoveNet, which knows people: the best start for bodies, hands and animals on a CPU."""
+    """The backbone of MoveNet, pretrained on people: a good start for bodies, hands and animals on a CPU."""
 
     version: Literal["lightning", "thunder", "multipose"] = "lightning"
     """width of the backbone: lightning 1, thunder 1.75, multipose 1.5 times MobileNetV2"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with our layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with our layer names; unset: random weights"""
     kind: Literal["movenet"] = "movenet"
 
     def build(self) -> MoveNetBackbone:
@@ -40,7 +40,7 @@ class MoveNet:
 
 
 class Block(nn.Module):
-    """1x1 up (unless the expansion is 1), depth-wise 3x3, linear 1x1 down; added to its input where sizes agree."""
+    """Inverted residual: 1x1 expansion (unless 1), depth-wise 3x3, linear 1x1; residual if the shapes agree."""
 
     def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class Block(nn.Module):
 
 
 class MoveNetBackbone(nn.Module):
-    """Maps of strides 4, 8, 16 and 32; the last is the 1280-channel one.
+    """Maps of strides 4, 8, 16 and 32; the last has 1280 channels.
 
-    The map of stride 16 is the last of its 64 channels, not of the 96 that follow: that is where MoveNet's pyramid
+    The map of stride 16 is the last one with 64 channels, not with the 96 that follow: that is where MoveNet's pyramid
     reads.
     """
 

@@ -1,4 +1,4 @@
-"""ResNet, the "v1.5" of torchvision and of the HRNet authors: a bottleneck's stride sits on its 3x3.
+"""ResNet "v1.5", as in torchvision and HRNet's code: in bottlenecks the 3x3 convolution has the stride.
 
 He et al. 2015, arXiv:1512.03385. State-dict names are torchvision's. Weights from Caffe (stride on the first 1x1) fit
 by name but not by meaning.
@@ -21,14 +21,14 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ResNet:
-    """The backbone of SimpleBaseline: plain, well known, published weights everywhere."""
+    """The backbone of SimpleBaseline; pretrained weights are widely available."""
 
     depth: Literal[18, 34, 50, 101, 152] = 50
     """ResNet-18 to ResNet-152; 18 and 34 have basic blocks, the others bottlenecks"""
     width: float = Field(default=1.0, gt=0)
     """width multiplier: channels of every layer times this, in multiples of 8; pretrained weights need 1"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random weights"""
     kind: Literal["resnet"] = "resnet"
 
     def build(self) -> ResNetBackbone:
@@ -38,7 +38,7 @@ class ResNet:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 and a shortcut."""
+    """Basic block: two 3x3 convolutions and a shortcut."""
 
     expansion = 1
 
@@ -61,7 +61,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3 with the stride, 1x1 up to four times the width, and a shortcut."""
+    """Bottleneck: 1x1 reduction, 3x3 with the stride, 1x1 to four times the width, and a shortcut."""
 
     expansion = 4
 

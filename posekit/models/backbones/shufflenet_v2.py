@@ -1,4 +1,4 @@
-"""ShuffleNetV2: half of the channels pass each unit untouched. Ma et al. 2018, arXiv:1807.11164.
+"""ShuffleNetV2: half of the channels pass each unit unchanged. Ma et al. 2018, arXiv:1807.11164.
 
 State-dict names are torchvision's.
 """
@@ -34,12 +34,12 @@ else:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ShuffleNetV2:
-    """The cheapest backbone to train on a processor."""
+    """The cheapest backbone to train on a CPU."""
 
     width: Width = 1.0
     """width multiplier on the channels; 1.0 has 1.3 M parameters"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random initial weights"""
+    """file of pretrained weights, .safetensors or .pth, with torchvision's layer names; unset: random weights"""
     kind: Literal["shufflenet_v2"] = "shufflenet_v2"
 
     def build(self) -> ShuffleNetV2Backbone:
@@ -59,7 +59,7 @@ def _depthwise(channels: int, stride: int) -> list[nn.Module]:
 
 
 class Unit(nn.Module):
-    """Keep one half of the channels and work on the other; at stride 2 work on all of them twice; interleave."""
+    """Process half of the channels and keep the other half; at stride 2 process all in both branches; shuffle."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()

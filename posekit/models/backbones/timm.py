@@ -1,4 +1,4 @@
-"""Any backbone of the timm collection, by its name there."""
+"""Any backbone of the timm library, by its name there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posekit.models.weights import check_fit, read_weights
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Timm:
-    """A backbone of timm (``pip install 'posekit[timm]'``); its maps of stride 4 and more."""
+    """A backbone of timm (``pip install 'posekit[timm]'``); uses its maps of stride 4 and more."""
 
     name: str = "mobilenetv4_conv_small"
     """name of the model in timm, as in --backbone timm:NAME"""
@@ -48,7 +48,7 @@ class Timm:
         return TimmBackbone(timm.create_model(self.name, features_only=True, **options))
 
     def _checked(self, timm: Any) -> dict[str, Tensor]:
-        """The file's tensors, held against the whole network: timm itself passes over names that do not fit."""
+        """The tensors of the file, checked against the whole network, since timm ignores names that do not fit."""
         state = read_weights(str(self.weights))
         with torch.device("meta"):
             whole = timm.create_model(self.name, num_classes=0)
@@ -69,10 +69,10 @@ def _timm() -> Any:
 
 
 class TimmBackbone(nn.Module):
-    """A feature extractor of timm, its maps finer than stride 4 left out.
+    """A feature extractor of timm, without maps finer than stride 4.
 
     Args:
-        net: made with ``features_only=True``.
+        net: created with ``features_only=True``.
     """
 
     def __init__(self, net: nn.Module) -> None:

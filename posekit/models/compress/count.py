@@ -1,8 +1,8 @@
-"""What a network costs: parameters and multiply-accumulates, in one convention.
+"""Cost of a network: parameters and multiply-accumulates (MACs), in one convention.
 
-The literature says "GFLOPs" and means multiply-accumulates, in three incompatible counts. Here: decimal, every
-convolution, transposed convolution and linear layer, a transposed convolution by the size of its input. The tables of
-SimpleBaseline and HRNet divide by 2^30 and count a transposed convolution by its output: `Cost.hrnet_compat`.
+Papers print MACs as "GFLOPs", in three incompatible conventions. Ours: decimal units; convolutions, transposed
+convolutions and linear layers count; a transposed convolution by the size of its input. The tables of SimpleBaseline
+and HRNet divide by 2^30 and count a transposed convolution by the size of its output: `Cost.hrnet_compat`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ COUNTED = nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of a network or a part of it, for one image.
+    """Cost of a network or a part of it, for one image.
 
     Args:
-        parameters: trainable numbers, those of batch norms among them, running statistics not.
+        parameters: number of parameters, including those of batch norms, but not their running statistics.
         macs: multiply-accumulates.
-        by_output: the same with transposed convolutions counted by the size of their output.
+        by_output: multiply-accumulates with transposed convolutions counted by the size of their output.
     """
 
     parameters: int
@@ -34,12 +34,12 @@ class Cost:
 
     @property
     def hrnet_compat(self) -> float:
-        """The "GFLOPs" that the tables of SimpleBaseline and HRNet would print; for comparison with them only."""
+        """The "GFLOPs" in the convention of SimpleBaseline and HRNet; for comparison with their tables only."""
         return self.by_output / 2**30
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Number of trainable numbers; shared ones count once."""
+    """Number of parameters; shared ones count once."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -51,9 +51,9 @@ def count_macs(module: nn.Module, image_size: tuple[int, int]) -> int:
 def measure(module: nn.Module, image_size: tuple[int, int]) -> dict[str, Cost]:
     """Cost of each child of a network (``backbone``, ``neck``, ``head``) and of the whole (``total``).
 
-    Runs the network once in eval mode on a black image, on the device of its parameters; on ``meta`` nothing is
-    computed. What is not a module's convolution or linear layer (attention's products, norms, resizing) costs nothing,
-    but for layers that say their own by a method ``macs(input, output)``.
+    Runs the network once in evaluation mode on a black image, on the device of its parameters (``meta`` computes
+    nothing). Only convolutions and linear layers count, not matrix products, norms and resizing, except in layers with
+    a method ``macs(input, output)``.
 
     Args:
         module: takes (B, 3, H, W).
@@ -82,7 +82,7 @@ def _cost(part: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> Cost:
 
 @contextmanager
 def _counting(module: nn.Module, counts: dict[nn.Module, tuple[int, int]]) -> Iterator[None]:
-    """Write the counts of every layer that runs inside the block; the mode is put back afterwards."""
+    """Count the MACs of every layer that runs inside the block; the mode is restored afterwards."""
     modes = {layer: layer.training for layer in module.modules()}
     counted = [layer for layer in modes if isinstance(layer, COUNTED) or hasattr(layer, "macs")]
     hooks = [layer.register_forward_hook(_hook(counts)) for layer in counted]

@@ -1,7 +1,7 @@
-"""Small weights to zero while a network trains: magnitude pruning by a gradual schedule.
+"""Magnitude pruning: set small weights to zero while a network trains, on a gradual schedule.
 
-There are no masks: a pruned weight is a zero, a zero stays one, and what is zero is read off the weights. So a resumed
-run goes on as it was, and a trained network is a plain one with zeros in it.
+There are no masks: weights that are zero stay zero. So a resumed run continues as before, and the trained network is a
+plain network with zero weights.
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ from posekit.models.layers.dynamic import MixedConv2d
 from posekit.models.parts import outside
 
 LEVELS = 100
-"""Times that the share grows between start and stop; ranking all weights before every step would cost too much."""
+"""Pruning steps between start and stop; ranking all weights before every training step would cost too much."""
 LEAST = 0.01
-"""Share of every layer's weights that a ranking leaves in any case: an empty layer would end the network."""
+"""Smallest share of weights that every layer keeps, so that no layer becomes empty."""
 
 PRUNED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, MixedConv2d)
-"""Layers that lose weights; of those, depth-wise convolutions lose none."""
+"""Layers that are pruned, except depth-wise convolutions."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Prune:
-    """The smallest weights become zero while the network trains; as it stands, none do.
+    """Set the smallest weights to zero while the network trains; off by default.
 
-    Zeros make files compress better, and run faster only where the runtime knows sparse weights; to have fewer
-    multiply-accumulates everywhere, remove whole channels (``posekit prune``). Depth-wise kernels stay: there are few
-    of them, and each is all that its channel has.
+    Zeros make files compress better, and speed up only runtimes with sparse kernels; to reduce multiply-accumulates
+    everywhere, remove whole channels (``posekit prune``). Depth-wise kernels are not pruned: they have few weights.
 
-    Source: Han et al. 2015, arXiv:1506.02626; the schedule is Zhu and Gupta 2017, arXiv:1710.01878, eq. 1 from zero.
+    Source: Han et al. 2015, arXiv:1506.02626; schedule: Zhu and Gupta 2017, arXiv:1710.01878, eq. 1, from zero.
     """
 
     share: float = Field(default=0.0, ge=0, le=1 - LEAST)
@@ -56,7 +55,7 @@ class Prune:
         return not self.share
 
     def at(self, done: float) -> float:
-        """Share of zeros that belongs to a point of the run.
+        """Share of zeros at a point of the run, by the schedule.
 
         Args:
             done: share of the run, from 0 to 1.
@@ -69,10 +68,10 @@ class Prune:
         return self.share * (1 - (1 - level) ** 3)
 
     def weights(self, net: nn.Module) -> list[Tensor]:
-        """Those that may be pruned, in the order of the network's layers.
+        """Weights that may be pruned, in the order of the network's layers.
 
         Raises:
-            ValueError: `keep` names a part that is not there, or nothing is left to prune.
+            ValueError: `keep` names an unknown part, or no layer can be pruned.
         """
         found = [
             layer.weight
@@ -85,10 +84,10 @@ class Prune:
 
     @torch.no_grad()
     def advance(self, net: nn.Module, done: float) -> None:
-        """Set the smallest weights to zero, as many as belong to a point of the run; to be called before steps.
+        """Set the smallest weights to zero, as many as the schedule says; call it before each step.
 
         Args:
-            net: changed; zeros that are there count and stay.
+            net: changed; existing zeros count and stay.
             done: share of the run, from 0 to 1.
         """
         if self.off:
@@ -103,7 +102,7 @@ class Prune:
 
     @contextmanager
     def holding(self, net: nn.Module) -> Iterator[None]:
-        """What is zero stays zero through the block: a step of an optimiser."""
+        """Keep zero weights at zero through the block, which is an optimiser step."""
         if self.off:
             yield
             return
@@ -115,11 +114,11 @@ class Prune:
 
     @torch.no_grad()
     def follow(self, average: nn.Module, net: nn.Module) -> None:
-        """Give an average of the network its zeros.
+        """Set the pruned weights to zero in the moving average too.
 
         Args:
-            average: of the same layers; changed.
-            net: pruned.
+            average: moving average of the network; changed.
+            net: pruned network.
         """
         if self.off:
             return
@@ -128,24 +127,24 @@ class Prune:
 
 
 def sparsity(weights: Sequence[Tensor]) -> float:
-    """Share of zeros among some weights."""
+    """Share of zeros in some weights."""
     return sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
 
 
 def _depthwise(layer: nn.Module) -> bool:
-    """Whether each kernel reads one channel of several."""
+    """Whether a layer is a depth-wise convolution."""
     groups: int = getattr(layer, "groups", 1)
     return groups > 1 and cast(Tensor, layer.weight).shape[-3] == 1
 
 
 def _kept(weight: Tensor) -> Tensor:
-    """Weights that may move. A layer of nothing but zeros starts from them on purpose: all of it may."""
+    """Mask of weights that may change; in a layer of only zeros, which was initialised so, all may."""
     there = weight != 0
     return there | ~there.any()
 
 
 def _counts(weights: Sequence[Tensor], share: float) -> tuple[int, int]:
-    """How many of these weights should be zero, and how many may at most."""
+    """How many of these weights should be zero, and how many can be at most."""
     sizes = [weight.numel() for weight in weights]
     return round(share * sum(sizes)), sum(size - _guarded(size) for size in sizes)
 
@@ -155,7 +154,7 @@ def _guarded(size: int) -> int:
 
 
 def _zero_smallest(weights: Sequence[Tensor], count: int) -> None:
-    """Set the smallest of several weights to zero: so many, and those that equal the largest of them."""
+    """Set the ``count`` smallest weights to zero, and any that equal the largest of these."""
     ranks = [weight.detach().abs().flatten() for weight in weights]
     for rank in ranks:
         rank[rank.topk(_guarded(len(rank))).indices] = math.inf

@@ -1,16 +1,14 @@
-"""Training for eight bits: weights and inputs of layers are rounded as an int8 runtime will round them.
+"""Quantisation-aware training: weights and inputs of layers are rounded as an int8 runtime would.
 
-Names and values of all weights stay those of the plain network; what is added to a trained one are the ranges of its
-layers' inputs, one pair of numbers a layer as a buffer ``LAYER.rounding.range``. They are buffers because they are
-learnt: checkpoints, averages and weights folders then carry them without being told. Steps of weights need no place,
-they follow from the weights.
+Names and values of all weights are those of the plain network. A quantised network also has the range of each layer's
+input, two numbers in the buffer ``LAYER.rounding.range``, so that checkpoints, averages and weights folders contain it.
+Scales of weights are not stored; they follow from the weights.
 
-Batch norms are not folded while training. A norm behind a convolution scales its output channels, and the steps of
-weights are as large as each channel's largest weight: scaling a channel scales its steps, so folding afterwards changes
-no rounded number.
+Batch norms are not folded while training. Weights have one scale for each output channel, so folding a norm, which
+scales output channels, changes no rounded value.
 
-Source: Jacob et al. 2018, arXiv:1712.05877. Differs: weights have steps for each output channel and no offset, so that
-norms need no folding; biases are not rounded.
+Source: Jacob et al. 2018, arXiv:1712.05877. Differs: weights are quantised symmetrically for each output channel, so
+that norms need no folding; biases are not rounded.
 """
 
 from __future__ import annotations
@@ -28,15 +26,15 @@ from posekit.models.layers.dynamic import MixedConv2d
 from posekit.models.parts import outside
 
 ROUNDED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-"""Layers whose inputs and weights are rounded. Sums, norms and activations between them are not."""
+"""Layers whose inputs and weights are rounded; sums, norms and activations are not."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class FakeQuant:
-    """Rounds weights and inputs of layers while training, so that the network learns to live with it; off as it stands.
+    """Quantisation-aware training: round weights and inputs of layers while training; off by default.
 
-    In use, and whenever it is measured, the network rounds from the first range on: what is measured, kept as the best
-    and loaded again is the rounded network, whatever `start` says.
+    In evaluation mode the network rounds as soon as it has ranges, whatever `start` says: the network that is
+    evaluated, saved and loaded is the quantised one.
     """
 
     bits: int | None = Field(default=None, ge=2, le=8)
@@ -57,13 +55,13 @@ class FakeQuant:
         return self.bits is None
 
     def apply(self, net: nn.Module) -> nn.Module:
-        """The same network, whose layers round; to be called once.
+        """Add rounding to the layers of a network, in place; call it once.
 
         Args:
             net: changed.
 
         Raises:
-            ValueError: `keep` names a part that is not there, no layer is left, or kernels are mixed.
+            ValueError: `keep` names an unknown part, no layer can be quantised, or convolutions are dynamic.
         """
         if self.bits is None:
             return net
@@ -71,8 +69,8 @@ class FakeQuant:
         mixed = [name for name, layer in modules.items() if isinstance(layer, MixedConv2d)]
         if mixed:
             raise ValueError(
-                f"quantise: {len(mixed)} convolutions mix kernels image by image and have no weights to round "
-                f"({mixed[0]} first); take --override.convolution static"
+                f"quantise: {len(mixed)} dynamic convolutions have no fixed weights to round (first: "
+                f"{mixed[0]}); use --override.convolution static"
             )
         layers = [layer for layer in modules.values() if isinstance(layer, ROUNDED)]
         if not layers:
@@ -85,10 +83,10 @@ class FakeQuant:
         return net
 
     def advance(self, net: nn.Module, done: float) -> None:
-        """Begin to round, and stop to watch, at their points of the run; to be called before steps.
+        """Start rounding and freeze ranges at the right points of the run; call it before each step.
 
         Args:
-            net: one that `apply` gave back.
+            net: returned by `apply`.
             done: share of the run, from 0 to 1.
         """
         if self.off:
@@ -99,12 +97,12 @@ class FakeQuant:
 
 
 class Rounding(nn.Module):
-    """Rounds one layer's input and weight, and knows the range of the input.
+    """Rounds the input and weight of one layer, and holds the range of the input.
 
     Args:
-        bits: of a rounded number.
-        follow: how fast the range follows each batch's.
-        axis: of the weight's output channels.
+        bits: bits of a rounded value.
+        follow: momentum of the range.
+        axis: axis of the weight's output channels.
     """
 
     range: Tensor
@@ -118,7 +116,7 @@ class Rounding(nn.Module):
         self.register_buffer("range", torch.zeros(2))
 
     def train(self, mode: bool = True) -> Rounding:
-        """Training or use; in use the step of the input is a plain number, as it will be in an exported file."""
+        """Set the mode; in evaluation mode the scale of the input is a constant, as in an exported file."""
         super().train(mode)
         self._settle()
         return self
@@ -133,55 +131,55 @@ class Rounding(nn.Module):
         self.scale, self.zero = (float(scale), int(zero)) if high > low else (None, 0)
 
     def before(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Put rounded numbers in the place of a layer's input and weight; watch the range in training."""
+        """Forward pre-hook: replace input and weight by rounded values; update the range in training."""
         x = inputs[0]
         if self.training and self.watches:
             self.watch(x.detach())
         if not (self.rounds if self.training else self.scale is not None):
             return None
-        # Beside the parameter, which keeps its name and learns: what is found first is the attribute.
+        # An instance attribute hides the parameter, which keeps its name and its gradient.
         layer.__dict__["weight"] = self.weight(cast(Tensor, layer.weight))
         return (self.input(x), *inputs[1:])
 
     def after(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        """Take the rounded weight away again, also when the layer has failed."""
+        """Forward hook: remove the rounded weight, also after an error."""
         layer.__dict__.pop("weight", None)
 
     @torch.no_grad()
     def watch(self, x: Tensor) -> None:
-        """Let the range follow that of ``x``; it always holds zero, so that padding is exact."""
+        """Update the range by that of ``x``; it always contains zero, so that padding is exact."""
         low, high = torch.aminmax(x)
         seen = torch.stack([low.clamp(max=0), high.clamp(min=0)]).to(self.range)
         known = self.range[1] > self.range[0]
         self.range.lerp_(seen, torch.where(known, self.follow, 1.0))
 
     def step(self) -> tuple[Tensor, Tensor]:
-        """Size of the input's steps, and the number that stands for zero."""
+        """Scale of the input, and the zero point."""
         low, high = self.range
         scale = ((high - low) / self.top).clamp(min=torch.finfo(torch.float32).eps)
         return scale, (-low / scale).round().clamp(0, self.top).to(torch.int32)
 
     @property
     def top(self) -> int:
-        """The highest number for inputs; the least is 0."""
+        """The largest quantised value of inputs; the smallest is 0."""
         return int(2**self.bits - 1)
 
     def input(self, x: Tensor) -> Tensor:
-        """``x`` in steps, cut off at the ends of the range; the slope is 1 inside and 0 outside."""
+        """``x`` rounded and clipped to the range; the gradient is 1 inside and 0 outside."""
         scale, zero = cast(tuple[float, int], self.step() if self.training else (self.scale, self.zero))
         return torch.fake_quantize_per_tensor_affine(x.float(), scale, zero, 0, self.top).to(x.dtype)
 
     def weight(self, weight: Tensor) -> Tensor:
-        """The weight in steps of each output channel; the slope is 1."""
+        """The weight, rounded with one scale for each output channel; the gradient is 1."""
         half = 2 ** (self.bits - 1)
         scale = self.weight_step(weight)
         zero = torch.zeros_like(scale, dtype=torch.int32)
-        # The least number is never met; with it the range is the one that file formats know.
+        # The smallest value never occurs, but file formats need the full range.
         rounded = torch.fake_quantize_per_channel_affine(weight.float(), scale, zero, self.axis, -half, half - 1)
         return rounded.to(weight.dtype)
 
     def weight_step(self, weight: Tensor) -> Tensor:
-        """Size of the weight's steps, (channels,): the largest of each channel is the highest number."""
+        """Scale of the weight, (channels,): the largest magnitude of each channel becomes the largest value."""
         others = [axis for axis in range(weight.ndim) if axis != self.axis]
         largest = weight.detach().float().abs().amax(others)
         highest = int(2 ** (self.bits - 1) - 1)
@@ -190,12 +188,12 @@ class Rounding(nn.Module):
 
 @plain_dataclass(frozen=True, eq=False)
 class Steps:
-    """How one layer rounds: what a quantised file needs.
+    """Quantisation parameters of one layer, for export.
 
     Args:
-        scale: size of the input's steps.
-        zero: the number, from 0 on, that stands for an input of 0.
-        weight: size of the weight's steps, (channels,); 0 stands for 0.
+        scale: scale of the input.
+        zero: zero point of the input.
+        weight: scale of the weight, (channels,); its zero point is 0.
     """
 
     scale: float
@@ -204,10 +202,10 @@ class Steps:
 
 
 def steps(net: nn.Module) -> Mapping[str, Steps]:
-    """Steps of every layer that rounds and knows its range, by the layer's name.
+    """Quantisation parameters of every layer that has a range, by the layer's name.
 
     Args:
-        net: in evaluation mode, its weights loaded.
+        net: in evaluation mode, with its weights loaded.
     """
     found = {}
     for name, layer in net.named_modules():

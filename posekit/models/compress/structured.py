@@ -1,9 +1,10 @@
-"""Networks with fewer channels: the least of a trained one are removed, and a table tells how to build the rest again.
+"""Structured pruning: remove the least important channels of a trained network, with a table to build the rest again.
 
-A table says of every layer that differs from its description how many channels go out and come in. It is all that a
-recipe needs: a fresh network is built as ever, its layers are cut to the table, and weights are loaded into them.
+The table lists the output and input channels of every layer that differs from the unpruned network. With it a recipe
+builds the network as usual, cuts the layers to the table, and loads the weights.
 
-Source: Fang et al. 2023, arXiv:2301.12900: which layers must lose a channel together, and their norm over all of them.
+Source: Fang et al. 2023, arXiv:2301.12900 (DepGraph): groups of layers that must lose a channel together, and the
+importance of a group.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from posekit.models.compress.count import count_macs
 from posekit.models.rewrite.trace import trace
 
 Table = Mapping[str, tuple[int, int]]
-"""Name of a layer to its channels that go out and come in; norms and activations have two equal numbers."""
+"""Layer name to (output, input) channels; both are equal for norms and activations."""
 
 STEPS = 100
-"""Shares of channels that can be removed are so fine; the last step before the goal is one of them."""
+"""Resolution of the share of removed channels: pruning goes in so many steps."""
 MOST = 0.9
-"""Share of its channels that a layer may lose, about."""
+"""Largest share of its channels that a layer may lose, approximately."""
 
 
 def remove_channels(net: nn.Module, size: tuple[int, int], share: float) -> None:
-    """Remove the channels that matter least from backbone and neck, until a share of the multiply-accumulates is left.
+    """Remove the least important channels of backbone and neck, until a share of the multiply-accumulates is left.
 
     Channels are ranked over the whole network by the squared norm of all weights that write or read them, relative to
-    the mean of their group. The head gives what it gave; its first layers read fewer channels.
+    the mean of their group. The outputs of the head keep their shapes; its first layers get fewer input channels.
 
     Args:
         net: trained, with a ``head``; changed, and left in evaluation mode.
         size: (height, width) of its images in pixels.
-        share: of multiply-accumulates that is left at most, in (0, 1).
+        share: largest share of multiply-accumulates that is left, in (0, 1).
 
     Raises:
         ModuleNotFoundError: torch-pruning is not installed.
-        ValueError: the share cannot be reached, or the network is one whose channels cannot be followed.
+        ValueError: the share cannot be reached, or torch-pruning cannot trace the network.
     """
     pruning = _torch_pruning()
     image = torch.zeros(1, 3, *size, device=next(net.parameters()).device)
@@ -48,7 +49,7 @@ def remove_channels(net: nn.Module, size: tuple[int, int], share: float) -> None
     shapes = _shapes(net, image)
     try:
         with warnings.catch_warnings(), torch.enable_grad():
-            # Of parameters it must guess the channels of; what it guessed wrong cannot be built again, see `thin`.
+            # It warns about parameters that are in no known layer; a wrong guess fails the check of shapes below.
             warnings.simplefilter("ignore")
             pruner = pruning.pruner.BasePruner(
                 net,
@@ -61,7 +62,7 @@ def remove_channels(net: nn.Module, size: tuple[int, int], share: float) -> None
                 ignored_layers=[net.head],
             )
             left = _remove(pruner, lambda: count_macs(net, size) / before, share)
-    except Exception as error:  # whatever a network that cannot be followed makes torch-pruning or torch raise
+    except Exception as error:  # torch-pruning and torch raise many kinds of errors
         first = " ".join(str(error).split())[:160]
         raise ValueError(
             f"the channels of this {type(getattr(net, 'backbone', net)).__name__} cannot be followed from layer to "
@@ -69,17 +70,18 @@ def remove_channels(net: nn.Module, size: tuple[int, int], share: float) -> None
         ) from error
     if left > share:
         raise ValueError(
-            f"{left:.2f} of the multiply-accumulates are left when every layer has lost what it may: ask for more"
+            f"{left:.2f} of the multiply-accumulates are left after removing as many channels as possible: ask for a "
+            "larger share"
         )
     if _shapes(net, image) != shapes:
-        raise ValueError("the maps of the network have changed their shapes: its channels cannot be removed")
+        raise ValueError("the outputs of the network changed their shapes: its channels cannot be removed")
 
 
 def _remove(pruner: Any, measured: Callable[[], float], share: float) -> float:
-    """Remove channels until a measure is down to a share of what it was; gives what is left of it."""
+    """Remove channels until the cost is down to a share of the original; returns the share that is left."""
     removed, left = 0, 1.0
     while left > share and removed < STEPS - 1:
-        # The cost falls about with the square of the channels that stay: half of the way there is never too far.
+        # The cost falls with about the square of the kept channels, so half of the way does not overshoot.
         removed += max(1, int((1 - (share / left) ** 0.5) * (STEPS - removed) / 2))
         pruner.current_step = removed - 1
         pruner.step()
@@ -103,11 +105,11 @@ def _shapes(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
 
 
 def table_of(net: nn.Module, whole: nn.Module) -> dict[str, tuple[int, int]]:
-    """The layers in which a network differs from the one that it was made of.
+    """The layers in which a pruned network differs from the original.
 
     Args:
-        net: with channels removed.
-        whole: the same network as it is described.
+        net: network with channels removed.
+        whole: the same network without pruning.
     """
     own = {name: channels(layer) for name, layer in net.named_modules()}
     return {
@@ -118,11 +120,11 @@ def table_of(net: nn.Module, whole: nn.Module) -> dict[str, tuple[int, int]]:
 
 
 def with_pruned_channels(net: nn.Module, table: Table) -> nn.Module:
-    """The same network, its layers cut to a table: the first channels of each stay.
+    """Cut the layers of a network to a table, in place; the first channels of each layer are kept.
 
     Args:
-        net: fresh; changed.
-        table: that `table_of` gave; an empty one changes nothing.
+        net: newly built; changed.
+        table: returned by `table_of`; an empty one changes nothing.
 
     Raises:
         ValueError: the table was made for another network.
@@ -133,10 +135,10 @@ def with_pruned_channels(net: nn.Module, table: Table) -> nn.Module:
     for name, pair in table.items():
         found = channels(layers[name]) if name in layers else None
         if found is None or any(now < wanted for now, wanted in zip(found, pair, strict=True)):
-            told = "it has no such layer with channels" if found is None else f"its own has {found[0]} and {found[1]}"
+            told = "there is no such layer" if found is None else f"the recipe's has {found[0]} and {found[1]}"
             raise ValueError(
-                f"thinned: the network's {name!r} should have {pair[0]} channels out and {pair[1]} in, but {told}; the "
-                "recipe was changed after posekit prune: keep its model and override, or leave out thinned"
+                f"pruned: layer {name!r} should have {pair[0]} output and {pair[1]} input channels, but {told}; the "
+                "recipe was changed after posekit prune: keep its model and override, or remove the field pruned"
             )
         _cut(layers[name], *pair)
     backbone = getattr(net, "backbone", None)
@@ -146,7 +148,7 @@ def with_pruned_channels(net: nn.Module, table: Table) -> nn.Module:
 
 
 def channels(layer: nn.Module) -> tuple[int, int] | None:
-    """Channels of a layer that go out and come in; ``None`` for what has none or is not known here."""
+    """Output and input channels of a layer; ``None`` for other types of layers."""
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         return layer.out_channels, layer.in_channels
     if isinstance(layer, nn.Linear):
@@ -159,7 +161,7 @@ def channels(layer: nn.Module) -> tuple[int, int] | None:
 
 
 def _cut(layer: nn.Module, after: int, before: int) -> None:
-    """Leave the first channels of a layer."""
+    """Keep the first channels of a layer."""
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         if layer.groups == layer.in_channels:
             layer.groups = before
@@ -181,7 +183,7 @@ def _cut(layer: nn.Module, after: int, before: int) -> None:
 
 
 def _keep(layer: nn.Module, name: str, *sizes: int) -> None:
-    """Cut one tensor of a layer to its first numbers along each axis."""
+    """Cut one tensor of a layer to its first entries along each axis."""
     tensor = cast(Tensor | None, getattr(layer, name))
     if tensor is None:
         return
@@ -191,7 +193,7 @@ def _keep(layer: nn.Module, name: str, *sizes: int) -> None:
 
 
 def _tell_channels(backbone: nn.Module) -> None:
-    """Let a backbone say how many channels its maps have now, for those that ask a built one."""
+    """Update ``backbone.channels`` to the channels of its output maps."""
     found: list[int] = []
     hook = backbone.register_forward_hook(lambda layer, inputs, maps: found.extend(x.shape[1] for x in maps))
     try:

@@ -1,4 +1,4 @@
-"""Heads: one map to the named maps that a codec asks for. One file a kind, holding its config and its module."""
+"""Heads: from one map to the named maps of a codec. One file for each kind, with its config and module."""
 
 from posekit.models.heads.maps import Maps
 from posekit.models.heads.pooled import Pooled

@@ -1,4 +1,4 @@
-"""Dense maps: one number for each channel and cell."""
+"""Head for dense maps: heatmaps, offsets and the like."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from posekit.models.layers.conv import init_fan_out, init_normal
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Maps:
-    """A 1x1 convolution for each named map: heatmaps, offsets, soft-argmax; behind a small network of its own if asked.
+    """A 1x1 convolution for each named map, optionally after a hidden layer.
 
-    With ``channels`` the head is MoveNet's: made for necks whose map has few channels.
+    With ``channels`` set it is MoveNet's head, for necks with few channels.
     """
 
     channels: int = Field(default=0, ge=0)
@@ -30,25 +30,25 @@ class Maps:
         """The head.
 
         Args:
-            shapes: by name, each (C, H, W).
-            channels: of the map it reads.
-            size: (height, width) of that map in cells.
+            shapes: output maps by name, each (C, H, W).
+            channels: channels of the input map.
+            size: (height, width) of the input map in cells.
 
         Raises:
-            ValueError: a shape has other axes or another height and width than ``size``.
+            ValueError: a shape is not (C, H, W), or its height and width differ from ``size``.
         """
         refuse_other(shapes, self.kind)
         for name, shape in shapes.items():
             if tuple(shape[1:]) != tuple(size):
                 raise ValueError(
-                    f"{name!r} is {shape[1]}x{shape[2]} cells and the head reads a map of {size[0]}x{size[1]}: "
-                    "one neck gives one resolution"
+                    f"{name!r} is {shape[1]}x{shape[2]} cells but the input of the head has {size[0]}x{size[1]}: "
+                    "the neck outputs one resolution"
                 )
         return MapsHead({name: shape[0] for name, shape in shapes.items()}, channels, self.std, self.channels)
 
 
 class MapsHead(nn.Module):
-    """(B, channels, H, W) to one (B, C, H, W) a name."""
+    """(B, channels, H, W) to one (B, C, H, W) for each name."""
 
     def __init__(self, counts: Mapping[str, int], channels: int, std: float, width: int = 0) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class MapsHead(nn.Module):
         init_normal(self, std)
         for branch in self.maps.values():
             if isinstance(branch, nn.Sequential):
-                # Drawn that small, three layers in a row would let next to nothing through.
+                # With such small weights, three layers in a row would have outputs near zero.
                 init_fan_out(branch[:-1])
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -65,7 +65,7 @@ class MapsHead(nn.Module):
 
 
 def _branch(before: int, width: int, count: int) -> nn.Module:
-    """From the neck's map to one named map."""
+    """Layers from the neck's map to one output map."""
     if not width:
         return nn.Conv2d(before, count, 1)
     depthwise = nn.Conv2d(before, before, 3, padding=1, groups=before, bias=False)

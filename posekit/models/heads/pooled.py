@@ -1,4 +1,4 @@
-"""Numbers from the mean of the map: regression of coordinates. Toshev and Szegedy 2014, arXiv:1312.4659."""
+"""Regression head: coordinates from pooled features. Toshev and Szegedy 2014, arXiv:1312.4659."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from posekit.models.heads.shapes import refuse_other
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Pooled:
-    """Global average pooling and a linear layer for each name: coordinates, their spreads, scores."""
+    """Average pooling and a linear layer for each output: coordinates, their standard deviations, scores."""
 
     cells: int = Field(default=1, ge=1)
-    """pool to a grid of so many cells a side; 1: global average pooling, as published; more keep spatial positions, which
-    helps small networks on small crops"""
+    """pool to a grid of so many cells a side; 1: global average pooling, as published; more keep positions, which helps
+    small networks on small crops"""
     hidden: int = Field(default=0, ge=0)
     """units of a hidden layer with ReLU between pooling and outputs; 0: no such layer, as published"""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -28,22 +28,22 @@ class Pooled:
     kind: Literal["pooled"] = "pooled"
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], channels: int, size: tuple[int, int]) -> PooledHead:
-        """The head; every shape is (K, D), ``size`` plays no part. See `Maps.build`.
+        """The head; every shape is (K, D). See `Maps.build`.
 
         Raises:
-            ValueError: a shape has other axes.
+            ValueError: a shape is not (K, D), or the map has fewer cells than pooling should leave.
         """
         refuse_other(shapes, self.kind)
         if self.cells > min(size):
             raise ValueError(
-                f"the head 'pooled' cannot leave {self.cells} cells a side of {size[0]}x{size[1]}; use fewer"
+                f"the head 'pooled' cannot pool {size[0]}x{size[1]} cells to {self.cells} a side; use fewer"
             )
         named = {name: tuple(shape) for name, shape in shapes.items()}
         return PooledHead(named, channels, self.cells, self.hidden, self.dropout)
 
 
 class PooledHead(nn.Module):
-    """(B, channels, H, W) to one (B, K, D) a name, close to 0 at the start."""
+    """(B, channels, H, W) to one (B, K, D) for each name, close to 0 at initialisation."""
 
     def __init__(
         self, shapes: Mapping[str, tuple[int, ...]], channels: int, cells: int, hidden: int, dropout: float

@@ -1,18 +1,18 @@
-"""Which head gives which shapes, and the refusal of the others."""
+"""The output shapes of each head, and the check against a codec's shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Number of axes behind the batch of every map that a head gives: (C, H, W) or (K, D).
+# Number of axes, without the batch, of the outputs of a head: (C, H, W) or (K, D).
 AXES = {"maps": 3, "pooled": 2, "simcc": 2}
 
 
 def refuse_other(shapes: Mapping[str, tuple[int, ...]], head: str) -> None:
-    """Let through the shapes that ``head`` gives.
+    """Check that ``head`` can produce these shapes.
 
     Raises:
-        ValueError: none are asked for, or one has another number of axes; names the heads that would do.
+        ValueError: there are no shapes, or one has another number of axes; the message names heads that fit.
     """
     if not shapes:
         raise ValueError("a head needs at least one map to give; got no shapes")

@@ -1,4 +1,4 @@
-"""SimCC: each coordinate is a class among bins. Li et al. 2022, arXiv:2107.03332, section 3."""
+"""SimCC head: each coordinate is classified into bins. Li et al. 2022, arXiv:2107.03332, section 3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posekit.models.layers.conv import init_normal
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SimCC:
-    """One small map a point, flattened, and a linear layer onto the bins of each axis."""
+    """A 1x1 convolution to one map for each point, flattened, and a linear layer to the bins of each axis."""
 
     std: float = Field(default=0.01, gt=0)
     """standard deviation of the initial weights of the linear layers"""
@@ -25,19 +25,19 @@ class SimCC:
         """The head; every shape is (K, bins) with the same K. See `Maps.build`.
 
         Raises:
-            ValueError: a shape has other axes, or the names differ in K.
+            ValueError: a shape is not (K, bins), or K differs between names.
         """
         refuse_other(shapes, self.kind)
         points = {shape[0] for shape in shapes.values()}
         if len(points) > 1:
             told = ", ".join(f"{name!r} {tuple(shape)}" for name, shape in shapes.items())
-            raise ValueError(f"the head 'simcc' gives every name the same number of points; got {told}")
+            raise ValueError(f"the head 'simcc' needs the same number of points for every output; got {told}")
         bins = {name: shape[1] for name, shape in shapes.items()}
         return SimCCHead(bins, points.pop(), channels, size[0] * size[1], self.std)
 
 
 class SimCCHead(nn.Module):
-    """(B, channels, H, W) to one (B, K, bins) a name."""
+    """(B, channels, H, W) to one (B, K, bins) for each name."""
 
     def __init__(self, bins: Mapping[str, int], points: int, channels: int, cells: int, std: float) -> None:
         super().__init__()
@@ -46,6 +46,6 @@ class SimCCHead(nn.Module):
         init_normal(self.axes, std)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Raw logits of the bins."""
+        """Logits of the bins."""
         features = self.maps(x).flatten(2)
         return {name: layer(features) for name, layer in self.axes.items()}

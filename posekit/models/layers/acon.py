@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 LEAST = 16
-"""Channels between the two layers of Meta-ACON's gate at least; also by how much wide maps are narrowed there."""
+"""Reduction ratio of Meta-ACON's gate, and also its smallest number of hidden channels."""
 
 
 def acon(x: Tensor, p1: Tensor, p2: Tensor, beta: Tensor) -> Tensor:
-    """A smooth maximum of ``p1 x`` and ``p2 x``: their mean where ``beta`` is 0, the larger where it is infinite.
+    """Smooth maximum of ``p1 x`` and ``p2 x``: their mean for ``beta`` 0, the larger one for infinite ``beta``.
 
     Args:
         x: (B, C, H, W).
-        p1: slope on one side, broadcastable.
-        p2: slope on the other.
-        beta: how sharp the bend is.
+        p1: first slope, broadcastable.
+        p2: second slope.
+        beta: sharpness of the transition.
 
     Returns:
         (B, C, H, W).
@@ -31,13 +31,13 @@ def acon(x: Tensor, p1: Tensor, p2: Tensor, beta: Tensor) -> Tensor:
 
 
 class AconC(nn.Module):
-    """ACON with slopes and sharpness of its own for each channel: 3 C parameters.
+    """ACON-C: learnt slopes and sharpness for each channel; 3 C parameters.
 
-    Differs from the published code: slopes start at 1 and 0 (there drawn from N(0, 1)), so that it starts as SiLU and
-    a backbone with published weights is not thrown away.
+    Differs from the published code: slopes start at 1 and 0 (there random from N(0, 1)), so that it starts as SiLU,
+    which keeps a pretrained backbone usable.
 
     Args:
-        channels: that come in and go out.
+        channels: input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -52,14 +52,14 @@ class AconC(nn.Module):
 
 
 class MetaAcon(nn.Module):
-    """ACON whose sharpness a small gate finds for each image and channel: 2 C S + 3 C + S parameters.
+    """Meta-ACON: a small gate predicts the sharpness for each image and channel; 2 C S + 3 C + S parameters.
 
-    S, the channels inside the gate, are a sixteenth of C and at least 16. Differs from the published code: the gate has
-    no batch norms, which would have one value a channel to go by where the batch is one crop (the paper has none
-    either); slopes start as in `AconC`.
+    S, the hidden channels of the gate, is C / 16 and at least 16. Differs from the published code: the gate has no
+    batch norms (nor has the paper), which fail with one value for each channel, as in a batch of one crop; slopes
+    start as in `AconC`.
 
     Args:
-        channels: that come in and go out.
+        channels: input and output channels.
     """
 
     def __init__(self, channels: int) -> None:

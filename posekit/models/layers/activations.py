@@ -1,7 +1,7 @@
-"""Every activation by its name.
+"""All activations by name.
 
-Where PyTorch has one, it is PyTorch's: its SiLU, Mish, Hardswish and GELU keep their input alone for the way back, as
-the "memory-efficient" versions of other libraries do (`benchmarks.activations` measures it).
+PyTorch's own are used where they exist: its SiLU, Mish, Hardswish and GELU save only their input for the backward pass,
+like the "memory-efficient" versions of other libraries (`benchmarks.activations` measures it).
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
     "acon_c": AconC,
     "meta_acon": MetaAcon,
 }
-"""Name to what builds it from the number of channels; none works in place. Swish is ``silu``.
+"""Name to a function from the number of channels to the layer, not in place. Swish is ``silu``.
 
-The smooth ones give nan at minus infinity, as PyTorch's do; for fixed-point machines take ``hardswish`` or ``relu6``.
+The smooth ones return NaN at minus infinity, as in PyTorch; for fixed-point hardware use ``hardswish`` or ``relu6``.
 """
 
 BY_CHANNEL = frozenset({"prelu", "frelu", "acon_c", "meta_acon"})
-"""Those with parameters for each channel; they want maps (B, C, H, W) and a module of their own in each place."""
+"""Activations with parameters for each channel; they need (B, C, H, W) and a separate module for each use."""
 
 IN_PLACE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU)
-"""Those that may work in place where another did: on the way back they need their result alone."""
+"""Activations that may run in place: their backward pass needs only their output."""

@@ -1,4 +1,4 @@
-"""Convolution whose kernel each cell turns, stretches and moves: DEKR's adaptive block.
+"""DEKR's adaptive block: a convolution with an affine transform of its sampling grid in each cell.
 
 Geng et al. 2021, arXiv:2104.02300.
 """
@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from posekit.models.layers.deformable import SampledConv2d
 
-# Four numbers of a 2x2 transform, row by row, rows and columns in the order y, x; then the step, y before x.
+# Four numbers of a 2x2 matrix, row by row, rows and columns in the order y, x; then the translation, y before x.
 NUMBERS = 6
 
 
 def affine_offsets(told: Tensor, kernel: int = 3) -> Tensor:
-    """How far the taps of a kernel move where the cell transforms the kernel's grid.
+    """Offsets of the taps of a kernel from an affine transform of the sampling grid in each cell.
 
     Args:
-        told: (B, parts * 6, H, W), for each part ``a_yy, a_yx, a_xy, a_xx, t_y, t_x``: the tap at rest at (y, x) cells
-            from the middle reads at ``(a_yy y + a_yx x + t_y, a_xy y + a_xx x + t_x)``.
-        kernel: width of the square kernel, odd.
+        told: (B, parts * 6, H, W), for each part ``a_yy, a_yx, a_xy, a_xx, t_y, t_x``: the tap at (y, x) cells from the
+            centre samples at ``(a_yy y + a_yx x + t_y, a_xy y + a_xx x + t_x)``.
+        kernel: kernel size, odd.
 
     Returns:
-        (B, parts * 2 * kernel * kernel, H, W), as `deformable_conv` takes them: the grid itself taken off.
+        (B, parts * 2 * kernel * kernel, H, W), for `deformable_conv`: relative to the regular grid.
 
     Source: Geng et al. 2021, section 3.3.
     """
@@ -39,17 +39,17 @@ def affine_offsets(told: Tensor, kernel: int = 3) -> Tensor:
 
 
 class AdaptiveBlock(nn.Module):
-    """A 3x3 convolution along a transform that every cell finds for itself, added to what came in.
+    """A residual 3x3 convolution whose sampling grid is transformed by a predicted affine transform in each cell.
 
-    Several points are served at once: each has channels, a transform and a kernel of its own.
+    Several points are processed in parallel, each with its own channels, transform and kernel.
 
     Args:
         width: channels of each part.
-        parts: as many blocks beside each other, one a point.
-        start: ``centre``, as published: all nine taps read the cell itself; ``identity``: a plain 3x3 convolution.
+        parts: number of parallel blocks, one for each point.
+        start: ``centre``, as published: all nine taps start at the cell itself; ``identity``: a plain 3x3 convolution.
 
-    Source: Geng et al. 2021; its code has one block a point, here they share three grouped layers. Weights of MMPose
-    tell the transform less the identity: add (1, 0, 0, 1) to their first four biases.
+    Source: Geng et al. 2021; its code has one block for each point, here three grouped layers. MMPose's layers
+    predict the transform minus the identity: add (1, 0, 0, 1) to their first four biases.
     """
 
     def __init__(self, width: int, parts: int = 1, start: Literal["centre", "identity"] = "centre") -> None:
@@ -63,7 +63,7 @@ class AdaptiveBlock(nn.Module):
 
     @torch.no_grad()
     def reset_transform(self, start: Literal["centre", "identity"] = "centre") -> None:
-        """Back to the transform of the start, the same in every cell; for one who draws a whole network anew."""
+        """Reset to the initial transform, the same in every cell; call it after re-initialising a whole network."""
         self.transform.weight.zero_()
         bias = cast(Tensor, self.transform.bias)
         one = bias.new_tensor((1.0, 0.0, 0.0, 1.0, 0.0, 0.0))

@@ -1,4 +1,4 @@
-"""How much a cell hears of another, by how their guides differ: the kernels of pixel-adaptive convolution.
+"""Affinity of two cells from the difference of their guides: the adapting kernel of pixel-adaptive convolution.
 
 Su et al. 2019, arXiv:1904.05373.
 """
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 FLOOR = 1e-4
-"""Added to the squared difference under a power, whose slope at 0 is infinite."""
+"""Added to the squared difference before the power, whose derivative at 0 is infinite."""
 
 
 class Affinity(nn.Module):
-    """A number for each pair of cells, 1 where a Gaussian's guides agree; computed in single precision or better.
+    """A number for each pair of cells, for the Gaussian kind 1 if the guides are equal; in float32 or better.
 
     Args:
         kind: ``gaussian``: exp(-d^2 / 2) of a difference of length d; ``inverse``: alpha + (d^2 + 1e-4)^(power / 2).
-        alpha: of ``inverse``.
-        power: of ``inverse``; negative ones fall with the difference.
+        alpha: constant of ``inverse``.
+        power: exponent of ``inverse``; if negative, the affinity falls with the difference.
         learnable: learn ``alpha`` and ``power``.
-        one_sided: only what a neighbour has more of counts ("asym").
-        smooth: compare neighbours with a blurred guide of the middle cell: ``gaussian`` of 3x3, the ``average`` of
-            ``width`` x ``width``, or a ``learned`` blur that starts there. The border is repeated beyond the map.
-        width: of the blur, odd.
+        one_sided: count only positive differences ("asym" in the published code).
+        smooth: compare neighbours with a blurred guide of the centre cell: 3x3 ``gaussian``, ``average`` over ``width`` x
+            ``width``, or a ``learned`` blur that starts as the average. Replicates the border.
+        width: kernel size of the blur, odd.
 
     Raises:
         ValueError: the width is even.
@@ -48,7 +48,7 @@ class Affinity(nn.Module):
     ) -> None:
         super().__init__()
         if width % 2 == 0:
-            raise ValueError(f"a blur must have a middle: expected an odd width, got {width}")
+            raise ValueError(f"the blur needs a centre cell: expected an odd width, got {width}")
         self.kind, self.one_sided, self.smooth = kind, one_sided, smooth
         blur = torch.full((width, width), 1 / width**2)
         if smooth == "gaussian":
@@ -59,19 +59,19 @@ class Affinity(nn.Module):
         self._hold("power", torch.tensor(float(power)), kind == "inverse", learnable)
 
     def _hold(self, name: str, value: Tensor, wanted: bool, learnable: bool) -> None:
-        """As a parameter, as a buffer, or not at all."""
+        """Register a value as a parameter, as a buffer, or as none."""
         if wanted and learnable:
             self.register_parameter(name, nn.Parameter(value))
         else:
             self.register_buffer(name, value if wanted else None)
 
     def middle(self, guide: Tensor) -> Tensor:
-        """What stands for the middle cell: (B, G, H, W) to the same."""
+        """Guide of the centre cells, blurred if asked: (B, G, H, W) to the same shape."""
         if self.blur is None:
             return guide
         margin = self.blur.shape[-1] // 2
         padded = F.pad(guide, (margin,) * 4, mode="replicate")
-        # Every channel is an image of its own.
+        # Every channel as a separate image.
         flat = padded.flatten(0, 1)[:, None]
         return F.conv2d(flat, self.blur[None, None].to(guide.dtype)).reshape(guide.shape)
 
@@ -79,11 +79,11 @@ class Affinity(nn.Module):
         """Affinities.
 
         Args:
-            difference: (B, G, ...) of a neighbour's guide less the middle's.
-            by_channel: each channel of the guide for itself.
+            difference: (B, G, ...), a neighbour's guide minus the centre's.
+            by_channel: a separate affinity for each channel of the guide.
 
         Returns:
-            (B, 1, ...), or (B, G, ...) by channel; float32, or float64 where that came in.
+            (B, 1, ...), or (B, G, ...) by channel; float32, or float64 for float64 input.
         """
         exact = difference.to(torch.promote_types(difference.dtype, torch.float32))
         exact = exact.relu() if self.one_sided else exact
@@ -94,18 +94,18 @@ class Affinity(nn.Module):
 
 
 def heeded(affinity: Tensor, inside: Tensor, seen: Tensor | None, normalized: bool, taps: int) -> Tensor:
-    """Affinities without those of cells that do not count.
+    """Affinities with those of masked and outside cells set to 0, and optionally normalised.
 
     Args:
         affinity: (B, G, ...).
-        inside: broadcastable, 1 for taps on cells of the map, else 0.
-        seen: broadcastable, 1 for taps on cells that a mask lets through; none without a mask.
-        normalized: make those that count sum to 1; otherwise, with a mask, grow them by the share of cells inside the
-            map that count, so that a mask of ones changes nothing.
-        taps: the axis of the taps.
+        inside: broadcastable, 1 for taps inside the map, else 0.
+        seen: broadcastable, 1 for taps on valid cells of the mask; none without a mask.
+        normalized: scale the remaining affinities to sum 1; otherwise, with a mask, divide them by the share of valid
+            cells among those inside the map, so that a mask of ones changes nothing.
+        taps: axis of the taps.
 
     Returns:
-        As ``affinity``; zeros where nothing counts.
+        Same shape as ``affinity``; zeros if no cell is valid.
     """
     if seen is None and not normalized:
         return affinity

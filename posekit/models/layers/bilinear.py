@@ -1,4 +1,4 @@
-"""Reading a map between its cells, and growing it."""
+"""Bilinear sampling and upsampling of maps."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 
 def read_between(x: Tensor, xy: Tensor) -> Tensor:
-    """Read each map at its own locations, bilinearly; beyond the border lie zeros.
+    """Sample each map at its own locations, bilinearly, with zeros outside.
 
-    A place less than a cell beyond the border still hears of the border's cells, as in a deformable convolution.
+    Locations less than a cell outside still interpolate with border cells, as in a deformable convolution.
 
     Args:
         x: (B, C, H, W).
@@ -19,10 +19,10 @@ def read_between(x: Tensor, xy: Tensor) -> Tensor:
     Returns:
         (B, C, P, Q), the dtype of ``x``; differentiable in both.
     """
-    # Half precision cannot tell the cells of a wide map apart.
+    # Half precision is too coarse for coordinates in wide maps.
     exact = torch.promote_types(x.dtype, torch.float32)
     height, width = x.shape[-2:]
-    # Without aligned corners the scale is the size itself, so that a map of one row divides by no zero.
+    # align_corners=False divides by the size, which is never 0, unlike the size minus 1 of a map with one row.
     rows = (2 * xy[..., 1].to(exact) + 1) / height - 1
     columns = (2 * xy[..., 0].to(exact) + 1) / width - 1
     locations = torch.stack((columns, rows), dim=-1)
@@ -31,13 +31,13 @@ def read_between(x: Tensor, xy: Tensor) -> Tensor:
 
 
 def grow(x: Tensor, factor: int, centred: bool = True) -> Tensor:
-    """A map with so many times the rows and columns, bilinear between its cells; beyond the border it goes on as it is.
+    """Bilinear upsampling by a whole factor, replicating the border.
 
     Args:
         x: (B, C, H, W).
         factor: even, or 1.
-        centred: a cell becomes the square of cells that cover it; False: half a fine cell further down and right,
-            which other codes call aligned.
+        centred: keep cell centres in place (align_corners=False); False: shifted by half a fine cell down and right, as
+            AdelaiDet's "aligned bilinear".
 
     Returns:
         (B, C, factor * H, factor * W).

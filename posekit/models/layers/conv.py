@@ -1,4 +1,4 @@
-"""Convolution, batch norm, activation."""
+"""Convolution with batch norm and activation, and initialisation."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from torch.nn import functional as F
 
 
 def rectify() -> nn.Module:
-    """ReLU in place: only ever put behind a batch norm or a sum, whose gradients do not need the value."""
+    """In-place ReLU: only for use after a batch norm or a sum, whose backward pass does not need their output."""
     return nn.ReLU(inplace=True)
 
 
 def rectify6() -> nn.Module:
-    """ReLU6 in place, as `rectify`."""
+    """In-place ReLU6, as `rectify`."""
     return nn.ReLU6(inplace=True)
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution without bias, batch norm, and an activation unless there is none; the size is kept at stride 1.
+    """Convolution without bias, batch norm, and optionally an activation; keeps the size at stride 1.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel, odd.
+        before: input channels.
+        after: output channels.
+        kernel: kernel size, odd.
         stride: 1 or 2.
         groups: ``before`` makes it depth-wise.
         act: builds the activation; None for a linear layer.
-        eps: of the batch norm.
-        momentum: of the batch norm's running statistics.
+        eps: epsilon of the batch norm.
+        momentum: momentum of the batch norm's running statistics.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class ConvNormAct(nn.Sequential):
 
 
 class SeparableConv(nn.Sequential):
-    """Depth-wise 3x3, then 1x1, batch norm and ReLU: about a ninth of a plain 3x3's cost.
+    """Depth-wise 3x3, then 1x1, batch norm and ReLU: about a ninth of the cost of a plain 3x3.
 
-    No norm and no ReLU between the two: norms are what training on a processor spends most of its time on.
+    No norm and ReLU between the two, since norms take most of the time of training on a CPU.
     """
 
     def __init__(self, before: int, after: int) -> None:
@@ -63,9 +63,9 @@ class SeparableConv(nn.Sequential):
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution padded as TensorFlow pads: at stride 2 the odd cell of padding goes right and below.
+    """Convolution with TensorFlow's "same" padding: at stride 2 the odd cell of padding is right and below.
 
-    Differs from TensorFlow where a map of odd size meets stride 2: images are multiples of 32 here, so none does.
+    Differs from TensorFlow for maps of odd size at stride 2, which do not occur: images are multiples of 32.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ def fill_bias(layer: nn.Conv2d, value: float = 0.0) -> None:
 
 @torch.no_grad()
 def init_fan_out(module: nn.Module) -> None:
-    """Draw every convolution below from N(0, 2 / fan out), fan out counted within a group; norms start as identity.
+    """Initialise all convolutions from N(0, 2 / fan out), with the fan out of a group; norms as identity.
 
     Source: He et al. 2015, arXiv:1502.01852, eq. 14.
     """
@@ -107,7 +107,7 @@ def init_fan_out(module: nn.Module) -> None:
 
 @torch.no_grad()
 def init_normal(module: nn.Module, std: float) -> None:
-    """Draw every convolution and linear layer below from N(0, std^2), biases zero; norms start as identity."""
+    """Initialise all convolutions and linear layers from N(0, std^2), with zero biases; norms as identity."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             layer.weight.normal_(0.0, std)

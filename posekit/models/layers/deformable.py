@@ -1,8 +1,8 @@
-"""Deformable convolution: each tap of the kernel reads where it is told, between the cells.
+"""Deformable convolution: each tap of the kernel samples at a predicted offset.
 
-Dai et al. 2017, arXiv:1703.06211; with a weight for each tap ("v2"), Zhu et al. 2018, arXiv:1811.11168. In PyTorch
-alone, so that it trains on any device and goes into an exported graph; torchvision's operator is used on
-CUDA devices, where it loads.
+Dai et al. 2017, arXiv:1703.06211; with a weight for each tap ("v2"), Zhu et al. 2018, arXiv:1811.11168. In plain
+PyTorch, so that it trains on any device and can be exported; on CUDA devices torchvision's operator is used if it
+loads.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def deformable_conv(
     dilation: int = 1,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Convolve with taps moved by ``offset`` and, with a ``mask``, weighted anew in each cell.
+    """Convolve with taps moved by ``offset`` and optionally weighted by ``mask``.
 
-    Groups of channels follow from the shape of ``weight``, groups of offsets from that of ``offset``.
+    The number of groups follows from the shape of ``weight``, that of offset groups from the shape of ``offset``.
 
     Args:
         x: (B, C, H, W).
         offset: (B, 2 * parts * k * k, h, w) in cells, for each part and tap, row by row, first y, then x.
         weight: (D, C / groups, k, k).
         bias: (D,), or none.
-        stride: cells of ``x`` between two of the result.
-        padding: cells of zeros around ``x``.
-        dilation: cells between two taps at rest.
+        stride: stride in cells.
+        padding: zero padding in cells.
+        dilation: dilation in cells.
         mask: (B, parts * k * k, h, w), or none for ones.
 
     Returns:
@@ -65,7 +65,7 @@ def deformable_conv(
 
 
 def _locations(offset: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
-    """Where the taps read: (B * parts, taps * h, w, 2) in cells, x first."""
+    """Sampling locations of the taps: (B * parts, taps * h, w, 2) in cells, x first."""
     rows, columns = offset.shape[-2:]
     dtype, device = torch.promote_types(offset.dtype, torch.float32), offset.device
     move = offset.to(dtype).reshape(-1, kernel, kernel, 2, rows, columns)
@@ -78,10 +78,10 @@ def _locations(offset: Tensor, kernel: int, stride: int, padding: int, dilation:
 
 @cache
 def compiled_operator() -> Callable[..., Tensor] | None:
-    """The operator of torchvision, or None where torchvision is missing or its compiled half does not load."""
+    """torchvision's operator, or None if torchvision is missing or its compiled part does not load."""
     try:
         with warnings.catch_warnings():
-            # It warns of image codecs, which nobody asked for.
+            # It warns about image codecs, which are not needed here.
             warnings.simplefilter("ignore")
             from torchvision.extension import _has_ops
             from torchvision.ops import deform_conv2d
@@ -91,28 +91,28 @@ def compiled_operator() -> Callable[..., Tensor] | None:
 
 
 def operator_for(x: Tensor) -> Callable[..., Tensor]:
-    """What convolves ``x``: torchvision on a CUDA device, where it loads, else ours; ours too in a traced graph.
+    """The operator for ``x``: torchvision's on a CUDA device if it loads, else ours; always ours in a traced graph.
 
-    On a processor ours is the faster one, by two to nine times in training.
+    On a CPU ours is two to nine times faster in training.
     """
     recorded = tracing() or torch.compiler.is_compiling()
     return deformable_conv if recorded or not x.is_cuda else compiled_operator() or deformable_conv
 
 
 class SampledConv2d(nn.Conv2d):
-    """Convolution whose taps are told where to read; with offsets of zero it is a plain one.
+    """Deformable convolution with given offsets; with offsets of zero it is a plain convolution.
 
-    Its parameters are those of the plain convolution, so it counts, loads and initialises as one.
+    Its parameters are those of a plain convolution, so it counts, loads and initialises as one.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel, odd; the size is kept at stride 1.
-        stride: cells that come in for one that goes out.
-        dilation: cells between two taps at rest.
-        groups: of channels, each convolved alone.
-        parts: of channels, each with offsets of its own.
-        bias: add a number a channel.
+        before: input channels.
+        after: output channels.
+        kernel: kernel size, odd; keeps the size at stride 1.
+        stride: stride in cells.
+        dilation: dilation in cells.
+        groups: groups of channels.
+        parts: groups of channels with separate offsets.
+        bias: add a bias.
 
     Raises:
         ValueError: ``before`` is not a multiple of ``parts``, or the kernel is even.
@@ -130,9 +130,9 @@ class SampledConv2d(nn.Conv2d):
         bias: bool = False,
     ) -> None:
         if before % parts:
-            raise ValueError(f"{before} channels cannot be split into {parts} parts with offsets of their own")
+            raise ValueError(f"{before} channels cannot be split into {parts} parts with separate offsets")
         if kernel % 2 == 0:
-            raise ValueError(f"the kernel must have a middle: expected an odd width, got {kernel}")
+            raise ValueError(f"the kernel needs a centre: expected an odd size, got {kernel}")
         padding = kernel // 2 * dilation
         super().__init__(before, after, kernel, stride, padding, dilation, groups, bias)
         self.parts = parts
@@ -147,20 +147,20 @@ class SampledConv2d(nn.Conv2d):
 
 
 class DeformableConv(SampledConv2d):
-    """Convolution that finds the locations of its taps itself, by a plain one beside it.
+    """Deformable convolution that predicts its own offsets with a plain convolution.
 
-    That one starts at zero: no tap is moved, and every tap weighs one half where it is weighed at all.
+    That convolution starts at zero: no tap is moved and, if modulated, every tap has weight 1/2.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel, odd; the size is kept at stride 1.
-        stride: cells that come in for one that goes out.
-        dilation: cells between two taps at rest.
-        groups: of channels, each convolved alone.
-        parts: of channels, each with offsets of its own.
-        bias: add a number a channel, as CenterNet does.
-        modulated: weigh the taps ("v2").
+        before: input channels.
+        after: output channels.
+        kernel: kernel size, odd; keeps the size at stride 1.
+        stride: stride in cells.
+        dilation: dilation in cells.
+        groups: groups of channels.
+        parts: groups of channels with separate offsets.
+        bias: add a bias, as CenterNet does.
+        modulated: predict a weight for each tap ("v2").
     """
 
     def __init__(
@@ -179,12 +179,12 @@ class DeformableConv(SampledConv2d):
         self.modulated = modulated
         self.moves = 2 * parts * kernel * kernel
         told = self.moves // 2 * (3 if modulated else 2)
-        # The name is that of CenterNet's files.
+        # The name in CenterNet's files.
         self.conv_offset_mask = nn.Conv2d(before, told, kernel, stride, kernel // 2 * dilation, dilation)
         self.reset_offsets()
 
     def reset_offsets(self) -> None:
-        """Back to taps at rest; for one who draws every convolution of a network anew."""
+        """Reset the offsets to zero; call it after re-initialising a whole network."""
         nn.init.zeros_(self.conv_offset_mask.weight)
         fill_bias(self.conv_offset_mask)
 

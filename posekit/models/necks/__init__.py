@@ -1,4 +1,4 @@
-"""Necks: a backbone's maps to the one map that the head reads. One file a kind, holding its config and its module."""
+"""Necks: from the backbone's maps to the input of the head. One file for each kind, with its config and module."""
 
 from posekit.models.necks.deconv import Deconv
 from posekit.models.necks.dla_up import DLAUp

@@ -1,4 +1,4 @@
-"""All maps of a backbone, resized to one and laid behind each other: the neck of HRNet-V2.
+"""HRNet-V2's neck: all maps of the backbone, upsampled to one resolution and concatenated.
 
 Sun et al. 2019, arXiv:1904.04514.
 """
@@ -18,17 +18,17 @@ from posekit.models.necks.levels import halvings
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Concat:
-    """Coarse maps are grown to the finest that is wanted, and all channels go out; it learns nothing."""
+    """Upsample all maps of the backbone to one resolution and concatenate them; no parameters."""
 
     mode: Literal["bilinear", "nearest"] = "bilinear"
     """interpolation for upsampling"""
     kind: Literal["concat"] = "concat"
 
     def build(self, channels: Sequence[int], strides: Sequence[int], reduction: int) -> ConcatNeck:
-        """The neck; maps finer than ``reduction`` are left out. See `Plain.build`.
+        """The neck; maps finer than stride ``reduction`` are left out. See `Plain.build`.
 
         Raises:
-            ValueError: growing does not lead from the backbone's last stride to ``reduction``.
+            ValueError: the backbone's last stride is not ``reduction`` times a power of 2.
         """
         halvings(strides[-1], reduction)
         kept = [index for index, stride in enumerate(strides) if stride >= reduction]
@@ -37,14 +37,14 @@ class Concat:
 
 
 class ConcatNeck(nn.Module):
-    """Grow and concatenate.
+    """Upsample and concatenate.
 
     Args:
-        indices: of the backbone's maps, in the order in which they go out.
-        growth: how many times each is grown.
-        channels: that go out.
-        mode: of growing.
-        stride: of the result.
+        indices: indices of the backbone's maps, in output order.
+        growth: upsampling factor of each.
+        channels: output channels.
+        mode: interpolation.
+        stride: stride of the output.
     """
 
     def __init__(self, indices: list[int], growth: list[int], channels: int, mode: str, stride: int) -> None:

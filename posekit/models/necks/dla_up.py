@@ -1,4 +1,4 @@
-"""CenterNet's neck for DLA: coarse maps aligned with finer ones by deformable convolutions, again and again.
+"""CenterNet's neck for DLA: iterative upsampling and merging of maps by deformable convolutions (IDA-up, DLA-up).
 
 Zhou et al. 2019, arXiv:1904.07850, figure 6d. State-dict names are those of its code.
 """
@@ -18,7 +18,7 @@ from posekit.models.layers.deformable import DeformableConv
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DLAUp:
-    """Merge all maps of a backbone into its finest, each on its way told by its neighbours; slow and accurate."""
+    """Merge all maps of the backbone step by step into its finest; accurate but slow."""
 
     kind: Literal["dla_up"] = "dla_up"
 
@@ -26,13 +26,12 @@ class DLAUp:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: the backbone does not give three maps or more, each half the one before it, from ``reduction``
-            on.
+            ValueError: the backbone does not output three maps or more whose strides double, starting at ``reduction``.
         """
         expected = [reduction << step for step in range(len(strides))]
         if list(strides) != expected or len(strides) < 3:
             raise ValueError(
-                f"maps of stride {reduction} are wanted, the backbone gives strides {', '.join(map(str, strides))}: "
+                f"the maps need stride {reduction} and the backbone outputs strides {', '.join(map(str, strides))}: "
                 f"this neck takes three or more, {reduction}, {2 * reduction}, {4 * reduction}, ...; use the neck "
                 "'upsample' instead"
             )
@@ -40,7 +39,7 @@ class DLAUp:
 
 
 class Moved(nn.Module):
-    """Deformable 3x3, batch norm, ReLU."""
+    """Deformable 3x3 convolution, batch norm, ReLU."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -54,12 +53,12 @@ class Moved(nn.Module):
 
 
 class Merge(nn.Module):
-    """Each map grown to the first's size and added to the result of the one before.
+    """IDA-up: upsample each map to the size of the first, and add it to the previous result.
 
     Args:
-        after: channels that go out.
-        before: channels of the maps, the first of which has ``after``.
-        factors: how many times smaller than the first each is.
+        after: output channels.
+        before: channels of the input maps; the first has ``after``.
+        factors: upsampling factor of each map.
     """
 
     def __init__(self, after: int, before: Sequence[int], factors: Sequence[int]) -> None:
@@ -71,7 +70,7 @@ class Merge(nn.Module):
             self.add_module(f"node_{index}", Moved(after, after))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """As many maps of the first one's shape, the last of which heard of all."""
+        """One result for each input map, all of the first map's shape; the last merges all maps."""
         results = [maps[0]]
         for index in range(1, self.count):
             project, grow, mix = (getattr(self, f"{part}_{index}") for part in ("proj", "up", "node"))
@@ -80,7 +79,7 @@ class Merge(nn.Module):
 
 
 def _grow(channels: int, factor: int) -> nn.ConvTranspose2d:
-    """A depth-wise transposed convolution that starts as bilinear growth."""
+    """A depth-wise transposed convolution, initialised as bilinear upsampling."""
     grow = nn.ConvTranspose2d(channels, channels, 2 * factor, factor, factor // 2, groups=channels, bias=False)
     taps = torch.arange(2 * factor, dtype=grow.weight.dtype)
     tent = 1 - ((taps - factor + 0.5) / factor).abs()
@@ -90,14 +89,14 @@ def _grow(channels: int, factor: int) -> nn.ConvTranspose2d:
 
 
 class Ladder(nn.Module):
-    """From the coarsest map up: at every stride all coarser results are merged into that stride's map."""
+    """DLA-up: from the coarsest map up, at every stride, merge all coarser results into that stride's map."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.count = len(channels) - 1
         for step in range(self.count):
             after, *rest = channels[-2 - step :]
-            # All but the nearest were brought to one size and width in the step before.
+            # The previous step brought all but the nearest to the same size and channels.
             before = [after, rest[0], *[rest[0]] * step]
             self.add_module(f"ida_{step}", Merge(after, before, [1, *[2] * (step + 1)]))
 
@@ -111,7 +110,7 @@ class Ladder(nn.Module):
 
 
 class DLAUpNeck(nn.Module):
-    """The ladder, then one merge of all its maps but the coarsest."""
+    """DLA-up, then one IDA-up of all its maps but the coarsest."""
 
     def __init__(self, channels: Sequence[int], stride: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Feature pyramid: the backbone's maps, each told what the coarser ones saw, and coarser ones still.
+"""Feature pyramid network (FPN): top-down path over the backbone's maps, with additional coarser levels.
 
 Lin et al. 2017, arXiv:1612.03144; with the levels of FCOS, Tian et al. 2019, arXiv:1904.01355.
 """
@@ -18,9 +18,9 @@ from posekit.models.necks.levels import by_stride
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class FPN:
-    """Several maps of equal channels, for heads that look for small instances in fine ones and large in coarse ones.
+    """Feature pyramid: several levels with equal channels; small instances are found on fine levels, large on coarse.
 
-    Unlike the necks of one map it is no part of a network for one crop.
+    For one-stage heads only; top-down networks need a neck with one output.
     """
 
     channels: int = Field(default=256, gt=0)
@@ -32,14 +32,14 @@ class FPN:
     kind: Literal["fpn"] = "fpn"
 
     def build(self, channels: Sequence[int], strides: Sequence[int]) -> FPNNeck:
-        """The pyramid; its ``strides`` tell the maps', its ``channels`` how many each has.
+        """The pyramid; attribute ``strides`` holds the strides of its levels, ``channels`` their channels.
 
         Args:
-            channels: of the backbone's maps.
-            strides: of the backbone's maps.
+            channels: channels of the backbone's maps.
+            strides: strides of the backbone's maps.
 
         Raises:
-            ValueError: the backbone lacks the finest map, or one on the way to its last.
+            ValueError: the backbone has no map at one of the strides from the finest level to its last.
         """
         levels = by_stride(strides)
         wanted = [self.finest]
@@ -48,22 +48,22 @@ class FPN:
         lacking = [stride for stride in wanted if stride not in levels]
         if lacking:
             raise ValueError(
-                f"a pyramid from stride {self.finest} wants maps of strides {', '.join(map(str, wanted))}; this one "
-                f"gives {', '.join(map(str, levels))}: choose a finest stride that it doubles from"
+                f"a pyramid from stride {self.finest} needs maps of strides {', '.join(map(str, wanted))}, but the "
+                f"backbone outputs {', '.join(map(str, levels))}: set neck.finest to one from which these double"
             )
         chosen = [levels[stride] for stride in wanted]
         return FPNNeck(chosen, [channels[index] for index in chosen], self.channels, wanted, self.extra)
 
 
 class FPNNeck(nn.Module):
-    """1x1 into equal channels, coarse added to fine, 3x3; then halved on.
+    """1x1 convolutions to equal channels, top-down sums, 3x3 convolutions; then strided convolutions.
 
     Args:
-        indices: of the backbone's maps, finest first.
+        indices: indices of the backbone's maps, finest first.
         before: their channels.
-        width: channels that go out.
-        strides: of the chosen maps.
-        extra: maps beyond the last.
+        width: output channels.
+        strides: strides of these maps.
+        extra: additional coarser levels.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class FPNNeck(nn.Module):
                 fill_bias(layer)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """The backbone's maps to (B, channels, H / stride, W / stride) a stride, finest first.
+        """The backbone's maps to (B, channels, H / stride, W / stride) for each level, finest first.
 
-        The first extra map is made of the pyramid's last (FCOS), not of the backbone's (RetinaNet).
+        The first extra level is made from the pyramid's last level (as in FCOS), not the backbone's (RetinaNet).
         """
         merged: list[Tensor] = []
         for index, lateral in zip(reversed(self.indices), reversed(self.lateral), strict=True):

@@ -1,6 +1,6 @@
-"""A light neck that grows coarse maps along the edges that the backbone's finer maps show.
+"""A light neck with guided upsampling: finer maps of the backbone guide how coarse maps are interpolated.
 
-As `Upsample`, with pixel-adaptive growth (Su et al. 2019, arXiv:1904.05373) in the place of bilinear doubling.
+As `Upsample`, with pixel-adaptive transposed convolutions (Su et al. 2019, arXiv:1904.05373) for bilinear upsampling.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from posekit.models.necks.levels import by_stride, halvings
 
 KERNEL = 5
 SMALL = 0.1
-"""Spread of the guides at the start, for maps whose values are about 1."""
+"""Initial standard deviation of the guides, for maps whose values are about 1."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Guided:
-    """Grow the last map step by step, each cell listening to those that look like it, and add the backbone's maps."""
+    """Upsample the last map step by step, guided by finer maps of the backbone, which are then added."""
 
     channels: int = Field(default=64, gt=0)
     """channels of every layer"""
@@ -37,7 +37,7 @@ class Guided:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: doubling does not lead from the backbone's last stride to ``reduction``.
+            ValueError: the backbone's last stride is not ``reduction`` times a power of 2.
         """
         levels = by_stride(strides)
         steps = [strides[-1] >> n for n in range(halvings(strides[-1], reduction) + 1)]
@@ -47,17 +47,17 @@ class Guided:
 
 
 class GuidedNeck(nn.Module):
-    """From coarse to fine: grow along the backbone's next map, add that map, mix; doubled bilinearly where it has none.
+    """From coarse to fine: guided upsampling, sum with the backbone's map, convolution; bilinear if there is no map.
 
-    Growth starts as bilinear, and guides small enough to hinder nothing.
+    Upsampling is initialised as bilinear, with guides close to 0.
 
     Args:
-        indices: for each resolution, coarsest first, the backbone's map or None.
+        indices: for each resolution, coarsest first, the index of the backbone's map or None.
         before: channels of that map.
-        width: channels inside and out.
+        width: hidden and output channels.
         guide: channels of the guides.
         shared: one filter for all channels.
-        stride: of the result.
+        stride: stride of the output.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which of a backbone's maps a neck starts from."""
+"""Strides of a backbone's maps, for necks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 
 def halvings(coarse: int, fine: int) -> int:
-    """How often stride ``coarse`` is halved to reach ``fine``.
+    """How often stride ``coarse`` must be halved to reach ``fine``.
 
     Raises:
-        ValueError: it never is.
+        ValueError: ``coarse`` is not ``fine`` times a power of 2.
     """
     times = (coarse // fine).bit_length() - 1
     if coarse < fine or fine << times != coarse:
         reachable = [coarse >> n for n in range(coarse.bit_length()) if coarse % (1 << n) == 0]
         raise ValueError(
-            f"maps of stride {fine} are wanted, the backbone ends at stride {coarse}: doubling its map gives strides "
-            f"{', '.join(map(str, reachable))}"
+            f"the maps need stride {fine}, but upsampling the backbone's last map (stride {coarse}) by powers of 2 "
+            f"gives strides {', '.join(map(str, reachable))}"
         )
     return times
 

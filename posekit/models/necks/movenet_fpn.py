@@ -1,4 +1,4 @@
-"""MoveNet's feature pyramid: one fine map of few channels, so light that heads of 96 channels are cheap on it."""
+"""MoveNet's feature pyramid: one fine map with few channels, on which heads are cheap."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from posekit.models.layers.conv import init_fan_out
 from posekit.models.necks.levels import by_stride, halvings
 
 LATERALS = (64, 64, 32, 24)
-"""Channels at which maps are added, coarsest first; those of the published networks."""
+"""Channels of each level, coarsest first, as in the published networks."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MoveNetFPN:
-    """Grow the last map step by step and add the backbone's finer maps, with fewer channels the finer it gets."""
+    """Upsample the last map step by step and add the backbone's finer maps, with fewer channels on finer levels."""
 
     channels: tuple[int, ...] = Field(default=LATERALS, min_length=1)
     """channels of each level, coarsest first; the last is what the head reads; published: 64 64 32 24"""
@@ -28,38 +28,38 @@ class MoveNetFPN:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: doubling does not lead from the backbone's last stride to ``reduction``, or the backbone lacks
-                a map on the way, or there are fewer channels given than steps.
+            ValueError: the backbone's last stride is not ``reduction`` times a power of 2, the backbone has no map at a
+                stride between, or ``channels`` has too few entries.
         """
         levels = by_stride(strides)
         wanted = [strides[-1] >> n for n in range(halvings(strides[-1], reduction) + 1)]
         lacking = [stride for stride in wanted if stride not in levels]
         if lacking:
             raise ValueError(
-                f"this neck adds maps of strides {', '.join(map(str, wanted))}; the backbone gives "
+                f"this neck needs maps of strides {', '.join(map(str, wanted))}, but the backbone outputs "
                 f"{', '.join(map(str, levels))}: use the neck 'upsample'"
             )
         if len(self.channels) < len(wanted):
-            raise ValueError(f"{len(wanted)} maps are added and {len(self.channels)} channel counts given")
+            raise ValueError(f"the neck has {len(wanted)} levels, but neck.channels has {len(self.channels)} entries")
         indices = [levels[stride] for stride in wanted]
         return MoveNetFPNNeck(indices, [channels[i] for i in indices], self.channels[: len(wanted)], reduction)
 
 
 class MoveNetFPNNeck(nn.Module):
-    """From coarse to fine: double bilinearly, add the backbone's map, depth-wise 3x3, 1x1, ReLU.
+    """From coarse to fine: bilinear upsampling, sum with the backbone's map, depth-wise 3x3, 1x1, ReLU.
 
     Args:
-        indices: of the backbone's maps, coarsest first.
+        indices: indices of the backbone's maps, coarsest first.
         before: channels of those maps.
-        width: channels at which each is added.
-        stride: of the result.
+        width: channels of each level.
+        stride: stride of the output.
     """
 
     def __init__(self, indices: Sequence[int], before: Sequence[int], width: Sequence[int], stride: int) -> None:
         super().__init__()
         self.indices = list(indices)
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(before, width, strict=True))
-        # Each step hands on as many channels as the next map is added at; the last keeps its own.
+        # Each step outputs the channels of the next level; the last keeps its own.
         after = [*width[2:], width[-1]]
         self.mix = nn.ModuleList(
             nn.Sequential(

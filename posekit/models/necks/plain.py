@@ -1,4 +1,4 @@
-"""No neck: the head reads a map of the backbone as it is."""
+"""No neck: the head takes a map of the backbone directly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posekit.models.necks.levels import by_stride
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Plain:
-    """Hand on the backbone's map of the wanted stride: its last for pooled and SimCC heads, the finest of HRNet."""
+    """No neck: pass on the backbone's map of the needed stride, such as the last for pooled and SimCC heads."""
 
     kind: Literal["none"] = "none"
 
@@ -22,9 +22,9 @@ class Plain:
         """The neck.
 
         Args:
-            channels: of the backbone's maps.
-            strides: of the backbone's maps.
-            reduction: stride of the wanted map.
+            channels: channels of the backbone's maps.
+            strides: strides of the backbone's maps.
+            reduction: stride of the output.
 
         Raises:
             ValueError: the backbone has no map of that stride.
@@ -32,14 +32,14 @@ class Plain:
         levels = by_stride(strides)
         if reduction not in levels:
             raise ValueError(
-                f"maps of stride {reduction} are wanted, the backbone gives strides {', '.join(map(str, levels))}: "
-                "use the neck 'upsample' or 'deconv', or maps of such a stride"
+                f"the maps need stride {reduction}, but the backbone outputs strides {', '.join(map(str, levels))}: "
+                "use the neck 'upsample' or 'deconv', or maps of one of these strides"
             )
         return PlainNeck(levels[reduction], channels[levels[reduction]], reduction)
 
 
 class PlainNeck(nn.Module):
-    """Pick one map of a list."""
+    """Select one map of a list."""
 
     def __init__(self, index: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -48,5 +48,5 @@ class PlainNeck(nn.Module):
         self.stride = stride
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """The map at the index, untouched."""
+        """The map at the index, unchanged."""
         return maps[self.index]

@@ -1,4 +1,4 @@
-"""A light neck: coarse maps grown and added to finer ones, with separable convolutions.
+"""A light neck: coarse maps are upsampled and added to finer ones, with separable convolutions.
 
 After the feature pyramid of Lin et al. 2017, arXiv:1612.03144. Differs: one output; separable convolutions
 with batch norm in place of plain ones without.
@@ -19,7 +19,7 @@ from posekit.models.necks.levels import by_stride, halvings
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Upsample:
-    """Grow the last map step by step and add the backbone's finer maps; cheap beside all but the smallest backbones."""
+    """Upsample the last map step by step and add the backbone's finer maps; cheap, for small networks."""
 
     channels: int = Field(default=64, gt=0)
     """channels of every layer"""
@@ -31,7 +31,7 @@ class Upsample:
         """The neck; see `Plain.build`.
 
         Raises:
-            ValueError: doubling does not lead from the backbone's last stride to ``reduction``.
+            ValueError: the backbone's last stride is not ``reduction`` times a power of 2.
         """
         levels = by_stride(strides)
         steps = [strides[-1] >> n for n in range(halvings(strides[-1], reduction) + 1)]
@@ -41,14 +41,14 @@ class Upsample:
 
 
 class UpsampleNeck(nn.Module):
-    """From coarse to fine: double, add the backbone's map where it has one, mix.
+    """From coarse to fine: upsample, add the backbone's map if there is one, separable convolution.
 
     Args:
-        indices: for each resolution, coarsest first, the backbone's map or None.
+        indices: for each resolution, coarsest first, the index of the backbone's map or None.
         laterals: channels of that map.
-        width: channels inside and out.
-        mode: of the doubling.
-        stride: of the result.
+        width: hidden and output channels.
+        mode: interpolation.
+        stride: stride of the output.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them: the same network with fewer steps, for use only."""
+"""Fold batch norms into the preceding convolutions: the same network with fewer layers, for inference only."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from posekit.models.layers.conv import SameConv2d
 from posekit.models.rewrite.trace import trace
 
 FOLDABLE = (nn.Conv2d, SameConv2d)
-"""Exactly these: others mix, round or move their kernels."""
+"""Exact types: subclasses mix, round or deform their kernels."""
 
 TOLERANCE = 1e-3
-"""Largest change of a map, relative to the largest value of that map, that folding may cause."""
+"""Largest change of an output map by folding, relative to its largest value."""
 
 
 def folded(net: nn.Module, size: tuple[int, int]) -> nn.Module:
-    """A copy in evaluation mode whose batch norms are folded into the convolutions whose output they alone read.
+    """A copy in evaluation mode with batch norms folded into the convolutions before them.
 
-    The network is run before and after; where the result differs by more than rounding, as when a convolution's output
-    is read in a second place, the copy keeps its batch norms.
+    The network is run before and after. If outputs differ by more than rounding, as when another layer also reads the
+    output of a convolution, the copy keeps its batch norms.
 
     Args:
-        net: of images (B, 3, H, W); not changed.
-        size: (height, width) of its images.
+        net: takes images (B, 3, H, W); not changed.
+        size: (height, width) of the images in pixels.
     """
     plain = deepcopy(net).eval()
     result = deepcopy(plain)
@@ -45,7 +45,7 @@ def folded(net: nn.Module, size: tuple[int, int]) -> nn.Module:
 
 
 def _pairs(net: nn.Module, image: torch.Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Each convolution that ran once and the batch norm that took its very output."""
+    """Each convolution that ran once, and the batch norm that took its output."""
     seen = trace(net, image)
     return [
         (before, norm)

@@ -1,7 +1,7 @@
 """Network augmentation: a small backbone inside wider ones that share its weights. Cai et al. 2022, arXiv:2110.08890.
 
-A tiny network underfits, so it is helped from inside the network: wider ones around it learn from the same images, and
-their gradients reach its weights. Afterwards the extra weights are thrown away.
+Tiny networks underfit. While training, the backbone is also trained as a part of wider networks, whose gradients reach
+its weights; afterwards the extra weights are dropped.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ Factor = Annotated[float, Field(ge=1)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class NetAug:
-    """Wider networks around the backbone that help it to learn and are thrown away; as it stands, there are none.
+    """Train the backbone also inside wider networks that share its weights; off by default.
 
-    Helps a backbone that is too small for its data; one that already knows its training images until it overfits it
-    does not.
+    Helps a backbone that is too small for its data, and not one that already overfits.
 
-    Source: Cai et al. 2022, arXiv:2110.08890. Differs: channels are not sorted anew each epoch, since a network whose
-    channels change places has no running average; the backbone's own passes alone enter its norms' figures, which then
-    need no second estimate; maps leave the backbone with the channels that it has, and neck and head are shared whole.
+    Source: Cai et al. 2022, arXiv:2110.08890. Differs: channels are not sorted again each epoch, which would break the
+    moving average of the weights; batch norms take running statistics from the plain backbone only, so they need no
+    recalibration; the output maps keep their channels, so neck and head are shared unchanged.
     """
 
     expansions: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
@@ -51,18 +50,18 @@ class NetAug:
 
     @property
     def off(self) -> bool:
-        """Whether there is nothing wider, or it does not count."""
+        """Whether network augmentation is off."""
         return not self.alpha or max(self.expansions + self.widths) == 1
 
 
 class Extra(nn.Module):
-    """Rows and columns beyond those of a parameter.
+    """Extra rows and columns of a parameter in the wider network.
 
     Args:
         own: the parameter: (after,), (after, before, ...) or, depth-wise, (after, 1, ...).
-        shape: (after, before) of the widest.
-        spread: of the columns of its own rows, in the spread of the parameter.
-        value: of further numbers of a parameter with one axis.
+        shape: (after, before) of the widest network.
+        spread: initial size of the extra columns of its own rows, relative to the parameter's standard deviation.
+        value: initial value of the extra entries of a parameter with one axis.
     """
 
     def __init__(self, own: Tensor, shape: tuple[int, int], spread: float, value: float) -> None:
@@ -74,7 +73,7 @@ class Extra(nn.Module):
             drawn = own.new_full((more,), value)
         else:
             wider = shape[1] - own.shape[1]
-            # Evenly, as the authors draw; as far as the own weights spread, so that neither drowns the other.
+            # Uniform, as the authors initialise; with the standard deviation of the backbone's own weights.
             reach = 3**0.5 * own.detach().std(correction=0).item()
             right = own.new_empty(own.shape[0], wider, *own.shape[2:]).uniform_(-reach, reach) * spread
             drawn = own.new_empty(more, shape[1], *own.shape[2:]).uniform_(-reach, reach)
@@ -82,8 +81,8 @@ class Extra(nn.Module):
         self.below = nn.Parameter(drawn) if more else None
 
     def forward(self, own: Tensor, after: int, before: int) -> Tensor:
-        """The parameter of a layer with ``after`` and ``before`` channels, its own numbers first."""
-        # Slices of no width too: every extra weight must be part of every step where processes share gradients.
+        """The parameter of a layer with ``after`` output and ``before`` input channels, its own values first."""
+        # Also empty slices: with several processes every parameter must be part of every step.
         if self.right is not None:
             own = torch.cat([own, self.right[:, : before - own.shape[1]]], 1)
         if self.below is not None:
@@ -93,14 +92,14 @@ class Extra(nn.Module):
 
 
 class Supernet(nn.Module):
-    """What a backbone lacks to be wider; the backbone itself is no part of it, and is not changed.
+    """The extra weights that make a backbone wider; the backbone is no part of it and is not changed.
 
     Args:
-        backbone: with its weights; parts whose parameters do not learn stay as they are.
+        backbone: with its weights; frozen parts are not widened.
         config: factors.
 
     Raises:
-        ValueError: the backbone is of a kind that is not known here, or nothing in it would grow.
+        ValueError: the kind of backbone is not supported, or nothing in it would be widened.
     """
 
     def __init__(self, backbone: nn.Module, config: NetAug) -> None:
@@ -128,22 +127,22 @@ class Supernet(nn.Module):
 
     @property
     def own_widths(self) -> tuple[int, ...]:
-        """The backbone's."""
+        """Channel counts of the plain backbone."""
         return tuple(width.channels for width in self.plan.widths)
 
     def draw(self, between: bool = True) -> tuple[int, ...]:
-        """Widths for one step, from torch's generator.
+        """Random widths for one step, from torch's generator.
 
         Args:
-            between: whether the maps between blocks may be wider too.
+            between: whether maps between blocks may be widened too.
         """
         return self.widths(torch.rand(len(self.plan.widths), device="cpu").tolist(), between)
 
     def widths(self, picks: Sequence[float], between: bool = True) -> tuple[int, ...]:
-        """Channels of every width of the plan.
+        """Channel count of every width in the plan.
 
         Args:
-            picks: for each width, which of its factors: 0 is the least, 1 the largest.
+            picks: for each width, the choice among its factors: 0 for the smallest, 1 for the largest.
             between: see `draw`.
         """
         growth: list[float] = []
@@ -164,11 +163,11 @@ class Supernet(nn.Module):
         return sorted(self.config.widths) if width.kind == "between" and between else (1.0,)
 
     def weights(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
-        """The parameters of a wider backbone by the backbone's names; differentiable, the backbone's own come first.
+        """The parameters of a wider backbone by name; differentiable; the backbone's own channels come first.
 
         Args:
-            backbone: the one that this was made for.
-            widths: as `draw` gives them.
+            backbone: the one given to the constructor.
+            widths: returned by `draw`.
         """
         extras = dict(zip(self.names, self.extras, strict=True))
         return {
@@ -180,28 +179,27 @@ class Supernet(nn.Module):
         """The maps of a wider backbone, cut to the backbone's own channels.
 
         Args:
-            backbone: the one that this was made for, in training mode.
+            backbone: the one given to the constructor, in training mode.
             image: (B, 3, H, W) normalised.
-            widths: as `draw` gives them.
+            widths: returned by `draw`.
         """
         with self.shaping(backbone, widths):
             maps: list[Tensor] = functional_call(backbone, self.tensors(backbone, widths), (image,))
         return maps
 
     def tensors(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
-        """Parameters and norm statistics of a wider backbone by the backbone's names, for `torch.func.functional_call`.
+        """Parameters and norm statistics of a wider backbone by name, for `torch.func.functional_call`.
 
-        The norms take the figures of the batch, and what they keep is thrown away: the backbone's running figures are
-        neither read nor written.
+        Norms use the statistics of the batch; the backbone's running statistics are neither read nor written.
 
         Raises:
-            ValueError: a layer is wider and not in training mode, so that its norm would want figures that nobody has.
+            ValueError: a widened layer is in evaluation mode, for which its norm has no running statistics.
         """
         return self.weights(backbone, widths) | self._figures(backbone, widths)
 
     @contextmanager
     def shaping(self, backbone: nn.Module, widths: Sequence[int]) -> Iterator[None]:
-        """Let the backbone run with `tensors` of these widths: as many groups as channels, and maps cut to its own."""
+        """Let the backbone run with `tensors` of these widths: sets groups of depth-wise layers, cuts output maps."""
         locations = self.plan.layers
         layers = {name: layer for name, layer in backbone.named_modules() if depthwise(layer)}
         own, channels = {layer: layer.groups for layer in layers.values()}, cast(Backbone, backbone).channels
@@ -218,7 +216,7 @@ class Supernet(nn.Module):
                 layer.groups = groups
 
     def _figures(self, backbone: nn.Module, widths: Sequence[int]) -> dict[str, Tensor]:
-        """Running figures of the norms, to be thrown away; norms that do not train keep theirs."""
+        """Temporary running statistics of the norms; frozen norms keep theirs."""
         figures = {}
         for name, (_, place) in self.plan.layers.items():
             norm: Any = backbone.get_submodule(name)
@@ -231,20 +229,20 @@ class Supernet(nn.Module):
             elif widths[place] != norm.num_features:
                 raise ValueError(
                     f"{name} has {norm.num_features} channels and should run with {widths[place]} in evaluation mode, "
-                    "but a wider norm has no running figures: wider backbones run in training mode only"
+                    "but a wider norm has no running statistics: wider backbones run in training mode only"
                 )
         return figures
 
 
 def _one_column(backbone: nn.Module, name: str) -> bool:
-    """Whether a parameter is a kernel for each channel alone."""
+    """Whether a parameter is the kernel of a depth-wise convolution."""
     path, _, kind = name.rpartition(".")
     return kind == "weight" and depthwise(backbone.get_submodule(path))
 
 
 @contextmanager
 def lent_buffers(*modules: nn.Module) -> Iterator[None]:
-    """What runs inside reads and writes copies of the buffers; the buffers themselves come back untouched."""
+    """Inside the block, code reads and writes copies of the buffers; the buffers themselves stay unchanged."""
     own = [
         (layer, name, buffer)
         for module in modules

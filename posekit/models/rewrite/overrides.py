@@ -46,7 +46,7 @@ class BackboneOverrides:
     a pretrained backbone, which larger noise would damage"""
 
     def apply(self, net: nn.Module, image: Tensor | None = None, *, trained: bool = False) -> nn.Module:
-        """Change the network in place and return it; call it once, after weights are loaded and before optimisers are made.
+        """Change the network in place and return it; call it once, after loading weights, before making optimisers.
 
         Args:
             net: a backbone, or a network of which only the ``backbone`` is changed.

@@ -1,7 +1,7 @@
-"""Other activations and other convolutions in a network that is already built.
+"""Replace activations and convolutions in a network that is already built.
 
-All functions change the network they are given, which should be fresh: optimisers and averages made before keep the
-old parameters. Names of parameters that stay do not change.
+All functions change the given network in place. Call them before optimisers and averages are made, which would keep the
+old parameters. The names of the other parameters do not change.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ REPLACEABLE = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU),
     *(nn.SiLU, nn.Hardswish, nn.Mish, nn.GELU, FReLU, AconC, MetaAcon),
 )
-"""Layers that count as activations; sigmoids, hard sigmoids, tanh and softmax are gates and stay."""
+"""Layers that count as activations; sigmoids, hard sigmoids, tanh and softmax are gates and are not replaced."""
 
 OTHERS = frozenset({"GELU", "GELUTanh", "QuickGELU", "Swish", "Mish", "HardSwish", "HardMish"})
-"""What timm calls those of its own that are none of these types."""
+"""Class names of timm's own activations."""
 
 
 def activates(layer: nn.Module) -> bool:
@@ -35,24 +35,24 @@ def activates(layer: nn.Module) -> bool:
 
 
 def swap_activations(net: nn.Module, name: str, image: Tensor | None = None, *, trained: bool = False) -> int:
-    """Put another activation in the place of every one that runs on maps.
+    """Replace every activation that runs on feature maps.
 
-    Those inside gates, which run on one vector an image (squeeze-excite), stay as they are, and so do those that never
-    run. A layer that ran in place is replaced by one in place where that is sound.
+    Activations in gates (squeeze-excite), which run on one vector for each image, are kept, and so are those that never
+    run. An in-place layer is replaced by an in-place one if the new activation allows it.
 
     Args:
-        net: changed; a backbone of ours, of timm, or any network that takes (B, 3, H, W).
-        name: of `ACTIVATIONS`.
-        image: (B, 3, H, W) on which the network is run once to see what it does; see `trace`.
-        trained: the network has weights that go with its activations: an FReLU starts as a plain ReLU then.
+        net: changed; a backbone of ours or of timm, or any network that takes (B, 3, H, W).
+        name: key of `ACTIVATIONS`.
+        image: (B, 3, H, W) on which the network is traced once; see `trace`.
+        trained: the network is pretrained with its activations; an FReLU then starts as a plain ReLU.
 
     Returns:
-        How many layers were replaced.
+        Number of replaced layers.
 
     Raises:
-        ValueError: there is no such activation; the network activates outside of layers, where nothing can be
-            replaced; it has no activation at all; or ``name`` has parameters a channel, and a layer runs in several
-            locations or on other things than (B, C, H, W).
+        ValueError: there is no such activation; the network calls activations as functions, which cannot be replaced;
+            it has no activation at all; or ``name`` has parameters for each channel, and a layer runs several times or
+            not on (B, C, H, W).
     """
     if name not in ACTIVATIONS:
         near = get_close_matches(name, ACTIVATIONS, n=1)
@@ -76,7 +76,7 @@ def swap_activations(net: nn.Module, name: str, image: Tensor | None = None, *, 
 def _activation(name: str, channels: int, old: nn.Module, trained: bool) -> nn.Module:
     new = ACTIVATIONS[name](channels)
     if trained and isinstance(new, FReLU):
-        # Drawn as published it would bury what the backbone has learnt.
+        # The published initialisation would destroy what the backbone has learnt.
         nn.init.zeros_(new.norm.weight)
     if isinstance(new, IN_PLACE):
         new.inplace = bool(getattr(old, "inplace", False))
@@ -84,7 +84,7 @@ def _activation(name: str, channels: int, old: nn.Module, trained: bool) -> nn.M
 
 
 CONVOLUTIONS: dict[str, type[DynamicConv2d] | type[CondConv2d]] = {"dynamic": DynamicConv2d, "condconv": CondConv2d}
-"""Convolutions that can replace plain ones."""
+"""Convolutions that can replace plain ones, by name."""
 
 
 def swap_convs(
@@ -96,27 +96,26 @@ def swap_convs(
     noise: float = 0.0,
     image: Tensor | None = None,
 ) -> int:
-    """Put convolutions that mix several kernels in the place of every one that runs on maps; weights are kept.
+    """Replace every convolution that runs on feature maps by one that mixes several kernels; weights are kept.
 
-    Every kernel starts as a copy of the one that was there, so without noise the network still computes the same: a
-    backbone's published weights are to be loaded before, not after. (Kernels of CondConv start at 2 / ``kernels`` of it
-    and with equal shares of 1/2, since theirs do not sum to 1.) Equal copies alone learn slowly to differ.
+    Every kernel starts as a copy of the original, so without noise the network computes the same: load pretrained
+    weights before, not after. (Kernels of CondConv start at 2 / ``kernels`` of the original with attention 1/2, since
+    their attention does not sum to 1.) Identical copies are slow to become different, hence the noise.
 
     Args:
-        net: changed; a backbone of ours, of timm, or any network that takes (B, 3, H, W).
-        kind: of `CONVOLUTIONS`.
-        kernels: in each layer.
-        temperature: of dynamic convolutions at the start; see `anneal`.
-        skip_first: leave the convolution that runs first as it is, as published.
-        noise: on every kernel, in standard deviations of the layer's own weights; about 1 where those are fresh.
-        image: (B, 3, H, W) on which the network is run once to see what it does; see `trace`.
+        net: changed; a backbone of ours or of timm, or any network that takes (B, 3, H, W).
+        kind: key of `CONVOLUTIONS`.
+        kernels: number of kernels in each layer.
+        temperature: initial temperature of dynamic convolutions; see `anneal`.
+        skip_first: keep the first convolution, as published.
+        noise: added to every kernel, in standard deviations of the layer's weights; about 1 for random weights.
+        image: (B, 3, H, W) on which the network is traced once; see `trace`.
 
     Returns:
-        How many layers were replaced.
+        Number of replaced layers.
 
     Raises:
-        ValueError: there is no such kind, there are no convolutions, or some of them are not of a form that is known
-            here.
+        ValueError: there is no such kind, there are no convolutions, or some of them are not supported.
     """
     if kind not in CONVOLUTIONS:
         raise ValueError(f"there is no convolution {kind!r}; there are {', '.join(CONVOLUTIONS)}")
@@ -132,7 +131,7 @@ def swap_convs(
 
 
 def _refuse_unknown(net: nn.Module, convs: list[nn.Conv2d]) -> None:
-    """Raise where a convolution does anything that a mixed one does not."""
+    """Raise if a convolution has an option that mixed convolutions do not support."""
     paths = {layer: path for path, layer in net.named_modules()}
     odd = [
         f"{paths[conv]} ({conv})"
@@ -150,7 +149,7 @@ def _refuse_unknown(net: nn.Module, convs: list[nn.Conv2d]) -> None:
 
 @torch.no_grad()
 def _mixed(conv: nn.Conv2d, kind: str, kernels: int, temperature: float, noise: float) -> MixedConv2d:
-    """A mixed convolution of the same sizes that starts from the same weights."""
+    """A mixed convolution of the same shape that starts from the same weights."""
     chosen = CONVOLUTIONS[kind]
     form = (
         conv.in_channels,
@@ -181,12 +180,12 @@ def _mixed(conv: nn.Conv2d, kind: str, kernels: int, temperature: float, noise: 
 
 
 def anneal(net: nn.Module, step: float, steps: float) -> None:
-    """Lower the temperature of every dynamic convolution in a straight line from its start to 1.
+    """Lower the temperature of every dynamic convolution linearly from its initial value to 1.
 
     Args:
         net: changed; any network, also one without dynamic convolutions.
-        step: 0 at the start; steps, epochs or shares of the run.
-        steps: of the same, from which on the temperature is 1; published: 10 epochs.
+        step: 0 at the start; counted in steps, epochs or shares of the run.
+        steps: in the same unit, when the temperature reaches 1; published: 10 epochs.
     """
     done = min(1.0, step / steps) if steps > 0 else 1.0
     for layer in net.modules():
@@ -195,23 +194,24 @@ def anneal(net: nn.Module, step: float, steps: float) -> None:
 
 
 def _channels(path: str, layer: nn.Module, seen: Trace, name: str) -> int:
-    """Channels that a layer sees.
+    """Number of input channels of an activation.
 
     Raises:
-        ValueError: there is no one answer, or they do not lie in the second axis.
+        ValueError: the layer runs several times, or not on (B, C, H, W).
     """
     shapes = seen.shapes[layer]
     if len(shapes) > 1:
         told = ", ".join(str(shape[1]) for shape in shapes)
         raise ValueError(
-            f"{path} runs {len(shapes)} times an image, on {told} channels, and {name!r} has parameters for each "
-            "place: give each place a layer of its own"
+            f"{path} runs {len(shapes)} times for each image, on {told} channels, and {name!r} has parameters for each "
+            "channel: use a separate layer for each call"
         )
     (shape,) = shapes
     if len(shape) != 4 or isinstance(seen.before.get(layer), nn.Linear):
         free = ", ".join(other for other in ACTIVATIONS if other not in BY_CHANNEL)
         raise ValueError(
-            f"{path} runs on {shape}, and {name!r} wants (B, C, H, W): take one without parameters a channel, {free}"
+            f"{path} runs on {shape}, and {name!r} needs (B, C, H, W): take one without parameters for each channel: "
+            f"{free}"
         )
     return shape[1]
 
@@ -219,7 +219,7 @@ def _channels(path: str, layer: nn.Module, seen: Trace, name: str) -> int:
 def _outermost(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Activations by path, each once, none inside another."""
     last = None
-    # In order of depth first, so that what lies inside a layer follows it at once.
+    # Modules come depth first, so that children follow their parent directly.
     for path, layer in net.named_modules():
         if activates(layer) and (last is None or not path.startswith(f"{last}.")):
             last = path
@@ -227,12 +227,12 @@ def _outermost(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _replace(net: nn.Module, swaps: Mapping[nn.Module, nn.Module]) -> None:
-    """Put layers in others' locations, wherever the network holds them; device, dtype and mode are the old ones'."""
+    """Replace layers wherever the network holds them; the new ones get device, dtype and mode of the old."""
     like = next(net.parameters())
     for old, new in swaps.items():
         new.to(device=like.device, dtype=like.dtype).train(old.training)
     for parent in list(net.modules()):
-        # Not its children: they would leave out a second name.
+        # Not named_children(), which lists a layer with two names only once.
         for name, child in list(parent._modules.items()):
             if child is not None and child in swaps:
                 setattr(parent, name, swaps[child])

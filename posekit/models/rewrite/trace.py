@@ -1,4 +1,4 @@
-"""What happens in a network, found by running it once: layers, their order and shapes, and activations beside them."""
+"""Run a network once and record its layers, their order and input shapes, and activations called as functions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ ACTIVATING = frozenset(
     for name in ("relu", "hardtanh", "leaky_relu", "elu", "celu", "selu", "silu", "hardswish", "mish", "gelu", "rrelu")
     for way in ("", "_")
 ) | {"_prelu_kernel", "prelu"}
-"""PyTorch's operators that are activations; sigmoid, hard sigmoid, tanh and softmax are gates and not among them."""
+"""PyTorch's operators that are activations; not sigmoid, hard sigmoid, tanh and softmax, which are gates."""
 
 
 @dataclass
 class Trace:
-    """What one run has shown.
+    """Record of one run.
 
     Args:
-        shapes: of the first input of every layer, for each time it ran; layers in the order in which they first ran.
-        before: the layer whose very output a layer took, where there is one.
-        strays: where an activation ran outside of every layer, as "path (type) calls operator".
+        shapes: shapes of the first input of every layer, one for each time it ran; layers in order of their first run.
+        before: for a layer, the layer whose output was its input, if any.
+        strays: activations called as functions, as "path (type) calls operator".
     """
 
     shapes: dict[nn.Module, list[tuple[int, ...]]] = field(default_factory=dict)
@@ -34,29 +34,29 @@ class Trace:
     strays: list[str] = field(default_factory=list)
 
     def on_maps(self, layer: nn.Module) -> bool:
-        """Whether a layer ever saw more than a vector an image: a gate behind a global pooling never does."""
+        """Whether a layer ran on feature maps, and not only on one vector for each image, as gates after pooling do."""
         return any(spread(shape) for shape in self.shapes.get(layer, ()))
 
 
 def spread(shape: tuple[int, ...]) -> bool:
-    """Whether a tensor of this shape tells locations apart: (B, C) and (B, C, 1, 1) do not."""
+    """Whether a shape has several locations: (B, C) and (B, C, 1, 1) do not."""
     return len(shape) > 2 and any(size > 1 for size in shape[2:])
 
 
 def nothing(layer: nn.Module) -> bool:
-    """No layer at all."""
+    """Accept no layer."""
     return False
 
 
 @torch.no_grad()
 def trace(net: nn.Module, image: Tensor | None = None, activates: Callable[[nn.Module], bool] = nothing) -> Trace:
-    """Run a network once in eval mode and write down what happens; modes and weights stay as they are.
+    """Run a network once in evaluation mode and record it; modes and weights do not change.
 
     Args:
-        net: takes (B, 3, H, W) and gives anything.
-        image: what it is run on; unset: a black one of the backbone's ``size``, or of twice its ``multiple`` in height
-            and three times in width (64 x 96 where it tells neither).
-        activates: tells layers inside which activating operators are at home.
+        net: takes (B, 3, H, W) and returns anything.
+        image: input; unset: a black image of the backbone's ``size``, or of twice its ``multiple`` in height and three
+            times in width (64 x 96 without either attribute).
+        activates: whether a layer is an activation; operators inside such layers are not recorded as strays.
     """
     found = Trace()
     names = {module: name for name, module in net.named_modules()}
@@ -88,7 +88,7 @@ def _in_eval(net: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _watched(names: dict[nn.Module, str], running: list[nn.Module], found: Trace) -> Iterator[None]:
-    """Note every layer's inputs, and keep the stack of those that run."""
+    """Record the inputs of every layer, and keep the stack of running layers."""
     last: list[Any] = [None, None]
 
     def begin(module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -112,7 +112,7 @@ def _watched(names: dict[nn.Module, str], running: list[nn.Module], found: Trace
 
 
 class _Operators(TorchDispatchMode):
-    """Notes activating operators that run outside of every known activation, and not on vectors."""
+    """Records activation operators that run on feature maps outside of activation layers."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Operators(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def note(self, operator: str) -> None:
-        """Write down where the operator ran, once."""
+        """Record where the operator ran, once."""
         module = self.running[-1]
         stray = f"{self.names[module] or 'the network itself'} ({type(module).__name__}) calls {operator}"
         if stray not in self.found.strays:

@@ -1,4 +1,4 @@
-"""Which layers of a backbone have which channels in common: what must grow together when a backbone grows wider."""
+"""Channel counts shared by layers of a backbone: these layers must be widened together."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from posekit.models.layers.conv import SameConv2d
 from posekit.models.layers.squeeze import SqueezeExcite
 
 IMAGE = 0
-"""The first width of every plan: the image's channels."""
+"""Index of the image's channels, the first width of every plan."""
 KNOWN = (nn.Conv2d, SameConv2d, nn.BatchNorm2d)
-"""Types of layers whose parameters are known to grow; subclasses may mean something else by theirs."""
+"""Exact layer types that can be widened; parameters of subclasses may have another meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """Channels that several layers have in common.
+    """A channel count that several layers share.
 
     Args:
-        channels: how many there are.
-        kind: whether they are those of a map between blocks, lie inside a block, are squeezed in a gate, or stay.
-        follows: place of another width that these grow with.
+        channels: number of channels.
+        kind: of a map between blocks, inside a block, squeezed in a gate, or fixed.
+        follows: index of another width; this one grows by the same factor.
     """
 
     channels: int
@@ -37,24 +37,24 @@ class Width:
 
 
 class Plan:
-    """The widths of a backbone, and which of them each layer reads and writes.
+    """The widths of a backbone, and the widths of the input and output of each layer.
 
     Args:
-        backbone: built; only looked at.
+        backbone: not changed.
 
     Attributes:
-        widths: in the order in which they can be chosen: none follows a later one.
-        layers: name to the locations of the widths that come in and go out; the same ones for norms and depth-wise
+        widths: in an order in which none follows a later one.
+        layers: layer name to indices of the widths of its input and output; both are the same for norms and depth-wise
             convolutions.
 
     Raises:
-        ValueError: this kind of backbone is not known, or it has layers that are not.
+        ValueError: the kind of backbone or one of its layers is not supported.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
         if type(backbone) not in BACKBONES:
             raise ValueError(
-                f"a backbone of the type {type(backbone).__name__} cannot be made wider; NetAug knows mobilenet_v2, "
+                f"a backbone of the type {type(backbone).__name__} cannot be made wider; NetAug supports mobilenet_v2, "
                 "mobilenet_v3, efficientnet_lite and resnet"
             )
         self._names = {layer: name for name, layer in backbone.named_modules()}
@@ -65,8 +65,8 @@ class Plan:
         ]
         if odd:
             raise ValueError(
-                f"{len(odd)} layers have parameters that cannot be made wider: {', '.join(odd[:4])}; leave the "
-                "backbone's convolutions as they are and take activations without parameters"
+                f"{len(odd)} layers have parameters that cannot be made wider: {', '.join(odd[:4])}; do not "
+                "override the backbone's convolutions, and take activations without parameters"
             )
         self.widths: list[Width] = [Width(3, "fixed")]
         self.layers: dict[str, tuple[int, int]] = {}
@@ -74,18 +74,18 @@ class Plan:
         self._pin_frozen(backbone)
 
     def width(self, channels: int, kind: Literal["fixed", "between", "inside", "squeezed"], follows: int | None) -> int:
-        """Note a width; gives its place."""
+        """Add a width and return its index."""
         self.widths.append(Width(channels, kind, follows))
         return len(self.widths) - 1
 
     def run(self, layers: Sequence[nn.Module], before: int, after: int, follows: int | None = None) -> None:
-        """Note layers that run one after another.
+        """Add layers that run one after another.
 
         Args:
-            layers: convolutions, norms and gates in the order in which they run; others are passed over.
-            before: place of the width that comes in.
-            after: place of the width that the last convolution gives; those before it give widths inside.
-            follows: place of the width that those inside grow with.
+            layers: convolutions, norms and gates in the order in which they run; others are ignored.
+            before: index of the input width.
+            after: index of the output width of the last convolution; those before it get widths of their own.
+            follows: index of the width that these follow.
         """
         last = [layer for layer in layers if isinstance(layer, nn.Conv2d)][-1]
         now = before
@@ -103,7 +103,7 @@ class Plan:
                 self.layers[self._names[layer.fc2]] = (squeezed, now)
 
     def _pin_frozen(self, backbone: nn.Module) -> None:
-        """Layers that do not learn keep their channels: their norms have figures for those alone."""
+        """Frozen layers keep their channels, since their norms have running statistics for these only."""
         for name, locations in self.layers.items():
             if not all(p.requires_grad for p in backbone.get_submodule(name).parameters()):
                 for place in locations:
@@ -111,12 +111,12 @@ class Plan:
 
 
 def depthwise(layer: nn.Module) -> bool:
-    """Whether a layer is a convolution of each channel alone."""
+    """Whether a layer is a depth-wise convolution."""
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels == layer.out_channels > 1
 
 
 def _parts(module: nn.Module) -> list[nn.Module]:
-    """Convolutions, norms and gates below a module, whose order of definition is that of running."""
+    """Convolutions, norms and gates inside a module, in the order in which they run."""
     return list(_walk(module))
 
 
@@ -131,7 +131,7 @@ def _walk(module: nn.Module) -> Iterator[nn.Module]:
 def _inverted(
     plan: Plan, stem: Sequence[nn.Module], blocks: Iterable[Any], last: Sequence[nn.Module], channels: int
 ) -> None:
-    """A stem, blocks that are wide inside, and a last layer whose maps leave the backbone."""
+    """Plan a stem, inverted residual blocks, and a last layer whose output keeps its channels."""
     now = plan.width(_out(stem), "between", None)
     plan.run(stem, IMAGE, now)
     for block in blocks:
@@ -179,4 +179,4 @@ BACKBONES: dict[type[nn.Module], Callable[[Plan, Any], None]] = {
     EfficientNetLiteBackbone: _efficientnet_lite,
     ResNetBackbone: _resnet,
 }
-"""How each known backbone is planned. The channels of its last map stay: nothing in it would read more of them."""
+"""Planning function of each supported backbone. The channels of its last map are fixed, since the neck reads them."""

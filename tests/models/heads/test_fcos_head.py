@@ -85,5 +85,5 @@ def test_untrained_it_sees_nothing_and_boxes_of_eight_cells():
 
 
 def test_strides_of_codec_and_neck_must_agree():
-    with pytest.raises(ValueError, match=r"'class' is wanted of strides 8, 16 and the neck gives 8, 16, 32: set neck"):
+    with pytest.raises(ValueError, match=r"needs 'class' at strides 8, 16, but the neck outputs 8, 16, 32: set neck"):
         FCOS().build(shapes((8, 16), **wanted()), BEFORE, STRIDES)

@@ -1,4 +1,4 @@
-"""Heads of full images: one or several maps of the neck to many named ones."""
+"""Heads of one-stage networks: from one or several maps of the neck to named output maps."""
 
 from posekit.models.heads.one_stage.branches import Branches
 from posekit.models.heads.one_stage.dekr import DekrHead

@@ -1,4 +1,4 @@
-"""A small network of its own for each named map: CenterNet's head.
+"""CenterNet's head: a small branch for each named map.
 
 Zhou et al. 2019, arXiv:1904.07850.
 """
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from posekit.models.layers.conv import fill_bias, init_fan_out, init_normal
 
 PRIOR = -2.19
-"""Where logits of peaks start: a sigmoid of 0.1, so that the many empty cells do not drown the first steps."""
+"""Initial bias of peak logits: a score of 0.1, so that the many empty cells do not dominate the first steps."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Branches:
-    """3x3, ReLU and 1x1 for each named map."""
+    """A branch for each named map: 3x3 convolution, ReLU, 1x1 convolution."""
 
     channels: int = Field(default=64, gt=0)
     """hidden channels of each branch, between its 3x3 and its 1x1 convolution"""
@@ -34,21 +34,21 @@ class Branches:
         """The head.
 
         Args:
-            shapes: by name, each (C, H, W).
-            channels: of the map it reads.
-            strides: of the neck's maps; one.
+            shapes: output maps by name, each (C, H, W).
+            channels: channels of the input map.
+            strides: strides of the neck's maps; must be one.
 
         Raises:
-            ValueError: the neck gives several maps.
+            ValueError: the neck outputs several maps.
         """
         if len(strides) != 1:
-            raise ValueError(f"this head reads one map and the neck gives strides {', '.join(map(str, strides))}")
+            raise ValueError(f"this head takes one map, but the neck outputs strides {', '.join(map(str, strides))}")
         counts = {name: shape[0] for name, shape in shapes.items()}
         return BranchesHead(counts, channels, self.channels, self.peak_logits, self.separable)
 
 
 class BranchesHead(nn.Module):
-    """(B, channels, H, W) to one (B, C, H, W) a name."""
+    """(B, channels, H, W) to one (B, C, H, W) for each name."""
 
     def __init__(
         self, counts: Mapping[str, int], before: int, width: int, peak_logits: Sequence[str], separable: bool = False
@@ -61,19 +61,19 @@ class BranchesHead(nn.Module):
         self.branches = nn.ModuleDict(branches)
         init_normal(self, 0.001)
         if separable:
-            # Drawn that small, two layers in a row would let next to nothing through.
+            # With such small weights, two layers in a row would have outputs near zero.
             for branch in branches.values():
                 init_fan_out(branch[:-1])
         for name in set(peak_logits) & set(counts):
             fill_bias(cast(nn.Conv2d, branches[name][-1]), PRIOR)
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Raw values of the only map; no activation."""
+        """Output maps without activation; takes a list of one map."""
         return {name: branch(maps[0]) for name, branch in self.branches.items()}
 
 
 def _mix(before: int, width: int, separable: bool) -> list[nn.Module]:
-    """Convolutions that see a cell's surroundings."""
+    """The 3x3 convolution, plain or depth-wise separable."""
     if not separable:
         return [nn.Conv2d(before, width, 3, padding=1)]
     return [nn.Conv2d(before, before, 3, padding=1, groups=before, bias=False), nn.Conv2d(before, width, 1)]

@@ -1,4 +1,4 @@
-"""DEKR's head: gaussians by one branch, and for each point a branch of its own that finds the offset to it.
+"""DEKR's head: a heatmap branch, and for each point a separate branch for its offset.
 
 Geng et al. 2021, arXiv:2104.02300.
 """
@@ -19,7 +19,7 @@ from posekit.models.layers.conv import ConvNormAct, init_normal
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DekrHead:
-    """Heatmaps from a plain block; offsets from adaptive blocks, whose kernels each cell warps, a branch a point."""
+    """Heatmaps from a residual block; offsets from adaptive (deformable) blocks, one branch for each point."""
 
     channels: int = Field(default=32, gt=0)
     """channels of the heatmap branch; published: 32 with HRNet-W32, 48 with HRNet-W48"""
@@ -35,43 +35,43 @@ class DekrHead:
         """The head.
 
         Args:
-            shapes: of ``heatmap`` (K + 1, H, W) and ``point_offsets`` (2 K, H, W).
-            channels: of the map it reads.
-            strides: of the neck's maps; one.
+            shapes: ``heatmap`` (K + 1, H, W) and ``point_offsets`` (2 K, H, W).
+            channels: channels of the input map.
+            strides: strides of the neck's maps; must be one.
 
         Raises:
-            ValueError: the neck gives several maps, or other maps are wanted.
+            ValueError: the neck outputs several maps, or the shapes are not those above.
         """
         points = points_of(shapes, strides)
         return DekrHeadNet(points, channels, self.channels, self.width, self.blocks, self.start)
 
 
 def points_of(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int]) -> int:
-    """K of the maps ``heatmap`` (K + 1, H, W) and ``point_offsets`` (2 K, H, W).
+    """Number of points K, from the shapes of ``heatmap`` (K + 1, H, W) and ``point_offsets`` (2 K, H, W).
 
     Raises:
-        ValueError: the neck gives several maps, or other maps are wanted.
+        ValueError: the neck outputs several maps, or the shapes are not those above.
     """
     if len(strides) != 1:
-        raise ValueError(f"this head reads one map and the neck gives strides {', '.join(map(str, strides))}")
+        raise ValueError(f"this head takes one map, but the neck outputs strides {', '.join(map(str, strides))}")
     counts = {name: shape[0] for name, shape in shapes.items()}
     if set(counts) != {"heatmap", "point_offsets"} or counts["point_offsets"] != 2 * (counts["heatmap"] - 1):
-        raise ValueError(f"this head gives K + 1 maps 'heatmap' and 2 K maps 'point_offsets'; wanted are {counts}")
+        raise ValueError(f"this head outputs K + 1 maps 'heatmap' and 2 K 'point_offsets', the codec needs {counts}")
     return counts["point_offsets"] // 2
 
 
 class DekrHeadNet(nn.Module):
     """(B, before, H, W) to ``heatmap`` (B, K + 1, H, W) and ``point_offsets`` (B, 2 K, H, W).
 
-    The branches of all points run side by side as groups of the same layers.
+    The branches of all points run in parallel, as groups of the same layers.
 
     Args:
         points: K.
-        before: channels that come in.
-        channels: of the gaussians' branch.
+        before: input channels.
+        channels: channels of the heatmap branch.
         width: channels of each point's branch.
-        blocks: of each point's branch.
-        start: of the adaptive blocks.
+        blocks: adaptive blocks of each point's branch.
+        start: initial sampling of the adaptive blocks.
     """
 
     def __init__(
@@ -90,6 +90,6 @@ class DekrHeadNet(nn.Module):
             block.reset_transform(start)
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Raw values of the only map; no activation."""
+        """Output maps without activation; takes a list of one map."""
         x = maps[0]
         return {"heatmap": self.heatmap(x), "point_offsets": self.point_offsets(self.blocks(self.entry(x)))}

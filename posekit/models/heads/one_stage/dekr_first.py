@@ -1,4 +1,4 @@
-"""Head of DEKR's first version: gaussians seen at three dilations, and a regression that is shown the gaussians.
+"""Head of DEKR's first version: heatmaps at three dilations, and offsets that also use the heatmaps as input.
 
 Sun et al. 2020, arXiv:2006.15480.
 """
@@ -20,7 +20,7 @@ from posekit.models.layers.spatial import SpatialBlock
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DekrFirstHead:
-    """Blocks of one set of weights at several dilations for the gaussians; one block for centres and offsets."""
+    """Heatmaps from blocks with shared weights at several dilations; one block for centre heatmap and offsets."""
 
     channels: int = Field(default=32, gt=0)
     """channels of the heatmap branch; published: 32 with HRNet-W32, 48 with HRNet-W48"""
@@ -41,10 +41,10 @@ class DekrFirstHeadNet(nn.Module):
 
     Args:
         points: K.
-        before: channels that come in.
-        channels: of the gaussians' blocks.
-        width: of the regression's block.
-        dilations: of the gaussians' blocks.
+        before: input channels.
+        channels: channels of the heatmap blocks.
+        width: channels of the offset block.
+        dilations: dilations of the heatmap blocks.
     """
 
     def __init__(self, points: int, before: int, channels: int, width: int, dilations: Sequence[int]) -> None:
@@ -64,7 +64,7 @@ class DekrFirstHeadNet(nn.Module):
             block.tie(spatial[0])
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Raw values of the only map; no activation."""
+        """Output maps without activation; takes a list of one map."""
         x = maps[0]
         entry = self.heatmap_entry(x)
         gaussians = torch.stack([self.heatmap(block(entry)) for block in self.heatmap_blocks]).mean(0)

@@ -1,4 +1,4 @@
-"""DirectPose's head: FCOS's towers, a branch that reads features near the points, and gaussians for training.
+"""DirectPose's head: FCOS towers, a keypoint branch with feature alignment (KPAlign), and heatmaps for training.
 
 Tian et al. 2019, arXiv:1911.07451.
 """
@@ -19,9 +19,9 @@ from posekit.models.layers.kpalign import NORMED, KPAlign
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DirectPoseHead:
-    """Class and centre-ness from a tower of FCOS, points from `KPAlign`, gaussians from the finest level.
+    """Class and centre-ness from an FCOS tower, points from `KPAlign`, heatmaps from the finest level.
 
-    Source: Tian et al. 2019; what its text leaves open follows GluonCV.
+    Source: Tian et al. 2019, arXiv:1911.07451; details missing in the paper follow GluonCV.
     """
 
     groups: tuple[tuple[int, ...], ...] = ()
@@ -42,12 +42,12 @@ class DirectPoseHead:
         """The head.
 
         Args:
-            shapes: by name and stride, as in ``points_8``, each (C, H, W); ``peaks`` of the finest level or none.
-            channels: of the maps it reads.
-            strides: of the neck's maps.
+            shapes: output maps by name and stride, such as ``points_8``, each (C, H, W); optionally ``peaks``.
+            channels: channels of the input maps.
+            strides: strides of the neck's maps.
 
         Raises:
-            ValueError: the codec's strides are not the neck's, or the groups do not hold each point once.
+            ValueError: codec and neck have different strides, or the groups do not hold each point once.
         """
         counts = counted({name: shape for name, shape in shapes.items() if name != "peaks"}, strides)
         count = counts.pop("points") // 2
@@ -60,12 +60,12 @@ class DirectPoseHead:
 
 
 class DirectPoseNet(nn.Module):
-    """Its three parts, side by side on the pyramid.
+    """Detector, keypoint branch and heatmap branch on the levels of a pyramid.
 
     Args:
-        detector: gives class, centre-ness and, where wanted, boxes.
-        points: gives offsets to the points.
-        gaussians: from the finest level, or none.
+        detector: outputs class, centre-ness and, optionally, boxes.
+        points: outputs offsets to the points.
+        gaussians: heatmap branch on the finest level, or none.
     """
 
     def __init__(self, detector: FCOSHead, points: KPAlign, gaussians: nn.Module | None) -> None:
@@ -75,7 +75,7 @@ class DirectPoseNet(nn.Module):
         self.heatmap = gaussians
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Raw values of all levels by name and stride, and ``peaks``, logits."""
+        """Output maps of all levels by name and stride, and ``peaks``, logits."""
         result: dict[str, Tensor] = self.detector(maps)
         for stride, offsets in zip(self.detector.strides, self.points(maps), strict=True):
             result[f"points_{stride}"] = offsets
@@ -85,7 +85,7 @@ class DirectPoseNet(nn.Module):
 
 
 def heatmap_branch(before: int, width: int, count: int) -> nn.Sequential:
-    """Two layers and logits that start near 0.01."""
+    """Two layers, then logits whose initial score is 0.01."""
     hidden, last = tower(before, width, 2), nn.Conv2d(width, count, 3, padding=1)
     layers = nn.Sequential(*hidden, last)
     init_normal(layers, 0.01)

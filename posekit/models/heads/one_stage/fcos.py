@@ -1,4 +1,4 @@
-"""FCOS's head: the same towers on every level, and what they say about each cell.
+"""FCOS's head: towers shared by all levels, and predictions for each cell.
 
 Tian et al. 2019, arXiv:1904.01355.
 """
@@ -17,24 +17,24 @@ from torch import Tensor, nn
 from posekit.models.layers.conv import fill_bias, init_normal
 
 PRIOR = -math.log(99)
-"""Where class logits start: a sigmoid of 0.01, so that the many empty cells do not drown the first steps."""
+"""Initial bias of class logits: a score of 0.01, so that the many empty cells do not dominate the first steps."""
 
 START = 4.0
-"""Where distances to the sides start, in cells: what a level looks after, and beyond the bend of a ReLU."""
+"""Initial distances to the sides, in cells: typical for a level, and in the linear range of the ReLU."""
 
 ORDER = ("class", "box", "centreness", "points")
-"""Of the maps."""
+"""Order of the output maps."""
 
 GROUPS = 32
-"""Of the norms."""
+"""Groups of the group norms."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class FCOS:
-    """Two towers shared by all levels, one for the class, one for the box; a third where points are wanted.
+    """Two towers shared by all levels, one for the class, one for the box; a third for points, if the codec has them.
 
-    Source: Tian et al. 2019, and the authors' later code: norms of groups, centre-ness on the box's tower. Differs:
-    distances start at 4 cells instead of 0, where a ReLU may never wake up.
+    Source: Tian et al. 2019, arXiv:1904.01355, and the authors' later code: group norm, centre-ness on the box tower.
+    Differs: distances start at 4 cells instead of 0, where the gradient of a ReLU may stay zero.
     """
 
     channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
@@ -47,31 +47,31 @@ class FCOS:
         """The head.
 
         Args:
-            shapes: by name and stride, as in ``box_8``, each (C, H, W).
-            channels: of the maps it reads.
-            strides: of the neck's maps.
+            shapes: output maps by name and stride, such as ``box_8``, each (C, H, W).
+            channels: channels of the input maps.
+            strides: strides of the neck's maps.
 
         Raises:
-            ValueError: the codec's strides are not the neck's.
+            ValueError: codec and neck have different strides.
         """
         return FCOSHead(counted(shapes, strides), channels, self.channels, self.convs, strides)
 
 
 class FCOSHead(nn.Module):
-    """(B, before, H, W) a level to ``class_8``, ``box_8``, ``centreness_8``, ``points_8``, ... as far as wanted.
+    """(B, before, H, W) for each level to ``class_8``, ``box_8``, ``centreness_8``, ``points_8``, ...
 
     Args:
-        counts: channels of each name.
-        before: channels of the pyramid.
-        width: of the towers.
+        counts: channels of each output map, by name.
+        before: input channels.
+        width: channels of the towers.
         convs: layers of a tower.
-        strides: of the pyramid.
+        strides: strides of the levels.
     """
 
     def __init__(self, counts: Mapping[str, int], before: int, width: int, convs: int, strides: Sequence[int]) -> None:
         super().__init__()
         self.strides = tuple(strides)
-        # Without boxes there is no tower of theirs to tell the centre from.
+        # Without boxes there is no box tower, so centre-ness is predicted from the class tower.
         self.tower_of = {name: name for name in ("class", "box", "points") if name in counts}
         self.towers = nn.ModuleDict({name: tower(before, width, convs) for name in self.tower_of})
         self.tower_of["centreness"] = "box" if "box" in counts else "class"
@@ -84,15 +84,15 @@ class FCOSHead(nn.Module):
             self.scale = nn.Parameter(torch.ones(len(self.strides)))
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Raw values of all levels, finest first."""
+        """Output maps of all levels, finest first, without activation."""
         return self.said(self.features(maps))
 
     def features(self, maps: Sequence[Tensor]) -> dict[str, list[Tensor]]:
-        """What the towers make of each level."""
+        """Features of each tower on each level."""
         return {name: [tower(x) for x in maps] for name, tower in self.towers.items()}
 
     def said(self, features: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
-        """What the towers' maps say, by name and stride."""
+        """Output maps by name and stride, from the features of the towers."""
         result = {}
         for name, predictor in self.predictors.items():
             for level, (stride, x) in enumerate(zip(self.strides, features[self.tower_of[name]], strict=True)):
@@ -102,7 +102,7 @@ class FCOSHead(nn.Module):
 
 
 def tower(before: int, width: int, convs: int) -> nn.Sequential:
-    """3x3, norm of groups and ReLU, so many times."""
+    """A sequence of ``convs`` times 3x3 convolution, group norm and ReLU."""
     layers: list[nn.Module] = []
     for step in range(convs):
         conv = nn.Conv2d(width if step else before, width, 3, padding=1)
@@ -111,14 +111,14 @@ def tower(before: int, width: int, convs: int) -> nn.Sequential:
 
 
 def counted(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int]) -> dict[str, int]:
-    """Channels of each name, which is wanted on every level.
+    """Channels of each output map, which must be the same on every level.
 
     Args:
-        shapes: (C, H, W) by name and stride.
-        strides: of the neck's maps.
+        shapes: (C, H, W) by name and stride, such as ``box_8``.
+        strides: strides of the neck's maps.
 
     Raises:
-        ValueError: a name is wanted of other levels.
+        ValueError: codec and neck have different strides.
     """
     found: dict[str, dict[int, int]] = {}
     for key, shape in shapes.items():
@@ -127,7 +127,7 @@ def counted(shapes: Mapping[str, tuple[int, ...]], strides: Sequence[int]) -> di
     for name, levels in found.items():
         if tuple(sorted(levels)) != tuple(strides):
             raise ValueError(
-                f"{name!r} is wanted of strides {', '.join(map(str, sorted(levels)))} and the neck gives "
-                f"{', '.join(map(str, strides))}: set neck.finest and neck.extra, or the codec's strides, to agree"
+                f"the codec needs {name!r} at strides {', '.join(map(str, sorted(levels)))}, but the neck outputs "
+                f"{', '.join(map(str, strides))}: set neck.finest and neck.extra to match"
             )
     return {name: levels[strides[0]] for name, levels in found.items()}

@@ -1,4 +1,4 @@
-"""FCPose's head: FCOS, features that all instances share, and filters that each brings along.
+"""FCPose's head: FCOS, shared features, and dynamic filters for each instance.
 
 Mao et al. 2021, arXiv:2105.14185.
 """
@@ -19,17 +19,17 @@ from posekit.models.layers.conv import ConvNormAct, fill_bias
 from posekit.models.layers.generated import Controller, Layout, maps_of
 
 MERGED = 3
-"""Levels whose features are shared."""
+"""Number of finest levels that the shared features are made from."""
 
 INTEREST = 8.0
-"""Cells of its level that an instance's locations are counted in."""
+"""Scale of an instance's relative coordinates, in cells of its level."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class FCPoseHead:
-    """Towers of FCOS, a controller over that of the boxes, and shared features from the three finest levels.
+    """FCOS towers, a controller on the box tower, and shared features from the three finest levels.
 
-    Source: Mao et al. 2021, and the sizes of its published code.
+    Source: Mao et al. 2021, arXiv:2105.14185, with the sizes of the published code.
     """
 
     channels: int = Field(default=256, gt=0, multiple_of=GROUPS)
@@ -52,13 +52,13 @@ class FCPoseHead:
         """The head.
 
         Args:
-            shapes: by name and stride, as in ``box_8``, each (C, H, W); ``refine``, and ``side_8`` with ``side_2`` or
-                neither.
-            channels: of the maps it reads.
-            strides: of the neck's maps.
+            shapes: output maps by name and stride, such as ``box_8``, each (C, H, W); ``refine``; optionally ``side_8``
+                and ``side_2``.
+            channels: channels of the input maps.
+            strides: strides of the neck's maps.
 
         Raises:
-            ValueError: the codec's strides are not the neck's.
+            ValueError: codec and neck have different strides.
         """
         single = {name for name in shapes if name == "refine" or name.startswith("side_")}
         counts = counted({name: shape for name, shape in shapes.items() if name not in single}, strides)
@@ -73,14 +73,14 @@ class FCPoseHead:
 
 
 class FCPoseNet(nn.Module):
-    """All of it; `forward` for the image, `at` for chosen instances.
+    """The whole head; `forward` for the image, `at` for selected instances.
 
     Args:
         detector: FCOS.
-        shared: features of the pyramid that all instances share, and offsets to the points behind them.
-        controller: from FCOS's tower to an instance's network.
-        layout: of that network.
-        sides: gaussians for training, or none.
+        shared: features that all instances share, followed by the offset maps that refine points.
+        controller: from FCOS's box tower to the weights of an instance's dynamic head.
+        layout: sizes of the dynamic head.
+        sides: auxiliary heatmaps for training, or none.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class FCPoseNet(nn.Module):
         self.sides = sides
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Raw values by name.
+        """Output maps by name, without activation.
 
         Returns:
-            Those of FCOS; ``refine``; ``side_8`` and ``side_2``; and for `at`: ``basis`` and ``tower_8``, ...
+            Those of FCOS; ``refine``; ``side_8`` and ``side_2``; and, as input of `at`, ``basis`` and ``tower_8``, ...
         """
         features = self.detector.features(maps)
         result: dict[str, Tensor] = self.detector.said(features)
@@ -108,14 +108,14 @@ class FCPoseNet(nn.Module):
         return result if self.sides is None else result | self.sides(hidden)
 
     def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
-        """Maps of the points of chosen instances.
+        """Heatmaps of the points of selected instances.
 
         Args:
-            maps: that `forward` gave.
-            cells: (B, P) numbers of cells, counted row by row through all levels in order.
+            maps: output of `forward`.
+            cells: (B, P) indices of cells, counted row by row through all levels, finest first.
 
         Returns:
-            ``point_maps`` (B, P, K, H, W), logits, and ``cell``, the cells.
+            ``point_maps`` (B, P, K, H, W), logits, and ``cell``, the given indices.
         """
         towers = [maps[f"tower_{stride}"] for stride in self.detector.strides]
         filters = self.layout.split(self.controller(towers, cells))
@@ -123,7 +123,7 @@ class FCPoseNet(nn.Module):
         return {"point_maps": maps_of(filters, maps["basis"], place, scale), "cell": cells}
 
     def _locations(self, towers: Sequence[Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
-        """Centres (L, 2) of all levels' cells in cells of the finest, and how much of these they look after (L,)."""
+        """Centres (L, 2) of the cells of all levels, in cells of the finest, and their coordinate scales (L,)."""
         finest = self.detector.strides[0]
         locations, scales = [], []
         for stride, x in zip(self.detector.strides, towers, strict=True):
@@ -137,13 +137,13 @@ class FCPoseNet(nn.Module):
 
 
 class Shared(nn.Module):
-    """The finest levels made equal, added, and looked at by a tower.
+    """Shared features: the finest levels at one resolution, added, and a tower.
 
     Args:
-        before: channels of the pyramid.
-        width: of the tower.
-        convs: its layers.
-        count: channels that go out.
+        before: input channels.
+        width: channels of the tower.
+        convs: convolutions of the tower.
+        count: output channels.
         centred: see `FCPoseHead`.
     """
 
@@ -157,7 +157,7 @@ class Shared(nn.Module):
         fill_bias(self.predictor)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """(B, width, H, W) features of the tower, and (B, count, H, W); of the finest level."""
+        """Features (B, width, H, W) of the tower, and output (B, count, H, W), both at the finest stride."""
         merged = self.equal[0](maps[0])
         for level, x in enumerate(maps[1:MERGED], 1):
             merged = merged + grow(self.equal[level](x), 1 << level, self.centred)
@@ -166,12 +166,12 @@ class Shared(nn.Module):
 
 
 class Sides(nn.Module):
-    """Gaussians of all points, as fine as the features and four times finer; learnt beside, and never read.
+    """Auxiliary heatmaps of all points, at the stride of the features and four times finer; for training only.
 
     Args:
         width: channels of the features.
-        points: how many maps.
-        stride: of the features.
+        points: number of heatmaps.
+        stride: stride of the features.
     """
 
     def __init__(self, width: int, points: int, stride: int) -> None:
@@ -183,7 +183,7 @@ class Sides(nn.Module):
         self.fine = nn.Conv2d(width, points, 3, padding=1)
 
     def forward(self, hidden: Tensor) -> dict[str, Tensor]:
-        """Both maps by name and stride."""
+        """Both heatmaps by name and stride."""
         x = self.tower(hidden)
         coarse = self.coarse(x)
         fine = self.fine(self.finer(torch.cat((x, coarse), 1)).relu())
