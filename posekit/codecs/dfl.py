@@ -71,10 +71,10 @@ class Dfl:
         maps = {"dfl_x": self._shared(xy[..., 0] / width), "dfl_y": self._shared(xy[..., 1] / height)}
         weights = {"dfl_x": weight, "dfl_y": weight}
         if self.depth:
-            depth, told = one_depth(instances, known)
+            depth, depth_known = one_depth(instances, known)
             share = depth.to(xy.dtype) / self.depth + 0.5
-            told = told & (share >= 0) & (share <= 1)
-            maps["dfl_z"], weights["dfl_z"] = self._shared(share), told.to(xy.dtype)[..., None]
+            depth_known = depth_known & (share >= 0) & (share <= 1)
+            maps["dfl_z"], weights["dfl_z"] = self._shared(share), depth_known.to(xy.dtype)[..., None]
         maps = {name: value * weights[name] for name, value in maps.items()}
         return Target(maps={**maps, "xy": xy[:, None]}, weight={**weights, "xy": weight[:, None]})
 

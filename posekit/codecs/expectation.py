@@ -38,8 +38,8 @@ def peaked_cells(maps: Tensor, beta: float, corrected: bool = False, radius: tup
     top = z.detach().amax((-2, -1), keepdim=True)
     value = (beta * (z - top)).exp()
     if corrected:
-        said = z.detach() > 0.1 * LOWEST
-        floor = torch.where(said, z.detach(), top).amin((-2, -1), keepdim=True)
+        finite = z.detach() > 0.1 * LOWEST
+        floor = torch.where(finite, z.detach(), top).amin((-2, -1), keepdim=True)
         value = (value - (beta * (floor - top)).exp()).clamp_min(0.0)
     if radius is not None:
         cell, _ = peak(z.detach())

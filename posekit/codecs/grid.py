@@ -104,8 +104,8 @@ class GridRegression(OnGrid):
             Poses (B, 1, K): image pixels; the score is the sigmoid of the chosen cell.
         """
         cell, value = highest_cell(maps, self.gives)
-        said = at_cell(maps["offset"], cell).to(value.dtype)
-        step = said.sigmoid() - 0.5 if self.style == "yolo" else said * self.variance
+        offset = at_cell(maps["offset"], cell).to(value.dtype)
+        step = offset.sigmoid() - 0.5 if self.style == "yolo" else offset * self.variance
         step = torch.nan_to_num(step, 0.0, 0.0, 0.0)
         return one_pose(self.grid.pixels(cell.to(value.dtype) + step), value)
 

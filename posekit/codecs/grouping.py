@@ -78,13 +78,13 @@ def affinities(
     """
     B, L, M = paf.shape[0], len(bones), cells.shape[2]
     start, end = (cells[:, [bone[side] for bone in bones]] for side in (0, 1))
-    start, way = start[:, :, :, None], end[:, :, None] - start[:, :, :, None]
+    start, line = start[:, :, :, None], end[:, :, None] - start[:, :, :, None]
     parts = (torch.arange(samples, dtype=cells.dtype, device=cells.device) + 0.5) / samples
-    place = start[..., None, :] + way[..., None, :] * parts[:, None]
+    place = start[..., None, :] + line[..., None, :] * parts[:, None]
     # (B, 2 bones, M * M * samples): x and y of a bone are read at the same locations.
     place = place.reshape(B, L, 1, M * M * samples, 2).expand(B, L, 2, M * M * samples, 2).flatten(1, 2)
     field = bilinear(paf, place, finite).to(cells.dtype).reshape(B, L, 2, M, M, samples)
-    way = way * way.new_tensor(scale)
-    unit = way / way.norm(dim=-1, keepdim=True).clamp_min(1e-7)
+    line = line * line.new_tensor(scale)
+    unit = line / line.norm(dim=-1, keepdim=True).clamp_min(1e-7)
     along = field[:, :, 0] * unit[..., :1] + field[:, :, 1] * unit[..., 1:]
     return along.mean(-1), (along > threshold).to(along.dtype).mean(-1)

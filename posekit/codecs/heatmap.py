@@ -1,4 +1,4 @@
-"""One map a point with a Gaussian around it: SimpleBaseline's and DARK's representation."""
+"""One heatmap for each point with a Gaussian around it: SimpleBaseline's and DARK's representation."""
 
 import math
 from typing import Annotated, Literal
@@ -31,25 +31,25 @@ class Heatmap(OneMap):
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     sigma: float = Field(default=8.0, gt=0)
-    "width of the Gaussian, image pixels; two cells of the map is usual"
+    "sigma of the Gaussian, image pixels; two cells of the map is usual"
     target: Literal["unbiased", "quantised"] = "unbiased"
-    "unbiased draws around the point itself, quantised around the centre of its cell, in a window of 3 sigma"
+    "unbiased: centred on the point itself; quantised: on the centre of its cell, in a window of 3 sigma"
     refine: Literal["none", "quarter", "second", "parabola", "dark", "dark_udp"] = "dark"
-    "how the place between cells is found; second goes a quarter of a cell toward the second highest one"
+    "how the location between cells is computed; second: a quarter of a cell towards the second highest cell"
     blur: Annotated[float, Field(ge=0)] | None = None
-    "width of the window that smooths a map before dark looks at it, image pixels; unset: about 5 sigma; 0: none"
+    "width of the smoothing window of dark, image pixels; unset: about 5 sigma; 0: no smoothing"
     outside: Literal["window", "strict", "ignore"] = "window"
-    """points outside the image: window trains on what the image shows of their Gaussian, strict leaves them out, ignore
-    trains on whatever map results"""
+    """points outside the image: window trains on the part of the Gaussian inside it, strict leaves them out, ignore
+    trains on the resulting map, even if it is empty"""
     activation: Literal["none", "sigmoid"] = "none"
-    "sigmoid: the network gives logits, for focal losses; none: it gives the map itself, for squared ones"
+    "sigmoid: the network gives logits, for focal losses; none: it gives the map itself, for squared losses"
     compat: Literal["none", "reference"] = "none"
-    "reference leaves out quarter steps on the second cell from a border, as SimpleBaseline and HRNet do"
+    "reference: no quarter steps on the second cell from a border, as in SimpleBaseline and HRNet"
     kind: Suppress[Literal["heatmap"]] = "heatmap"
 
     @property
     def gives(self) -> frozenset[str]:
-        """``logits`` too where there are, and ``peaks`` if targets hold exact ones, which focal losses look for."""
+        """Also ``logits`` where the network gives logits, and ``peaks`` if targets reach exactly 1 (focal losses)."""
         return map_names(self.activation, self.target == "quantised")
 
     @property
@@ -61,7 +61,7 @@ class Heatmap(OneMap):
         return odd(self.blur / cells)
 
     def encode(self, instances: Instances) -> Target:
-        """Draw a Gaussian a point.
+        """Draw a Gaussian for each point.
 
         Args:
             instances: one slot an image, K points.
@@ -82,11 +82,11 @@ class Heatmap(OneMap):
         return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
 
     def activate(self, maps: Maps) -> Maps:
-        """The map, and its logits where it has some: a highest cell has no gradient."""
+        """The map, and its logits where the network gives logits; an arg-max has no gradient, so there is no ``xy``."""
         return activated_map(maps, self.gives)
 
     def perfect(self, target: Target) -> Maps:
-        """The map, or its logits where the network gives those."""
+        """The map, or its logits where the network gives logits."""
         return {"heatmap": raw_map(target, self.kind, self.gives)}
 
     def decode(self, maps: Maps) -> Poses:
@@ -97,37 +97,37 @@ class Heatmap(OneMap):
 
         Returns:
             Poses (B, 1, K): image pixels; the score is the map's value at its highest cell, clamped to [0, 1], so a map
-            without a positive cell has score 0 and the place of its first highest cell.
+            without a positive cell has score 0; its location is the first highest cell.
         """
         return decoded_map(maps, self.gives, self.grid, self.refine, self.window, guarded=self.compat == "reference")
 
 
 PRIOR = math.log(0.1 / 0.9)
-"""Added to what the network gives before the sigmoid: nearly all of a map is background, so it starts at 0.1.
+"""Added to the network's output before the sigmoid, so that maps start at 0.1: nearly all cells are background.
 
 Source: CenterNet, arXiv:1904.07850 (RetinaNet's technique), which puts it into the bias of the last layer.
 """
 
 
 UNLIKELY = 1e4
-"""Logit of what cannot be; float16 holds it."""
+"""Logits are limited to this size; float16 can hold it."""
 
 
 def map_names(activation: str, peaked: bool) -> frozenset[str]:
-    """What a codec of one map a point gives; see `posekit.codecs.base`."""
+    """``gives`` of a codec with one map for each point; see `posekit.codecs.base`."""
     if activation == "none":
         return frozenset({"heatmap"})
     return frozenset({"heatmap", "logits", "peaks"} if peaked else {"heatmap", "logits"})
 
 
 def map_target(heatmap: Tensor, weight: Tensor, xy: Tensor, names: frozenset[str]) -> Target:
-    """The target of one map a point under every name that the codec gives it.
+    """The target of one map for each point, under every name that the codec gives.
 
     Args:
         heatmap: (B, K, H, W) in [0, 1].
         weight: (B, K) 0 or 1.
         xy: (B, K, 2) image pixels.
-        names: of ``heatmap``, ``logits`` and ``peaks``; others are left to the codec.
+        names: of ``heatmap``, ``logits`` and ``peaks``; other names are ignored; the codec adds them itself.
     """
     cells = weight[..., None, None]
     same = names & {"heatmap", "logits", "peaks"}
@@ -138,16 +138,16 @@ def map_target(heatmap: Tensor, weight: Tensor, xy: Tensor, names: frozenset[str
 
 
 def activated_map(maps: Maps, names: frozenset[str]) -> dict[str, Tensor]:
-    """The raw ``heatmap`` as what ``names`` has: itself, or its logits and their sigmoid."""
+    """The activated form of the raw ``heatmap``: itself, or its logits and their sigmoid, as ``names`` says."""
     if "logits" not in names:
         return dict(maps)
-    # What is not a number would stay one through a sigmoid, in the gradient even where nothing is asked for.
+    # NaN would pass through the sigmoid, and reach the gradient even where the weight is 0.
     logits = torch.nan_to_num(maps["heatmap"] + PRIOR, -UNLIKELY, UNLIKELY, -UNLIKELY)
     return {**maps, "heatmap": logits.sigmoid(), **dict.fromkeys(names & {"logits", "peaks"}, logits)}
 
 
 def raw_map(target: Target, kind: str, names: frozenset[str]) -> Tensor:
-    """The inverse of `activated_map`: the raw map of which ``heatmap`` is made.
+    """The inverse of `activated_map`: the raw map that gives the target's ``heatmap``.
 
     Args:
         target: with ``heatmap`` (B, K, H, W).
@@ -155,17 +155,17 @@ def raw_map(target: Target, kind: str, names: frozenset[str]) -> Tensor:
         names: what the codec gives.
 
     Raises:
-        ValueError: the target has no heatmap.
+        ValueError: the target has no ``heatmap``.
     """
     heatmap = target_map(target, "heatmap", kind)
     return logits_of(heatmap) - PRIOR if "logits" in names else heatmap
 
 
 def highest_cell(maps: Maps, names: frozenset[str]) -> tuple[Tensor, Tensor]:
-    """Highest cell of the raw ``heatmap``, logits as they come, and what it is as a number from 0 to 1.
+    """Highest cell of the raw ``heatmap`` (of logits where it has logits), and its value, after the sigmoid for logits.
 
     Returns:
-        (B, K, 2) integer, x before y, of equal ones the first in reading order, and (B, K).
+        (B, K, 2) integer, x before y; of equal cells the first in reading order. And (B, K) values.
     """
     cell, value = peak(maps["heatmap"])
     return cell, (value + PRIOR).sigmoid() if "logits" in names else value
@@ -174,15 +174,15 @@ def highest_cell(maps: Maps, names: frozenset[str]) -> tuple[Tensor, Tensor]:
 def decoded_map(
     maps: Maps, names: frozenset[str], grid: AnyGrid, rule: str, width: int, *, guarded: bool = False
 ) -> Poses:
-    """Highest cells of one map a point, refined.
+    """Decode one map for each point: refined highest cells.
 
     Args:
         maps: ``heatmap`` (B, K, H, W) as the network gives it.
         names: what the codec gives.
         grid: of the maps.
-        rule: see `posekit.codecs.refine.refined`.
-        width: the same.
-        guarded: the same.
+        rule: of refinement, see `posekit.codecs.refine.refined`.
+        width: of the smoothing window, as ``blur`` there.
+        guarded: as there.
     """
     cell, value = highest_cell(maps, names)
     around = maps["heatmap"] if rule == "none" else activated_map(maps, names)["heatmap"]
@@ -201,20 +201,20 @@ def gaussian_lines(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The two factors of a Gaussian with peak 1 around each point.
 
-    Whatever scales the map is cheaper on a factor: a pass over all cells costs as much as drawing them.
+    Scale one of the factors rather than the map: a pass over all cells costs as much as drawing them.
 
     Args:
         xy: (B, K, 2) image pixels, finite.
         grid: of the maps.
         sigma: image pixels.
-        quantised: centre it on the cell nearest to the point (halves go up), and cut it as ``window`` does.
-        window: cut it to the cells within 3 sigma of that cell.
+        quantised: centre it on the cell nearest to the point (halves are rounded up), with the window of ``window``.
+        window: set cells further than 3 sigma from that cell to 0.
 
     Returns:
-        (B, K, H), (B, K, W), and (B, K) bool: 3 sigma around the point reach at least one cell.
+        (B, K, H), (B, K, W), and (B, K) bool: whether at least one cell lies within 3 sigma of the point.
 
     Source: arXiv:1804.06208, arXiv:1910.06278, arXiv:1911.07524. Differs: a window that ends before the first cell
-    draws nothing and says so.
+    draws nothing and is marked as not drawn.
     """
     H, W = grid.shape
     spread = [sigma / scale for scale in grid.scale]

@@ -1,4 +1,4 @@
-"""The mean of a map instead of its highest cell: differentiable, so locations are trained and not maps."""
+"""Soft arg-max: the mean of a map instead of its highest cell. It is differentiable, so that locations are trained."""
 
 from typing import Annotated, Literal
 
@@ -21,8 +21,8 @@ from posekit.geometry.keypoints import Instances, Poses
 class Integral(OneMap):
     """Soft arg-max: the mean of ``exp(beta * map)``.
 
-    The target also holds Gaussian maps, for a loss on the map beside or before the one on the place; decoding such
-    maps wants ``beta`` of 10 or more and ``bias="corrected"``.
+    The target also holds Gaussian maps, for a loss on the map beside or before the one on the location; decoding maps
+    trained this way needs ``beta`` of 10 or more and ``bias="corrected"``.
 
     Source: Sun et al. 2018, arXiv:1711.08229; Gu et al., ICCV 2021.
     """
@@ -30,22 +30,22 @@ class Integral(OneMap):
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     beta: float = Field(default=1.0, gt=0)
-    "sharpness: 1 leaves it to the network, 10 and more approach the highest cell"
+    "sharpness: 1 leaves it to the network, 10 and more approach the arg-max"
     bias: Literal["none", "corrected"] = "none"
-    "corrected takes off the background, which pulls every mean to the middle of the map"
+    "corrected subtracts the background, which pulls every mean towards the middle of the map"
     window: Annotated[float, Field(gt=0)] | None = None
-    "half width of the square around the highest cell that counts, image pixels; unset: the whole map"
+    "half width of the window around the highest cell over which the mean is taken, image pixels; unset: the full map"
     sigma: float = Field(default=8.0, gt=0)
-    "width of the Gaussian target of losses on the map, image pixels"
+    "sigma of the Gaussian target for losses on the map, image pixels"
     outside: Literal["strict", "ignore"] = "strict"
-    "points beyond the outermost cells: strict leaves them out, ignore trains on them like on any other"
+    "points beyond the outermost cell centres: strict leaves them out, ignore trains on them like on any other"
     kind: Suppress[Literal["integral"]] = "integral"
 
     gives = frozenset({"heatmap", "xy", "spread"})
 
     @property
     def radius(self) -> tuple[int, int] | None:
-        """(x, y) half width in cells of the part of the map that counts, at least one cell."""
+        """(x, y) half width in cells of the window of the mean, at least one cell."""
         if self.window is None:
             return None
         sx, sy = self.grid.scale
@@ -84,7 +84,7 @@ class Integral(OneMap):
         return {**maps, "xy": self.grid.pixels(mean)[:, None], "spread": spread[:, None]}
 
     def perfect(self, target: Target) -> Maps:
-        """The map of the target where the background is taken off, else a Gaussian of one cell without any."""
+        """The target's map where the background is subtracted, else logits whose softmax is a Gaussian of one cell."""
         if self.bias == "corrected":
             return {"heatmap": target_map(target, "heatmap", self.kind)}
         return {"heatmap": soft_argmax_maps(target_map(target, "xy", self.kind)[:, 0], self.grid, self.beta)}
@@ -93,7 +93,7 @@ class Integral(OneMap):
         """Means; the score is 1 - entropy / log(cells) of the distribution, so it grows with ``beta``.
 
         Args:
-            maps: ``heatmap`` (B, K, H, W); NaN cells count for nothing.
+            maps: ``heatmap`` (B, K, H, W); NaN cells are left out.
         """
         if self.bias == "none" and self.radius is None:
             mean, variance, sure = softmax_summary(maps["heatmap"], self.beta)

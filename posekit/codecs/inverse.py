@@ -1,4 +1,4 @@
-"""Raw maps of a network that makes no mistake: the inverses of what `Codec.activate` does, all of them finite."""
+"""Raw maps of a perfect network: finite inverses of the activations in `Codec.activate`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from posekit.codecs.base import Target
 from posekit.geometry.grid import Grid
 
 SMALLEST = 1e-30
-"""Probabilities below count as this one; a float32 holds it."""
+"""Probabilities are clamped to at least this; float32 can hold it."""
 SURE = -9.0
-"""What a network that is sure gives where its raw number is the logit of a spread."""
+"""Raw output of a perfectly certain network for a logit of a spread."""
 
 
 def target_map(target: Target, name: str, kind: str) -> Tensor:
-    """What a target holds under a name.
+    """The target map of a name.
 
     Args:
         target: of the codec.
         name: of the map.
-        kind: of the codec that asks.
+        kind: of the codec, for the message.
 
     Raises:
         ValueError: the target has no such map.
@@ -34,20 +34,20 @@ def target_map(target: Target, name: str, kind: str) -> Tensor:
 
 
 def logits_of(probability: Tensor) -> Tensor:
-    """What a sigmoid turns into ``probability``; 0 and 1 give large numbers and not infinite ones."""
+    """Logits of ``probability``; 0 and 1 give large finite numbers."""
     return probability.clamp(SMALLEST, 1 - torch.finfo(probability.dtype).eps).logit()
 
 
 def log_of(distribution: Tensor) -> Tensor:
-    """What a softmax turns into ``distribution``; cells of 0 give large negative numbers and not infinite ones."""
+    """Logits whose softmax is ``distribution``; cells of 0 give large negative finite numbers."""
     return distribution.clamp_min(SMALLEST).log()
 
 
 def soft_argmax_maps(xy: Tensor, grid: Grid, beta: float) -> Tensor:
-    """Maps whose softmax, of ``beta`` times the map, is a Gaussian of one cell around each point.
+    """Maps for which the softmax of ``beta * map`` is a Gaussian with sigma of one cell around each point.
 
-    A soft arg-max that takes no background off would be misled by a target for losses on maps; its network is free to
-    give a map without any.
+    Without background correction, the soft arg-max of a Gaussian target map is biased by its background; a perfect
+    network would give a map without background instead.
 
     Args:
         xy: (B, K, 2) image pixels.
@@ -68,7 +68,7 @@ def soft_argmax_volumes(xy: Tensor, grid: Grid, beta: float, level: Tensor, bins
         xy: (B, K, 2) image pixels.
         grid: of the maps.
         beta: sharpness of the soft arg-max.
-        level: (B, K, 1) layer, whole numbers at the centre of one.
+        level: (B, K, 1) depth in layers; whole numbers are layer centres.
         bins: D.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One hill a point at several widths, from coarse to fine: labels for a chain of supervisions."""
+"""Gaussians of several widths for each point, from coarse to fine, for coarse-to-fine supervision."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
 _DYADIC = {3: (1, 2, 1), 5: (1, 4, 6, 4, 1), 7: (8, 28, 56, 72, 56, 28, 8), 9: (4, 13, 30, 51, 60, 51, 30, 13, 4)}
-"""OpenCV's fixed windows, which it takes instead of the formula."""
+"""OpenCV's fixed small windows, which it uses instead of the formula for sigma."""
 
 Kernel = Annotated[int, Field(ge=1, le=99)]
 
@@ -30,11 +30,11 @@ Kernel = Annotated[int, Field(ge=1, le=99)]
 class Megvii(OnGrid):
     """A one-hot map smoothed with windows of several widths and scaled to a peak of 1.
 
-    ``heatmap`` has the finest width and is what is decoded; ``coarse`` holds the wider ones, all points of one width
-    after another, for losses that lead a network from rough to fine.
+    ``heatmap`` has the finest width and is decoded; ``coarse`` holds the wider ones, all points of one width together,
+    for coarse-to-fine supervision.
 
-    Source: CPN, arXiv:1711.07319; MSPN, arXiv:1901.00148. Differs: labels reach 1, not 255, and a window that reaches
-    over the border is cut there, not folded back.
+    Source: CPN, arXiv:1711.07319; MSPN, arXiv:1901.00148. Differs: targets reach 1, not 255, and a window is cut at the
+    border, where OpenCV reflects it.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
@@ -42,36 +42,34 @@ class Megvii(OnGrid):
     kernels: tuple[Kernel, ...] = (15, 11, 9, 7)
     "odd widths of the windows in cells of the map, coarse to fine"
     refine: Literal["none", "quarter", "second", "parabola", "dark", "dark_udp"] = "second"
-    "how the place between cells is found; second goes a quarter of a cell toward the second highest one"
+    "how the location between cells is computed; second: a quarter of a cell towards the second highest cell"
     kind: Suppress[Literal["megvii"]] = "megvii"
 
     def __post_init__(self) -> None:
         if not self.kernels or any(k % 2 == 0 for k in self.kernels):
-            raise ValueError(
-                f"windows have a middle, so their widths are odd, and there is at least one; got {self.kernels}"
-            )
+            raise ValueError(f"windows need odd widths, and at least one is needed; got {self.kernels}")
 
     @property
     def gives(self) -> frozenset[str]:
-        """``coarse`` too where there is more than one width."""
+        """Also ``coarse`` where there is more than one width."""
         return frozenset({"heatmap", "coarse"} if len(self.kernels) > 1 else {"heatmap"})
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point and width."""
+        """One map for each point and width."""
         coarse = (len(self.kernels) - 1) * self.points
         counts = {"heatmap": self.points, "coarse": coarse} if coarse else {"heatmap": self.points}
         return {name: (count, *self.grid.shape) for name, count in counts.items()}
 
     def encode(self, instances: Instances) -> Target:
-        """Draw a hill a point and width around the cell it lies in.
+        """Draw a Gaussian of each width around the cell of each point.
 
         Args:
             instances: one slot an image, K points.
 
         Returns:
-            ``heatmap`` (B, K, H, W) and ``coarse`` (B, (L - 1) K, H, W) in [0, 1], weights (B, K, 1, 1) and
-            (B, (L - 1) K, 1, 1); points outside the map count for nothing.
+            ``heatmap`` (B, K, H, W) and ``coarse`` (B, (L - 1) K, H, W) in [0, 1], weights (B, K, 1, 1) and (B, (L - 1)
+            K, 1, 1); points outside the map have weight 0.
 
         Raises:
             ValueError: there is not exactly one slot an image, or another number of points.
@@ -91,7 +89,7 @@ class Megvii(OnGrid):
         )
 
     def _lines(self, cell: Tensor, weight: Tensor, width: int) -> tuple[Tensor, Tensor]:
-        """(B, K, H) and (B, K, W): what windows around cells are products of, the first times the weight."""
+        """(B, K, H) and (B, K, W): factors of the windows around cells; the first is multiplied by the weight."""
         taps = cell.new_tensor(window_taps(width))
         lines = []
         for axis, size in enumerate((self.grid.width, self.grid.height)):
@@ -100,11 +98,11 @@ class Megvii(OnGrid):
         return lines[1] * weight[..., None], lines[0]
 
     def activate(self, maps: Maps) -> Maps:
-        """The raw maps: a highest cell has no gradient."""
+        """The raw maps; an arg-max has no gradient, so there is no ``xy``."""
         return dict(maps)
 
     def perfect(self, target: Target) -> Maps:
-        """The maps of the target, which are raw ones."""
+        """The maps of the target, which have the form of raw maps."""
         return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
@@ -114,7 +112,7 @@ class Megvii(OnGrid):
         return one_pose(self.grid.pixels(place.to(value.dtype)), value)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
+        """Mirror the maps; see `posekit.codecs.cells.mirrored` for the error on a `RatioGrid`."""
         flipped = {"heatmap": mirrored(maps["heatmap"], order, self.grid)}
         if "coarse" in maps:
             every = [level * self.points + k for level in range(len(self.kernels) - 1) for k in order]
@@ -123,6 +121,6 @@ class Megvii(OnGrid):
 
 
 def window_taps(width: int) -> list[float]:
-    """A line of OpenCV's Gaussian window with its own sigma, scaled to a peak of 1."""
+    """One-dimensional Gaussian window as OpenCV makes it from its width, scaled to a peak of 1."""
     taps = [float(tap) for tap in _DYADIC.get(width, ())] or window(width)
     return [tap / max(taps) for tap in taps]

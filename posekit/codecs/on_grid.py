@@ -1,4 +1,4 @@
-"""What codecs with maps over the image share: its size, one map a point, and its mirror."""
+"""Base classes of codecs whose maps lie on a grid over the image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OnGrid:
 
 
 class OneMap(OnGrid):
-    """A codec whose network gives one map a point, ``heatmap``, and nothing else."""
+    """A codec whose network gives ``heatmap``, one map for each point, and nothing else."""
 
     points: int
 
@@ -29,5 +29,5 @@ class OneMap(OnGrid):
         return {"heatmap": (self.points, *self.grid.shape)}
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`."""
+        """Mirror the maps; see `posekit.codecs.cells.mirrored` for the error on a `RatioGrid`."""
         return {"heatmap": mirrored(maps["heatmap"], order, self.grid)}

@@ -1,4 +1,4 @@
-"""Maps and fields of all people of an image at once: OpenPose's representation."""
+"""Heatmaps and part-affinity fields of all people in an image: OpenPose's representation."""
 
 import math
 from typing import Annotated, Literal
@@ -21,25 +21,25 @@ from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import INSTANCE, Instances, Poses
 
 CUT = math.exp(-4.6052)
-"""A Gaussian below that, one hundredth of its peak, is 0 in the form `code`."""
+"""In the form `code`, values of a Gaussian below this are 0: one hundredth of its peak."""
 FAR = 1e6
-"""Image pixels; a point further away is a slip, and single precision has no cells left there: it counts as unknown."""
+"""Image pixels; a point with larger coordinates is taken for a labelling error and counts as unknown."""
 SHORTEST = 1e-7
-"""Image pixels; a shorter bone has no direction and draws nothing."""
+"""Image pixels; a shorter bone has no direction and is not drawn."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class OpenPose(OnGrid):
-    """A map a point, one of the background, and a field of directions a bone, for any number of people.
+    """A heatmap for each point and the background, and a part-affinity field for each bone, for any number of people.
 
-    Crops with one person are decoded here, without the fields; images with several by `posekit.codecs.grouping` and
-    `posekit.postprocess.group`.
+    `decode` is for crops with one person and does not use the fields; images with several people are decoded by
+    `posekit.codecs.grouping` and `posekit.postprocess.group`.
 
     Raises:
-        ValueError: a bone joins unknown points or a point with itself, or stands there twice.
+        ValueError: a bone connects unknown points or a point with itself, or is listed twice.
 
     Source: Cao et al., arXiv:1611.08050 and arXiv:1812.08008; the form `code` is that of the released training code.
-    Differs: in both forms a field is the mean over the people that cover a cell; in the released code the last of them
+    Differs: in both forms a field is the mean over the people that cover a cell; in the released code the last person
     wins.
     """
 
@@ -47,60 +47,60 @@ class OpenPose(OnGrid):
     bones: Suppress[tuple[tuple[int, int], ...]]
     grid: Suppress[AnyGrid]
     sigma: float = Field(default=7.0, gt=0)
-    "width of the hills, image pixels"
+    "width of the Gaussians, image pixels; see form"
     form: Literal["paper", "code"] = "paper"
-    """paper draws exp(-d^2 / sigma^2), the highest of all people, and bones from end to end; code draws
-    exp(-d^2 / (2 sigma^2)) down to a hundredth, the sum of all people up to 1, and bones as far as their box"""
+    """paper: exp(-d^2 / sigma^2), the maximum over people, and bones from end to end; code: exp(-d^2 / (2 sigma^2))
+    down to 0.01, the sum over people clamped to 1, and bones within their bounding box"""
     thickness: float = Field(default=8.0, gt=0)
     "half the width of a drawn bone, image pixels; one cell at stride 8"
     refine: Literal["none", "quarter", "parabola"] = "parabola"
-    "how the place between cells is found"
+    "how the location between cells is computed"
     kind: Suppress[Literal["openpose"]] = "openpose"
 
     def __post_init__(self) -> None:
         for bone in self.bones:
             if bone[0] == bone[1] or not all(0 <= end < self.points for end in bone):
-                raise ValueError(f"bone {bone} should join two of the points 0 to {self.points - 1}")
+                raise ValueError(f"bone {bone} should connect two of the points 0 to {self.points - 1}")
         if len({frozenset(bone) for bone in self.bones}) < len(self.bones):
-            raise ValueError(f"a bone stands twice in {self.bones}: leave the second one out")
+            raise ValueError(f"a bone is listed twice in {self.bones}: leave the second one out")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point and the background after them; x and y of every bone in turn."""
+        """A map for each point, then the background; x and y of every bone in turn."""
         maps: dict[str, tuple[int, ...]] = {"heatmap": (self.points + 1, *self.grid.shape)}
         return {**maps, "paf": (2 * len(self.bones), *self.grid.shape)} if self.bones else maps
 
     @property
     def gives(self) -> frozenset[str]:
-        """The maps, and the fields where there are bones."""
+        """``heatmap``, and ``paf`` where there are bones."""
         return frozenset(self.shapes)
 
     @property
     def gaussian(self) -> float:
-        """Standard deviation of the drawn hills in image pixels."""
+        """Standard deviation of the drawn Gaussians in image pixels."""
         return self.sigma / math.sqrt(2) if self.form == "paper" else self.sigma
 
     def encode(self, instances: Instances) -> Target:
         """Draw all people of each image into one set of maps.
 
-        A map counts where every person of the image has that point, since an unlabelled one could be anywhere, and
-        where one of them at least is seen in it; the background where every person has all points; a field where every
-        person has both ends. Slots that hold no person are not looked at.
+        A heatmap has weight 1 if the point is labelled for every person of the image, since an unlabelled one could be
+        anywhere, and at least one of them reaches the map; the background if every person has all points; a field if
+        every person has both ends. Slots that hold no person are ignored.
 
         Args:
             instances: any number of slots an image, K points.
 
         Returns:
-            ``heatmap`` (B, K + 1, H, W) in [0, 1] with weight (B, K + 1, 1, 1), the background last: 1 less the highest
-            of the others; ``paf`` (B, 2 bones, H, W), unit vectors in the frame of the image, with weight
-            (B, 2 bones, 1, 1); ``xy`` (B, N, K, 2) with weight (B, N, K, 1).
+            ``heatmap`` (B, K + 1, H, W) in [0, 1] with weight (B, K + 1, 1, 1), the background last: 1 minus the
+            maximum of the others; ``paf`` (B, 2 bones, H, W), unit vectors in the frame of the image, with weight (B, 2
+            bones, 1, 1); ``xy`` (B, N, K, 2) with weight (B, N, K, 1).
 
         Raises:
             ValueError: no slot an image, or another number of points.
         """
         xy, known, people = labelled(instances, self.points)
         rows, columns, _ = gaussian_lines(xy, self.grid, self.gaussian)
-        # The highest cell of a product of lines is the product of their highest.
+        # The maximum of an outer product is the product of the maxima of its factors.
         seen = known & (rows.amax(-1) * columns.amax(-1) >= CUT)
         complete = (known | ~people[..., None]).all(1) & people.any(1, keepdim=True)
         counts = complete & seen.any(1)
@@ -113,9 +113,9 @@ class OpenPose(OnGrid):
         return Target(maps=maps, weight=weights)
 
     def _gaussians(self, rows: Tensor, columns: Tensor, weight: Tensor) -> Tensor:
-        """(B, K + 1, H, W) maps of all people, from lines (B, N, K, H) and (B, N, K, W), and the background after them.
+        """(B, K + 1, H, W) heatmaps of all people from factors (B, N, K, H) and (B, N, K, W), the background last.
 
-        A map that is not known, with a weight (B, K + 1, 1, 1) of 0, says nothing, so it shows nothing.
+        A map with a weight (B, K + 1, 1, 1) of 0 is set to 0.
         """
 
         def draw(band: slice) -> Tensor:
@@ -137,7 +137,7 @@ class OpenPose(OnGrid):
         length = (end - start).norm(dim=-1, keepdim=True)
         unit = (end - start) / length.clamp_min(SHORTEST)
         drawn = both & (length[..., 0] >= SHORTEST) & counts[:, None]
-        # A bone that is not drawn has no cell within less than nothing.
+        # A bone that is not drawn gets a negative thickness, so that no cell lies on it.
         reach = torch.where(drawn, self.thickness, -1.0)[..., None, None]
         ux, uy = unit[..., 0, None, None], unit[..., 1, None, None]
 
@@ -151,15 +151,15 @@ class OpenPose(OnGrid):
         return field, counts.to(xy.dtype).repeat_interleave(2, dim=1)[..., None, None]
 
     def _on_bones(self, start: Tensor, end: Tensor, reach: Tensor, rows: slice) -> Tensor:
-        """(B, N, bones, rows, W) bool: the cell lies on a bone from ``start`` to ``end`` (B, N, bones, 2).
+        """(B, N, bones, rows, W) bool: whether a cell lies on the bone from ``start`` to ``end`` (B, N, bones, 2).
 
-        Everything about a cell is a sum or a product of a number of its column and one of its row.
+        All terms are sums or products of a number of the column and a number of the row.
         """
         x, y = self.grid.axes(start)
-        way = end - start
-        length = way.norm(dim=-1, keepdim=True)
-        unit = way / length.clamp_min(SHORTEST)
-        # Columns (..., W) and rows (..., rows) as seen from the start.
+        bone = end - start
+        length = bone.norm(dim=-1, keepdim=True)
+        unit = bone / length.clamp_min(SHORTEST)
+        # Columns (..., W) and rows (..., rows) relative to the start.
         across, down = x - start[..., :1], y[rows] - start[..., 1:]
         ux, uy = unit[..., :1], unit[..., 1:]
         on: Tensor = ((across * uy)[..., None, :] - (down * ux)[..., None]).abs_() <= reach
@@ -167,7 +167,7 @@ class OpenPose(OnGrid):
             along = (across * ux)[..., None, :] + (down * uy)[..., None]
             on &= (along >= 0) & (along <= length[..., None])
             return on
-        low, high = way.clamp(max=0) - self.thickness, way.clamp(min=0) + self.thickness
+        low, high = bone.clamp(max=0) - self.thickness, bone.clamp(min=0) + self.thickness
         beside = (across >= low[..., :1]) & (across <= high[..., :1])
         level = (down >= low[..., 1:]) & (down <= high[..., 1:])
         on &= beside[..., None, :]
@@ -175,18 +175,18 @@ class OpenPose(OnGrid):
         return on
 
     def activate(self, maps: Maps) -> Maps:
-        """The raw maps: a highest cell has no gradient."""
+        """The raw maps; an arg-max has no gradient, so there is no ``xy``."""
         return dict(maps)
 
     def perfect(self, target: Target) -> Maps:
-        """The maps of the target, which are raw ones."""
+        """The maps of the target, which have the form of raw maps."""
         return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
         """Refined highest cells, for crops with one person.
 
         Args:
-            maps: ``heatmap`` (B, K + 1, H, W); the background and the fields are not looked at, and NaN cells are never
+            maps: ``heatmap`` (B, K + 1, H, W); the background and the fields are not used, and NaN cells are never
                 chosen.
 
         Returns:
@@ -201,9 +201,10 @@ class OpenPose(OnGrid):
         return refine_quarter(heatmap, cell) if self.refine == "quarter" else cell.to(heatmap.dtype)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror maps and fields; see `posekit.codecs.cells.mirrored` for what is left on a `RatioGrid`.
+        """Mirror maps and fields; see `posekit.codecs.cells.mirrored` for the error on a `RatioGrid`.
 
-        A field's x changes its sign; both its numbers do where the mirrored bone is stored from the other end.
+        A field's x changes its sign; where the mirrored bone is stored in the other direction, both x and y are negated
+        as well.
 
         Raises:
             ValueError: a bone's mirror is not among the bones.
@@ -217,7 +218,7 @@ class OpenPose(OnGrid):
 
 
 def labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the points of all people are, which of them are known, and which slots hold a person.
+    """Locations of the points of all people, which of them are known, and which slots hold a person.
 
     Args:
         instances: any number of slots an image, torch tensors.
@@ -233,8 +234,8 @@ def labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor, Tensor]
     xy = instances.keypoints.xy
     if xy.ndim != 4 or xy.shape[1] < 1 or xy.shape[2] != points:
         raise ValueError(
-            f"expected xy (B, N, {points}, 2) with a slot an image or more, got {tuple(xy.shape)}; make the codec for "
-            "the skeleton of the labels, and pad images without people with an empty slot"
+            f"expected xy (B, N, {points}, 2) with at least one slot an image, got {tuple(xy.shape)}; make the codec "
+            "for the skeleton of the labels, and pad images without people with an empty slot"
         )
     xy = xy.to(torch.promote_types(xy.dtype, torch.float32))
     near = (xy.abs() <= FAR).all(-1)
@@ -246,14 +247,14 @@ def labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor, Tensor]
 def mirrored_bones(
     bones: tuple[tuple[int, int], ...], order: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Which channel of a mirrored image's fields is each channel of the image's, and its sign.
+    """For each channel of the image's fields, the channel of the mirrored image's fields and its sign.
 
     Args:
         bones: pairs of points.
         order: index of each point's mirror.
 
     Returns:
-        2 channel numbers a bone, and as many signs.
+        2 channel numbers for each bone, and as many signs.
 
     Raises:
         ValueError: a bone's mirror is not among the bones.

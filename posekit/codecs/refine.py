@@ -1,7 +1,7 @@
-"""From the highest cell of a map to a place between cells: quarter offset, second peak, parabola, DARK, DARK-UDP.
+"""From the highest cell of a map to a location between cells: quarter step, second peak, parabola, DARK, DARK-UDP.
 
-Pure functions of maps and cells. Cells are (B, K, 2), x before y; none of these reads outside the map, and a point
-without the neighbours that a rule wants stays where it is.
+Pure functions of maps and cells. Cells are (B, K, 2), x before y; none of these functions reads outside the map, and a
+peak without the neighbours that a rule needs stays where it is.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def _neighbours(maps: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def refined(maps: Tensor, cell: Tensor, rule: str, blur: int = 1, *, guarded: bool = False) -> Tensor:
-    """The rule of that name.
+    """Refine peaks with the rule of the given name.
 
     Args:
         maps: (B, K, H, W).
         cell: (B, K, 2) integer peak.
         rule: ``none``, ``quarter``, ``second``, ``parabola``, ``dark`` or ``dark_udp``.
-        blur: odd width in cells of the window of the last two.
+        blur: odd width in cells of the smoothing window of the last two.
         guarded: see `refine_quarter`.
 
     Returns:
@@ -51,7 +51,7 @@ def refined(maps: Tensor, cell: Tensor, rule: str, blur: int = 1, *, guarded: bo
 
 
 def refine_quarter(maps: Tensor, cell: Tensor, guarded: bool = False) -> Tensor:
-    """Move each peak a quarter of a cell toward its higher neighbour, for each axis alone.
+    """Move each peak a quarter of a cell towards its higher neighbour, along each axis separately.
 
     Args:
         maps: (B, K, H, W); NaN is lower than any number.
@@ -61,8 +61,8 @@ def refine_quarter(maps: Tensor, cell: Tensor, guarded: bool = False) -> Tensor:
     Returns:
         (B, K, 2) cells, at least float32.
 
-    Source: SimpleBaseline, arXiv:1804.06208. Differs: the rule holds from the second to the last but
-    one cell; the reference leaves out the second.
+    Source: SimpleBaseline, arXiv:1804.06208. Differs: applies from the second to the last but one cell; the reference
+    leaves out the second.
     """
     before, after = _neighbours(maps, cell)
     free = inner(cell, (maps.shape[-2], maps.shape[-1]), 1)
@@ -73,15 +73,14 @@ def refine_quarter(maps: Tensor, cell: Tensor, guarded: bool = False) -> Tensor:
 
 
 def refine_second(maps: Tensor, cell: Tensor) -> Tensor:
-    """Move each peak a quarter of a cell toward the second highest cell of its map, along the straight line.
+    """Move each peak a quarter of a cell in the direction of the second highest cell of its map.
 
     Args:
         maps: (B, K, H, W); NaN is lower than any number.
         cell: (B, K, 2) integer peak.
 
     Returns:
-        (B, K, 2) cells, at least float32; a peak stays where no other cell says anything, or is a different one of
-        equal height further down.
+        (B, K, 2) cells, at least float32; a peak stays if all other cells are NaN.
 
     Source: CPN, arXiv:1711.07319 (its code).
     """
@@ -95,13 +94,13 @@ def refine_second(maps: Tensor, cell: Tensor) -> Tensor:
 
 
 def refine_parabola(maps: Tensor, cell: Tensor) -> Tensor:
-    """Move each peak to the top of the parabola through three logarithms, for each axis alone.
+    """Move each peak to the maximum of the parabola through three logarithms, along each axis separately.
 
-    Exact for an axis-parallel Gaussian, one cell closer to the border than DARK, and without smoothing.
+    Exact for an axis-parallel Gaussian. Works one cell closer to the border than DARK, and does not smooth.
 
     Args:
         maps: (B, K, H, W); NaN is lower than any number.
-        cell: (B, K, 2) integer peak, or (B, K, n, 2) several of them.
+        cell: (B, K, 2) integer peak, or (B, K, n, 2) several peaks.
 
     Returns:
         Cells in the shape of ``cell``, at least float32, within half a cell of it.
@@ -114,16 +113,16 @@ def refine_parabola(maps: Tensor, cell: Tensor) -> Tensor:
 
 
 def parabola_step(before: Tensor, here: Tensor, after: Tensor, between: Tensor) -> Tensor:
-    """From a cell to the top of the parabola through the logarithms of three neighbouring values.
+    """Step from a cell to the maximum of the parabola through the logarithms of three neighbouring values.
 
     Args:
         before: (...) value of the cell before it.
-        here: broadcasts to them.
-        after: (...).
+        here: (...) value of the cell itself.
+        after: (...) value of the cell after it.
         between: (...) bool: there are neighbours on both sides.
 
     Returns:
-        (...) cells, -0.5 to 0.5; 0 where there are not, or where the three do not bend down.
+        (...) cells, -0.5 to 0.5; 0 where a neighbour is missing or the parabola has no maximum.
     """
     low, middle, high = (value.clamp_min(FLOOR).log() for value in (before, here, after))
     bend = low - 2 * middle + high

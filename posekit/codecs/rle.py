@@ -1,4 +1,4 @@
-"""Coordinates with a spread: the network says where, and how far off it may be."""
+"""Coordinates with a predicted spread: the representation of residual log-likelihood estimation (RLE)."""
 
 from typing import Annotated, Literal
 
@@ -24,7 +24,7 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Rle:
-    """Regression for the residual log-likelihood: ``coords`` as in `Regression` and raw ``sigma`` beside them.
+    """Regression for the residual log-likelihood loss: ``coords`` as in `Regression`, and a raw ``sigma`` for each.
 
     Source: Li et al. 2021, arXiv:2107.11291.
     """
@@ -34,14 +34,14 @@ class Rle:
     outside: Literal["strict", "ignore"] = "strict"
     "points outside the image: strict leaves them out, ignore trains on them like on any other"
     compat: Literal["none", "ratio"] = "none"
-    "ratio counts pixel centres from 0 before dividing, as published weights do; mirrors it with their 1/width"
+    "ratio: pixel centres count from 0 before dividing, as for published weights; a flip then shifts by 1/width"
     depth: Annotated[float, Field(gt=0)] | None = None
-    "how deep the space about the root is, in the unit of the data's depths; unset: no depth is predicted"
+    "depth range around the root, in the unit of the data's depths; unset: no depth is predicted"
     kind: Suppress[Literal["rle"]] = "rle"
 
     @property
     def gives(self) -> frozenset[str]:
-        """``depth`` and ``depth_sigma`` too where a depth is asked for."""
+        """Also ``depth`` and ``depth_sigma`` where ``depth`` is set."""
         names = {"coords", "sigma", "xy", "spread"}
         return frozenset(names | {"depth", "depth_sigma"} if self.depth else names)
 
@@ -52,19 +52,19 @@ class Rle:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Two numbers and their two spreads a point, and a third of both for the depth."""
+        """Two coordinates and two spreads for each point, and a third of both for the depth."""
         place: dict[str, tuple[int, ...]] = {"coords": (self.points, 2), "sigma": (self.points, 2)}
         return {**place, "depth": (self.points, 1), "depth_sigma": (self.points, 1)} if self.depth else place
 
     def encode(self, instances: Instances) -> Target:
-        """Divide by the size; the spread has no target.
+        """Divide by the image size; the spread has no target.
 
         Args:
             instances: one slot an image, K points, with depths where they are known.
 
         Returns:
             ``coords`` (B, K, 2), -0.5 to 0.5 within the image, with weight (B, K, 1), and ``depth`` (B, K, 1), -0.5 to
-            0.5 within the space, with weight (B, K, 1).
+            0.5 within the depth range, with weight (B, K, 1).
 
         Raises:
             ValueError: there is not exactly one slot an image, or another number of points.
@@ -74,11 +74,11 @@ class Rle:
         target = fractions_target(xy, known, self.size, strict=strict, ratio=ratio)
         if not self.depth:
             return target
-        depth, told = depth_fractions(instances, target.weight["coords"][..., 0] > 0, self.depth, xy)
-        return Target(maps={**target.maps, "depth": depth}, weight={**target.weight, "depth": told})
+        depth, depth_weight = depth_fractions(instances, target.weight["coords"][..., 0] > 0, self.depth, xy)
+        return Target(maps={**target.maps, "depth": depth}, weight={**target.weight, "depth": depth_weight})
 
     def _spread(self, sigma: Tensor) -> Tensor:
-        """(B, K, 2) fractions to image pixels."""
+        """(B, K, 2) fractions of the image to image pixels."""
         height, width = self.size
         return sigma * sigma.new_tensor((width, height))
 
@@ -88,7 +88,7 @@ class Rle:
         return {**maps, "xy": xy[:, None], "spread": self._spread(maps["sigma"].sigmoid())[:, None]}
 
     def perfect(self, target: Target) -> Maps:
-        """The locations of the target, and the spread of a network that is sure, since a target has none."""
+        """The target's coordinates, with the spread of a perfectly certain network, since the target has none."""
         maps = {name: target_map(target, name, self.kind) for name in self.shapes if "sigma" not in name}
         pairs = (("coords", "sigma"), ("depth", "depth_sigma"))
         return maps | {sigma: torch.full_like(maps[place], SURE) for place, sigma in pairs if place in maps}
@@ -96,11 +96,12 @@ class Rle:
     def decode(self, maps: Maps) -> Poses:
         """Image pixels with their spread; the score is ``1 - sigmoid(sigma)``, the mean of both axes.
 
-        What is not finite becomes the middle of the image, or an infinite ``sigma``, with score 0.
+        A coordinate that is not finite becomes the image centre, a ``sigma`` that is not finite the largest spread;
+        both have score 0.
         """
         coords, finite = finite_coords(maps["coords"])
-        raw, said = finite_coords(maps["sigma"])
-        sigma = raw.sigmoid().where(said[..., None] > 0, raw.new_ones(()))
+        raw, sigma_finite = finite_coords(maps["sigma"])
+        sigma = raw.sigmoid().where(sigma_finite[..., None] > 0, raw.new_ones(()))
         score = (1 - sigma).mean(-1) * finite
         depth = finite_coords(maps["depth"])[0][..., 0] * self.depth if self.depth else None
         return one_pose(to_pixels(coords, self.size, self.compat == "ratio"), score, self._spread(sigma), depth)

@@ -1,4 +1,4 @@
-"""The one labelled instance of each crop, cleaned of whatever cannot be trained on."""
+"""Reading the one labelled instance of each crop, and building its `Poses`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posekit.geometry.keypoints import INSTANCE, Instances, Poses
 
 
 def one_labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor]:
-    """Where the points of each image's only instance are and which of them are known.
+    """Locations of the points of each image's only instance, and which of them are known.
 
     Args:
         instances: one slot an image, torch tensors.
@@ -37,7 +37,7 @@ def one_labelled(instances: Instances, points: int) -> tuple[Tensor, Tensor]:
 def one_box(instances: Instances, like: Tensor) -> tuple[Tensor, Tensor]:
     """Width and height of the box of each image's only instance: (B, 2) image pixels, and its area (B,) beside it.
 
-    Where a file gives no area it is that of the box. Both are at least 0 and of the type of ``like``.
+    Without an area in the file it is that of the box. Both are at least 0 and have the dtype of ``like``.
     """
     boxes = instances.boxes[:, 0].to(like.dtype)
     size = (boxes[:, 2:] - boxes[:, :2]).clamp_min(0.0)
@@ -50,23 +50,23 @@ def one_depth(instances: Instances, known: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         instances: one slot an image.
-        known: (B, K) bool, which points are known at all.
+        known: (B, K) bool, which points are known.
 
     Returns:
-        (B, K) in the data's units, 0 where unknown, at least float32, and (B, K) bool: known, and its depth too.
+        (B, K) in the data's units, 0 where unknown, at least float32, and (B, K) bool: point and depth are known.
     """
     points = instances.keypoints
     if points.depth is None:
         return points.xy.new_zeros(known.shape, dtype=torch.float32), torch.zeros_like(known)
     depth = points.depth[:, 0].to(torch.promote_types(points.depth.dtype, torch.float32))
-    told = known & depth.isfinite()
+    depth_known = known & depth.isfinite()
     if points.depth_known is not None:
-        told = told & points.depth_known[:, 0].bool()
-    return torch.where(told, depth, 0.0), told
+        depth_known = depth_known & points.depth_known[:, 0].bool()
+    return torch.where(depth_known, depth, 0.0), depth_known
 
 
 def levels(depth: Tensor, extent: float, bins: int) -> Tensor:
-    """Depths about the root to layers; whole numbers are the middles of layers."""
+    """Depths relative to the root to layers; whole numbers are layer centres."""
     return (depth / extent + 0.5) * bins - 0.5
 
 

@@ -1,4 +1,4 @@
-"""The Gaussian windows that smooth maps, made once: an exported graph holds them as constants."""
+"""Gaussian smoothing windows, cached; an exported graph holds them as constants."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Array = NDArray[np.float64]
 
 
 def constant(value: Array, like: Tensor) -> Tensor:
-    """Numbers that do not depend on the maps, of the type and device of ``like``; not to be written to."""
+    """Constants as a tensor with the dtype and device of ``like``; must not be modified."""
     return torch.as_tensor(value, dtype=like.dtype, device=like.device)
 
 
 def window_width(sigma: float) -> int:
-    """Odd width in cells of the window with which DARK smooths maps made with ``sigma`` cells: 11 for 2, 17 for 3."""
+    """Odd width in cells of DARK's smoothing window for Gaussians of ``sigma`` cells: 11 for 2, 17 for 3."""
     return 2 * math.ceil(2.5 * sigma - 1e-9) + 1
 
 
@@ -35,7 +35,7 @@ def window(width: int) -> list[float]:
         ValueError: the width is even or not positive.
     """
     if width < 1 or width % 2 == 0:
-        raise ValueError(f"a window has a middle, so its width is odd; got {width}, use {max(width, 0) + 1}")
+        raise ValueError(f"the width of a window must be odd; got {width}, use {max(width, 0) + 1}")
     radius = (width - 1) // 2
     sigma = 0.3 * (radius - 1) + 0.8
     taps = [math.exp(-((i / sigma) ** 2) / 2) for i in range(-radius, radius + 1)]
@@ -43,26 +43,26 @@ def window(width: int) -> list[float]:
 
 
 def blurred(maps: Tensor, width: int) -> Tensor:
-    """(B, C, H, W) smoothed with the Gaussian window of ``width`` cells, as if zeros lay around the map."""
+    """(B, C, H, W) smoothed with the Gaussian window of ``width`` cells, with zero padding."""
     if width == 1:
         return maps
-    # Products with band matrices: on maps of this size many times faster than convolutions of one channel.
+    # Products with band matrices: much faster on maps of this size than depthwise convolutions.
     rows, columns = (constant(bands(size, width), maps) for size in maps.shape[-2:])
     return rows @ (maps @ columns)
 
 
 @lru_cache
 def bands(size: int, width: int) -> Array:
-    """(size, size): multiplied with a line of cells it smooths it."""
+    """(size, size) matrix that smooths a line of cells."""
     taps = np.array([*window(width), 0.0])
     apart = np.arange(size)[:, None] - np.arange(size) + width // 2
-    # What lies beyond the window reads the zero behind it.
+    # Cells outside the window read the zero appended to it.
     return taps[np.where((apart >= 0) & (apart < width), apart, width)]
 
 
 @lru_cache
 def window_cells(width: int) -> tuple[Array, Array]:
-    """(n, 2) steps from the centre of a window to its cells, row by row, x before y, and (n,) its taps."""
+    """(n, 2) offsets from the centre of a window to its cells, row by row, x before y, and (n,) their weights."""
     reach = np.arange(width) - width // 2
     taps = np.array(window(width))
     steps = np.stack(np.broadcast_arrays(reach, reach[:, None]), -1).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Unbiased data processing: Gaussians on a grid of unit length, and a disc with the way to its middle in every cell."""
+"""Unbiased data processing (UDP): Gaussians on an aligned grid, and discs whose cells hold the offset to the point."""
 
 import math
 from functools import lru_cache
@@ -23,26 +23,26 @@ from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
 MOST = 1e6
-"""A cell of a disc above that says nothing."""
+"""Disc values above this count as 0, like those that are not finite."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Udp(OneMap):
-    """Gaussians around the point itself, cut to a window, decoded with DARK's step; meant for an `AlignedGrid`.
+    """Gaussians around the point itself, within a window, decoded with DARK's step; meant for an `AlignedGrid`.
 
-    Source: Huang et al. 2020, arXiv:1911.07524. Differs: steps on the border, see
+    Source: Huang et al. 2020, arXiv:1911.07524. Differs: refinement at the border, see
     `posekit.codecs.refine.refine_dark_udp`.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     sigma: float = Field(default=8.0, gt=0)
-    "width of the Gaussian, image pixels; two cells of the map is usual"
+    "sigma of the Gaussian, image pixels; two cells of the map is usual"
     blur: Annotated[float, Field(ge=0)] | None = None
-    "width of the window that smooths a map before it is refined, image pixels; unset: about 5 sigma; 0: none"
+    "width of the smoothing window before refinement, image pixels; unset: about 5 sigma; 0: no smoothing"
     outside: Literal["window", "strict", "ignore"] = "window"
-    """points outside the image: window trains on what the image shows of their Gaussian, strict leaves them out, ignore
-    trains on whatever map results"""
+    """points outside the image: window trains on the part of the Gaussian inside it, strict leaves them out, ignore
+    trains on the resulting map, even if it is empty"""
     kind: Suppress[Literal["udp"]] = "udp"
 
     gives = frozenset({"heatmap"})
@@ -54,7 +54,7 @@ class Udp(OneMap):
         return window_width(self.sigma / cells) if self.blur is None else odd(self.blur / cells)
 
     def encode(self, instances: Instances) -> Target:
-        """Draw a Gaussian a point; see `Heatmap.encode`."""
+        """Draw a Gaussian for each point; see `Heatmap.encode`."""
         xy, known = one_labelled(instances, self.points)
         rows, columns, drawn = gaussian_lines(xy, self.grid, self.sigma, window=True)
         if self.outside == "window":
@@ -65,11 +65,11 @@ class Udp(OneMap):
         return map_target(outer(rows * weight[..., None], columns), weight, xy, self.gives)
 
     def activate(self, maps: Maps) -> Maps:
-        """The raw maps: a highest cell has no gradient."""
+        """The raw maps; an arg-max has no gradient, so there is no ``xy``."""
         return dict(maps)
 
     def perfect(self, target: Target) -> Maps:
-        """The maps of the target, which are raw ones."""
+        """The maps of the target, which have the form of raw maps."""
         return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
@@ -81,10 +81,10 @@ class Udp(OneMap):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class UdpCombined(OnGrid):
-    """A disc around each point says roughly where, and every cell of it says the rest of the way.
+    """A disc around each point, and in each of its cells the offset to the point.
 
-    ``disc`` is 1 within ``radius``; ``offset`` holds x and y of each point in turn, from the cell to the point in
-    radii.
+    ``disc`` is 1 within ``radius``; ``offset`` holds x and y of each point in turn, from the cell to the point in units
+    of the radius.
 
     Source: Huang et al. 2020, arXiv:1911.07524; Papandreou et al. 2017, arXiv:1701.01779.
     """
@@ -92,17 +92,17 @@ class UdpCombined(OnGrid):
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     radius: float = Field(default=14.0, gt=0)
-    "of the disc, image pixels; 3.5 cells of the map is usual"
+    "radius of the disc, image pixels; 3.5 cells of the map is usual"
     merge: Literal["near", "peak", "votes"] = "near"
-    """near takes the mean of where the cells around the highest one lead, peak follows the smoothed offset of that cell
-    as published, votes lets every cell of the map vote"""
+    """near: the mean of the locations that the cells around the highest one point to; peak: the smoothed offset of the
+    highest cell, as published; votes: Hough voting by all cells of the map"""
     blur: float = Field(default=60.0, ge=0)
-    "width of the window that smooths the disc before its highest cell is taken, image pixels; 0: none"
+    "width of the smoothing window of the disc before its highest cell is taken, image pixels; 0: no smoothing"
     offset_blur: float = Field(default=28.0, ge=0)
-    "width of the window over which near and peak average, image pixels; 0: none"
+    "width of the window over which near and peak average, image pixels; 0: the highest cell only"
     outside: Literal["window", "strict", "ignore"] = "window"
-    """points outside the image: window trains on what the image shows of their disc, strict leaves them out, ignore
-    trains on whatever map results"""
+    """points outside the image: window trains on the part of the disc inside it, strict leaves them out, ignore trains
+    on the resulting map, even if it is empty"""
     kind: Suppress[Literal["udp_combined"]] = "udp_combined"
 
     gives = frozenset({"disc", "offset"})
@@ -113,7 +113,7 @@ class UdpCombined(OnGrid):
         return {"disc": (self.points, *self.grid.shape), "offset": (2 * self.points, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
-        """Draw a disc a point, with the ways to its middle.
+        """Draw a disc for each point, with the offsets to its centre.
 
         Args:
             instances: one slot an image, K points.
@@ -148,22 +148,22 @@ class UdpCombined(OnGrid):
         )
 
     def activate(self, maps: Maps) -> Maps:
-        """The raw maps: a highest cell has no gradient."""
+        """The raw maps; an arg-max has no gradient, so there is no ``xy``."""
         return dict(maps)
 
     def perfect(self, target: Target) -> Maps:
-        """The maps of the target, which are raw ones."""
+        """The maps of the target, which have the form of raw maps."""
         return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
-        """Where the offsets lead.
+        """The locations that the offsets point to.
 
         Args:
-            maps: ``disc`` (B, K, H, W) and ``offset`` (B, 2K, H, W); what is not finite says nothing.
+            maps: ``disc`` (B, K, H, W) and ``offset`` (B, 2K, H, W); values that are not finite are ignored.
 
         Returns:
-            Poses (B, 1, K): image pixels; the score is the smoothed disc at its highest cell over what smoothing leaves
-            of a perfect one, or the share of the disc's votes in the 3x3 cells around the most.
+            Poses (B, 1, K): image pixels; the score is the smoothed disc at its highest cell over the same value of a
+            perfect disc, or with ``votes`` the fraction of a disc's votes in the 3x3 cells around the maximum.
         """
         disc = maps["disc"].to(torch.promote_types(maps["disc"].dtype, torch.float32))
         disc = torch.where((disc > 0) & (disc <= MOST), disc, 0.0)
@@ -177,11 +177,11 @@ class UdpCombined(OnGrid):
         return one_pose(self.grid.pixels(cell.to(value.dtype)) + step, value)
 
     def _lead(self, disc: Tensor, offset: Tensor, cell: Tensor, width: int) -> Tensor:
-        """(B, K, 2) where the cells in a window around each point's cell lead, in radii from the cell.
+        """(B, K, 2) mean location that the cells in a window around each peak point to, in radii from the peak.
 
-        For ``near`` the mean of the locations that they lead to, by their disc's weight: a cell further left leads
-        further right. A plain mean of the offsets forgets that, and is off wherever the window and the disc are not the
-        same all around; for ``peak`` it is what was published.
+        For ``near``, the mean of the predicted locations, weighted by the disc. A plain mean of the offsets ignores
+        that cells further left have offsets further right, and is biased where window and disc are not symmetric;
+        ``peak`` uses it, as published.
         """
         steps, taps = (constant(value, disc) for value in window_cells(width))
         at = cell[:, :, None] + steps
@@ -197,47 +197,47 @@ class UdpCombined(OnGrid):
         total = share.sum(-1)
         reach = steps * (steps.new_tensor(self.grid.scale) / self.radius)
         mean = ((offsets + reach.T) * share[:, :, None]).sum(-1) / total.clamp_min(1e-9)[..., None]
-        # Where nothing around is part of a disc, the cell's own offset is all there is.
+        # Where no cell in the window belongs to a disc, the offset of the peak itself is used.
         own = offsets[..., len(taps) // 2]
         return torch.where(total[..., None] > 1e-6, mean, own)
 
     def _voted(self, disc: Tensor, offset: Tensor) -> Poses:
         (sx, sy), (B, _, H, W) = self.grid.scale, offset.shape
         reach = offset.new_tensor((self.radius / sx, self.radius / sy))[:, None, None]
-        way = offset.reshape(B, self.points, 2, H, W) * reach
+        in_cells = offset.reshape(B, self.points, 2, H, W) * reach
         area = math.pi * self.radius**2 / (sx * sy)
-        place, mass = most_votes(votes(disc, way) / area)
+        place, mass = most_votes(votes(disc, in_cells) / area)
         return one_pose(self.grid.pixels(place), mass)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps and negate the ways along x; exact on an `AlignedGrid`."""
+        """Mirror the maps and negate the offsets along x; exact on an `AlignedGrid`."""
         offset = mirrored_pairs(maps["offset"], order, self.grid)
         return {"disc": mirrored(maps["disc"], order, self.grid), "offset": offset}
 
 
 @lru_cache
 def disc_left(radius: float, width: int) -> float:
-    """What smoothing with a window leaves of the middle of a disc of 1; both in cells."""
+    """Value at the centre of a disc of ones after smoothing with a window; both sizes in cells."""
     reach = width // 2
     taps = list(zip(range(-reach, reach + 1), window(width), strict=True))
     return sum(a * b for i, a in taps for j, b in taps if i * i + j * j <= radius * radius)
 
 
-def votes(weight: Tensor, way: Tensor) -> Tensor:
-    """Every cell throws its weight to where its offset leads, shared among the four cells around.
+def votes(weight: Tensor, offset: Tensor) -> Tensor:
+    """Hough voting: every cell adds its weight at the location of its offset, split bilinearly over four cells.
 
     Args:
         weight: (B, K, H, W), at least 0.
-        way: (B, K, 2, H, W) cells, x before y.
+        offset: (B, K, 2, H, W) cells, x before y.
 
     Returns:
-        (B, K, H, W); what leads out of the map is lost.
+        (B, K, H, W); votes outside the map are dropped.
 
     Source: Papandreou et al. 2017, arXiv:1701.01779, eq. 1, without its factor.
     """
     B, K, H, W = weight.shape
-    x = way[:, :, 0] + torch.arange(W, dtype=way.dtype, device=way.device)
-    y = way[:, :, 1] + torch.arange(H, dtype=way.dtype, device=way.device)[:, None]
+    x = offset[:, :, 0] + torch.arange(W, dtype=offset.dtype, device=offset.device)
+    y = offset[:, :, 1] + torch.arange(H, dtype=offset.dtype, device=offset.device)[:, None]
     left, top = x.clamp(-2, W + 1).floor(), y.clamp(-2, H + 1).floor()
     total = weight.new_zeros(B, K, H * W)
     for right, low in ((0, 0), (1, 0), (0, 1), (1, 1)):
@@ -250,7 +250,7 @@ def votes(weight: Tensor, way: Tensor) -> Tensor:
 
 
 def most_votes(total: Tensor) -> tuple[Tensor, Tensor]:
-    """Centre of the 3x3 cells around the most votes.
+    """Centroid of the votes in the 3x3 cells around their maximum.
 
     Args:
         total: (B, K, H, W), at least 0.

@@ -1,4 +1,4 @@
-"""Maps with a third axis: a Gaussian or a mean in a box of columns, rows and depths."""
+"""Volumetric maps with a depth axis: a Gaussian (heatmap3d) or a soft arg-max (integral3d)."""
 
 from typing import Annotated, Literal
 
@@ -27,8 +27,8 @@ from posekit.geometry.keypoints import Instances, Poses
 class Heatmap3d(OnGrid):
     """A Gaussian in a volume; decoded at its highest cell and refined along the three axes.
 
-    The network gives the depths of a point as channels after one another. ``volume`` is trained where the depth is
-    known, and ``heatmap``, its highest value over the depths, where at least the place is: a batch may mix both.
+    The D depth layers of a point are consecutive channels. ``volume`` is trained where the depth is known, and
+    ``heatmap``, its maximum over the depths, wherever the location is: a batch may mix both.
 
     Source: Pavlakos et al. 2017, arXiv:1611.07828.
     """
@@ -36,31 +36,31 @@ class Heatmap3d(OnGrid):
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     depth: float = Field(default=800.0, gt=0)
-    "how deep the volume is about the root, in the unit of the data's depths"
+    "depth range of the volume around the root, in the unit of the data's depths"
     bins: int = Field(default=16, ge=2)
     "cells along the depth"
     sigma: float = Field(default=8.0, gt=0)
-    "width of the Gaussian, image pixels; along the depth it has as many cells"
+    "sigma of the Gaussian, image pixels; along the depth it is as many cells wide"
     refine: Literal["none", "quarter", "second", "parabola", "dark", "dark_udp"] = "parabola"
-    "how the place between cells is found; along the depth it is a parabola, or nothing"
+    "how the location between cells is computed; along the depth a parabola, unless none"
     kind: Suppress[Literal["heatmap3d"]] = "heatmap3d"
 
     gives = frozenset({"heatmap", "volume"})
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point and depth."""
+        """One map for each point and depth layer."""
         return {"volume": (self.points * self.bins, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
-        """Draw a Gaussian a point.
+        """Draw a Gaussian for each point.
 
         Args:
             instances: one slot an image, K points, with depths where they are known.
 
         Returns:
-            ``volume`` (B, K D, H, W) in [0, 1] with weight (B, K D, 1, 1), and ``heatmap`` (B, K, H, W) with weight
-            (B, K, 1, 1); a point whose depth lies outside the volume has a place only.
+            ``volume`` (B, K D, H, W) in [0, 1] with weight (B, K D, 1, 1), and ``heatmap`` (B, K, H, W) with weight (B,
+            K, 1, 1); a point whose depth lies outside the volume is trained in ``heatmap`` only.
 
         Raises:
             ValueError: there is not exactly one slot an image, or another number of points.
@@ -68,10 +68,10 @@ class Heatmap3d(OnGrid):
         xy, known = one_labelled(instances, self.points)
         rows, columns, drawn = gaussian_lines(xy, self.grid, self.sigma)
         known = known & drawn
-        depth, told = one_depth(instances, known)
+        depth, depth_known = one_depth(instances, known)
         level = levels(depth.to(xy.dtype), self.depth, self.bins)
-        told = told & (level >= -0.5) & (level < self.bins - 0.5)
-        weight, deep = known.to(xy.dtype), told.to(xy.dtype)
+        depth_known = depth_known & (level >= -0.5) & (level < self.bins - 0.5)
+        weight, deep = known.to(xy.dtype), depth_known.to(xy.dtype)
         heatmap = outer(rows * weight[..., None], columns)
         layers = bell(level, self.bins, self.sigma / self.grid.scale[0]) * deep[..., None]
         volume = (heatmap[:, :, None] * layers[..., None, None]).flatten(1, 2)
@@ -85,11 +85,11 @@ class Heatmap3d(OnGrid):
         )
 
     def activate(self, maps: Maps) -> Maps:
-        """The raw ``volume`` and ``heatmap`` (B, K, H, W), its highest value over the depths."""
+        """The raw ``volume`` and ``heatmap`` (B, K, H, W), its maximum over the depths."""
         return {**maps, "heatmap": deepened(maps["volume"], self.points).amax(2)}
 
     def perfect(self, target: Target) -> Maps:
-        """The maps of the target, which are raw ones."""
+        """The maps of the target, which have the form of raw maps."""
         return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
@@ -102,7 +102,7 @@ class Heatmap3d(OnGrid):
             Poses (B, 1, K) with depths: image pixels and the data's unit; the score is the value of the highest cell.
         """
         volume = deepened(maps["volume"], self.points)
-        # The depths of a point as one tall map: its highest cell is the highest of the volume.
+        # The layers of a point stacked into one tall map: its highest cell is that of the volume.
         tall, value = peak(volume.flatten(2, 3))
         level, row = tall[..., 1] // self.grid.height, tall[..., 1] % self.grid.height
         cell = torch.stack((tall[..., 0], row), dim=-1)
@@ -114,7 +114,7 @@ class Heatmap3d(OnGrid):
         return one_pose(self.grid.pixels(place), value, depth=depth * self.depth)
 
     def _between(self, volume: Tensor, cell: Tensor, level: Tensor) -> Tensor:
-        """(B, K) layers, whole or between: the top of the parabola through three logarithms."""
+        """(B, K) depth in layers: the maximum of the parabola through three logarithms."""
         if self.refine == "none":
             return level.to(torch.promote_types(volume.dtype, torch.float32))
         number = (cell[..., 1] * self.grid.width + cell[..., 0])[..., None]
@@ -139,20 +139,20 @@ class Integral3d(OnGrid):
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     depth: float = Field(default=800.0, gt=0)
-    "how deep the volume is about the root, in the unit of the data's depths"
+    "depth range of the volume around the root, in the unit of the data's depths"
     bins: int = Field(default=16, ge=2)
     "cells along the depth"
     beta: float = Field(default=1.0, gt=0)
-    "sharpness: 1 leaves it to the network"
+    "sharpness of the softmax; 1 leaves it to the network"
     outside: Literal["strict", "ignore"] = "strict"
-    "points beyond the outermost cells: strict leaves them out, ignore trains on them like on any other"
+    "points beyond the outermost cell centres: strict leaves them out, ignore trains on them like on any other"
     kind: Suppress[Literal["integral3d"]] = "integral3d"
 
     gives = frozenset({"xy", "depth", "spread"})
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """One map a point and depth."""
+        """One map for each point and depth layer."""
         return {"volume": (self.points * self.bins, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
@@ -171,10 +171,10 @@ class Integral3d(OnGrid):
         if self.outside == "strict":
             known = known & inside_cells(xy, self.grid)
         weight = known.to(xy.dtype)
-        depth, told = depth_fractions(instances, known, self.depth, xy)
+        depth, depth_weight = depth_fractions(instances, known, self.depth, xy)
         return Target(
             maps={"xy": xy[:, None], "depth": depth},
-            weight={"xy": weight[:, None, :, None], "depth": told},
+            weight={"xy": weight[:, None, :, None], "depth": depth_weight},
         )
 
     def _moments(self, volume: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -198,14 +198,14 @@ class Integral3d(OnGrid):
         }
 
     def perfect(self, target: Target) -> Maps:
-        """A Gaussian of one cell around each place, whose mean it is; at the root's depth where none is known."""
+        """Logits of a Gaussian with sigma of one cell around each location; at the root's depth where none is known."""
         xy, depth = (target_map(target, name, self.kind) for name in ("xy", "depth"))
         level = (depth + 0.5) * self.bins - 0.5
         return {"volume": soft_argmax_volumes(xy[:, 0], self.grid, self.beta, level, self.bins)}
 
     def decode(self, maps: Maps) -> Poses:
         """Means, with depths; the score falls from 1 with the spread: 1 / (1 + spread in cells)."""
-        # The depths of a point as one tall map, whose rows are those of all depths after one another.
+        # The layers of a point stacked into one tall map.
         tall = deepened(maps["volume"], self.points).flatten(2, 3)
         columns, rows, _, top = softmax_lines(tall, self.beta)
         deep = rows.reshape(*rows.shape[:2], self.bins, self.grid.height)
@@ -228,5 +228,5 @@ def deepened(volume: Tensor, points: int) -> Tensor:
 
 
 def layered(order: tuple[int, ...], bins: int) -> tuple[int, ...]:
-    """The order of points as the order of their layers."""
+    """Channel order of the layers for points in the given order."""
     return tuple(k * bins + level for k in order for level in range(bins))

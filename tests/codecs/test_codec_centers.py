@@ -84,7 +84,7 @@ def test_a_radius_keeps_the_overlap_that_was_asked_for():
         (15, 5.166667, 0.0147818),
     ],
 )
-def test_the_edge_of_a_hill(radius, sigma, edge):
+def test_the_edge_of_a_gaussian(radius, sigma, edge):
     whole, found = radius_sigma(double(radius + 0.7))
     assert whole == radius
     assert found.item() == pytest.approx(sigma, abs=1e-6)
@@ -96,7 +96,7 @@ def test_the_edge_of_a_hill(radius, sigma, edge):
 
 @pytest.mark.parametrize(("compat", "radius", "top"), [("none", 4, (31, 20)), ("centernet", 15, (30, 20))])
 @pytest.mark.parametrize("grid", [PLAIN, RATIO])
-def test_hills_of_a_whole_crop(grid, compat, radius, top):
+def test_gaussians_of_a_whole_crop(grid, compat, radius, top):
     gaussian = drawn(CenterNet(points=1, grid=grid, compat=compat), 48, 64)
     assert gaussian[top] == 1
     assert (gaussian == 1).sum() == 1
@@ -119,7 +119,7 @@ def test_a_box_of_ten_cells_has_a_single_cell():
 @given(
     x=st.floats(0, 191.9), y=st.floats(0, 255.9), width=st.floats(0, 400), height=st.floats(0, 400), box=st.booleans()
 )
-def test_every_hill_has_its_top(x, y, width, height, box):
+def test_every_gaussian_has_its_top(x, y, width, height, box):
     codec = Ttfnet(points=1, grid=PLAIN) if box else CenterNet(points=1, grid=PLAIN)
     gaussian = codec.encode(boxed(double(x, y), width, height)).maps["heatmap"][0, 0]
     assert gaussian[int(y // 4), int(x // 4)] == gaussian.max() == 1
@@ -180,7 +180,7 @@ def test_ttfnet_radii(box, radius, sigma):
     assert (gaussian > 0).sum() == math.prod(2 * r + 1 for r in radius)
 
 
-def test_ttfnet_hill():
+def test_ttfnet_gaussian():
     gaussian = drawn(Ttfnet(points=1, grid=PLAIN), 40, 20, 20.0, 30.0)
     assert gaussian[30, 25].item() == pytest.approx(0.360448, abs=1e-6)
     assert gaussian[33, 20].item() == pytest.approx(0.262149, abs=1e-6)

@@ -77,7 +77,7 @@ def test_soft_argmax_in_one_dimension(beta, mean):
 
 
 @pytest.mark.parametrize(("beta", "mean"), [(1, 31.327534), (10, 11.316982), (20, 10.000127)])
-def test_the_background_pulls_to_the_middle_and_is_taken_off(beta, mean):
+def test_the_background_pulls_to_the_centre_and_is_taken_off(beta, mean):
     line = bell(double(10), 64, 2.0)
     maps = outer(line, line)[None]
     # Sigma 2 at a cell's centre: the corrected mean is exact.
@@ -86,7 +86,7 @@ def test_the_background_pulls_to_the_middle_and_is_taken_off(beta, mean):
         assert found.flatten().tolist() == pytest.approx([expected] * 2, abs=1e-5)
 
 
-def test_a_flat_map_has_its_mean_in_the_middle():
+def test_a_flat_map_has_its_mean_in_the_centre():
     for corrected in (False, True):
         probability = peaked_cells(torch.full((2, 3, 16, 12), 0.3), 10.0, corrected)
         assert torch.allclose(moments(probability)[0], torch.tensor([5.5, 7.5]), atol=1e-5)

@@ -41,7 +41,7 @@ def spread(gaussian):
     return torch.stack((xx, xy, xy, yy)).reshape(2, 2)
 
 
-def test_a_turned_hill_by_hand():
+def test_a_turned_gaussian_by_hand():
     # 30 degrees, sigma 4 and 2, at (2, 1): 2.232051 along and -0.133975 across.
     one = double([[[1.0]]])
     value = oriented(2 * one, one, 4 * one[..., 0], 2 * one[..., 0], one[..., 0] * math.pi / 6, one[..., 0])
@@ -51,7 +51,7 @@ def test_a_turned_hill_by_hand():
     assert value.item() == pytest.approx(math.exp(-(along**2) / 32 - across**2 / 8))
 
 
-def test_the_covariance_of_a_turned_hill():
+def test_the_covariance_of_a_turned_gaussian():
     gaussian = pair(math.pi / 6, along=4.0, across=2.0)
     assert spread(gaussian).flatten().tolist() == pytest.approx([13, 5.196152, 5.196152, 7], abs=1e-6)
     # A step of (2, 1) from the point, which is the corner of four cells: from (0.5, 0.5) to (2.5, 1.5).
@@ -61,7 +61,7 @@ def test_the_covariance_of_a_turned_hill():
 
 @settings(deadline=None, max_examples=25)
 @given(angle=st.floats(-math.pi, math.pi), length=st.floats(1, 60), across=st.floats(1.5, 5), more=st.floats(1.3, 3))
-def test_a_hill_is_longest_along_its_bone(angle, length, across, more):
+def test_a_gaussian_is_longest_along_its_bone(angle, length, across, more):
     values, axes = torch.linalg.eigh(spread(pair(angle, length, along=across * more, across=across)))
     assert values.tolist() == pytest.approx([across**2, (across * more) ** 2], rel=1e-3)
     direction = double(math.cos(angle), math.sin(angle))
@@ -124,7 +124,9 @@ def test_widths_of_points_have_the_mean_asked_for():
     labels = instances(torch.full((1, 1, 2, 2), 98.0, dtype=torch.float64))
     codec = Ellipse(points=2, grid=GRID, parents=(-1, -1), sigmas=(0.05, 0.15), shape="point", across=6.0)
     gaussian = codec.encode(labels).maps["heatmap"][0]
-    assert [gaussian[k, 24, 25].item() for k in (0, 1)] == pytest.approx([math.exp(-8 / 9), math.exp(-8 / 81)], abs=1e-9)
+    assert [gaussian[k, 24, 25].item() for k in (0, 1)] == pytest.approx(
+        [math.exp(-8 / 9), math.exp(-8 / 81)], abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("shape", ["bone", "box", "point", "oks"])

@@ -121,7 +121,7 @@ def test_averaged_maps_of_every_kind(kind, x, y):
 
 
 @pytest.mark.parametrize("merge", ["near", "peak", "votes"])
-def test_ways_on_a_ratio_grid_leave_a_pixel(merge):
+def test_offsets_on_a_ratio_grid_leave_a_pixel(merge):
     grid = RatioGrid.of(IMAGE, 4)
     codec, xy = UdpCombined(points=1, grid=grid, merge=merge, offset_blur=0), place(grid, 20.3, 30.7)
     assert off(codec, both(codec, xy)[1], xy) == pytest.approx(1.0, abs=1e-6)

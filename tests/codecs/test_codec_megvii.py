@@ -97,6 +97,6 @@ def test_a_quarter_of_the_way_to_the_second_peak():
 
 
 @pytest.mark.parametrize("kernels", [(), (8,), (7, 4)])
-def test_windows_have_a_middle(kernels):
-    with pytest.raises(ValueError, match="widths are odd, and there is at least one"):
+def test_windows_have_a_centre(kernels):
+    with pytest.raises(ValueError, match="windows need odd widths, and at least one"):
         Megvii(points=1, grid=GRID, kernels=kernels)

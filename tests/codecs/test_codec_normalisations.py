@@ -83,7 +83,7 @@ def test_every_one_comes_back(normalise, compat, seed):
 
 
 @pytest.mark.parametrize(("normalise", "zero"), [("centred", 0.0), ("unit", 0.5), ("signed", 0.0)])
-def test_a_layer_of_zeros_points_at_the_middle(normalise, zero):
+def test_a_layer_of_zeros_points_at_the_centre(normalise, zero):
     codec = Regression(points=K, size=SIZE, normalise=normalise)
     middle = torch.tensor([96.0, 128.0])
     assert torch.allclose(codec.decode({"coords": torch.full((B, K, 2), zero)}).xy, middle.expand(B, 1, K, 2))
@@ -115,7 +115,7 @@ def test_dsnt_places_of_small_maps():
         assert coords(Dsnt(points=n, grid=grid), xy)[0, :, 0].tolist() == pytest.approx(expected)
 
 
-def test_dsnt_of_a_uniform_map_is_the_middle():
+def test_dsnt_of_a_uniform_map_is_the_centre():
     codec = Dsnt(points=1, grid=Grid.of((20, 28), 4))
     activated = codec.activate({"heatmap": torch.full((1, 1, 5, 7), 0.3, dtype=torch.float64)})
     assert activated["coords"].abs().max() < 1e-12

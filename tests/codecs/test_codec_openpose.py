@@ -51,7 +51,7 @@ def random_people(seed=0):
     return random * torch.tensor([WIDTH, HEIGHT])
 
 
-def test_hills_by_hand():
+def test_gaussians_by_hand():
     # Pixel index (100, 60), sigma 7, stride 8: cell (12, 7) is centred at index (99.5, 59.5).
     paper, code = one_point("paper", (100.0, 60.0))[0], one_point("code", (100.0, 60.0))[0]
     assert code[7, 12].item() == pytest.approx(0.994911, abs=1e-6)
@@ -84,7 +84,7 @@ def test_two_people_in_one_map():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_background_is_where_no_hill_is(form):
+def test_the_background_is_where_no_gaussian_is(form):
     heatmap = CASES[form].encode(instances(random_people())).maps["heatmap"]
     assert heatmap.shape[1] == K + 1
     assert torch.equal(heatmap[:, K], 1 - heatmap[:, :K].amax(1))
@@ -184,7 +184,11 @@ def test_what_somebody_lacks_has_no_weight(codec):
 
 @each
 def test_images_without_people_do_not_count(codec):
-    for empty in (instances(random_people(), 0), instances(random_people(), 2, role=0), instances(random_people(), 2, role=2)):
+    for empty in (
+        instances(random_people(), 0),
+        instances(random_people(), 2, role=0),
+        instances(random_people(), 2, role=2),
+    ):
         target = codec.encode(empty)
         assert all((weight == 0).all() for weight in target.weight.values())
         assert all((target.maps[name] == 0).all() for name in codec.gives)
@@ -378,10 +382,10 @@ def test_onnx(codec, tmp_path):
 
 def test_bones_that_cannot_be_are_refused():
     for bones, message in (
-        (((0, 5),), r"bone \(0, 5\) should join two of the points 0 to 4"),
-        (((1, 1),), r"bone \(1, 1\) should join two"),
-        (((-1, 1),), r"bone \(-1, 1\) should join two"),
-        (((0, 1), (1, 0)), "a bone stands twice"),
+        (((0, 5),), r"bone \(0, 5\) should connect two of the points 0 to 4"),
+        (((1, 1),), r"bone \(1, 1\) should connect two"),
+        (((-1, 1),), r"bone \(-1, 1\) should connect two"),
+        (((0, 1), (1, 0)), "a bone is listed twice"),
     ):
         with pytest.raises(ValidationError, match=message):
             OpenPose(points=K, bones=bones, grid=GRID)
@@ -389,5 +393,5 @@ def test_bones_that_cannot_be_are_refused():
 
 def test_labels_of_another_skeleton_are_refused():
     for shape in ((B, N, K - 1, 2), (B, 0, K, 2)):
-        with pytest.raises(ValueError, match=r"expected xy \(B, N, 5, 2\) with a slot an image or more, got"):
+        with pytest.raises(ValueError, match=r"expected xy \(B, N, 5, 2\) with at least one slot an image, got"):
             CASES["paper"].encode(instances(torch.rand(shape)))

@@ -95,7 +95,7 @@ def test_the_whole_map_need_not_be_smoothed():
 
 @pytest.mark.parametrize("width", [0, 4, 10])
 def test_a_window_is_odd(width):
-    with pytest.raises(ValueError, match=f"its width is odd; got {width}, use {width + 1}"):
+    with pytest.raises(ValueError, match=f"must be odd; got {width}, use {width + 1}"):
         window(width)
 
 

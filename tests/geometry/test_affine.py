@@ -120,7 +120,7 @@ def test_a_white_pixel_stays_under_its_point(rotation, flip):
     np.testing.assert_allclose(seen, transform(point, matrix)[0], atol=4 / 32)
 
 
-def test_index_matrix_of_a_pure_zoom():
+def test_index_matrix_of_a_pure_scale():
     # The corner stays, so the first pixel's centre 0.5 goes to 1: in indices 0 goes to 0.5.
     scale = np.diag([2.0, 2.0, 1.0])
     np.testing.assert_allclose(index_matrix(scale), [[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])

@@ -146,6 +146,24 @@ def test_above_keeps_the_sure_ones_as_they_are(kind):
     assert len(all_of_them.above(2)) == 0
 
 
+def test_a_matrix_moves_points_boxes_and_spreads():
+    # A quarter turn, twice as wide and eight times as high: areas grow 16 times, lengths 4 times on average.
+    matrix = np.array([[0.0, -2.0, 100.0], [8.0, 0.0, 10.0], [0.0, 0.0, 1.0]])
+    one = Poses(
+        xy=np.array([[[1.0, 2.0], [3.0, 5.0]]]),
+        score=np.ones((1, 2)),
+        instance_score=np.ones(1),
+        boxes=np.array([[1.0, 2.0, 3.0, 5.0]]),
+        spread=np.array([[[1.0, 2.0], [3.0, 0.5]]]),
+    )
+    moved = one.transformed(matrix)
+    np.testing.assert_allclose(moved.xy, [[[96, 18], [90, 34]]])
+    np.testing.assert_allclose(moved.boxes, [[90, 18, 96, 34]])
+    np.testing.assert_allclose(moved.spread, 4 * one.spread)
+    eighth = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(one.transformed(eighth).boxes, [[-4, 3, 1, 8]])
+
+
 @kinds
 def test_a_batch_of_poses_counts_images_and_names_points(kind):
     batch = poses(kind, B)

@@ -25,6 +25,8 @@ def test_a_mean_over_what_counts():
     assert loss.grad.tolist() == [[0.5, 0], [0.5, 0]]
     # Weights broadcast and may be fractions: (1 + 2) * 0.5 + (3 + 5) * 1 over 3.
     assert weighted_mean(double([1, 2], [3, 5]), double([0.5], [1])).item() == pytest.approx(9.5 / 3)
+    # They may add up to less than 1: (4 * 0.2 + 1 * 0.1) / 0.3.
+    assert weighted_mean(double([4, 1]), double([0.2, 0.1])).item() == pytest.approx(3)
     nothing = weighted_mean(loss, torch.zeros(2, 2))
     assert nothing.item() == 0
     assert nothing.requires_grad

@@ -111,7 +111,7 @@ def test_the_published_losses_by_hand():
 
 
 @pytest.mark.parametrize("detach", [True, False])
-def test_the_ensemble_learns_from_its_lesson_only_where_asked(detach):
+def test_the_ensemble_follows_the_branches_only_where_asked(detach):
     outputs = [torch.randn(B, K, H, W, requires_grad=True) for _ in range(3)]
     ensemble = torch.randn(B, K, H, W, requires_grad=True)
     found = okdhp_terms(outputs, ensemble, torch.rand(B, K, H, W), torch.ones(B, K), Okdhp(detach=detach))
@@ -183,8 +183,19 @@ def test_what_counts_of_raw_maps_is_what_the_target_knows():
     assert torch.equal(counted["paf"], torch.ones(B, 2 * K)) and torch.equal(counted["more"], torch.ones(B, 7))
 
 
+def test_a_channel_counts_where_one_of_its_cells_does():
+    known, target = whole()
+    cells = torch.zeros(B, 2 * K, H, W)
+    cells[0, 3, 1, 2] = 0.5
+    counted = counted_channels(
+        target_of(xy=known[:, None, :, None], offset=cells), {"offset": torch.randn(B, 2 * K, H, W)}
+    )
+    assert counted["offset"].nonzero().tolist() == [[0, 3]]
+    assert counted["offset"][0, 3] == 0.5
+
+
 @pytest.mark.parametrize("distillation", [Okdhp(branches=2, form="mse"), Teacher(source="runs/big", maps=2.0)])
-def test_a_lesson_survives_json(distillation):
+def test_a_distillation_survives_json(distillation):
     adapter = TypeAdapter(AnyDistillation)
     assert adapter.validate_json(adapter.dump_json(distillation)) == distillation
     with pytest.raises(ValueError, match="factor"):

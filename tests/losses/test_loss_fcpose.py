@@ -56,7 +56,7 @@ def test_cross_entropy_of_grown_maps(grown):
     assert value["point_maps"].item() == pytest.approx(2.5 * total / share, rel=1e-5)
 
 
-def test_ways_of_likely_cells():
+def test_offsets_of_likely_cells():
     truth, weight, logits = some()
     said = torch.randn(B, 2 * K, H, W)
     value = Refine(weight=9.0).build(None)({"point_maps": logits, "refine": said}, target(truth, weight))["refine"]

@@ -198,6 +198,8 @@ def test_oks_takes_the_extent_where_no_area_is_given():
     assert extent_area(xy, weight, 16).item() == 1600
     assert extent_area(xy, weight, 50).item() == 2500
     assert extent_area(xy, 0 * weight, 16).item() == 256
+    # So is the side of one whose area is given and smaller.
+    assert oks_of(5, 400.0, min_side=100.0) == pytest.approx(1 - 0.871155, abs=1e-6)
     # All points of this one are in one place, so its side is the min_side allowed.
     assert oks_of(5, None, min_side=100.0) == pytest.approx(1 - 0.871155, abs=1e-6)
 
@@ -250,6 +252,20 @@ def test_a_bone_with_an_unknown_end_does_not_count(variant):
     # Without c only the bone a-b is left: lengths 5 and 4, vectors (3, 4) and (0, 4).
     value = bone_of([BENT], [STRAIGHT], torch.tensor([1.0, 1, 0]).reshape(1, 1, 3, 1), variant=variant)
     assert value == pytest.approx({"length": 1, "vector": 1.5, "batch_mean": 1}[variant])
+
+
+@pytest.mark.parametrize("variant", ["length", "vector", "batch_mean"])
+def test_a_bone_with_an_unknown_start_does_not_count(variant):
+    # Without a only the bone b-c is left: lengths 6 and 5, vectors (0, 6) and (0, 5).
+    value = bone_of([BENT + 10], [STRAIGHT + 10], torch.tensor([0, 1.0, 1]).reshape(1, 1, 3, 1), variant=variant)
+    assert value == pytest.approx({"length": 1, "vector": 0.5, "batch_mean": 1}[variant])
+
+
+def test_a_bone_weighs_the_product_of_its_ends():
+    # Bones weigh 0.4 and 0.8 and differ by (3, 0) and (0, 1): (0.4 * 3 + 0.8 * 1) / (2 * 1.2).
+    weight = torch.tensor([0.5, 0.8, 1]).reshape(1, 1, 3, 1)
+    assert bone_of([BENT], [STRAIGHT], weight, variant="vector") == pytest.approx(2 / 2.4)
+    assert bone_of([BENT], [STRAIGHT], weight / 2, variant="batch_mean") == pytest.approx(1)
 
 
 def test_a_bone_of_no_length_has_a_finite_gradient():

@@ -130,10 +130,20 @@ HIT, OTHER, MISS = (100, 100), (600, 600), (300, 800)
         ((HIT,), (at(*HIT, 0.8), at(*MISS, 0.9)), 0.5),
         ((HIT, OTHER), (at(*HIT, 0.9), at(*MISS, 0.8), at(*OTHER, 0.7)), 0.834983),
         ((HIT, OTHER), (at(*HIT, 0.9),), 51 / 101),
+        # An OKS of exp(-8^2 / 200) = 0.726 is enough for 5 of the 10 thresholds.
+        ((HIT,), (at(HIT[0] + 8, HIT[1], 0.9),), 0.5),
     ],
 )
 def test_ap_by_hand(people, poses, expected):
     assert coco_ap(one_point(*people), poses, [0.05])["AP"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("away", "half", "three_quarters"), [(7.5, 1, 1), (7.7, 1, 0), (11.7, 1, 0), (11.8, 0, 0)])
+def test_ap_at_one_threshold_by_hand(away, half, three_quarters):
+    # The OKS is 0.755, 0.743, 0.504 and 0.498.
+    figures = coco_ap(one_point(HIT), [at(HIT[0] + away, HIT[1], 0.9)], [0.05])
+    assert (figures["AP50"], figures["AP75"]) == pytest.approx((half, three_quarters))
+    assert (figures["AR50"], figures["AR75"]) == pytest.approx((half, three_quarters))
 
 
 def test_sizes_without_people_are_nan_and_areas_are_made_up_where_missing():
@@ -148,7 +158,7 @@ def test_sizes_without_people_are_nan_and_areas_are_made_up_where_missing():
     assert np.isnan(figures["APL"])
 
 
-def test_a_pose_on_a_crowd_counts_neither_way():
+def test_a_pose_on_a_crowd_region_counts_neither_way():
     truth = one_point(HIT, OTHER)
     truth["annotations"][1]["iscrowd"] = 1
     poses = [at(*HIT, 0.5), at(*OTHER, 0.9)]

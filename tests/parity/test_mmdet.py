@@ -29,7 +29,7 @@ def test_radius(golden):
     assert bool((corner_radius(height, width, 0.7, compat=True) > 2 * golden["radius"][:, 1]).all())
 
 
-def test_hills(golden):
+def test_gaussians(golden):
     cells, boxes = golden["gaussian_cells"], golden["gaussian_boxes"] * STRIDE
     codec = CenterNet(points=1, grid=GRID)
     xy = GRID.pixels(cells)[:, None]

@@ -63,6 +63,14 @@ def test_an_oks_of_just_the_threshold_stays():
     assert len(oks_nms(poses, SIGMAS, threshold=exact)) == 2
 
 
+def test_an_overlap_of_just_the_threshold_stays():
+    # 2 of 4 square pixels of the union, 2 of 3 of the smaller.
+    boxes, score = np.array([[0.0, 0, 3, 1], [1, 0, 4, 1]]), np.array([0.9, 0.8])
+    np.testing.assert_array_equal(box_nms(boxes, score, threshold=0.5), [0, 1])
+    np.testing.assert_array_equal(box_nms(boxes, score, threshold=0.5 - 1e-9), [0])
+    np.testing.assert_array_equal(box_nms(boxes, score, threshold=2 / 3, over="smaller"), [0, 1])
+
+
 def test_soft_by_hand():
     lowered = soft_oks_nms(shifted(0, 3), SIGMAS)
     np.testing.assert_allclose(lowered.instance_score, [0.9, 0.294285], atol=1e-6)

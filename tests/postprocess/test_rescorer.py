@@ -92,7 +92,7 @@ def test_scores_are_multiplied_by_what_the_network_says():
     assert ranked.xy is poses.xy
 
 
-def test_images_of_a_batch_are_judged_together():
+def test_images_of_a_batch_are_scored_together():
     xy, score = (np.stack([array, array[::-1]]) for array in drawn(4))
     poses = Poses(xy=xy, score=score, instance_score=np.ones((2, 3)))
     ranked = rescore_by_shape(poses, PoseShape.of(FOUR), lambda features: features[:, 0].clip(0, 1))

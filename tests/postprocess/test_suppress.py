@@ -24,6 +24,11 @@ def test_the_best_come_first_and_the_weak_go():
     np.testing.assert_allclose(kept.boxes[:, 0], (10, 30))
 
 
+def test_a_score_of_just_the_threshold_stays():
+    kept = NMS(score_threshold=0.25)(poses((0, 10, 20), (0.25, 0.5, 0.125)), SIGMAS)
+    np.testing.assert_array_equal(kept.instance_score, (0.5, 0.25))
+
+
 @pytest.mark.parametrize("by", ["box", "oks"])
 def test_of_two_alike_the_better_stays(by):
     kept = NMS(method=by, threshold=0.5)(poses((0, 1, 200), (0.6, 0.8, 0.4)), SIGMAS)

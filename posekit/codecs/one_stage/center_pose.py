@@ -1,4 +1,4 @@
-"""Instances as points: the centre of each, its size, the offset to its points, and points of their own.
+"""CenterNet for poses: instances as centre points with sizes and offsets to the points, and heatmaps of the points.
 
 Zhou et al. 2019, arXiv:1904.07850.
 """
@@ -33,45 +33,45 @@ from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
 
 SPARED = 0.9999
-"""Target of a cell that is neither a centre nor background: its focal loss is next to nothing."""
+"""Target of a cell that is neither a centre nor background: its focal loss is almost 0."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CenterPose(OnGrid):
-    """CenterNet for poses: a gaussian on the centre of each box, and all else read in its cell.
+    """CenterNet for poses: a Gaussian on the centre of each box; size and points are predicted in its cell.
 
-    Points have gaussians of their own; the nearest of them replaces a point that was read at the centre, where it is
-    good enough. Cells, sizes and steps are counted from centres of cells, so a mirror is exact.
+    Each point also has a heatmap; its nearest local maximum replaces the point predicted at the centre, if its score is
+    high enough. Sizes and offsets are counted from cell centres, so a flip is exact.
 
-    Source: Zhou et al. 2019, arXiv:1904.07850. Differs: people without a labelled point are spared as its text says
-    (its code draws them over); radii of both formulas, see ``compat``.
+    Source: Zhou et al. 2019, arXiv:1904.07850. Differs: people without a labelled point are neither centre nor
+    background, as in the paper's text (its code overwrites them); both formulas for the radius, see ``compat``.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     iou: float = Field(default=0.7, gt=0, lt=1)
-    "overlap that a box moved by a gaussian's radius keeps; smaller is wider"
+    "least IoU of a box whose corners move by the Gaussian's radius; smaller gives wider Gaussians"
     compat: Literal["none", "centernet"] = "none"
-    "centernet takes the wider radius of its code"
+    "centernet: the wider radius of its published code"
     unit: Annotated[float, Field(gt=0)] | None = None
-    "pixels of the sizes, and of the offsets to the points, a unit of what the network gives; unset: a cell"
+    "pixels that an output of 1 stands for, in the sizes and the offsets to the points; unset: a cell"
     max_instances: int = Field(default=32, ge=1)
-    "instances found in an image, at most"
+    "largest number of instances found in an image"
     snap: bool = True
-    "whether points' own gaussians are used; off: each point lies where the centre says"
+    "whether points move to local maxima of the heatmaps; off: each point is that predicted at the centre"
     candidates: int = Field(default=100, ge=1)
-    "gaussians of each point that are looked at"
+    "local maxima of each heatmap that are considered"
     point_threshold: float = Field(default=0.1, ge=0, le=1)
-    "gaussians of points below that score are left alone"
+    "local maxima with a lower score are not used"
     snap_distance: float = Field(default=0.3, gt=0)
-    "how far a point may move to its gaussian, in the box's longer sides"
+    "how far a point may move to a local maximum, in longer sides of the box"
     kind: Suppress[Literal["center_pose"]] = "center_pose"
 
     gives = frozenset({"centre", "peaks", "size", "centre_offset", "point_offsets", "offset"})
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Centres, sizes, sub-cell offsets, offsets to the points; heatmaps of the points and their own."""
+        """Centres, sizes, offsets of centres and to the points, heatmaps of the points and their sub-cell offsets."""
         counts = {
             "centre": 1,
             "size": 2,
@@ -83,7 +83,7 @@ class CenterPose(OnGrid):
         return {name: (count, *self.grid.shape) for name, count in counts.items()}
 
     def encode(self, instances: Instances) -> Target:
-        """Draw the gaussians, and write what each centre should say.
+        """Draw the Gaussians, and write the targets into the cell of each centre.
 
         Args:
             instances: N slots an image, K points, boxes; regions to ignore in slots of that role.
@@ -91,7 +91,7 @@ class CenterPose(OnGrid):
         Returns:
             ``centre`` (B, 1, H, W) and ``peaks`` (B, K, H, W), exactly 1 at each, with weight 0 in regions to ignore;
             ``size``, ``centre_offset``, ``point_offsets`` and ``offset`` in cells, with weight 1 in the cells that hold
-            one.
+            a centre or point.
 
         Raises:
             ValueError: another number of points.
@@ -102,12 +102,12 @@ class CenterPose(OnGrid):
         size = (boxes[..., 2:] - boxes[..., :2]) / scale
         place = self.grid.cells((boxes[..., :2] + boxes[..., 2:]) / 2)
         cell = nearest(place)
-        told = batch.known.any(-1)
+        labelled = batch.known.any(-1)
         present = batch.present & within(cell, self.grid.shape) & (size > 0).all(-1)
-        centre = self._gaussians(cell[:, :, None], size, (present & told)[..., None])
-        alone = (~told & present)[..., None]
+        centre = self._gaussians(cell[:, :, None], size, (present & labelled)[..., None])
+        alone = (~labelled & present)[..., None]
         spared, _ = written(torch.full_like(place[..., :1], SPARED), cell, alone, self.grid.shape)
-        kept = present & told
+        kept = present & labelled
         values = torch.cat((size, place - cell, (self.grid.cells(batch.xy) - cell[:, :, None]).flatten(2)), -1)
         points = batch.known & within(nearest(self.grid.cells(batch.xy)), self.grid.shape)
         mask = torch.cat((kept[..., None].expand(-1, -1, 4), (points & kept[..., None]).repeat_interleave(2, -1)), -1)
@@ -125,7 +125,7 @@ class CenterPose(OnGrid):
         return Target(maps=maps, weight=weights)
 
     def _gaussians(self, cell: Tensor, size: Tensor, drawn: Tensor) -> Tensor:
-        """(B, C, H, W) gaussians around whole cells (B, N, C, 2), as wide as boxes (B, N, 2) in cells tolerate."""
+        """(B, C, H, W) Gaussians around whole cells (B, N, C, 2), with radii from box sizes (B, N, 2) in cells."""
         radius = corner_radius(size[..., 1], size[..., 0], self.iou, self.compat == "centernet")
         whole, sigma = radius_sigma(radius[..., None].expand(cell.shape[:-1]))
         columns, rows = (
@@ -142,7 +142,7 @@ class CenterPose(OnGrid):
         maps: dict[str, Tensor],
         weights: dict[str, Tensor],
     ) -> None:
-        """Gaussians of the points, and the step within the cell of each, which all points share."""
+        """Gaussians of the points, and the sub-cell offset of each, in one map that all points share."""
         place = self.grid.cells(batch.xy)
         cell = nearest(place)
         maps["peaks"] = self._gaussians(cell, size, drawn)
@@ -152,17 +152,17 @@ class CenterPose(OnGrid):
         )
 
     def activate(self, maps: Maps) -> Maps:
-        """All but ``centre`` and ``peaks``, which are logits, in cells."""
+        """``centre`` and ``peaks`` as logits, all others in cells."""
         return {**maps, **self._scaled(maps, lambda value, cells: value * cells)}
 
     def perfect(self, target: Target) -> Maps:
-        """Logits of the Gaussian peaks, and the numbers of the target in the network's unit."""
+        """Logits of the heatmaps, and the other targets in the network's unit."""
         maps = {name: target_map(target, name, self.kind) for name in self.shapes}
         logits = {name: logits_of(maps[name]) for name in ("centre", "peaks")}
         return {**maps, **logits, **self._scaled(maps, lambda value, cells: value / cells)}
 
     def _scaled(self, maps: Maps, change: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Tensor]:
-        """``size`` and ``point_offsets`` changed by the cells of a unit (2, 1, 1); nothing where a unit is a cell."""
+        """``size`` and ``point_offsets`` scaled by the cells of a unit (2, 1, 1); unchanged where a unit is a cell."""
         if self.unit is None:
             return {}
         cells = maps["size"].new_tensor([self.unit / scale for scale in self.grid.scale])[:, None, None]
@@ -170,14 +170,14 @@ class CenterPose(OnGrid):
         return {"size": change(maps["size"], cells), "point_offsets": offsets.flatten(1, 2)}
 
     def decode(self, maps: Maps) -> Poses:
-        """The best centres, their boxes and points.
+        """The highest centres, their boxes and points.
 
         Args:
             maps: as the network gives them.
 
         Returns:
-            Poses (B, N, K), the best first: image pixels; an instance's score is its centre's; that of a point its
-            gaussian's where it was taken from one, else the centre's times what its map says there.
+            Poses (B, N, K), the best first: image pixels; an instance has the score of its centre; a point the score of
+            its local maximum where it moved to one, else the centre's score times its heatmap at its location.
         """
         logit, cell = local_maxima(maps["centre"], self.max_instances, floor=LOWEST)
         score, cell = logit[:, 0].sigmoid(), cell[:, 0]
@@ -185,11 +185,11 @@ class CenterPose(OnGrid):
             name: at_cells(maps[name], cell).float().transpose(1, 2)[..., None] for name in ("size", "point_offsets")
         }
         activated = self.activate({**maps, **there})
-        size, way = (finite(activated[name][..., 0].transpose(1, 2)) for name in ("size", "point_offsets"))
+        size, offsets = (finite(activated[name][..., 0].transpose(1, 2)) for name in ("size", "point_offsets"))
         step = finite(at_cells(maps["centre_offset"], cell).float())
         centre = cell.to(step.dtype) + step
         half = size.clamp_min(0.0) / 2
-        place = cell[:, :, None].to(way.dtype) + way.unflatten(-1, (-1, 2))
+        place = cell[:, :, None].to(offsets.dtype) + offsets.unflatten(-1, (-1, 2))
         low, high = centre - half, centre + half
         own = score[..., None].expand(place.shape[:-1])
         if self.snap:
@@ -200,7 +200,7 @@ class CenterPose(OnGrid):
         )
 
     def _snapped(self, maps: Maps, place: Tensor, own: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (B, N, K, 2) in cells moved to the nearest peak of their kind that fits the box, and their scores."""
+        """Points (B, N, K, 2) in cells moved to the nearest local maximum within the box, and their scores."""
         logit, cell = local_maxima(maps["peaks"], self.candidates, floor=LOWEST)
         value = logit.sigmoid()
         K, n = value.shape[1:]
@@ -220,7 +220,7 @@ class CenterPose(OnGrid):
         return torch.where(good[..., None], candidate, place), score
 
     def _read(self, logits: Tensor, place: Tensor) -> Tensor:
-        """(B, N, K) sigmoid of what each point's own map says in the cell where it lies; 0 off the map."""
+        """(B, N, K) sigmoid of each point's heatmap in the cell where it lies; 0 outside the map."""
         cell = nearest(place)
         inside = within(cell, self.grid.shape)
         cell = torch.where(inside[..., None], cell, 0.0).long()
@@ -229,7 +229,7 @@ class CenterPose(OnGrid):
         return torch.where(inside, value, 0.0)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror maps, offsets and steps; exact but on a `RatioGrid`."""
+        """Mirror maps and offsets; exact except on a `RatioGrid`."""
         back = {name: mirrored(maps[name], tuple(range(maps[name].shape[1])), self.grid) for name in ("centre", "size")}
         back["peaks"] = mirrored(maps["peaks"], order, self.grid)
         vectors = {"centre_offset": (0,), "offset": (0,), "point_offsets": order}

@@ -1,4 +1,4 @@
-"""What the cells around the centre of an instance should say: the offset from each to all of its points."""
+"""DEKR's offset targets: in each cell around the centre of an instance, the offsets to all of its points."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from posekit.codecs.cells import within
-from posekit.codecs.one_stage.instances import BatchInstances, laid
+from posekit.codecs.one_stage.instances import BatchInstances, scattered
 
 
 def centre_of(batch: BatchInstances) -> Tensor:
@@ -18,15 +18,15 @@ def centre_of(batch: BatchInstances) -> Tensor:
 
 
 def diagonal_of(batch: BatchInstances, compat: bool = False) -> Tensor:
-    """How large instances are.
+    """Size of instances: the diagonal around their points.
 
     Args:
         batch: K points each.
-        compat: as DEKR's code has it: points without a label, and the centre that is not yet there, count as (0, 0),
-            so that it is the offset from the image's corner to the far side of the instance.
+        compat: as in DEKR's code: points without a label, and the centre (not set at that time), count as (0, 0), so
+            that the diagonal runs from the image's corner to the far side of the instance.
 
     Returns:
-        (B, N) pixels: of the diagonal of the box around the labelled points; 0 where there is at most one.
+        (B, N) pixels: diagonal of the box around the labelled points; 0 where there is at most one.
     """
     known = batch.known[..., None]
     if compat:
@@ -40,45 +40,44 @@ def offsets_around(
     place: Tensor,
     kept: Tensor,
     centre: Tensor,
-    led: Tensor,
+    used: Tensor,
     size: Tensor,
     reach: tuple[float, float],
     shape: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
     """Write the offsets to the points into the cells near the centre of an instance.
 
-    Where the cells of two instances overlap the smaller one has them, with all its points; of equally large ones the
-    first.
+    A cell near several instances is assigned to the smallest, with all its points; of equal sizes to the first.
 
     Args:
         place: (B, N, K, 2) of the points, in cells.
         kept: (B, N, K) bool: other points are left out.
         centre: (B, N, 2) in cells.
-        led: (B, N) bool: other instances are left out.
-        size: (B, N) by which the smaller is told, positive.
+        used: (B, N) bool: other instances are left out.
+        size: (B, N) size that decides which instance is smaller, positive.
         reach: how far from the centre, along x and along y, in cells.
         shape: (height, width) of the map.
 
     Returns:
-        (B, 2 K, H, W) x and y from each cell to each point in turn, in cells, and (B, K, H, W) weights, ``1 / size``;
-        0 where nobody says anything.
+        (B, 2 K, H, W) x and y from each cell to each point in turn, in cells, and (B, K, H, W) weights, ``1 / size``; 0
+        where no instance is near.
     """
     height, width = shape
     cell, member = cells_around(centre, reach, shape)
-    member = member & led[..., None]
+    member = member & used[..., None]
     number = torch.where(member, cell[..., 1] * width + cell[..., 0], height * width).flatten(1).long()
-    # The smallest who claims a cell, and of equally small ones the first.
+    # The smallest instance near a cell, and of equal sizes the first.
     slots = torch.arange(len(size[0]), device=size.device)[:, None].expand(member.shape)
-    claims = size[..., None].expand(member.shape).flatten(1)
-    least = claims.new_full((len(claims), height * width + 1), torch.inf).scatter_reduce(1, number, claims, "amin")
-    mine = member.flatten(1) & (claims == least.gather(1, number))
+    sizes = size[..., None].expand(member.shape).flatten(1)
+    least = sizes.new_full((len(sizes), height * width + 1), torch.inf).scatter_reduce(1, number, sizes, "amin")
+    mine = member.flatten(1) & (sizes == least.gather(1, number))
     first = torch.full_like(least, slots.shape[1], dtype=torch.long)
-    whose = torch.where(mine, slots.flatten(1), slots.shape[1])
-    won = mine & (whose == first.scatter_reduce(1, number, whose, "amin").gather(1, number))
+    assigned = torch.where(mine, slots.flatten(1), slots.shape[1])
+    won = mine & (assigned == first.scatter_reduce(1, number, assigned, "amin").gather(1, number))
     known = kept[:, :, None].expand(*member.shape, -1)
     offset = torch.where(known[..., None], place[:, :, None] - cell[..., None, :], 0.0).flatten(3)
     weight = known / size[..., None, None]
-    offsets, weights = (laid(value.flatten(1, 2), number, won, shape) for value in (offset, weight))
+    offsets, weights = (scattered(value.flatten(1, 2), number, won, shape) for value in (offset, weight))
     return offsets, weights
 
 
@@ -87,12 +86,12 @@ def cells_around(center: Tensor, reach: tuple[float, float], shape: tuple[int, i
 
     Args:
         center: (B, N, 2) in cells.
-        reach: how far away they may lie, along x and along y, in cells.
+        reach: largest distance along x and along y, in cells.
         shape: (height, width) of the map.
 
     Returns:
-        (B, N, n, 2) whole numbers, x before y, and (B, N, n) bool: the cell is on the map and not too far; n is what
-        may be.
+        (B, N, n, 2) whole numbers, x before y, and (B, N, n) bool: whether the cell is on the map and near enough; n is
+        the number of candidates.
     """
     counts = [math.floor(2 * far) + 3 for far in reach]
     columns, rows = (

@@ -1,4 +1,4 @@
-"""Instances as points: heatmaps of points and centres, and around each centre the offsets to all its points.
+"""DEKR: heatmaps of points and centres, and around each centre the offsets to all points of the instance.
 
 Geng et al. 2021, arXiv:2104.02300.
 """
@@ -34,75 +34,76 @@ from posekit.geometry.keypoints import IGNORE, Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Dekr(OnGrid):
-    """DEKR: an instance is found at the gaussian on its centre, and its points lie where the cell there says.
+    """DEKR: an instance is detected at the Gaussian on its centre, and the offsets in that cell give its points.
 
-    ``heatmap`` has K + 1 maps, that of the centres last; ``point_offsets`` has x and y to each point in turn, in cells,
-    point less location.
+    ``heatmap`` has K + 1 maps, that of the centres last; ``point_offsets`` has x and y to each point in turn, in cells:
+    the point minus the cell.
 
-    Source: Geng et al. 2021, arXiv:2104.02300. Differs: its code has location less point; a cell belongs to one
-    instance with all its points, there to one for each point; the centre is not cut down to a whole cell before the
-    cells around it are counted; sizes are those of the labelled points, see ``compat``; scores are read between cells.
+    Source: Geng et al. 2021, arXiv:2104.02300. Differs: the authors' code has the cell minus the point; a cell is
+    assigned to one instance with all its points, there for each point separately; the centre is not rounded down to a
+    whole cell before the cells around it are chosen; sizes are those of the labelled points, see ``compat``; scores are
+    read with bilinear interpolation.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     sigma: float = Field(default=8.0, gt=0)
-    "spread of the points' gaussians, image pixels"
+    "sigma of the points' Gaussians, image pixels"
     centre_sigma: float = Field(default=16.0, gt=0)
-    "spread of the centres' gaussians, image pixels"
+    "sigma of the centres' Gaussians, image pixels"
     background: float = Field(default=0.1, ge=0)
-    "weight of the cells without a gaussian; those within 3 spreads and 2 cells of one weigh 1"
+    "weight of background cells; cells within 3 sigma and 2 cells of a point have weight 1"
     radius: float = Field(default=16.0, gt=0)
-    "how far from a centre, along each axis, cells tell the offset to the points; image pixels"
+    "how far from a centre, along each axis, cells are trained to give the offsets; image pixels"
     min_area: float = Field(default=1024.0, ge=0)
-    "instances of less area, square pixels of the image as the network sees it, have no centre and no offsets"
+    "instances with a smaller area, in square pixels of the network's input, have no centre and no offsets"
     compat: Literal["none", "dekr"] = "none"
-    "dekr takes the size that its code takes, which grows with the offset from the corner of the image"
+    "dekr: the instance size of the authors' code, which grows with the distance from the corner of the image"
     max_instances: int = Field(default=30, ge=1)
-    "instances found in an image, at most"
+    "largest number of instances found in an image"
     window: Annotated[int, Field(ge=1)] | None = None
-    "side in cells of the square in which a centre is highest, odd; unset: 3, on maps above 200 cells 5, above 300 7"
+    "side in cells of the local-maximum window of centres, odd; unset: 3, on maps above 200 cells 5, above 300 7"
     kind: Suppress[Literal["dekr"]] = "dekr"
 
     gives = frozenset({"heatmap", "point_offsets"})
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window % 2 == 0:
-            raise ValueError(f"a window has a centre, so its side is odd; got {self.window}, use {self.window + 1}")
+            raise ValueError(f"the side of a window must be odd; got {self.window}, use {self.window + 1}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Gaussians of the points and, last, of the centres; offsets to the points."""
+        """Heatmaps of the points and, last, of the centres; offsets to the points."""
         return {"heatmap": (self.points + 1, *self.grid.shape), "point_offsets": (2 * self.points, *self.grid.shape)}
 
     def encode(self, instances: Instances) -> Target:
-        """Draw the gaussians, and write the offsets around each centre.
+        """Draw the Gaussians, and write the offsets around each centre.
 
         Args:
             instances: N slots an image, K points, boxes and areas; regions to ignore in slots of that role.
 
         Returns:
-            ``heatmap`` (B, K + 1, H, W) with weight 1 near its gaussians, ``background`` elsewhere and 0 in regions to
+            ``heatmap`` (B, K + 1, H, W) with weight 1 near its Gaussians, ``background`` elsewhere and 0 in regions to
             ignore and boxes of instances without a label; ``point_offsets`` (B, 2 K, H, W) with weight 1 over the
-            instance's size in cells where somebody is told of, else 0.
+            instance's size in assigned cells, else 0.
 
         Raises:
             ValueError: another number of points.
         """
         batch = batch_instances(instances, self.points)
-        told = batch.known.any(-1)
+        labelled = batch.known.any(-1)
         place = self.grid.cells(batch.xy)
         centre = self.grid.cells(centre_of(batch))
         shown = batch.known & within(nearest(place), self.grid.shape)
-        led = told & (batch.area >= self.min_area) & within(nearest(centre), self.grid.shape)
+        used = labelled & (batch.area >= self.min_area) & within(nearest(centre), self.grid.shape)
         spots = torch.cat((place, centre[:, :, None]), 2)
-        heatmap, near = self._gaussians(spots, torch.cat((shown, led[..., None]), -1))
-        blank = replace(instances, role=torch.where(batch.present & ~told, IGNORE, instances.role))
+        heatmap, near = self._gaussians(spots, torch.cat((shown, used[..., None]), -1))
+        blank = replace(instances, role=torch.where(batch.present & ~labelled, IGNORE, instances.role))
         weight = valid_mask(blank, self.grid)
         weight = weight * torch.where(self._spread(near), weight.new_tensor(1.0), self.background)
         x, y = self.grid.scale
         reach = self.radius / x, self.radius / y
-        offsets, worth = offsets_around(place, shown, centre, led, self._size(batch), reach, self.grid.shape)
+        offsets, worth = offsets_around(place, shown, centre, used, self._size(batch), reach, self.grid.shape)
         known = batch.known[..., None].to(batch.xy.dtype)
         return Target(
             maps={"heatmap": heatmap, "point_offsets": offsets, "xy": batch.xy},
@@ -116,18 +117,18 @@ class Dekr(OnGrid):
         return max_gaussians(rows, columns, drawn), near
 
     def _along(self, at: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-        """Gaussians (B, N, K + 1, cells) along one axis, x before y, and 1 in the cells near their tops."""
+        """Gaussians (B, N, K + 1, cells) along one axis, x before y, and 1 in the cells near their centres."""
         count = self.grid.shape[1 - axis]
         sigma = at.new_tensor([self.sigma] * self.points + [self.centre_sigma]) / self.grid.scale[axis]
         away = (torch.arange(count, dtype=at.dtype, device=at.device) - at[..., None]).abs()
         return bell(at, count, sigma), (away < (3 * sigma + 2)[:, None]).to(at.dtype)
 
     def _spread(self, near: Tensor) -> Tensor:
-        """Which cells (B, K + 1 or 1, H, W) weigh 1, from those near a gaussian of the same kind."""
+        """Which cells (B, K + 1 or 1, H, W) have weight 1, from those near a Gaussian of the same map."""
         return near
 
     def _size(self, batch: BatchInstances) -> Tensor:
-        """(B, N) diagonals in cells; no smaller than those that are too small to learn from, or than a cell."""
+        """(B, N) diagonals in cells, at least that of the smallest instance trained on and at least a cell."""
         x, y = self.grid.scale
         diagonal = diagonal_of(batch, self.compat == "dekr")
         return diagonal.clamp_min(max(math.sqrt(self.min_area), x)) / math.sqrt(x * y)
@@ -137,36 +138,36 @@ class Dekr(OnGrid):
         return maps
 
     def perfect(self, target: Target) -> Maps:
-        """The maps of the target, which are raw ones."""
+        """The maps of the target, which have the form of raw maps."""
         return {name: target_map(target, name, self.kind) for name in self.shapes}
 
     def decode(self, maps: Maps) -> Poses:
-        """The highest centres, and the points that lie where their cells say.
+        """The highest centres, and the points given by the offsets in their cells.
 
         Args:
             maps: as the network gives them.
 
         Returns:
-            Poses (B, N, K), the best first, with boxes around the points: image pixels; a point's score is what the
-            centre says times what its own map says where it lies, an instance's the mean of them.
-            Where there are fewer centres the rest has score 0 and lies where the first cell says.
-            One and the same person may be found several times: see `posekit.postprocess.pose_nms`.
+            Poses (B, N, K), the best first, with boxes around the points: image pixels; a point's score is the centre's
+            value times the point's heatmap at its location, an instance's score the mean over its points. If there are
+            fewer centres, the rest have score 0 and are read from the first cell. The same person may be found several
+            times: see `posekit.postprocess.pose_nms`.
         """
         centre, place = self._regressed(maps)
         return self._poses(centre, place, read_locations(maps["heatmap"], place))
 
     def _regressed(self, maps: Maps) -> tuple[Tensor, Tensor]:
-        """(B, N) heights of the centres and (B, N, K, 2) locations in cells."""
+        """(B, N) values of the centres and (B, N, K, 2) locations in cells."""
         value, cell = (
             found[:, 0] for found in local_maxima(maps["heatmap"][:, -1:], self.max_instances, self._window())
         )
-        # Where there are fewer centres, all that fill up the locations say the same.
+        # If there are fewer centres, all remaining entries are read from the first cell.
         cell = torch.where(value[..., None] > 0, cell, 0)
         offsets = finite(at_cells(maps["point_offsets"], cell).float())
         return value, cell[:, :, None].to(offsets.dtype) + offsets.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:
-        """Poses of heights (B, N), locations (B, N, K, 2) in cells and what the points' maps say there (B, N, K)."""
+        """Poses from centre values (B, N), locations (B, N, K, 2) in cells and the heatmaps there (B, N, K)."""
         score = centre.clamp(0.0, 1.0)[..., None] * value.clamp(0.0, 1.0)
         best, order = top(score.mean(-1), score.shape[1])
         xy = self.grid.pixels(place).gather(1, order[..., None, None].expand(place.shape))
@@ -178,7 +179,7 @@ class Dekr(OnGrid):
         return self.window or (3 if mean <= 200 else 5 if mean <= 300 else 7)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror maps and offsets; exact but on a `RatioGrid`."""
+        """Mirror maps and offsets; exact except on a `RatioGrid`."""
         return {
             "heatmap": mirrored(maps["heatmap"], (*order, self.points), self.grid),
             "point_offsets": mirrored_pairs(maps["point_offsets"], order, self.grid),

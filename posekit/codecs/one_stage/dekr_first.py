@@ -1,4 +1,4 @@
-"""DEKR's first version: one weight for all maps of a cell, and points that are drawn to the gaussians of their kind.
+"""DEKR's first version: one weight for all maps of a cell, and points moved to local maxima of their heatmap.
 
 Sun et al. 2020, arXiv:2006.15480.
 """
@@ -22,40 +22,41 @@ from posekit.geometry.keypoints import Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DekrFirst(Dekr):
-    """The first version of DEKR, whose points end on the gaussians of the heatmap.
+    """The first version of DEKR, which moves points to local maxima of their heatmap.
 
-    Source: Sun et al. 2020, arXiv:2006.15480. Differs: as `Dekr`; the top of a gaussian is that of the parabola through
-    three logarithms, where the authors fit a Gaussian to 13x13 cells by iteration.
+    Source: Sun et al. 2020, arXiv:2006.15480. Differs: as `Dekr`; a local maximum is refined by the parabola through
+    three logarithms, where the authors fit a Gaussian to 13x13 cells iteratively.
     """
 
     snap: bool = True
-    "whether points move to the nearest gaussian of their kind; off: they lie where the centre says"
+    "whether points move to the nearest local maximum of their heatmap; off: they stay as predicted at the centre"
     snap_distance: float = Field(default=75.0, gt=0)
     "how far they may move, image pixels"
     candidates: int = Field(default=30, ge=1)
-    "gaussians of each point that are looked at"
+    "local maxima of each heatmap that are considered"
     peak_window: int = Field(default=5, ge=1)
-    "side in cells of the square in which a point's gaussian is highest, odd"
+    "side in cells of the local-maximum window of points, odd"
     peak_threshold: float = Field(default=0.01, ge=0, le=1)
-    "gaussians that do not exceed it draw nothing"
+    "local maxima that do not exceed it are not used"
     kind: Suppress[Literal["dekr_first"]] = "dekr_first"  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.peak_window % 2 == 0:
-            raise ValueError(f"a window has a centre, so its side is odd; got {self.peak_window}")
+            raise ValueError(f"the side of a window must be odd; got {self.peak_window}")
 
     def _spread(self, near: Tensor) -> Tensor:
         return near.any(1, keepdim=True)
 
     def decode(self, maps: Maps) -> Poses:
-        """The highest centres, and their points drawn to the gaussians of their kind.
+        """The highest centres, and their points moved to local maxima of their heatmaps.
 
         Args:
             maps: as the network gives them.
 
         Returns:
-            Poses as `Dekr.decode` gives them; the score of a point that was moved is the centre's times the gaussian's.
+            Poses as `Dekr.decode` gives them; the score of a point that was moved is the centre's times the local
+            maximum's.
         """
         centre, place = self._regressed(maps)
         value = read_locations(maps["heatmap"], place)
@@ -64,7 +65,7 @@ class DekrFirst(Dekr):
         return self._poses(centre, place, value)
 
     def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (B, N, K, 2) in cells at the nearest peak of their kind, and its height, where one is near enough."""
+        """Points (B, N, K, 2) in cells moved to the nearest local maximum, if near enough, and its value."""
         height, cell = local_maxima(heat, self.candidates, self.peak_window)
         refined = refine_parabola(heat, cell)
         scale = refined.new_tensor(self.grid.scale)

@@ -1,4 +1,4 @@
-"""Points predicted by the cells of a pyramid from features read near the points, with auxiliary heatmaps.
+"""DirectPose: cells of a pyramid predict points from features sampled near the points, with auxiliary heatmaps.
 
 Tian et al. 2019, arXiv:1911.07451.
 """
@@ -22,22 +22,22 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DirectPose(Detector):
-    """DirectPose: cells near the centre of a box tell the points; the box is what these span.
+    """DirectPose: cells near the centre of a box predict the points; the box is the one around them.
 
-    The finest level also learns, in training alone, which cell each point lies in. Decoding does not suppress.
+    In training, the finest level also learns which cell each point lies in. `decode` does not suppress duplicates.
 
     Source: Tian et al. 2019. Differs: as `Fcos`.
     """
 
     boxes: bool = False
-    "whether cells tell a box as well; off: that around their points is taken"
+    "whether cells predict a box as well; off: the box around their points"
     heatmaps: bool = True
-    "whether the finest level learns where points of each kind lie; nothing is read there"
+    "whether the finest level learns auxiliary heatmaps of the points; they are not used in decoding"
     kind: Suppress[Literal["directpose"]] = "directpose"
 
     @property
     def gives(self) -> frozenset[str]:
-        """What losses may ask for."""
+        """Names of the activated maps that losses may ask for."""
         return frozenset({"class", "centreness", "points"} | set(self._more))
 
     @property
@@ -52,15 +52,15 @@ class DirectPose(Detector):
         return shapes | ({"peaks": (self.points, *self.levels.grids[0].shape)} if self.heatmaps else {})
 
     def encode(self, instances: Instances) -> Target:
-        """Let cells answer for instances; see `Detector.answers` and `Detector.offsets`.
+        """Assign cells to instances; see `Detector.assignment` and `Detector.offsets`.
 
         Returns:
             Those, and ``peaks`` (B, K, H, W), 1 in the cell of each labelled point and 0 elsewhere, with weight 0 in
             other cells of regions to ignore.
         """
-        answers = self.answers(instances)
-        batch, maps, weights = answers.batch, answers.maps, answers.weights
-        maps["points"], weights["points"] = self.offsets(answers)
+        assignment = self.assignment(instances)
+        batch, maps, weights = assignment.batch, assignment.maps, assignment.weights
+        maps["points"], weights["points"] = self.offsets(assignment)
         if not self.boxes:
             del maps["box"], weights["box"]
         if self.heatmaps:
@@ -95,12 +95,12 @@ class DirectPose(Detector):
         return Poses(xy=xy, score=score, instance_score=found.score, boxes=boxes)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; left and right sides and mirror points trade places."""
-        back: dict[str, Tensor] = self.turned_ways(maps, "points", order)
+        """Mirror the maps; left and right sides and mirror points are swapped."""
+        back: dict[str, Tensor] = self.mirrored_offsets(maps, "points", order)
         for name in ("class", "centreness"):
-            back |= self.turned(maps, name, (0,))
+            back |= self.mirrored_level(maps, name, (0,))
         if self.boxes:
-            back |= self.turned(maps, "box", SIDES)
+            back |= self.mirrored_level(maps, "box", SIDES)
         if self.heatmaps:
             back["peaks"] = mirrored(maps["peaks"], order, self.levels.grids[0])
         return back

@@ -1,7 +1,7 @@
-"""A detector whose cells each tell one box, and, where wanted, the points of the same instance.
+"""FCOS: a detector whose cells each predict one box and, optionally, the points of the same instance.
 
-Tian et al. 2019, arXiv:1904.01355; the points as in the plain network that DirectPose starts from, Tian et al. 2019,
-arXiv:1911.07451, section 3.1.
+Tian et al. 2019, arXiv:1904.01355; points as in the baseline of DirectPose, Tian et al. 2019, arXiv:1911.07451, section
+3.1.
 """
 
 from typing import Literal
@@ -21,21 +21,21 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Fcos(Detector):
-    """FCOS: cells near the centre of a box say that it is there, how far its sides are, and where its points lie.
+    """FCOS: cells near the centre of a box predict its class, the distances to its sides, and its points.
 
-    Centres of cells are those of our grids, so a mirror is exact. Decoding does not suppress: many of its instances
-    are the same one, seen by several cells.
+    Cell centres are those of `Grid`, so a flip is exact. `decode` does not suppress duplicates: several cells may
+    predict the same instance.
 
-    Source: Tian et al. 2019. Differs: boxes are cut at the image's edge; cells in regions to ignore are not judged.
+    Source: Tian et al. 2019. Differs: boxes are clipped to the image; cells in regions to ignore have weight 0.
     """
 
     keypoints: bool = True
-    "whether cells tell the points; off: boxes alone"
+    "whether cells predict the points; off: boxes only"
     kind: Suppress[Literal["fcos"]] = "fcos"
 
     @property
     def gives(self) -> frozenset[str]:
-        """What losses may ask for."""
+        """Names of the activated maps that losses may ask for."""
         return frozenset({"class", "box", "centreness"} | ({"points"} if self.keypoints else set()))
 
     @property
@@ -45,11 +45,11 @@ class Fcos(Detector):
         return self.levels.shapes({"class": 1, "box": 4, "centreness": 1} | offsets)
 
     def encode(self, instances: Instances) -> Target:
-        """Let cells answer for instances; see `Detector.answers` and `Detector.offsets`."""
-        answers = self.answers(instances)
-        batch, maps, weights = answers.batch, answers.maps, answers.weights
+        """Assign cells to instances; see `Detector.assignment` and `Detector.offsets`."""
+        assignment = self.assignment(instances)
+        batch, maps, weights = assignment.batch, assignment.maps, assignment.weights
         if self.keypoints:
-            maps["points"], weights["points"] = self.offsets(answers)
+            maps["points"], weights["points"] = self.offsets(assignment)
         maps["xy"], weights["xy"] = batch.xy, batch.known[..., None].to(batch.xy.dtype)
         return Target(maps=maps, weight=weights)
 
@@ -69,8 +69,8 @@ class Fcos(Detector):
         """The cells with the highest scores, their boxes and points.
 
         Returns:
-            Poses (B, N, K), the best first, image pixels; a point's score is its instance's. Without points: all in
-            the centre of the box, with score 0.
+            Poses (B, N, K), the best first, image pixels; a point's score is its instance's. Without points, all lie in
+            the centre of the box with score 0.
         """
         rows = self.activate(maps)
         found = self.found(rows)
@@ -84,11 +84,11 @@ class Fcos(Detector):
         return Poses(xy=xy, score=score, instance_score=found.score, boxes=boxes)
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps; left and right sides and mirror points trade places."""
+        """Mirror the maps; left and right sides and mirror points are swapped."""
         back: dict[str, Tensor] = {}
         for name in ("class", "centreness"):
-            back |= self.turned(maps, name, (0,))
-        back |= self.turned(maps, "box", SIDES)
+            back |= self.mirrored_level(maps, name, (0,))
+        back |= self.mirrored_level(maps, "box", SIDES)
         if self.keypoints:
-            back |= self.turned_ways(maps, "points", order)
+            back |= self.mirrored_offsets(maps, "points", order)
         return back

@@ -1,4 +1,4 @@
-"""Instances found by cells, and a small network of its own for the points of each.
+"""FCPose: instances detected by cells, and a small dynamic network for the points of each.
 
 Mao et al. 2021, arXiv:2105.14185.
 """
@@ -14,7 +14,7 @@ from tyro.conf import Suppress
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, mirrored, mirrored_pairs, nearest, within
 from posekit.codecs.inverse import logits_of, target_map
-from posekit.codecs.one_stage.detector import Answers, Detector
+from posekit.codecs.one_stage.detector import Assignment, Detector
 from posekit.codecs.one_stage.instances import SIDES, BatchInstances, max_gaussians, valid_mask, valid_or_peak
 from posekit.codecs.ranking import peak, top
 from posekit.geometry.grid import Grid
@@ -23,27 +23,26 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class FCPose(Detector):
-    """FCPose: FCOS finds the instances; each brings filters along that make a map of each of its points.
+    """FCPose: FCOS detects the instances; each has dynamic filters that give a map for each of its points.
 
-    A point lies in the highest cell of its map; what that cell says about points of its kind, whoever's they are,
-    takes it on from there. Decoding does not suppress.
+    A point lies in the highest cell of its map, moved by the offset that this cell predicts to the nearest point of the
+    same kind, of any instance. `decode` does not suppress duplicates.
 
-    Source: Mao et al. 2021. Differs: centres of cells are those of our grids; cells to learn from are chosen by how
-    far in the centre of their box they lie, not by what the network says of them; the offsets from cells to points are
-    in cells.
+    Source: Mao et al. 2021. Differs: cell centres are those of `Grid`; cells to train on are chosen by their
+    centre-ness target, not by the network's output; the offsets from cells to points are in cells.
     """
 
     learnt: int = Field(default=8, ge=1)
-    "cells of an image whose instances are learnt from, at most; each instance has its share"
+    "largest number of cells of an image whose instance maps are trained; shared evenly by the instances"
     sides: bool = True
-    "whether shared features also learn gaussians of all points, in training alone, fine and coarse"
+    "whether shared features also learn heatmaps of all points, fine and coarse; used in training only"
     sigma: float = Field(default=3.6, gt=0)
-    "width of fine gaussians in image pixels; those of coarse ones are twice as wide"
+    "sigma of the Gaussians in the fine heatmaps, image pixels; twice that in the coarse ones"
     kind: Suppress[Literal["fcpose"]] = "fcpose"
 
     @property
     def gives(self) -> frozenset[str]:
-        """What losses may ask for."""
+        """Names of the activated maps that losses may ask for."""
         return frozenset({"class", "box", "centreness", "point_maps", "refine", *self._sides})
 
     @property
@@ -53,7 +52,7 @@ class FCPose(Detector):
 
     @property
     def _sides(self) -> dict[str, tuple[Grid, float]]:
-        """Names, grids and widths in pixels."""
+        """Name, grid and sigma in pixels of each auxiliary heatmap."""
         if not self.sides:
             return {}
         finer = max(self.fine // 4, 1)
@@ -62,55 +61,55 @@ class FCPose(Detector):
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Class, box and centre-ness of each level; offsets and gaussians of all points on the finest, and finer."""
+        """Class, box and centre-ness of each level; offsets and auxiliary heatmaps on the finest and finer grids."""
         shapes = self.levels.shapes({"class": 1, "box": 4, "centreness": 1})
         shapes["refine"] = (2 * self.points, *self.levels.grids[0].shape)
         return shapes | {name: (self.points, *grid.shape) for name, (grid, _) in self._sides.items()}
 
     def encode(self, instances: Instances) -> Target:
-        """Let cells answer for instances, see `Detector.answers`, and choose some to learn points from.
+        """Assign cells to instances, see `Detector.assignment`, and choose some to train points on.
 
         Returns:
             Those; ``cell`` (B, P), the chosen ones, with weight 1; ``point_maps`` (B, P, K, 3), for each of their
-            points the place in cells of the finest level and the mean side of the instance's box, with a weight that
-            the cells of an instance share; ``side_2`` and the like, gaussians of all points.
+            points the location in cells of the finest level and the mean side of the instance's box, with a weight that
+            the cells of an instance share; ``side_2`` and the like, heatmaps of all points.
 
         Raises:
             ValueError: another number of points.
         """
-        answers = self.answers(instances)
-        batch, maps, weights = answers.batch, answers.maps, answers.weights
-        maps["cell"], weights["cell"], maps["point_maps"], weights["point_maps"] = self._chosen(answers)
+        assignment = self.assignment(instances)
+        batch, maps, weights = assignment.batch, assignment.maps, assignment.weights
+        maps["cell"], weights["cell"], maps["point_maps"], weights["point_maps"] = self._chosen(assignment)
         for name, (grid, sigma) in self._sides.items():
             maps[name] = _gaussians(batch, grid, sigma)
             weights[name] = valid_or_peak(valid_mask(instances, grid), maps[name])
         maps["xy"], weights["xy"] = batch.xy, batch.known[..., None].to(batch.xy.dtype)
         return Target(maps=maps, weight=weights)
 
-    def _chosen(self, answers: Answers) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Cells (B, P) and their weights; what their points' maps should say (B, P, K, 3), and weights (B, P, K)."""
-        batch, grid = answers.batch, self.levels.grids[0]
+    def _chosen(self, assignment: Assignment) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Cells (B, P) and their weights; targets (B, P, K, 3) of their points' maps, and weights (B, P, K)."""
+        batch, grid = assignment.batch, self.levels.grids[0]
         height, width = self.size
         seen = batch.known & ((batch.xy > 0) & (batch.xy < batch.xy.new_tensor((width, height)))).all(-1)
-        each = torch.arange(batch.present.shape[1], device=answers.assigned.device)
-        own = (answers.assigned[:, None] == each[:, None]) & seen.any(-1)[..., None]
-        centre = torch.where(own, answers.maps["centreness"], 0.0)
+        each = torch.arange(batch.present.shape[1], device=assignment.assigned.device)
+        own = (assignment.assigned[:, None] == each[:, None]) & seen.any(-1)[..., None]
+        centre = torch.where(own, assignment.maps["centreness"], 0.0)
         best, cell = top(centre, self.learnt)
-        # The best cell of everyone before the second of anyone.
+        # The best cell of every instance comes before the second of any.
         worth = torch.where(best > 0, best - torch.arange(best.shape[-1], device=best.device), -torch.inf)
         worth, number = top(worth.flatten(1), best.shape[-1])
         chosen, who = worth.isfinite(), number // best.shape[-1]
         alike = (who[:, :, None] == who[:, None]) & chosen[:, None]
         share = chosen / alike.sum(-1).clamp_min(1)
         point = batch.xy.flatten(2).gather(1, who[..., None].expand(-1, -1, 2 * self.points)).unflatten(-1, (-1, 2))
-        side = ((answers.boxes[..., 2:] - answers.boxes[..., :2]).mean(-1) / grid.scale[0]).gather(1, who)
+        side = ((assignment.boxes[..., 2:] - assignment.boxes[..., :2]).mean(-1) / grid.scale[0]).gather(1, who)
         truth = torch.cat((grid.cells(point), side[:, :, None, None].expand(*point.shape[:-1], 1)), -1)
         weight = share[..., None] * seen.gather(1, who[..., None].expand(-1, -1, self.points))
         cell = torch.where(chosen, cell.flatten(1).gather(1, number), 0)
         return cell, chosen.to(truth.dtype), truth, weight.to(truth.dtype)
 
     def sampled(self, target: Target) -> Tensor:
-        """(B, P) cells to learn from; see `PerInstance`."""
+        """(B, P) cells to train on; see `PerInstance`."""
         return target.maps["cell"]
 
     def select(self, maps: Maps) -> Tensor:
@@ -118,20 +117,21 @@ class FCPose(Detector):
         return self.found(self.rows(maps)).cell
 
     def activate(self, maps: Maps) -> Maps:
-        """Rows of all levels as in `Fcos`; ``refine`` as locations in cells; instance maps and heatmaps as they are."""
+        """Rows of all levels as in `Fcos`; ``refine`` as locations in cells; instance maps and heatmaps unchanged."""
         rows = self.rows(maps)
-        way = maps["refine"].unflatten(1, (-1, 2))
-        height, width = way.shape[-2:]
-        column = torch.arange(width, dtype=way.dtype, device=way.device).expand(height, width)
-        row = torch.arange(height, dtype=way.dtype, device=way.device)[:, None].expand(height, width)
-        rows["refine"] = (way + torch.stack((column, row))).flatten(1, 2)
+        offsets = maps["refine"].unflatten(1, (-1, 2))
+        height, width = offsets.shape[-2:]
+        column = torch.arange(width, dtype=offsets.dtype, device=offsets.device).expand(height, width)
+        row = torch.arange(height, dtype=offsets.dtype, device=offsets.device)[:, None].expand(height, width)
+        rows["refine"] = (offsets + torch.stack((column, row))).flatten(1, 2)
         return rows | {name: maps[name] for name in ("point_maps", "cell", *self._sides) if name in maps}
 
     def perfect(self, target: Target) -> Maps:
-        """Logits and distances of the target, and maps of the instances learnt from, highest in their points' cells.
+        """Logits and distances of the target, and maps of the instances trained on, highest in their points' cells.
 
-        ``refine`` is the offset to the nearest labelled point of its kind. ``point_maps`` (B, P, K, H, W) and ``cell``
-        (B, P) are what the network gives for `sampled` instances, so `decode` finds these: no more than ``learnt``.
+        ``refine`` is the offset to the nearest labelled point of the same kind. ``point_maps`` (B, P, K, H, W) and
+        ``cell`` (B, P) are the network's output for `sampled` instances, so `decode` finds only these, at most
+        ``learnt``.
         """
         maps = self.raw(target, self.kind)
         maps |= {name: logits_of(target_map(target, name, self.kind)) for name in self._sides}
@@ -146,7 +146,7 @@ class FCPose(Detector):
         return maps | {"cell": target.maps["cell"]}
 
     def _nearest(self, xy: Tensor, known: Tensor) -> Tensor:
-        """(B, 2 K, H, W) from each cell to the nearest known point of its kind, in cells, of (B, N, K, 2); or 0."""
+        """(B, 2 K, H, W) offset in cells from each cell to the nearest known point of (B, N, K, 2); 0 without one."""
         grid = self.levels.grids[0]
         place = grid.cells(xy)
         columns, rows = (
@@ -180,13 +180,13 @@ class FCPose(Detector):
         return Poses(xy=xy, score=score, instance_score=found.score, boxes=self.boxes_of(rows, found))
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror the maps, and those of instances with the cells that these are known by.
+        """Mirror the maps, and the instance maps with the indices of their cells.
 
-        Features that the network keeps for the instances are left out: their filters cannot be mirrored.
+        Features that the network keeps for the instances are dropped: their filters cannot be mirrored.
         """
-        back: dict[str, Tensor] = self.turned(maps, "box", SIDES)
+        back: dict[str, Tensor] = self.mirrored_level(maps, "box", SIDES)
         for name in ("class", "centreness"):
-            back |= self.turned(maps, name, (0,))
+            back |= self.mirrored_level(maps, name, (0,))
         back["refine"] = mirrored_pairs(maps["refine"], order, self.levels.grids[0])
         back |= {name: mirrored(maps[name], order, grid) for name, (grid, _) in self._sides.items()}
         if "point_maps" in maps:
@@ -196,7 +196,7 @@ class FCPose(Detector):
 
 
 def _gaussians(batch: BatchInstances, grid: Grid, sigma: float) -> Tensor:
-    """(B, K, H, W) the highest Gaussian of any known point of its kind, exactly 1 in the point's own cell."""
+    """(B, K, H, W) maximum over instances of the Gaussians of known points, exactly 1 in the point's own cell."""
     cell = nearest(grid.cells(batch.xy))
     drawn = batch.known & within(cell, grid.shape)
     (sx, sy), (height, width) = grid.scale, grid.shape

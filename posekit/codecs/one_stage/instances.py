@@ -1,4 +1,4 @@
-"""What the codecs of full images share: who is there, what counts, Gaussians of many, and the best cells of a map."""
+"""Helpers of one-stage codecs: batch instances, valid masks, Gaussians of many instances, local maxima."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from posekit.geometry.grid import Grid
 from posekit.geometry.keypoints import IGNORE, INSTANCE, Instances
 
 SIDES = (2, 1, 0, 3)
-"""Left, upper, right and lower side, mirrored."""
+"""Order of the left, upper, right and lower side after a flip."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchInstances:
-    """The instances of a batch, cleaned of whatever cannot be trained on.
+    """The instances of a batch, without values that cannot be trained on.
 
     Args:
         xy: (B, N, K, 2) image pixels, finite, at least float32.
         known: (B, N, K) bool: labelled, finite, in a slot that holds an instance.
         present: (B, N) bool: the slot holds an instance.
-        boxes: (B, N, 4) image pixels, finite; 0 in other slots.
-        area: (B, N) square pixels; that of the box where the file gives none.
+        boxes: (B, N, 4) image pixels, finite; 0 in slots without an instance.
+        area: (B, N) square pixels; the box's area where the file gives none.
     """
 
     xy: Tensor
@@ -46,7 +46,7 @@ class BatchInstances:
 
 
 def batch_instances(instances: Instances, points: int) -> BatchInstances:
-    """Who is there.
+    """Read the instances of a batch.
 
     Args:
         instances: any number of slots an image, torch tensors.
@@ -75,7 +75,7 @@ def batch_instances(instances: Instances, points: int) -> BatchInstances:
 
 
 def valid_mask(instances: Instances, grid: Grid) -> Tensor:
-    """(B, 1, H, W) 1 where a cell is valid, 0 where its centre lies in a region to ignore."""
+    """(B, 1, H, W) valid mask: 0 where a cell's centre lies in a region to ignore, else 1."""
     boxes = instances.boxes
     boxes = boxes.to(torch.promote_types(boxes.dtype, torch.float32))
     x, y = grid.axes(boxes)
@@ -92,18 +92,18 @@ def valid_or_peak(valid: Tensor, maps: Tensor) -> Tensor:
 
 
 def clipped(boxes: Tensor, image: tuple[int, int]) -> Tensor:
-    """(..., 4) what of boxes lies in an image (height, width), all in image pixels."""
+    """(..., 4) boxes clipped to an image (height, width), in image pixels."""
     height, width = image
     return torch.minimum(boxes.clamp_min(0.0), boxes.new_tensor((width, height, width, height)))
 
 
 def max_gaussians(rows: Tensor, columns: Tensor, drawn: Tensor) -> Tensor:
-    """The highest of all instances' gaussians in each cell.
+    """Maximum over the instances' Gaussians in each cell.
 
     Args:
-        rows: (B, N, C, H) of separable gaussians.
-        columns: (B, N, C, W).
-        drawn: (B, N, C) bool; other gaussians are 0.
+        rows: (B, N, C, H) row factors of the Gaussians.
+        columns: (B, N, C, W) column factors.
+        drawn: (B, N, C) bool; other Gaussians are 0.
 
     Returns:
         (B, C, H, W).
@@ -113,17 +113,17 @@ def max_gaussians(rows: Tensor, columns: Tensor, drawn: Tensor) -> Tensor:
 
 
 def local_maxima(maps: Tensor, count: int, window: int = 3, floor: float = 0.0) -> tuple[Tensor, Tensor]:
-    """The highest cells that no cell around them exceeds.
+    """The highest local maxima of each map.
 
     Args:
-        maps: (B, C, H, W); NaN, and what is lower than ``floor``, counts as that.
-        count: how many; maps of fewer cells are asked for all theirs.
-        window: side of the square of cells in which a local maximum must be highest, odd.
+        maps: (B, C, H, W); NaN and values below ``floor`` count as ``floor``.
+        count: how many; at most the number of cells.
+        window: side in cells of the square window in which a local maximum must be highest, odd.
         floor: 0 for maps from 0 to 1, `LOWEST` for logits.
 
     Returns:
-        value (B, C, n), falling, and cell (B, C, n, 2) integer, x before y; equal ones in reading order. Where there
-        are fewer local maxima the first of the other cells follow, with the value ``floor``.
+        value (B, C, n), descending, and cell (B, C, n, 2) integer, x before y; equal values in reading order. If there
+        are fewer local maxima, the first other cells follow with the value ``floor``.
     """
     value = sane(maps).clamp_min_(floor)
     best, at = top(torch.where(value == highest_around(value, window), value, floor).flatten(2), count)
@@ -131,52 +131,52 @@ def local_maxima(maps: Tensor, count: int, window: int = 3, floor: float = 0.0) 
 
 
 def at_cells(maps: Tensor, cell: Tensor) -> Tensor:
-    """Read all channels of a map in chosen cells: (B, C, H, W) and (B, P, 2) integer to (B, P, C)."""
+    """Read all channels of a map in the given cells: (B, C, H, W) and (B, P, 2) integer to (B, P, C)."""
     number = cell[..., 1] * maps.shape[-1] + cell[..., 0]
     return maps.flatten(2).gather(2, number[:, None].expand(-1, maps.shape[1], -1)).transpose(1, 2)
 
 
-def laid(values: Tensor, number: Tensor, kept: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Put rows of numbers into cells.
+def scattered(values: Tensor, number: Tensor, kept: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Scatter vectors into the cells of a map.
 
     Args:
         values: (B, n, C).
-        number: (B, n) of the cells, row by row.
-        kept: (B, n) bool: others are left out; no two that are kept have one cell.
+        number: (B, n) flat indices of the cells.
+        kept: (B, n) bool: others are left out; no two kept ones may share a cell.
         shape: (height, width) of the map.
 
     Returns:
         (B, C, H, W), 0 in other cells.
     """
     cells = shape[0] * shape[1]
-    # What is left out goes to a cell behind the last.
+    # Entries left out are written to an extra cell behind the last, which is dropped.
     at = torch.where(kept, number, cells)[:, None].expand(-1, values.shape[2], -1)
     maps = values.new_zeros(len(values), values.shape[2], cells + 1).scatter_(2, at, values.transpose(1, 2))
     return maps[..., :-1].reshape(*maps.shape[:2], *shape)
 
 
 def written(values: Tensor, cell: Tensor, kept: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Write a row of numbers into the cell of each instance.
+    """Write a vector into the cell of each instance.
 
     Args:
         values: (B, N, C).
-        cell: (B, N, 2) integer or whole.
-        kept: (B, N) bool or (B, N, C): other numbers are not written.
+        cell: (B, N, 2) whole numbers, x before y.
+        kept: (B, N) or (B, N, C) bool: other numbers are not written.
         shape: (height, width) of the map.
 
     Returns:
-        (B, C, H, W) values and weights, 1 where something was written; where two instances share a cell the last wins
-        with all its numbers.
+        (B, C, H, W) values and weights, 1 where something was written; where two instances share a cell, the last is
+        written with all its numbers.
     """
     height, width = shape
     kept = kept[..., None].expand(values.shape) if kept.ndim == 2 else kept
     slots = values.shape[1]
     there = kept.any(-1)
     number = torch.where(there, cell[..., 1] * width + cell[..., 0], float(height * width)).long()
-    # Which slot owns a cell is settled first, because writing twice to one place has no order of its own.
+    # Cells are assigned to slots first, because the order of two writes to one location is undefined.
     order = torch.arange(1, slots + 1, device=values.device).expand(len(values), -1)
     assigned = torch.zeros(len(values), height * width + 1, dtype=torch.long, device=values.device)
     assigned = assigned.scatter_reduce(1, number, torch.where(there, order, 0), "amax")
     won = there & (assigned.gather(1, number) == order)
     weight = kept.to(values.dtype)
-    return laid(torch.where(kept, values, 0.0), number, won, shape), laid(weight, number, won, shape)
+    return scattered(torch.where(kept, values, 0.0), number, won, shape), scattered(weight, number, won, shape)

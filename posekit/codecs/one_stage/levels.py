@@ -1,4 +1,4 @@
-"""Cells of several maps in one row, and which instance each of them answers for.
+"""The cells of a feature pyramid in one row, and their assignment to instances.
 
 Tian et al. 2019, arXiv:1904.01355.
 """
@@ -20,7 +20,7 @@ from posekit.geometry.keypoints import Instances
 
 @dataclass(frozen=True)
 class Levels:
-    """Maps of several strides over one image. Their cells stand in one row of L: map by map, each row by row.
+    """Maps of several strides over one image. Their L cells form one row: level by level, each in reading order.
 
     Args:
         image: (height, width) in pixels.
@@ -45,20 +45,20 @@ class Levels:
 
     @cached_property
     def grids(self) -> tuple[Grid, ...]:
-        """One a stride."""
+        """One grid for each stride."""
         return tuple(Grid.of(self.image, stride) for stride in self.strides)
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
-        """Cells of each map; they sum to L."""
+        """Number of cells of each level; they sum to L."""
         return tuple(grid.height * grid.width for grid in self.grids)
 
     def named(self, name: str) -> tuple[str, ...]:
-        """What the maps of that name are called: ``box_8``, ``box_16``, ..."""
+        """Names of the levels' maps: ``box_8``, ``box_16``, ..."""
         return tuple(f"{name}_{stride}" for stride in self.strides)
 
     def shapes(self, channels: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-        """(C, H, W) of the maps of all levels, by their names."""
+        """Shapes (C, H, W) of the maps of all levels, by name."""
         return {
             key: (count, *grid.shape)
             for name, count in channels.items()
@@ -66,11 +66,11 @@ class Levels:
         }
 
     def row(self, maps: Maps, name: str) -> Tensor:
-        """(B, C, L) all levels of a name, in one row."""
+        """(B, C, L) the maps of all levels in one row."""
         return torch.cat([maps[key].flatten(2) for key in self.named(name)], -1)
 
     def maps(self, row: Tensor, name: str) -> dict[str, Tensor]:
-        """The inverse of `row`: the maps of all levels of a name, from one row (B, C, L)."""
+        """The inverse of `row`: the maps of all levels from one row (B, C, L)."""
         parts = zip(self.named(name), row.split(self.counts, -1), self.grids, strict=True)
         return {key: part.unflatten(-1, grid.shape) for key, part, grid in parts}
 
@@ -81,11 +81,11 @@ class Levels:
         return torch.cat(flat)
 
     def each(self, values: tuple[float, ...], like: Tensor) -> Tensor:
-        """(L,) a number of each level, in its cells."""
+        """(L,) one number for each level, repeated for its cells."""
         return torch.cat([like.new_full((n,), value) for n, value in zip(self.counts, values, strict=True)])
 
     def scale(self, like: Tensor) -> Tensor:
-        """(L,) pixels a cell."""
+        """(L,) pixels per cell."""
         return self.each(tuple(map(float, self.strides)), like)
 
     def valid_mask(self, instances: Instances) -> Tensor:
@@ -93,7 +93,7 @@ class Levels:
         return torch.cat([valid_mask(instances, grid).flatten(2) for grid in self.grids], -1)
 
     def mirror(self, cells: Tensor) -> Tensor:
-        """Numbers (...) of the cells that lie there in the mirrored image."""
+        """Indices (...) of the same cells in the mirrored image."""
         result, start = cells, 0
         for grid, count in zip(self.grids, self.counts, strict=True):
             inner = cells - start
@@ -105,7 +105,7 @@ class Levels:
 
 
 def outlines(batch: BatchInstances, image: tuple[int, int]) -> Tensor:
-    """(B, N, 4) the instances' boxes within the image; around the labelled points where a box has no extent."""
+    """(B, N, 4) boxes clipped to the image; the box around the labelled points where a box has no extent."""
     known = batch.known[..., None]
     low = torch.where(known, batch.xy, torch.inf).amin(2)
     high = torch.where(known, batch.xy, -torch.inf).amax(2)
@@ -118,22 +118,22 @@ def outlines(batch: BatchInstances, image: tuple[int, int]) -> Tensor:
 def assign(
     levels: Levels, boxes: Tensor, present: Tensor, center_sampling_radius: float, regress_range: float
 ) -> Tensor:
-    """The instance that each cell answers for.
+    """Assign an instance to each cell.
 
-    A cell may answer for an instance if its centre lies strictly inside the box and the region around the box's
-    centre, and if the furthest side of the box is at a distance that its level looks after: from half of
-    ``regress_range`` to ``regress_range`` of its cells, both included; the finest level has no lower end, the coarsest
-    no upper. Of several instances the smallest box wins, of equal ones the first.
+    An instance may be assigned to a cell if the cell's centre lies strictly inside the box and inside the region around
+    the box's centre, and if the distance to the furthest side is in the range of the level: from half of
+    ``regress_range`` to ``regress_range`` of its cells, both included; the finest level has no lower limit, the
+    coarsest no upper. Of several instances the smallest box is assigned, of equal ones the first.
 
     Args:
         levels: of the cells.
         boxes: (B, N, 4) image pixels.
         present: (B, N) bool; other boxes have no cells.
         center_sampling_radius: half the side of the square around the centre, in cells; 0 takes the whole box.
-        regress_range: cells.
+        regress_range: in cells.
 
     Returns:
-        (B, L) number of the instance, N where there is none.
+        (B, L) index of the instance, N where there is none.
 
     Source: Tian et al. 2019, section 3.1; the region is that of the authors' later code.
     """
@@ -156,15 +156,15 @@ def assign(
 
 
 def of_assigned(values: Tensor, assigned: Tensor) -> Tensor:
-    """(B, L, C) what each cell's instance says, of (B, N, C); that of some instance where the cell has none."""
+    """(B, L, C) values (B, N, C) of each cell's instance; those of an arbitrary instance where the cell has none."""
     count = values.shape[1]
-    # Counted through all images: a selection along one axis is several times faster than a gather.
+    # One flat index over all images: selecting along one axis is several times faster than a gather.
     at = assigned.clamp_max(count - 1) + count * torch.arange(len(assigned), device=assigned.device)[:, None]
     return values.flatten(0, 1).index_select(0, at.flatten()).reshape(*assigned.shape, -1)
 
 
 def centreness(distances: Tensor) -> Tensor:
-    """How much in the centre of its box a place lies: 1 in the centre, 0 on a side and outside.
+    """Centre-ness of a location in its box: 1 in the centre, 0 on a side and outside.
 
     Args:
         distances: (B, 4, ...) to the left, upper, right and lower side.

@@ -1,4 +1,4 @@
-"""Every cell around a centre is a sample: TTFNet's boxes, and points told the same way.
+"""TTFNet for poses: every cell around a centre is a training sample for the box and the points.
 
 Liu et al. 2020, arXiv:1909.00700.
 """
@@ -33,23 +33,23 @@ from posekit.geometry.keypoints import Instances, Poses
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TtfPose(OnGrid):
-    """Elliptical Gaussians on centres; all cells of one predict box and points, those near its peak with more weight.
+    """Elliptical Gaussians on centres; their cells predict box and points, those near a peak with more weight.
 
-    Source: Liu et al. 2020, arXiv:1909.00700. Differs: distances run from the centres of cells, boxes are continuous
-    (no "+ 1"), a centre under a smaller gaussian keeps its own cell, and each cell says the offset to every point
-    beside the box.
+    Source: Liu et al. 2020, arXiv:1909.00700. Differs: distances are measured from cell centres, boxes are continuous
+    (no "+ 1"), a centre under the Gaussian of a smaller box keeps its own cell, and each cell also predicts the offset
+    to every point.
     """
 
     points: Suppress[Annotated[int, Field(ge=1)]]
     grid: Suppress[AnyGrid]
     alpha: float = Field(default=0.54, gt=0, le=1)
-    "share of the box that its gaussian covers"
+    "size of the Gaussian's window as a fraction of the box"
     beta: float = Field(default=0.54, gt=0, le=1)
-    "share of the box whose cells say where box and points are"
+    "size of the region whose cells predict box and points, as a fraction of the box"
     unit: float = Field(default=16.0, gt=0)
-    "pixels of the box's sides, and of the offsets to the points, a unit of what the network gives"
+    "pixels that an output of 1 stands for, in the distances to the sides and the offsets to the points"
     max_instances: int = Field(default=100, ge=1)
-    "instances found in an image, at most"
+    "largest number of instances found in an image"
     kind: Suppress[Literal["ttf_pose"]] = "ttf_pose"
 
     gives = frozenset({"centre", "box", "point_offsets"})
@@ -61,15 +61,15 @@ class TtfPose(OnGrid):
         return {name: (count, *self.grid.shape) for name, count in counts.items()}
 
     def encode(self, instances: Instances) -> Target:
-        """Draw the gaussians, and say what their cells should say.
+        """Draw the Gaussians, and write the targets of their cells.
 
         Args:
             instances: N slots an image, K points, boxes; regions to ignore in slots of that role.
 
         Returns:
             ``centre`` (B, 1, H, W), exactly 1 at each centre, with weight 0 in regions to ignore; ``box`` (B, 4, H, W)
-            pixels to the sides; ``point_offsets`` (B, 2 K, H, W) cells to the points. Weights of a gaussian's cells sum
-            to the logarithm of the box's area, less what a smaller box takes away.
+            pixels to the sides; ``point_offsets`` (B, 2 K, H, W) cells to the points. Weights of a Gaussian's cells sum
+            to the logarithm of the box's area, minus the cells of smaller boxes.
 
         Raises:
             ValueError: another number of points.
@@ -80,7 +80,7 @@ class TtfPose(OnGrid):
         size = boxes[..., 2:] - boxes[..., :2]
         present = batch.present & within(cell, self.grid.shape) & (size > 0).all(-1)
         centre = self._gaussians(cell, size, present)
-        box, points, share, known = self._said(batch, boxes, cell, present)
+        box, points, share, known = self._targets(batch, boxes, cell, present)
         return Target(
             maps={"centre": centre, "box": box, "point_offsets": points, "xy": batch.xy},
             weight={
@@ -92,7 +92,7 @@ class TtfPose(OnGrid):
         )
 
     def _gaussians(self, cell: Tensor, size: Tensor, present: Tensor) -> Tensor:
-        """(B, 1, H, W) the highest of all present instances' Gaussian peaks."""
+        """(B, 1, H, W) maximum over the Gaussians of all present instances."""
         rows, columns = self._lines(cell, size, self.alpha)
         return max_gaussians(rows[:, :, None], columns[:, :, None], present[..., None])
 
@@ -105,12 +105,12 @@ class TtfPose(OnGrid):
         )
         return rows, columns
 
-    def _said(
+    def _targets(
         self, batch: BatchInstances, boxes: Tensor, cell: Tensor, present: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What each cell's assigned asks of it, 0 where no one claims it.
+        """Targets of each cell from its assigned instance, 0 where there is none.
 
-        Of several the smallest has it, unless it is the centre of another: decoding asks centres.
+        A cell is assigned to the smallest instance, unless it is the centre of another one: decoding reads centres.
 
         Returns:
             (B, 4, H, W) pixels to the sides, (B, 2 K, H, W) cells to the points, and weights (B, 1, H, W) of the first
@@ -120,7 +120,7 @@ class TtfPose(OnGrid):
         rows, columns = self._lines(cell, size, self.beta)
         rows = rows * present[..., None]
         area = size.prod(-1)
-        # Boxes of a pixel or less would weigh nothing, or less than that.
+        # Boxes of a pixel or less would have a weight of 0 or below.
         worth = area.clamp_min(torch.e).log() / (rows.sum(-1) * columns.sum(-1)).clamp_min(1e-9)
         numbers = (boxes, self.grid.cells(batch.xy).flatten(2), batch.known.to(boxes.dtype))
         numbers_of = torch.cat(numbers, -1).transpose(1, 2)
@@ -153,20 +153,20 @@ class TtfPose(OnGrid):
         return {**maps, "box": maps["box"].relu() * self.unit, "point_offsets": offsets.flatten(1, 2)}
 
     def perfect(self, target: Target) -> Maps:
-        """Logits of the Gaussian peaks, and the numbers of the target in the network's unit.
+        """Logits of the heatmaps, and the other targets in the network's unit.
 
-        A side that lies before a cell's centre, as it may where a box is smaller than a cell, becomes 0.
+        A negative distance, possible where a box is smaller than a cell, becomes 0.
         """
         centre, box, points = (target_map(target, name, self.kind) for name in ("centre", "box", "point_offsets"))
         offsets = points.unflatten(1, (-1, 2)) / self._cells(points)
         return {"centre": logits_of(centre), "box": box / self.unit, "point_offsets": offsets.flatten(1, 2)}
 
     def _cells(self, like: Tensor) -> Tensor:
-        """(2, 1, 1) cells of a unit, x before y."""
+        """(2, 1, 1) cells per unit, x before y."""
         return (self.unit / like.new_tensor(self.grid.scale))[:, None, None]
 
     def decode(self, maps: Maps) -> Poses:
-        """The best centres and what their cells say.
+        """The highest centres, with the boxes and points of their cells.
 
         Args:
             maps: as the network gives them.
@@ -180,10 +180,10 @@ class TtfPose(OnGrid):
             name: at_cells(maps[name], cell).float().transpose(1, 2)[..., None] for name in ("box", "point_offsets")
         }
         activated = self.activate(there)
-        box, way = (torch.nan_to_num(activated[name][..., 0].transpose(1, 2)) for name in ("box", "point_offsets"))
+        box, offsets = (torch.nan_to_num(activated[name][..., 0].transpose(1, 2)) for name in ("box", "point_offsets"))
         place = cell.to(box.dtype)
         here = self.grid.pixels(place)
-        xy = self.grid.pixels(place[:, :, None] + way.unflatten(-1, (-1, 2)))
+        xy = self.grid.pixels(place[:, :, None] + offsets.unflatten(-1, (-1, 2)))
         return Poses(
             xy=xy,
             score=score[..., None].expand(xy.shape[:-1]),
@@ -192,7 +192,7 @@ class TtfPose(OnGrid):
         )
 
     def flip(self, maps: Maps, order: tuple[int, ...]) -> Maps:
-        """Mirror maps, sides and offsets; exact but on a `RatioGrid`."""
+        """Mirror maps, sides and offsets; exact except on a `RatioGrid`."""
         return {
             "centre": mirrored(maps["centre"], (0,), self.grid),
             "box": mirrored(maps["box"], SIDES, self.grid),

@@ -36,7 +36,7 @@ def test_perfect_maps_give_everyone_back():
 
 
 @pytest.mark.parametrize("snap", [True, False])
-def test_a_joint_without_a_hill_lies_where_the_middle_says(snap):
+def test_a_point_without_a_gaussian_lies_where_the_centre_says(snap):
     people = scene(*APART)
     maps = told(CODEC, people)
     maps["peaks"] = torch.full_like(maps["peaks"], -20.0)
@@ -54,7 +54,7 @@ def test_a_unit_of_many_pixels_says_the_same_with_smaller_numbers():
 
 
 @pytest.mark.parametrize(("share", "moves"), [(0.29, True), (0.31, False)])
-def test_how_far_a_joint_moves_to_its_hill(share, moves):
+def test_how_far_a_point_moves_to_its_gaussian(share, moves):
     """The nearest gaussian is taken up to 0.3 of the box's longer side and not beyond."""
     people = scene([(16.0, 16.0, 176.0, 112.0)])
     maps = told(CODEC, people)
@@ -67,7 +67,7 @@ def test_how_far_a_joint_moves_to_its_hill(share, moves):
     torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
 
 
-def test_a_hill_outside_the_box_is_another_persons():
+def test_a_gaussian_outside_the_box_is_another_persons():
     people = scene([(16.0, 16.0, 76.0, 112.0)])
     maps = told(CODEC, people)
     maps["size"] = maps["size"] * 0.2
@@ -77,7 +77,7 @@ def test_a_hill_outside_the_box_is_another_persons():
     torch.testing.assert_close(found[3], people.keypoints.xy[0, 0, 3].float() + 2.0, atol=1e-3, rtol=0)
 
 
-def test_hills_are_as_wide_as_the_box_tolerates():
+def test_gaussians_are_as_wide_as_the_box_tolerates():
     people = scene([(32.0, 16.0, 112.0, 112.0)])
     centre = CODEC.encode(people).maps["centre"][0, 0]
     radius = math.floor(corner_radius(torch.tensor(96 / 4), torch.tensor(80 / 4), 0.7))
@@ -87,7 +87,7 @@ def test_hills_are_as_wide_as_the_box_tolerates():
     assert centre[row, column + radius] == pytest.approx(math.exp(-0.5 * (radius * 6 / (2 * radius + 1)) ** 2))
 
 
-def test_what_is_ignored_counts_for_nothing_but_a_middle_in_it_does():
+def test_what_is_ignored_counts_for_nothing_but_a_centre_in_it_does():
     people = scene([(100.0, 8.0, 180.0, 120.0), (90.0, 0.0, 192.0, 128.0)], ignored=[(0, 1)])
     target = CODEC.encode(people)
     weight = target.weight["centre"][0, 0]
@@ -99,7 +99,7 @@ def test_what_is_ignored_counts_for_nothing_but_a_middle_in_it_does():
     assert target.weight["size"][0].sum() == 2
 
 
-def test_people_without_points_are_neither_middles_nor_background():
+def test_people_without_points_are_neither_centres_nor_background():
     everyone = scene(*APART, unknown=[(0, 0, k) for k in range(POINTS)])
     target = CODEC.encode(everyone)
     assert (target.maps["centre"][0] == 1).sum() == 1
@@ -107,7 +107,7 @@ def test_people_without_points_are_neither_middles_nor_background():
     assert target.weight["point_offsets"][0].sum() == 2 * POINTS
 
 
-def test_an_unknown_joint_is_not_asked_for():
+def test_an_unknown_point_is_not_asked_for():
     target = CODEC.encode(scene(*APART, unknown=[(1, 0, 2)]))
     assert target.weight["point_offsets"][1].sum(dim=(-1, -2)).tolist() == [1, 1, 1, 1, 0, 0, 1, 1, 1, 1]
     assert target.maps["peaks"][1, 2].max() == 0

@@ -196,7 +196,7 @@ def test_maps_of_an_image_and_its_mirror_decode_alike(codec):
     torch.testing.assert_close(here.score, there.score[:, :, list(MIRROR)], atol=1e-5, rtol=0)
 
 
-def test_a_joints_score_is_the_middles_times_its_maps():
+def test_a_points_score_is_the_centres_times_its_maps():
     people = scene(APART[0][:1], APART[1])
     maps = maps_of(CODEC, people)
     maps["heatmap"][:, -1] *= 0.8
@@ -235,7 +235,7 @@ def test_places_are_read_as_the_suppression_reads_them():
     )
 
 
-def test_tops_of_hills_are_found_between_the_cells():
+def test_tops_of_gaussians_are_found_between_the_cells():
     top = torch.tensor([(3.3, 4.4), (7.5, 2.0)], dtype=torch.float64)
     y, x = torch.meshgrid(torch.arange(9.0), torch.arange(12.0), indexing="ij")
     gaussians = [torch.exp(-((x - a) ** 2 + (y - b) ** 2) / 8) for a, b in top.tolist()]
@@ -245,7 +245,7 @@ def test_tops_of_hills_are_found_between_the_cells():
 
 
 @pytest.mark.parametrize(("step", "drawn"), [(74.0, True), (76.0, False)])
-def test_joints_are_drawn_to_hills_up_to_75_pixels(step, drawn):
+def test_points_are_drawn_to_gaussians_up_to_75_pixels(step, drawn):
     people = scene([(16.0, 16.0, 106.0, 112.0)])
     maps = maps_of(FIRST, people)
     maps["point_offsets"][:, 2] += step / 4
@@ -257,7 +257,7 @@ def test_joints_are_drawn_to_hills_up_to_75_pixels(step, drawn):
     assert FIRST.decode(maps).score[0, 0, 1].item() == pytest.approx(0.95 if drawn else 0.0, abs=0.05)
 
 
-def test_a_hill_that_is_next_to_nothing_draws_nobody():
+def test_a_gaussian_that_is_next_to_nothing_draws_nobody():
     maps = maps_of(FIRST, scene([(16.0, 16.0, 106.0, 112.0)]))
     maps["heatmap"][:, 1] *= 0.009
     maps["point_offsets"][:, 2] += 5.0
@@ -277,7 +277,7 @@ def test_the_window_grows_with_the_map(size, window):
 
 
 def test_an_even_window_is_refused():
-    with pytest.raises(ValueError, match="its side is odd; got 4, use 5"):
+    with pytest.raises(ValueError, match="must be odd; got 4, use 5"):
         Dekr(points=2, grid=GRID, window=4)
 
 

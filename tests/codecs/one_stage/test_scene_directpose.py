@@ -63,7 +63,7 @@ def test_each_known_point_lies_in_one_cell():
     assert CODEC.encode(twice).maps["peaks"].sum((0, 2, 3)).tolist() == [1, 1, 1, 1, 2]
 
 
-def test_points_inside_regions_to_ignore_are_still_judged():
+def test_points_inside_regions_to_ignore_are_still_counted():
     target = CODEC.encode(scene([(100.0, 100.0, 160.0, 190.0), (90.0, 80.0, 300.0, 240.0)], ignored=[(0, 1)]))
     weight, gaussians = target.weight["peaks"], target.maps["peaks"]
     assert weight.shape == gaussians.shape
@@ -91,7 +91,7 @@ def test_people_who_move_by_a_coarse_cell_take_their_targets_along():
         torch.testing.assert_close(there[name][..., down:, right:], here[name][..., :-down, :-right])
 
 
-def test_decoding_does_without_the_hills():
+def test_decoding_does_without_the_gaussians():
     maps = whole(CODEC, SCENE)
     with_heatmaps = CODEC.decode(maps)
     without = CODEC.decode({name: value for name, value in maps.items() if name != "peaks"})

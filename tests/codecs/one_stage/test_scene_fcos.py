@@ -1,5 +1,6 @@
 """FCOS: what its cells are told, and that what they say is read back."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_size_that_the_strides_do_not_divide_is_refused():
         Fcos(points=POINTS, size=(256, 390), strides=(8, 16, 32))
 
 
-def test_the_cell_in_the_middle_of_a_box():
+def test_the_cell_in_the_centre_of_a_box():
     # Centre (44, 44), a centre of stride 8; the furthest side is 40 away.
     target = CODEC.encode(scene([(4.0, 14.0, 84.0, 74.0)]))
     cell = 5 * 48 + 5
@@ -84,6 +85,14 @@ def test_exponential_distances_are_read_back():
     assert matched(found.boxes.reshape(-1, 2, 2), people(SCENE, 0)[0].reshape(-1, 2, 2)).max() < 0.05
 
 
+def test_exponential_distances_end_at_the_twelfth_power():
+    codec = replace(CODEC, distances="exp")
+    maps = {name: torch.full((1, *shape), 200.0) for name, shape in codec.shapes.items()}
+    box = codec.activate(maps)["box"]
+    torch.testing.assert_close(box[0, :, 0], torch.full((4,), 8 * math.exp(12)))
+    torch.testing.assert_close(box[0, :, -1], torch.full((4,), 32 * math.exp(12)))
+
+
 def test_unknown_points_do_not_count():
     target = CODEC.encode(SCENE)
     assigned = target.weight["points"].unflatten(1, (POINTS, 2))
@@ -95,7 +104,7 @@ def test_unknown_points_do_not_count():
     assert target.weight["xy"][..., 0].tolist() == (SCENE.keypoints.labelled.double()).tolist()
 
 
-def test_regions_to_ignore_are_not_judged_but_who_stands_there_is():
+def test_regions_to_ignore_are_not_counted_but_who_stands_there_is():
     crowded = scene([(100.0, 100.0, 160.0, 190.0), (90.0, 80.0, 300.0, 240.0)], ignored=[(0, 1)])
     target = CODEC.encode(crowded)
     locations = CODEC.levels.locations(target.maps["class"])

@@ -21,7 +21,7 @@ def whole(codec, instances):
     """Perfect maps: each instance's map is highest in its point's cell, and the offset from there ends at the point."""
     target = codec.encode(instances)
     maps, grid = perfect(codec, target), codec.levels.grids[0]
-    assigned = codec.answers(instances).assigned
+    assigned = codec.assignment(instances).assigned
     cells = codec.select(maps)
     place = grid.cells(instances.keypoints.xy)
     cell = (place + 0.5).floor()
@@ -73,7 +73,7 @@ def test_what_it_shares_with_fcos_is_the_same():
 def test_everyone_has_a_share_of_the_cells_to_learn_from(learnt):
     codec = replace(CODEC, learnt=learnt)
     target = codec.encode(SCENE)
-    cells, assigned = codec.sampled(target), codec.answers(SCENE).assigned
+    cells, assigned = codec.sampled(target), codec.assignment(SCENE).assigned
     assert cells.shape == (2, learnt)
     assert (target.weight["cell"] == 1).all()
     for image, persons in ((0, 3), (1, 2)):
@@ -97,7 +97,7 @@ def test_everyone_has_a_share_of_the_cells_to_learn_from(learnt):
 def test_who_has_no_point_and_who_is_not_there_is_not_learnt_from():
     some = scene(APART, [], unknown=[(0, 0, k) for k in range(POINTS)] + [(0, 1, 2)])
     target = CODEC.encode(some)
-    assigned = CODEC.answers(some).assigned
+    assigned = CODEC.assignment(some).assigned
     assert set(assigned[0, CODEC.sampled(target)[0]].tolist()) == {1, 2}
     assert target.weight["cell"][1].tolist() == [0] * 8
     assert target.maps["cell"][1].tolist() == [0] * 8
@@ -124,7 +124,7 @@ def test_what_the_maps_of_an_instance_should_say():
     assert truth[0, 0, 0].tolist() == pytest.approx([5, 2, 70 / 8])
 
 
-def test_hills_beside():
+def test_side_heatmaps():
     target = CODEC.encode(scene([(4.0, 14.0, 84.0, 74.0)], [], unknown=[(0, 0, 4)]))
     fine, coarse = target.maps["side_2"], target.maps["side_8"]
     # (44, 20) lies in column 22 and row 10 of cells of 2 pixels.
@@ -136,7 +136,7 @@ def test_hills_beside():
     assert not replace(CODEC, sides=False).encode(SCENE).maps.keys() & {"side_2", "side_8"}
 
 
-def test_regions_to_ignore_are_not_judged_beside():
+def test_regions_to_ignore_are_not_counted_in_side_heatmaps():
     target = CODEC.encode(scene([(100.0, 100.0, 160.0, 190.0), (90.0, 80.0, 300.0, 240.0)], ignored=[(0, 1)]))
     weight, gaussians = target.weight["side_8"][0], target.maps["side_8"][0]
     assert (weight[:, 10:30, 11:38] == (gaussians[:, 10:30, 11:38] == 1)).all()

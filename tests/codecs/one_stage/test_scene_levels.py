@@ -12,7 +12,7 @@ LEVELS = Levels(IMAGE, (8, 16, 32))
 WIDE = Levels((1024, 1024), (8, 16, 32, 64, 128))
 
 
-def owner_of(boxes, levels=LEVELS, region=1.5, present=None):
+def assigned_to(boxes, levels=LEVELS, region=1.5, present=None):
     boxes = torch.as_tensor(boxes, dtype=torch.float64)[None]
     there = torch.ones(boxes.shape[:2], dtype=torch.bool) if present is None else torch.tensor([present])
     return assign(levels, boxes, there, region, 8.0)[0]
@@ -88,13 +88,13 @@ def test_both_ends_of_a_range_count(far, strides):
         centre = torch.tensor([[box[0] + 20, box[1] + 20]], dtype=torch.float64)
         locations = WIDE.locations(centre)
         cell = ((locations == centre).all(-1) & (WIDE.scale(centre) == stride)).nonzero().item()
-        if owner_of([box], WIDE, region=0)[cell] == 0:
+        if assigned_to([box], WIDE, region=0)[cell] == 0:
             found.append(stride)
     assert found == strides
 
 
-def test_a_box_of_300_pixels_belongs_to_stride_32_in_its_middle():
-    assigned = owner_of([[356.0, 356.0, 656.0, 656.0]], WIDE)
+def test_a_box_of_300_pixels_belongs_to_stride_32_in_its_centre():
+    assigned = assigned_to([[356.0, 356.0, 656.0, 656.0]], WIDE)
     centre = assigned.split(WIDE.counts)[2].reshape(32, 32)
     assert strides_with(assigned, WIDE) == [32]
     # Its centre is 506; the cells' centres within 48 pixels are 464, 496 and 528.
@@ -103,28 +103,28 @@ def test_a_box_of_300_pixels_belongs_to_stride_32_in_its_middle():
 
 def test_the_smaller_of_two_boxes_wins_and_the_first_of_equal_ones():
     large, small = [20.0, 20.0, 80.0, 80.0], [30.0, 30.0, 70.0, 70.0]
-    assert set(owner_of([large, small], region=0)[:384].tolist()) == {0, 1, 2}
+    assert set(assigned_to([large, small], region=0)[:384].tolist()) == {0, 1, 2}
     place = (6 * 24 + 6,)  # (52, 52), inside both
-    assert owner_of([large, small])[place] == 1
-    assert owner_of([small, large])[place] == 0
-    assert owner_of([small, small])[place] == 0
-    assert owner_of([large, small], present=[True, False])[place] == 0
+    assert assigned_to([large, small])[place] == 1
+    assert assigned_to([small, large])[place] == 0
+    assert assigned_to([small, small])[place] == 0
+    assert assigned_to([large, small], present=[True, False])[place] == 0
 
 
 @given(st.data())
 @settings(max_examples=15, deadline=None)
-def test_owners_are_those_of_the_rule_in_words(data):
+def test_assigned_instances_are_those_of_the_rule_in_words(data):
     side = st.floats(0, 190, allow_nan=False)
     boxes = []
     for _ in range(data.draw(st.integers(1, 4))):
         (x0, x1), (y0, y1) = (sorted(data.draw(st.tuples(side, side))) for _ in range(2))
         boxes.append([x0, y0, x1, y1])
     region = data.draw(st.sampled_from([0.0, 1.0, 1.5]))
-    assert owner_of(boxes, region=region).tolist() == by_hand(LEVELS, boxes, region)
+    assert assigned_to(boxes, region=region).tolist() == by_hand(LEVELS, boxes, region)
 
 
-def test_an_image_of_nobody_has_no_owner():
-    assert (owner_of([[0.0, 0.0, 0.0, 0.0]], present=[False]) == 1).all()
+def test_an_image_of_nobody_has_no_assigned_instance():
+    assert (assigned_to([[0.0, 0.0, 0.0, 0.0]], present=[False]) == 1).all()
 
 
 def test_centreness():

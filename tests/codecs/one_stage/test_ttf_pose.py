@@ -37,7 +37,7 @@ def test_perfect_maps_give_everyone_back():
             torch.testing.assert_close(poses.boxes[image, best], people.boxes[image, person].float(), atol=1e-3, rtol=0)
 
 
-def test_a_hill_has_the_proportions_of_the_box():
+def test_a_gaussian_has_the_proportions_of_the_box():
     """40x80 cells: radii 10 and 21, sigmas 3.5 and 7.1667."""
     wide = TtfPose(points=POINTS, grid=Grid.of((512, 512), 4))
     centre = wide.encode(scene([(130.0, 90.0, 290.0, 410.0)])).maps["centre"][0, 0]
@@ -74,7 +74,7 @@ def test_the_smaller_takes_cells_from_the_larger():
         torch.testing.assert_close(turned.maps[name], both.maps[name])
 
 
-def test_a_middle_keeps_its_cell_under_a_smaller_hill():
+def test_a_centre_keeps_its_cell_under_a_smaller_gaussian():
     """Decoding asks the centres: one that told of another would be two poses of the one and none of the other."""
     large, small = (21.0, 11.0, 170.0, 120.0), (81.0, 45.0, 120.0, 94.0)
     people = scene([large, small])
