@@ -184,7 +184,7 @@ def test_what_counts_of_raw_maps_is_what_the_target_knows():
 
 
 def test_a_channel_counts_where_one_of_its_cells_does():
-    known, target = whole()
+    known, _ = whole()
     cells = torch.zeros(B, 2 * K, H, W)
     cells[0, 3, 1, 2] = 0.5
     counted = counted_channels(

@@ -12,6 +12,7 @@ from posekit.engines.torch import TorchEngine
 from posekit.evaluation.matching import matched, precision
 from posekit.evaluation.measure import found
 from posekit.geometry.framing import Letterbox
+from posekit.geometry.keypoints import Poses
 from posekit.pipelines.predictor import Predictor
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
@@ -98,6 +99,27 @@ def test_tiles_find_what_is_small_and_nobody_twice(recipe):
     np.testing.assert_allclose(sure.xy[0, [0, -1]], [(300.5, 200.5), (340.5, 220.5)], atol=0.6)
 
 
+class Scored:
+    """An engine that finds the same four people in every view."""
+
+    def __init__(self, spec):
+        self.spec = spec
+
+    def __call__(self, images):
+        score = np.array([0.5, 0.25, 0.125, 0.0], np.float32)
+        xy = (20 + 10 * np.arange(4, dtype=np.float32))[:, None, None] + np.zeros((14, 2), np.float32)
+        one = Poses(xy, np.repeat(score[:, None], 14, 1), score)
+        return one.each(lambda array: np.stack([array] * len(images)))
+
+
+def test_a_score_of_just_the_threshold_is_kept(recipe):
+    spec = recipe.spec()
+    pipeline = Predictor(Scored(replace(spec, nms=replace(spec.nms, method="none", score_threshold=0.25))))
+    (poses,) = pipeline([np.zeros((64, 96, 3), np.uint8)])
+    assert poses.instance_score.tolist() == [0.5, 0.25]
+    np.testing.assert_allclose(poses.xy[:, 0], [[20, 20], [30, 30]])
+
+
 def test_boxes_are_refused(recipe):
     pipeline = finder(Knowing(recipe.codec), recipe)
     with pytest.raises(ValueError, match="leave out the boxes"):
@@ -109,7 +131,6 @@ def test_boxes_are_refused(recipe):
 def test_measuring_counts_what_is_found(recipe):
     """Poses that are the truth have AP 1; without one person of two it falls, and that person lies in its box."""
     dataset = Synthetic(SKELETON, count=6, size=(96, 96), seed=2, people=3, outside=0.0).dataset()
-    from posekit.geometry.keypoints import Poses
 
     def truth(drop=0):
         everyone = []

@@ -50,6 +50,11 @@ def test_evaluation_ignores_every_chance():
     np.testing.assert_array_equal(still[0].image, still[2].image)
 
 
+def test_dropping_starts_exactly_at_its_share_of_the_run():
+    late = replace(EVERYTHING, drop=Drop(probability=0.75, start=0.5))
+    assert [late.at(done).drop.probability for done in (0.0, 0.4999, 0.5, 1.0)] == [0, 0, 0.75, 0.75]
+
+
 def test_it_survives_json():
     adapter = TypeAdapter(Augment)
     assert adapter.validate_json(adapter.dump_json(EVERYTHING)) == EVERYTHING

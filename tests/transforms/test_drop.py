@@ -55,6 +55,14 @@ def test_cutout_hides_what_the_specification_says():
     np.testing.assert_allclose(whole, [0.0942, 0.3770], atol=2e-3)
 
 
+def test_rectangles_start_and_end_at_the_edges_too():
+    # 2 x 2 pixels on 3 x 3: the corner lies in row and column 0 or 1, each equally often.
+    config, sample, rng = Drop(kind="coarse", unit=(2, 2), holes=1), white((3, 3)), np.random.default_rng(0)
+    masks = [config.mask(sample, rng) for _ in range(60)]
+    assert {tuple(int(axis[0]) for axis in mask.nonzero()) for mask in masks} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    assert {int(mask.sum()) for mask in masks} == {4}
+
+
 def test_an_ellipse_is_the_pixels_whose_centres_it_holds():
     # Radii 1.2 and 0.6 about (1.5, 1.5): row 1 only, columns whose centres are within 1.2 of 1.5.
     assert ellipse((3, 4), (1.5, 1.5), (1.2, 0.6)).astype(int).tolist() == [[0] * 4, [1, 1, 1, 0], [0] * 4]
