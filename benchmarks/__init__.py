@@ -1,1 +1,1 @@
-"""Commands that make every figure quoted in README and docs; results lie in `benchmarks/results`."""
+"""Commands that measure every figure quoted in the docs; results are in `benchmarks/results`."""

@@ -1,14 +1,14 @@
-"""What every activation costs in training: memory kept for the way back, the most that is held, and time.
+"""What every activation costs in training: memory kept for backward, peak memory, and time.
 
     python -m benchmarks.activations [--quick]
 
-A batch of maps goes through a batch norm and the activation and back, on one thread. *Kept* is what autograd saves
-inside the activation alone, each block of memory once, as `torch.autograd.graph.saved_tensors_hooks` shows it; *most*
-is the highest sum of what tensors hold during the whole call (`benchmarks.memory`). Times are process CPU time,
-candidates alternating.
+Forward and backward of a batch norm and the activation on a batch of maps, on one thread. *Kept* is what autograd
+saves for backward in the activation alone, each block of memory counted once
+(`torch.autograd.graph.saved_tensors_hooks`); *most* is the peak memory of tensors during the whole call
+(`benchmarks.memory`). Times are process CPU time, candidates alternating.
 
-Swish, Mish and ACON are there in three ways: PyTorch's own operator (ACON has none), as the formula is written, and
-with the input alone kept and the rest computed again on the way back. ``--quick`` prints and writes nothing.
+Swish, Mish and ACON have up to three implementations: PyTorch's operator (ACON has none), the plain formula, and one
+that keeps only its input and recomputes the rest in backward. ``--quick`` prints the table and writes no file.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class Formula(nn.Module):
 
 
 def swish(x: Tensor) -> Tensor:
-    """As it is written."""
+    """The plain formula."""
     return x * torch.sigmoid(x)
 
 
 def mish(x: Tensor) -> Tensor:
-    """As it is written."""
+    """The plain formula."""
     return x * torch.tanh(F.softplus(x))
 
 
 class Again(torch.autograd.Function):
-    """Keeps a function's inputs alone and computes the rest again on the way back; not to be differentiated twice."""
+    """Keeps only the inputs of a function and recomputes the rest in backward; no second derivative."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Again(torch.autograd.Function):
 
 
 class SwishAgain(torch.autograd.Function):
-    """Swish that keeps its input, its slope written out."""
+    """Swish that keeps its input; explicit derivative."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class SwishAgain(torch.autograd.Function):
 
 
 class MishAgain(torch.autograd.Function):
-    """Mish that keeps its input, its slope written out."""
+    """Mish that keeps its input; explicit derivative."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class AconAgain(AconC):
 
 
 def candidates() -> dict[str, nn.Module]:
-    """Every activation of the table, and the other ways of three."""
+    """Every activation of the table, and the other implementations of three."""
     found = {name: build(C) for name, build in ACTIVATIONS.items()}
     found["relu in place"] = nn.ReLU(inplace=True)
     found["silu as written"] = Formula(swish)
@@ -128,7 +128,7 @@ def candidates() -> dict[str, nn.Module]:
 
 
 def step(layer: nn.Module) -> Callable[[], Any]:
-    """Norm and activation, there and back."""
+    """Forward and backward of norm and activation."""
     norm, x = nn.BatchNorm2d(C), torch.randn(B, C, H, W)
 
     def call() -> Any:
@@ -139,7 +139,7 @@ def step(layer: nn.Module) -> Callable[[], Any]:
 
 
 def kept(layer: nn.Module) -> int:
-    """Bytes that autograd keeps inside the layer, parameters left out; its input counts where it is kept."""
+    """Bytes that autograd saves in the layer, without parameters; the input counts if it is saved."""
     x = torch.randn(B, C, H, W, requires_grad=True).clone()
     own = {parameter.data_ptr() for parameter in layer.parameters()}
     blocks: dict[int, int] = {}
@@ -170,7 +170,7 @@ def measured(rounds: int) -> dict[str, Any]:
 
 
 def main(rounds: int = 15, keep: bool = True) -> None:
-    """Measure, print, and write `activations.json` unless told not to ``keep`` it."""
+    """Measure, print, and write `activations.json` if ``keep``."""
     torch.set_num_threads(1)
     result = measured(rounds)
     for name, row in result["rows"].items():

@@ -1,14 +1,14 @@
-"""What every system for full images could reach at most: AP of maps without any mistake on real scenes.
+"""The upper limit of every system for full images: AP of perfect maps on real scenes.
 
     python -m benchmarks.ceiling [--only NAME...] [--data FILE] [--quick]
 
 The labels of COCO's val images (`coco_person`) are fitted into the image size, encoded, and turned into the raw maps
-that a network without mistakes would give (`Codec.perfect`); these are decoded, chosen among and put back as a model's
-are, and COCO's AP is measured. No network runs. What is missing to 1 is what the representation itself loses: people
-who share a cell, who are smaller than it looks for, more points than it reads, cells that are too coarse.
+of a network without errors (`Codec.perfect`). The maps are decoded, pass NMS and are moved back to the original image
+as for a model, and COCO's AP is measured. No network runs. The difference to 1 is lost by the representation itself:
+people who share a cell or are too small, more people than it decodes, cells that are too coarse.
 
-The light forms are measured at their 256x256 with their settings, the plain ones at 512x512. ``--quick`` takes every
-tenth image and writes nothing.
+The light recipes are measured at 256x256, the plain ones at 512x512. ``--quick`` takes every tenth image and writes no
+file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FORMS = {"-tiny": (256, 256), "": (512, 512)}
 
 
 def recipes(only: list[str]) -> Iterator[Recipe]:
-    """The light form of every system, and then the plain one."""
+    """The light recipe of every system, then the plain one."""
     for suffix, size in FORMS.items():
         for name in only:
             recipe = RECIPES[f"{name}{suffix}"](COCO17, size=size)
@@ -51,7 +51,7 @@ def recipes(only: list[str]) -> Iterator[Recipe]:
 
 
 def found(recipe: Recipe, dataset: Dataset, batches: list[Batch]) -> list[Poses]:
-    """Everyone whom a network without mistakes would find, in pixels of the set's images."""
+    """Poses that a network without errors finds, in pixels of the original images."""
     codec, sigmas, everyone = recipe.codec, recipe.skeleton.oks_sigmas, []
     for batch in batches:
         poses = codec.decode(codec.perfect(codec.encode(batch.instances))).each(lambda a: a.float().numpy())
@@ -61,7 +61,7 @@ def found(recipe: Recipe, dataset: Dataset, batches: list[Batch]) -> list[Poses]
 
 
 def batches(dataset: Dataset, recipe: Recipe) -> Iterator[Batch]:
-    """Every image fitted into the view, some at a time."""
+    """Batches of images fitted into the input size."""
     for start in range(0, dataset.scenes, BATCH):
         numbers = range(start, min(start + BATCH, dataset.scenes))
         yield collate([recipe.augment.still_scene(dataset.scene(n), size=recipe.size) for n in numbers])
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--data", type=Path, default=root() / LABELS)
-    parser.add_argument("--quick", action="store_true", help="every tenth image, nothing is written")
+    parser.add_argument("--quick", action="store_true", help="every tenth image, no result file")
     asked = parser.parse_args()
     dataset = replace(read([asked.data]), skeleton=COCO17)
     if asked.quick:

@@ -1,11 +1,11 @@
-"""Reading and writing a large COCO key-point file: seconds of the processor and peak memory, beside other readers.
+"""CPU time and peak memory of reading and writing a large COCO keypoint file, compared with other readers.
 
     python -m benchmarks.coco_reader [--before CHECKOUT] [--rounds 5]
 
-The file is drawn: as many annotations, images and polygons of segmentation as the people of COCO have. Every reading is
-a process of its own, the candidates take turns, and medians are kept. ``--before`` names a checkout of an older
-posekit, which takes its turn as well. Time is that of the call alone, imports are not in it; memory is the largest
-resident size of the process, from the start.
+The file is generated at random with as many annotations, images and segmentation polygons as COCO's people. Every
+measurement is a process of its own, the candidates alternate, and medians are kept. ``--before`` names a checkout of
+an older posekit to compare with. Time is that of the call alone, without imports; memory is the peak resident size of
+the process, from its start.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ AIMS = {"read seconds of 150,000 annotations": 4.0, "read MiB of 150,000 annotat
 
 
 def draw(file: Path, annotations: int, seed: int = 0) -> Path:
-    """Write a COCO file with polygons, crowds and unlabelled points, all of them drawn at random.
+    """Write a random COCO file with polygons, crowd regions and unlabelled points.
 
     Args:
         file: of the JSON.
         annotations: how many.
-        seed: of the numbers.
+        seed: of the random numbers.
     """
     rng = np.random.default_rng(seed)
     count = int(annotations * IMAGES_A_PERSON)
@@ -122,7 +122,7 @@ ACTIONS: dict[str, Callable[[Path], Callable[[], Any]]] = {
 
 
 def work(action: str, file: Path) -> None:
-    """Do one thing and print what it cost, as JSON on the last line."""
+    """Run one task and print its cost as JSON on the last line."""
     call = ACTIONS[action](file)
     before = _peak(reset=True)
     start, wall = time.process_time(), time.perf_counter()

@@ -1,4 +1,4 @@
-"""The chart of the codecs: time, memory, and the share of a training step."""
+"""The chart of the codecs: time, memory, and share of a training step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.codec_share import MOST
 
 
 def chart(result: Mapping[str, Any], file: Path) -> None:
-    """Draw encode and decode of every representation as bars, MMPose's where it has them, memory, and the share."""
+    """Bars for encode and decode of every representation (MMPose's too where it has one), memory, share of a step."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,8 +1,8 @@
-"""What share of a training step each representation takes: targets, activation and losses beside the network.
+"""The share of a training step that each representation takes: targets, activation and losses.
 
-A step of ResNet-18 on eight crops of 256x192, with the neck, head, codec and losses of the plain recipe. Ours is
-encoding, activation, the losses, and backward from them to the raw maps; the network's is forward, backward from the
-raw maps, and AdamW. Representations whose networks are the same share one clock for it.
+A step of ResNet-18 on eight crops of 256x192, with the neck, head, codec and losses of the plain recipe. The codec's
+part is encoding, activation, losses, and backward to the raw maps; the network's part is forward, backward from the
+raw maps, and AdamW. Representations with the same network share its measurement.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from posekit.studies.timing import aim, alternating, cpu_ms
 
 BATCH = 8
 MOST = 0.05
-"""Of a step, which every representation should stay below."""
+"""Target: the largest share of a step."""
 
 
 def recipe_of(name: str) -> Recipe:
-    """The plain recipe with the smaller backbone, which makes our share larger."""
+    """The plain recipe with a smaller backbone, which makes the codec's share larger."""
     recipe = topdown("bench", PLAIN, name, COCO17)
     return replace(recipe, model=replace(recipe.model, backbone=ResNet(depth=18)))
 
@@ -67,7 +67,7 @@ def network_part(recipe: Recipe) -> Callable[[], None]:
 
 
 def shares(rounds: int) -> dict[str, dict[str, Any]]:
-    """For every representation the median milliseconds of both parts, and ours over their sum with its bound."""
+    """For every representation: median milliseconds of both parts, and the codec's share with its confidence bound."""
     clocks: dict[str, Callable[[], float]] = {}
     networks: dict[str, str] = {}
     for name in REPRESENTATIONS:

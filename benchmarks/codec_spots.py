@@ -1,13 +1,13 @@
-"""Time, memory and results of every codec beside those of another checkout, in one interleaved run.
+"""Time, memory and results of every codec compared with another checkout, in one interleaved run.
 
     python -m benchmarks.codec_spots PATH_OF_THE_OTHER_CHECKOUT [--rounds N] [--only NAME...] [--quick]
 
-Crops of 256x192, 32 at a time, with 17 points and maps of stride 4; ellipses of 133 points too; full images of 512x512,
-8 at a time, with 8 people each. Both checkouts run in a process of their own, on one thread, and are asked in turn, row
-after row and round after round; times are process CPU time. Memory is the most that tensors made inside a call hold at
-once (`benchmarks.memory`), its result among them, whose own size stands beside it. What both return for the same input
-is compared: ``difference`` is the largest between two numbers of a result, by name, where it is not 0. ``--quick``
-takes three rounds and writes nothing.
+Crops of 256x192, 32 at a time, with 17 points and maps of stride 4; ellipses of 133 points too; full images of
+512x512, 8 at a time, with 8 people each. Each checkout runs in a process of its own, on one thread; they alternate
+row by row and round by round. Times are process CPU time. Memory is the peak of tensors allocated inside a call, with
+its result (`benchmarks.memory`); the size of the result is also given. The results of both for the same input are
+compared: ``difference`` is the largest difference for each name, where it is not 0. ``--quick`` takes three rounds
+and writes no file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIDES = ("before", "after")
 
 
 class Worker:
-    """A checkout that answers: see `benchmarks.codec_spots_worker`."""
+    """The process of one checkout; see `benchmarks.codec_spots_worker`."""
 
     def __init__(self, checkout: Path, folder: Path) -> None:
         folder.mkdir()
@@ -59,20 +59,20 @@ class Worker:
         return line
 
     def ask(self, what: str, row: str) -> str:
-        """Its answer to one line."""
+        """The worker's answer to one line."""
         assert self.process.stdin
         print(what, row, file=self.process.stdin, flush=True)
         return self._line()
 
     def close(self) -> None:
-        """Let it end."""
+        """End the process."""
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()
 
 
 def differences(before: Path, after: Path) -> dict[str, float]:
-    """By name the largest difference of two saved results, where there is one."""
+    """The largest difference of two saved results, for each name where there is one."""
     old, new = torch.load(before), torch.load(after)
     if set(old) != set(new):
         raise RuntimeError(f"results have different names: {sorted(old)} and {sorted(new)}")
@@ -119,8 +119,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="folder of the checkout to compare with")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", nargs="+", default=[], help="codecs whose names begin so")
-    parser.add_argument("--quick", action="store_true", help="three rounds, nothing is written")
+    parser.add_argument("--only", nargs="+", default=[], help="only codecs whose names start with one of these")
+    parser.add_argument("--quick", action="store_true", help="three rounds, no result file")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     with ExitStack() as stack:

@@ -1,9 +1,9 @@
 """One checkout's encodes and decodes, on demand: one line in, one line out. `benchmarks.codec_spots` asks.
 
 A row is a codec and ``encode`` or ``decode``. A line is ``time ROW``, ``memory ROW``, ``output ROW`` or
-``results ROW``; the answer is the process CPU time in milliseconds of one batch, the most bytes that tensors made
-inside the call hold at once, the bytes of what it returns, or the file that this was saved to. Files lie in the folder
-that is the only argument.
+``results ROW``; the answer is the process CPU time in milliseconds of one batch, the peak bytes of tensors
+allocated inside the call, the bytes of its result, or the file to which the result was saved. Files are written to the
+folder that is the only argument.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def people() -> Instances:
 
 
 def raw_maps(codec: Any, labels: Instances) -> dict[str, torch.Tensor]:
-    """Noise, and on it what the target says of the maps that it names; scores so far apart that none are equal."""
+    """Noise plus the target of each map it contains; all scores differ clearly."""
     draw = torch.Generator().manual_seed(1)
     maps = {}
     for name, shape in codec.shapes.items():
@@ -101,13 +101,13 @@ def tensors(result: Any) -> dict[str, torch.Tensor]:
 
 
 def held_bytes(result: Any) -> int:
-    """Memory of a result; what several of its tensors share counts once."""
+    """Bytes of a result; shared memory counts once."""
     storages = [value.untyped_storage() for value in tensors(result).values()]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def answer(what: str, call: Callable[[], Any], file: Path) -> object:
-    """One number, or the file that a result was saved to."""
+    """A number, or the file to which a result was saved."""
     if what == "time":
         return cpu_ms(call)
     if what == "memory":

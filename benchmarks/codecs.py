@@ -1,15 +1,15 @@
-"""Time and memory of every representation on one thread, beside a training step, a mere fill and MMPose.
+"""Time and memory of every representation on one thread, compared with a training step, a plain fill and MMPose.
 
     [POSEKIT_MMPOSE_PYTHON=/path/to/python] python -m benchmarks.codecs [--quick]
 
-Crops of 256x192 with 17 points, 64 at a time; a representation whose maps are too large for that goes in smaller
-batches, and its figures are those of 64 crops. Rows alternate in rounds; times are process CPU time. Memory is what
-tensors made inside a call hold at its worst, temporaries and result, as torch's profiler sees its allocator
-(`benchmarks.memory`). The share of a training step is measured by `benchmarks.codec_share`.
+Crops of 256x192 with 17 points, 64 at a time; representations with very large maps run in smaller batches, and their
+figures are scaled to 64 crops. Rows alternate in rounds; times are process CPU time. Memory is the peak of tensors
+allocated inside a call, temporaries and result, from torch's profiler (`benchmarks.memory`). The share of a training
+step is measured by `benchmarks.codec_share`.
 
-MMPose runs in the interpreter that POSEKIT_MMPOSE_PYTHON names (see tests/parity/make_mmpose_goldens.py for what to
-install there) and is asked for one batch at a time. Without it its last figures stay, with the commit beside which they
-were measured. ``--quick`` takes fewer rounds, prints and writes nothing.
+MMPose runs in the interpreter that POSEKIT_MMPOSE_PYTHON names (tests/parity/make_mmpose_goldens.py says what to
+install there), one batch at a time. Without it, its earlier figures are kept, with the commit at which they were
+measured. ``--quick`` takes fewer rounds, prints the table and writes no file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from posekit.studies.timing import Times, aim, alternating, cpu_ms, ratio, summa
 INTERPRETER = "POSEKIT_MMPOSE_PYTHON"
 B, K, IMAGE = 64, len(COCO17.points), PLAIN.size
 NUMBERS = 1 << 25
-"""In the maps of one batch at most, 128 MiB."""
+"""Largest size of the maps of one batch, 128 MiB."""
 COMPARED = {
     "quantised encode": "heatmap encode",
     "unbiased encode": "dark encode",
@@ -50,7 +50,7 @@ COMPARED = {
     "dark decode": "dark decode",
     "simcc encode": "simcc encode",
 }
-"""What MMPose's rows are called, and ours that do the same."""
+"""MMPose's rows, and ours that do the same."""
 
 Calls = dict[str, Callable[[], Any]]
 
@@ -76,7 +76,7 @@ def outputs(codec: Codec, batch: int) -> Maps:
 
 
 def calls() -> Calls:
-    """Our rows, and the floor under an encode: memory of the same size as usual maps, made and filled."""
+    """Our rows, and the lower limit of an encode: allocating and filling memory of the usual size of maps."""
     cells = [side // STRIDE for side in IMAGE]
     found: Calls = {"fill": lambda: torch.full((B, K, *cells), 0.5)}
     for name, codec in codecs().items():
@@ -88,12 +88,12 @@ def calls() -> Calls:
 
 
 def scales() -> dict[str, float]:
-    """From what one call of a row takes to 64 crops."""
+    """Factors from one call of a row to 64 crops."""
     return {f"{name} {what}": B / batch_of(codec) for name, codec in codecs().items() for what in ("encode", "decode")}
 
 
 def scaled(rows: Calls) -> dict[str, Callable[[], float]]:
-    """Clocks of our rows, for 64 crops."""
+    """Times of our rows, for 64 crops."""
     factors = {"fill": 1.0, **scales()}
 
     def clock(name: str) -> float:
@@ -103,13 +103,13 @@ def scaled(rows: Calls) -> dict[str, Callable[[], float]]:
 
 
 def memory(rows: Calls) -> dict[str, int]:
-    """Bytes that each row needs at its worst, for 64 crops."""
+    """Peak bytes of each row, for 64 crops."""
     return {name: round(factor * peak_bytes(rows[name])) for name, factor in scales().items()}
 
 
 @contextmanager
 def reference() -> Iterator[tuple[str, dict[str, Callable[[], float]]]]:
-    """MMPose's version and its rows, each timing itself; none where no interpreter is named."""
+    """MMPose's version and rows; nothing without an interpreter."""
     interpreter = os.environ.get(INTERPRETER)
     if not interpreter:
         yield f"not timed: {INTERPRETER} is not set", {}
@@ -130,7 +130,7 @@ def reference() -> Iterator[tuple[str, dict[str, Callable[[], float]]]]:
 
 
 def aims(times: Times, step: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The figures we hold ourselves to."""
+    """The targets."""
     found = {
         f"{row} over fill": aim(ratio(times, COMPARED[row], "fill"), most=4)
         for row in ("quantised encode", "unbiased encode")
@@ -143,9 +143,9 @@ def aims(times: Times, step: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def with_earlier(result: dict[str, Any], file: Path) -> dict[str, Any]:
-    """The result, with what an earlier one says of MMPose where this one could not ask.
+    """The result, with MMPose's figures of an earlier one where MMPose was not measured.
 
-    Rows and aims that are taken over say the commit beside which they were measured.
+    Rows and targets that are kept name the commit at which they were measured.
     """
     if any(name.startswith("mmpose") for name in result["rows"]) or not file.exists():
         return result
@@ -195,7 +195,7 @@ def show(result: Mapping[str, Any]) -> None:
 
 
 def main(rounds: int = 9, step_rounds: int = 3, keep: bool = True) -> dict[str, Any]:
-    """Measure; write `codecs.json` and the chart unless told not to ``keep`` them."""
+    """Measure; write `codecs.json` and the chart if ``keep``."""
     torch.set_num_threads(1)
     result = measured(rounds, step_rounds)
     show(result)

@@ -1,10 +1,10 @@
-"""A cascade trained on real faces: how many faces of people it has not seen it finds, beside the public weights.
+"""A cascade trained on real faces: the share of unseen people's faces it finds, compared with the public weights.
 
     python -m benchmarks.faces [--out runs/faces] [--public WHEEL] [--name NAME] [WORDS OF `posekit train mtcnn`...]
 
-MTFL's faces fill their pictures, so they are pasted, in sizes from 30 to 150 pixels, on grounds of COCO's images beside
-their people, and so are pieces of other grounds. Their boxes are put around the points as the public networks' boxes
-lie, in both sets. Nothing of it is fit to be shipped: the faces are for research only.
+MTFL's faces fill their images, so they are pasted, 30 to 150 pixels large, onto backgrounds cut from COCO images
+beside the people, as are pieces of other backgrounds. Face boxes are placed around the points as the public networks
+place theirs, in both sets. The weights must not be distributed: the faces are for research only.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ Image = NDArray[np.uint8]
 SIZE = (220, 290)
 """Height and width of a scene."""
 SPREAD = np.array([3.5, 4.6])
-"""Width and height of a box, in roots of the points' mean squared distance from their mean ..."""
+"""Width and height of a box, as multiples of the RMS distance of the points from their mean."""
 ABOVE = 0.4
-"""... and how far above that mean its centre lies: the medians of the public networks' boxes on these faces."""
+"""Distance of the box centre above that mean, same unit; medians of the public networks' boxes on these faces."""
 
 
 def face_box(xy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,7 +68,7 @@ def grounds(split: str) -> list[Image]:
 
 
 def ground(strips: Sequence[Image], size: tuple[int, int], rng: np.random.Generator) -> Image:
-    """A piece of a strip, scaled up to a size where it is smaller."""
+    """A piece of a strip, enlarged to a size if it is smaller."""
     strip = strips[int(rng.integers(len(strips)))]
     scale = max(size[0] / strip.shape[0], size[1] / strip.shape[1], rng.uniform(0.5, 1.5))
     strip = cv2.resize(strip, None, fx=scale * 1.01, fy=scale * 1.01, interpolation=cv2.INTER_LINEAR)
@@ -77,7 +77,7 @@ def ground(strips: Sequence[Image], size: tuple[int, int], rng: np.random.Genera
 
 
 def paste(scene: Image, piece: Image, x: int, y: int) -> None:
-    """Put a piece into a scene, its rim blended in."""
+    """Paste a piece into a scene with a blended border."""
     height, width = piece.shape[:2]
     rim = max(min(height, width) // 12, 1)
     mask = np.zeros((height, width, 1), np.float32)
@@ -88,7 +88,7 @@ def paste(scene: Image, piece: Image, x: int, y: int) -> None:
 
 
 def patch(image: Image, xy: NDArray[np.float64], rng: np.random.Generator) -> tuple[Image, NDArray[np.float64]]:
-    """A face with some of what is around it, in a drawn size, and its points there."""
+    """A face with its surroundings at a random size, and its points."""
     box = face_box(xy)
     side = box[2:] - box[:2]
     margin = rng.uniform(0.02, 0.5, 4) * np.tile(side, 2)
@@ -104,7 +104,7 @@ def patch(image: Image, xy: NDArray[np.float64], rng: np.random.Generator) -> tu
 def scenes(faces: Dataset, strips: Sequence[Image], folder: Path, seed: int) -> Path:
     """Write scenes of two faces each, and their COCO file."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    records, points, boxes, owner = [], [], [], []
+    records, points, boxes, image_of = [], [], [], []
     for number, pair in enumerate(np.arange(len(faces) // 2 * 2).reshape(-1, 2)):
         rng = np.random.default_rng([seed, number])
         scene = ground(strips, SIZE, rng)
@@ -126,7 +126,7 @@ def scenes(faces: Dataset, strips: Sequence[Image], folder: Path, seed: int) -> 
             paste(scene, piece, x, y)
             points.append(xy + np.array([x, y]))
             boxes.append(face_box(points[-1]))
-            owner.append(number)
+            image_of.append(number)
         file = folder / "images" / f"{number:05d}.png"
         cv2.imwrite(str(file), cv2.cvtColor(scene, cv2.COLOR_RGB2BGR))
         records.append(ImageRecord(str(file), SIZE[1], SIZE[0], number + 1))
@@ -141,7 +141,7 @@ def scenes(faces: Dataset, strips: Sequence[Image], folder: Path, seed: int) -> 
         area=area(np.array(boxes)),
         category=np.zeros(rows, np.int64),
         role=np.full(rows, INSTANCE, np.int8),
-        image=np.array(owner),
+        image=np.array(image_of),
         annotation_id=np.arange(1, rows + 1),
         is_crowd=None,
         depth=None,
@@ -151,7 +151,7 @@ def scenes(faces: Dataset, strips: Sequence[Image], folder: Path, seed: int) -> 
 
 
 def chosen(split: str, count: int, least_y: float = 0.0) -> Dataset:
-    """Some faces, none whose points lie higher than a share of the picture."""
+    """A random choice of faces, without those whose points are too high in the image."""
     faces = read([root() / "mtfl5_80px" / "annotations" / f"mtfl5_{split}.json"])
     good = np.flatnonzero(faces.xy[faces.rows][..., 1].mean(1) / 80 >= least_y)
     return faces.subset(np.sort(np.random.default_rng(0).permutation(good)[:count]))
@@ -161,7 +161,7 @@ def main() -> None:
     """Make the scenes, train, measure, write the result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/faces"))
-    parser.add_argument("--public", type=Path, help="facenet-pytorch's wheel, to measure beside")
+    parser.add_argument("--public", type=Path, help="facenet-pytorch's wheel, to compare with")
     parser.add_argument("--faces", type=int, default=1600)
     parser.add_argument("--name", default="cascade_faces")
     asked, extra = parser.parse_known_args()

@@ -1,13 +1,13 @@
-"""The representations side by side on real data: one network, one budget of images seen.
+"""The representations compared on real data: the same network, the same number of training images seen.
 
     python -m benchmarks.ladder mtfl5|helen|lspe [--only NAME...] [--every] [--seeds 0 1 2] [--epochs N] [--name NAME]
         [--flip-test] [--decode FIELD=VALUE...]
 
-Each run is one `posekit train` in a process of its own, on one thread, resumed where it was stopped. The result file
-holds the commands, the curve against images seen, and the mean pose and the untrained network beside them. It is
-written after every run, and a run that it already holds, by its command, is not made again: a ladder may be climbed in
-several goes. `--flip-test` measures what was trained once more, averaged with the mirrored images, and with `--decode`
-a third time, its maps read in another way; both need the runs' folders. Further words are handed on to `posekit train`.
+Each run is one `posekit train` in a process of its own, on one thread; an interrupted run is resumed. The result file
+holds the commands, the learning curves, and the figures of the mean pose and of the untrained network. It is written
+after every run, and a run whose command it already contains is not repeated. `--flip-test` evaluates the trained
+models once more, averaged with the mirrored images, and with `--decode` a third time with another decoder; both need
+the run folders. All other options are passed to `posekit train`.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ SETUPS = {
 
 
 def root() -> Path:
-    """Where the data sets lie."""
+    """Folder of the data sets."""
     return Path(os.environ.get("POSEKIT_DATA", "~/.cache/posekit")).expanduser()
 
 
 def training_files(setup: Setup, folder: Path) -> list[Path]:
-    """Label files to train on; where some instances are left out, a copy without them in ``folder``."""
+    """Label files to train on; if instances are left out, a copy without them in ``folder``."""
     files = [root() / name for name in setup.train]
     if not setup.least_y:
         return files
@@ -98,7 +98,7 @@ def training_files(setup: Setup, folder: Path) -> list[Path]:
 def command(
     setup: Setup, files: list[Path], recipe: str, run: Path, seed: int = 0, extra: tuple[str, ...] = ()
 ) -> list[str]:
-    """Words of one `posekit train`."""
+    """Arguments of one `posekit train`."""
     height, width = map(str, setup.size)
     return [
         *("train", recipe, "--data.train", *map(str, files)),
@@ -108,14 +108,14 @@ def command(
 
 
 def shown(words: list[str], run: Path) -> str:
-    """The command as a result file has it: without the locations of this machine."""
+    """The command for the result file, without the paths of this machine."""
     return (
         " ".join(["posekit", *words]).replace(str(root()), "$POSEKIT_DATA").replace(str(run), f"runs/ladder/{run.name}")
     )
 
 
 def train(words: list[str], run: Path) -> dict[str, Any]:
-    """Train if the run is not whole yet, and read what it wrote."""
+    """Train if the run is not finished, and read its results."""
     if not (run / "summary.json").exists():
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
@@ -127,13 +127,13 @@ def train(words: list[str], run: Path) -> dict[str, Any]:
 
 
 def flipped(setup: Setup, run: Path, decode: Sequence[str] = ()) -> dict[str, float]:
-    """Figures of a finished run, averaged with the mirrored images; ``decode`` as `posekit eval` has it."""
+    """Figures of a finished run with flip test; ``decode`` as in `posekit eval`."""
     words = ["--data", str(root() / setup.val), "--flip-test", "True"]
     return evaluated(run, words + (["--decode", *decode] if decode else []))
 
 
 def evaluated(run: Path, words: Sequence[str]) -> dict[str, float]:
-    """Figures of a finished run, measured with these words of `posekit eval`."""
+    """Figures of a finished run with these options of `posekit eval`."""
     file = run / "evaluated.json"
     asked = ["eval", "--model", str(run), "--json", str(file), *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -142,7 +142,7 @@ def evaluated(run: Path, words: Sequence[str]) -> dict[str, float]:
 
 
 def held(name: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Runs that a result file holds already: by method, and by method and seed."""
+    """Runs that a result file already contains: by method, and by method and seed."""
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return {}, {}
@@ -161,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=SETUPS)
     parser.add_argument("--only", nargs="+", default=METHODS)
-    parser.add_argument("--every", action="store_true", help="every representation of the plane instead of --only")
+    parser.add_argument("--every", action="store_true", help="every 2-D representation instead of --only")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--root", type=Path, default=Path("runs/ladder"))

@@ -1,8 +1,8 @@
-"""What each representation costs in use: the network and its decoding on one image, all interleaved, on one thread.
+"""Inference time of each representation: network and decoding of one image, interleaved, on one thread.
 
     python -m benchmarks.latency mtfl5|helen|lspe [--rounds N] [--backbone NAME] [--name NAME]
 
-The networks are those of `benchmarks.ladder` before their first step; weights do not change the time.
+The networks are those of `benchmarks.ladder`, untrained; weights do not change the time.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from posekit.studies.timing import interleaved, summary
 
 
 def skeleton_of(data: str) -> Skeleton:
-    """The points that a ladder's set has."""
+    """The skeleton of a ladder's data set."""
     return read(root() / SETUPS[data].val).skeleton
 
 
 def user(recipe: Recipe) -> Callable[[], Any]:
-    """A call that finds the points of one image."""
+    """A call that predicts the points of one image."""
     net = recipe.build().eval().to(memory_format=torch.channels_last)
     image = torch.randint(0, 256, (1, 3, *recipe.size), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
 

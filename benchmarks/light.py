@@ -1,13 +1,13 @@
 """Which techniques for small networks help on real data: `posekit ablate` on the sets and budgets of the ladders.
 
-    python -m benchmarks.light mtfl5|mtfl5_together|mtfl5_best|lspe [--with IDEA...] [--seeds N...] [--root DIR]
+    python -m benchmarks.light mtfl5|mtfl5_together|mtfl5_best|lspe [--with TECHNIQUE...] [--seeds N...] [--root DIR]
 
-`mtfl5` trains the recipe alone under three seeds, and with each technique once; `mtfl5_together` with one technique of
-each kind at once, under three seeds; `mtfl5_best` with those of them that do not lose alone, once; `lspe` the recipe
-alone, from ImageNet's weights, and with four together. Finished runs are kept under the root, and a study is made in
-several goes, each with some of the techniques: ``light_STUDY.json`` keeps those of earlier goes as long as the recipe
-alone gave the same. The recipe alone is not trained again where a ladder's result file holds that very run. Further
-words are handed on to `posekit ablate`.
+`mtfl5` trains the plain recipe with three seeds, and with each technique once; `mtfl5_together` combines one
+technique of each kind, with three seeds; `mtfl5_best` those of them that do not lose alone, once; `lspe` trains the
+plain recipe from ImageNet weights, and with four techniques together. Finished runs are kept, and a study can be made
+in several calls with some of the techniques each: ``light_STUDY.json`` keeps earlier results as long as the plain
+recipe gave the same figures. The plain recipe is not trained again if a ladder's result file contains that run. All
+other options are passed to `posekit ablate`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ STUDIES = {
 def command(
     study: Study, techniques: tuple[str, ...], seeds: tuple[int, ...], out: Path, extra: tuple[str, ...]
 ) -> list[str]:
-    """Words of `posekit ablate`."""
+    """Arguments of `posekit ablate`."""
     setup = SETUPS[study.data]
     height, width = map(str, setup.size)
     files = training_files(setup, out)
@@ -112,7 +112,7 @@ def command(
 
 
 def lay_down(study: Study, seeds: tuple[int, ...], out: Path) -> dict[str, str]:
-    """Put the recipe alone where a ladder's result file holds it by its command; which are put, and their commits."""
+    """Take runs of the plain recipe from a ladder's result file; return which, and their commits."""
     setup = SETUPS[study.data]
     first, others = held(study.ladder)
     runs = {"0": first.get(METHOD, {}), **others.get(METHOD, {})}
@@ -163,7 +163,7 @@ def main() -> None:
 
 
 def best_epoch(run: Path, metric: str) -> int | None:
-    """The epoch that a run's figures are of: a technique that starts later has no part in them. ``None``: unknown."""
+    """The best epoch of a run: a technique that starts later has no effect on its figures. ``None``: unknown."""
     file = run / "metrics.csv"
     if not file.exists():
         return None
@@ -175,7 +175,7 @@ def best_epoch(run: Path, metric: str) -> int | None:
 
 
 def joined(name: str, result: dict[str, Any]) -> dict[str, Any]:
-    """With the variants of earlier goes, whose costs are ratios to the same recipe alone, timed in their own go."""
+    """With the variants of earlier calls; their costs are ratios to the plain recipe, timed in the same call."""
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return result

@@ -1,11 +1,11 @@
-"""The training loader against bare OpenCV: read the file, warp once, and nothing else.
+"""The training loader compared with plain OpenCV: read the file and warp once.
 
     python -m benchmarks.loader
 
-Both sides read the same files and make crops of the same size; rounds alternate, figures are process CPU time on one
-thread. The loader also moves the points, keeps the way back to the file, checks the image and stacks the batch.
-Files are made in a temporary folder: 640x480 JPEGs with the spectrum of photographs. With POSEKIT_DATA the same is
-measured on the pictures of its `lspe` folder.
+Both read the same files and make crops of the same size; rounds alternate, times are process CPU time on one thread.
+The loader also transforms the points, keeps the inverse transform, checks the image and stacks the batch. Files are
+made in a temporary folder: 640x480 JPEGs with the spectrum of photographs. With POSEKIT_DATA its `lspe` images are
+measured too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FULL = Augment(
 
 
 def photograph(rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 noise whose amplitude falls with frequency, as that of photographs does."""
+    """(H, W, 3) uint8 noise whose amplitude falls with frequency, as in photographs."""
     height, width = SIZE
     fy, fx = np.fft.fftfreq(height)[:, None, None], np.fft.rfftfreq(width)[None, :, None]
     amplitude = 1 / np.maximum(np.hypot(fx, fy), 1 / width)
@@ -65,7 +65,7 @@ def made(folder: Path) -> Dataset:
 
 
 def bare(dataset: Dataset, recipe: Recipe) -> Callable[[], None]:
-    """`cv2.imread` and one `cv2.warpAffine` for every instance, with the matrices that the loader draws."""
+    """`cv2.imread` and one `cv2.warpAffine` for every instance, with the loader's matrices."""
     height, width = CROP
     paths = [dataset.images[i].path for i in dataset.image_of_instance()]
     crops = Crops(dataset, replace(recipe, augment=GEOMETRY))

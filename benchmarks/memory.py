@@ -1,4 +1,4 @@
-"""How much memory a call needs at its worst, counted at torch's allocator."""
+"""Peak memory of a call, from torch's allocator."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(call: Callable[[], Any]) -> int:
-    """The most bytes that tensors made inside a call hold at once, its result among them.
+    """Peak bytes of tensors allocated inside a call, with its result.
 
-    torch's profiler reports every block that the CPU allocator gives out or takes back, temporaries inside operators
-    too; their running sum from the start of the call is followed to its highest. What existed before, and what Python
-    or NumPy allocate, does not count. The call runs twice: once so that nothing is made for the first time.
+    torch's profiler reports every block that the CPU allocator allocates or frees, temporaries inside operators
+    too; the result is the maximum of their running sum. What existed before, and what Python
+    or NumPy allocate, does not count. The call runs twice; the first run is a warm-up.
     """
     call()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:

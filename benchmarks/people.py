@@ -1,7 +1,7 @@
-"""People of LSP extended under COCO's points: a teacher's where it agrees with the labels, the labels elsewhere.
+"""People of LSP extended with COCO's points: a teacher's where it agrees with the labels, otherwise the labels.
 
-LSP names 14 joints and no part of the face, and many of its labels are wrong; MoveNet Thunder's predictions, which come
-with the set, have COCO's 17 points, in COCO's sense of hip and ankle.
+LSP has 14 points, none of the face, and many labels are wrong. The predictions of MoveNet Thunder that come with the
+set have COCO's 17 points, with COCO's definition of hip and ankle.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from posekit.skeletons import SKELETONS
 
 LABELS, TEACHER = "lspe/annotations/lspe_train.json", "lspe/teacher_movenet_thunder.json"
 SURE = 0.3
-"""Least score of a point that is believed."""
+"""Score threshold of the teacher's points."""
 
 
 def people(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What every result file says beside its figures: machine, versions, commit, command."""
+"""What every result file contains besides its figures: machine, versions, commit, command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """The commit that is measured; "-dirty" where code, not only what benchmarks write, differs from it."""
+    """The measured commit; "-dirty" where code differs from it, not only files that benchmarks write."""
 
     def git(*words: str) -> str:
         asked = subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False)
@@ -34,7 +34,7 @@ def _commit() -> str:
 
 
 def circumstances() -> dict[str, Any]:
-    """Machine, versions, commit, date and the command that runs."""
+    """Machine, versions, commit, date and command."""
     import torch
 
     return {
@@ -53,7 +53,7 @@ def _module() -> list[str]:
 
 
 def write(name: str, result: dict[str, Any], **about: Any) -> Path:
-    """Write ``benchmarks/results/NAME.json`` with the circumstances first."""
+    """Write ``benchmarks/results/NAME.json``, starting with `circumstances`."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{name}.json"
     file.write_text(json.dumps({**circumstances(), **about, **result}, indent=1) + "\n", encoding="utf-8")

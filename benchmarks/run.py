@@ -1,9 +1,9 @@
-"""All speed benchmarks, their aims, and the chart of the codecs: `make bench`.
+"""All speed benchmarks, their targets, and the chart of the codecs: `make bench`.
 
     [POSEKIT_MMPOSE_PYTHON=...] [POSEKIT_DATA=...] python -m benchmarks.run
 
 Results go to `benchmarks/results/*.json`, the chart of the codecs to `benchmarks/results/codecs.png`. Takes a few
-minutes on one thread. `benchmarks.ladder`, which trains, is run by itself.
+minutes on one thread. `benchmarks.ladder`, which trains, is a separate command.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def table(results: dict[str, dict[str, Any]]) -> bool:
-    """Print every aim; tells whether all are met."""
+    """Print every target; return whether all are met."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,17 +1,17 @@
-"""Systems for full images side by side on real scenes: accuracy, size, and time against the number of people.
+"""Systems for full images compared on real scenes: accuracy, size, and time by number of people.
 
     python -m benchmarks.scenes backbone [--init RUN] [--root DIR]
     python -m benchmarks.scenes train [--only NAME...] [--epochs N] [--init RUN] [--scales Z...] [--root DIR]
     python -m benchmarks.scenes latency [--only NAME...] [--rounds N]
 
-Every run is one `posekit train` on COCO scenes and drawn ones of 256x256, with people of LSP extended pasted in, in a
-process of its own and on one thread, resumed where it was stopped; 600 images an epoch. The backbone is
-EfficientNet-Lite0 with ImageNet's weights, or, with `--init`, as another run left it, its first stages frozen.
-`backbone` makes such a run: heatmaps on crops of 128x128, of the people of LSP extended and, thrice an epoch, of
-COCO's; its figures are those of poses in given boxes. `train` writes ``scenes.json`` after every run, and does not
-repeat what it holds; with `--scales 1 2` it measures each run once more, images shown in these sizes. `backbone` writes
-``scenes_backbone.json``, `latency` ``scenes_latency.json``. Further words of both trainings are handed on to `posekit
-train`.
+Every run is one `posekit train` on COCO and synthetic scenes of 256x256, with people of LSP extended pasted in, in a
+process of its own, on one thread, 600 images an epoch; an interrupted run is resumed. The backbone is
+EfficientNet-Lite0 with ImageNet weights, or with `--init` that of another run, its first stages frozen. `backbone`
+trains such a run: heatmaps on crops of 128x128 of the people of LSP extended and, three times an epoch, of COCO's;
+its figures are those of poses in given boxes. `train` writes ``scenes.json`` after every run and does not repeat runs
+that it contains; with `--scales 1 2` it evaluates each run once more at these sizes. `backbone` writes
+``scenes_backbone.json``, `latency` ``scenes_latency.json``. All other options of both trainings are passed to
+`posekit train`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from posekit.studies.timing import interleaved, summary
 SIZE = (256, 256)
 EPOCHS = 33
 DRAWN = 73
-"""Drawn scenes; with the 527 of COCO an epoch has 600."""
+"""Synthetic scenes; with the 527 of COCO an epoch has 600 images."""
 BACKBONE = ("--backbone", "efficientnet_lite", "--model.backbone.weights", "imagenet")
 FROZEN = ("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3)))
 OPTIONS = (
@@ -55,20 +55,20 @@ CROPS = (
     *("--augment.geometry.rotation", "0", "--augment.geometry.scale", "0.25", "--augment.geometry.shift", "0.05"),
     *FROZEN,
 )
-"""Of the run that makes a backbone."""
+"""Options of the run that trains a backbone."""
 PEOPLE = (1, 4, 16, 64)
 COCO = "coco_mini_person/annotations"
 SKELETON = SKELETONS["coco17"]
 
 
 def drawn_scenes(folder: Path) -> Path:
-    """The label file of drawn scenes, drawn where they are not there yet."""
+    """The label file of the synthetic scenes, written if it does not exist."""
     file = folder / "labels.json"
     return file if file.exists() else Synthetic(SKELETON, DRAWN, SIZE, seed=11, people=4).to_files(folder)
 
 
 def command(system: str, folder: Path, run: Path, epochs: int, start: Path | None, extra: tuple[str, ...]) -> list[str]:
-    """Words of one `posekit train`; what is drawn and pasted lies in a folder."""
+    """Arguments of one `posekit train`; synthetic scenes and pasted people are in ``folder``."""
     return [
         *("train", f"{system}-tiny", "--data.train", coco("train"), str(drawn_scenes(folder / "drawn"))),
         *("--data.val", coco("val"), "--data.people", str(people(folder / "people"))),
@@ -78,7 +78,7 @@ def command(system: str, folder: Path, run: Path, epochs: int, start: Path | Non
 
 
 def backbone_command(folder: Path, run: Path, start: Path | None, extra: tuple[str, ...]) -> list[str]:
-    """Words of the `posekit train` that makes a backbone."""
+    """Arguments of the `posekit train` that trains a backbone."""
     return [
         *("train", "topdown-dark-tiny", "--data.train", str(people(folder / "people")), *[coco("train")] * 3),
         *("--data.val", coco("val"), "--data.skeleton", "coco17"),
@@ -92,7 +92,7 @@ def coco(split: str) -> str:
 
 
 def initial_net(start: Path | None) -> tuple[str, ...]:
-    """The words for the backbone."""
+    """Options for the backbone and its initial weights."""
     return BACKBONE if start is None else (*BACKBONE[:2], "--init", str(start))
 
 
@@ -112,7 +112,7 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
 
 
 def backbone_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
-    """Train what full images may start from, and measure it in given boxes."""
+    """Train a backbone for full images, and evaluate it in given boxes."""
     run = asked.root / "backbone"
     words = backbone_command(asked.root, run, asked.start, extra)
     found = {**train(words, run), "command": said(words, asked.root)}
@@ -121,7 +121,7 @@ def backbone_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
 
 
 def said(words: list[str], folder: Path) -> str:
-    """The command as a result file has it: without the locations of this machine."""
+    """The command for the result file, without the paths of this machine."""
     return " ".join(["posekit", *words]).replace(str(root()), "$POSEKIT_DATA").replace(str(folder), "runs/scenes")
 
 
@@ -137,7 +137,7 @@ def network(recipe: Recipe) -> Callable[[], Any]:
 
 
 def whole(recipe: Recipe, people: int) -> Callable[[], Any]:
-    """A call that finds so many people in one image and chooses among them."""
+    """A call that finds a given number of people in one image, with NMS."""
     made = replace(recipe, codec=replace(recipe.codec, max_instances=people))
     net, image, choose = _net(made), _image(made), replace(made.nms, score_threshold=0.0)
     sigmas = made.skeleton.oks_sigmas
@@ -192,8 +192,8 @@ def main() -> None:
     parser.add_argument("what", choices=("backbone", "train", "latency"))
     parser.add_argument("--only", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--init", type=Path, help="a trained run whose backbone is gone on with")
-    parser.add_argument("--scales", nargs="+", default=[], help="measure again, images shown in these sizes")
+    parser.add_argument("--init", type=Path, help="a trained run whose backbone is the start")
+    parser.add_argument("--scales", nargs="+", default=[], help="evaluate again at these image scales")
     parser.add_argument("--root", type=Path, default=Path("runs/scenes"))
     parser.add_argument("--rounds", type=int, default=20)
     asked, extra = parser.parse_known_args()

@@ -1,7 +1,7 @@
 """The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
 
-FOLDER is what `posekit models convert movenet-lightning.json` wrote. Each model is trained in two stages, small images
-first, into `runs/shipped/NAME-STAGE`; a stage that was interrupted goes on where it stopped. Data from `POSEKIT_DATA`.
+FOLDER holds the converted weights of MoveNet Lightning's backbone. Each model is trained in two stages, small images
+first, into `runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from posekit.training.run import train
 from posekit.transforms.geometric import Geometry
 
 SURE = 0.3
-"""Least score of a teacher's point that is believed."""
+"""Score threshold of the teacher's points."""
 
 
 def labels(file: str) -> Dataset:
@@ -38,7 +38,7 @@ def labels(file: str) -> Dataset:
 
 
 def lsp() -> Dataset:
-    """LSP extended with swapped sides mended and outliers left out, by the teacher that comes with it."""
+    """LSP extended with swapped sides corrected and outliers removed, by the teacher that comes with it."""
     dataset = labels("lspe/annotations/lspe_train.json")
     found = agreement(
         dataset, read_predictions(root() / "lspe/teacher_movenet_thunder.json", dataset), score_threshold=SURE
@@ -50,7 +50,7 @@ def lsp() -> Dataset:
 
 
 def coco_people(skeleton: Skeleton, points: int = 5, side: float = 40.0) -> list[Dataset]:
-    """COCO's people of some size (longer side of the box, pixels) and with enough labelled points."""
+    """COCO's people with a minimum box side (longer side, pixels) and number of labelled points."""
     sets = []
     for name in ("coco_person", "coco_mini_person"):
         dataset = as_skeleton(labels(f"{name}/annotations/person_keypoints_train.json"), skeleton)
@@ -82,7 +82,7 @@ def bodies() -> Sets:
 
 
 def sport() -> Sets:
-    """14 points: LSP extended, and COCO's people under LSP's names."""
+    """14 points: LSP extended, and COCO's people with LSP's point names."""
     dataset = lsp()
     train = merged([dataset, *coco_people(dataset.skeleton)])
     return Sets(train, labels("lspe/annotations/lspe_val.json"), ())
@@ -90,7 +90,7 @@ def sport() -> Sets:
 
 @dataclass(frozen=True)
 class Stage:
-    """One run of a model's training."""
+    """One training run of a model."""
 
     size: int
     epochs: int
@@ -143,7 +143,7 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
 
 
 def main() -> None:
-    """Train the models that are named, one stage after the other."""
+    """Train the named models, one stage after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", choices=PLANS)
     parser.add_argument("--start", required=True, help="weights folder of MoveNet Lightning's backbone")

@@ -1,4 +1,4 @@
-"""What `import posekit` and `posekit --help` cost over the bare interpreter: whole processes, interleaved."""
+"""Extra time of `import posekit` and `posekit --help` over the interpreter alone: full processes, interleaved."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Where the time of a training step goes: the network, backward, the optimiser, and all that is ours around them.
+"""Time of a training step: network, backward, optimiser, and everything else (overhead).
 
     python -m benchmarks.step
 
 One epoch of the real `Loop` (loader, targets, losses, averaging, progress) on synthetic people held in memory, on one
-thread, with clocks around its parts; figures are medians over steps of process CPU time. Everything but the network's
+thread, with timers around its parts; figures are medians over steps of process CPU time. Everything but the network's
 forward, backward and the optimiser's step counts as overhead, loading included.
 """
 
@@ -38,7 +38,7 @@ WARM = 3
 
 
 class Clock:
-    """Adds up process CPU time under names, step by step."""
+    """Sums process CPU time by name, step by step."""
 
     def __init__(self) -> None:
         self.parts: dict[str, list[float]] = defaultdict(list)
@@ -58,7 +58,7 @@ class Clock:
         return timed
 
     def close_step(self) -> None:
-        """End a step: from here on the next one counts."""
+        """End a step."""
         now = time.process_time()
         self.open["whole"], self.last = now - self.last, now
         for name, spent in self.open.items():
@@ -67,7 +67,7 @@ class Clock:
 
 
 def in_memory(count: int, size: tuple[int, int]) -> Dataset:
-    """Synthetic people as JPEG bytes in memory, so that a step decodes as it would with files."""
+    """Synthetic people as JPEG bytes in memory, so that a step decodes them as it does files."""
     dataset = Synthetic(COCO17, count, size=size).dataset()
     records = []
     for record in dataset.images:
@@ -78,7 +78,7 @@ def in_memory(count: int, size: tuple[int, int]) -> Dataset:
 
 @contextmanager
 def clocked(loop: Loop, clock: Clock) -> Iterator[None]:
-    """Clocks around the parts of a loop."""
+    """Timers around the parts of a loop."""
     net, optimizer, engine = loop.net, loop.optimizer, loop.engine
     net.forward = clock.around("forward", net.forward)  # type: ignore[method-assign]
     engine.backward = clock.around("backward", engine.backward)  # type: ignore[method-assign]
@@ -103,7 +103,7 @@ def clocked(loop: Loop, clock: Clock) -> Iterator[None]:
 
 
 def measured(recipe: Recipe, dataset: Dataset, steps: int) -> dict[str, Any]:
-    """Median milliseconds of each part, and the share of all that is not the network's or the optimiser's."""
+    """Median milliseconds of each part, and the share of the overhead."""
     options = replace(recipe.train, epochs=1, eval_every=1, tensorboard=False)
     recipe = replace(recipe, train=options)
     clock = Clock()
@@ -129,7 +129,7 @@ def measured(recipe: Recipe, dataset: Dataset, steps: int) -> dict[str, Any]:
 
 
 def cases() -> dict[str, tuple[Recipe, tuple[int, int], int, float]]:
-    """Name to recipe, size of the images, steps and the most overhead we allow ourselves."""
+    """Name to recipe, image size, number of steps and target of the overhead."""
     plain = RECIPES["topdown-dark"](COCO17, size=(256, 192))
     plain = replace(
         plain,
