@@ -1,4 +1,4 @@
-"""Unreduced loss functions, their modules, and the one mean that minds the weights."""
+"""Loss functions without reduction, their modules, and the weighted mean that reduces them."""
 
 from posekit.losses.adaptive_wing import AdaptiveWing
 from posekit.losses.bones import Bone

@@ -1,4 +1,4 @@
-"""Adaptive Wing: a loss on maps that is steep near a peak and forgiving in the empty part."""
+"""Adaptive Wing: a heatmap loss that is steep near peaks and flat in the background."""
 
 from typing import Literal
 
@@ -14,11 +14,11 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.losses.base import known, weighted_mean
 
 NEAR = 0.2
-"""Value of the target from which a cell belongs to a peak."""
+"""Cells with at least this target value belong to a peak."""
 
 
 def adaptive_wing(distance: Tensor, target: Tensor, alpha: float, omega: float, epsilon: float, theta: float) -> Tensor:
-    """Logarithmic below ``theta`` with a power that depends on the target, linear above; smooth where they meet.
+    """Logarithmic below ``theta`` with a power that depends on the target, linear above; continuously differentiable.
 
     Args:
         distance: (...) at least 0.
@@ -26,7 +26,7 @@ def adaptive_wing(distance: Tensor, target: Tensor, alpha: float, omega: float, 
         alpha: power where the target is 0; above 2, so that the slope at 0 is 0 for every target.
         omega: factor of the logarithm.
         epsilon: smaller is steeper near 0.
-        theta: where the logarithm ends.
+        theta: distance from which it is linear.
 
     Returns:
         (...).
@@ -37,14 +37,14 @@ def adaptive_wing(distance: Tensor, target: Tensor, alpha: float, omega: float, 
     ratio = (theta / epsilon) ** power
     slope = omega / (1 + ratio) * power * ratio / theta
     offset = theta * slope - omega * torch.log1p(ratio)
-    # The power of a huge distance would be inf, and its gradient NaN even where the other branch is taken.
+    # The power of a huge distance would be inf, and its gradient NaN even where the other branch is selected.
     inside = distance.clamp_max(theta) / epsilon
     return torch.where(distance < theta, omega * torch.log1p(inside.pow(power)), slope * distance - offset)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class AdaptiveWing:
-    """Adaptive Wing loss, averaged over all cells of the known maps; cells in and beside a peak count more.
+    """Adaptive Wing loss, averaged over all cells of the known maps; cells in and beside a peak have more weight.
 
     Source: Wang et al. 2019, arXiv:1904.07399. Differs: the mean is over the known maps.
     """
@@ -60,7 +60,7 @@ class AdaptiveWing:
     theta: float = Field(default=0.5, gt=0)
     "distance from which it is linear"
     peak: float = Field(default=10.0, ge=0)
-    "what cells with a target of 0.2 or more, and their neighbours, count beyond 1; 0 weighs all cells alike"
+    "extra weight of cells with a target of 0.2 or more and their neighbours; 0: all cells have weight 1"
     kind: Suppress[Literal["adaptive_wing"]] = "adaptive_wing"
 
     needs = frozenset({"heatmap"})

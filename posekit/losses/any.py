@@ -1,4 +1,4 @@
-"""Any loss, told apart by its ``kind`` (the type is made from the list of losses), and which of them a codec takes."""
+"""Any loss, selected by its ``kind`` (the type is built from `LOSSES`), and which losses fit a codec."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,12 +17,12 @@ else:
 
 
 def fitting(codec: Codec) -> list[str]:
-    """Names of the losses that can train a codec's maps, in the order of `LOSSES`."""
+    """Names of the losses that fit a codec's maps, in the order of `LOSSES`."""
     return [name for name, loss in LOSSES.items() if loss().needs <= codec.gives]
 
 
 def by_name(kinds: Sequence[str]) -> dict[str, AnyLoss]:
-    """Losses of the kinds, each under its kind's name, with their defaults.
+    """Losses of the given kinds with their defaults, each under its kind as name.
 
     Args:
         kinds: keys of `LOSSES`.
@@ -40,10 +40,11 @@ def by_name(kinds: Sequence[str]) -> dict[str, AnyLoss]:
 
 
 def match_activation(codec: Any, losses: Mapping[str, AnyLoss]) -> Any:
-    """The codec as the losses want it: of logits, where they need those and its ``activation`` was none.
+    """The codec that the losses need: with ``activation`` sigmoid where they need logits and it was none.
 
     Args:
-        codec: a frozen config; one that has no ``activation``, or gives what is needed, is returned as it is.
+        codec: a frozen config; one that has no ``activation``, or already gives all that is needed, is returned
+            unchanged.
         losses: by name.
     """
     needs = frozenset[str]().union(*(loss.needs for loss in losses.values()))

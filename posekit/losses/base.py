@@ -1,4 +1,4 @@
-"""What a loss is, and the one mean that minds the weights."""
+"""The `Loss` protocol, and the weighted mean that reduces all losses."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from posekit.geometry.skeleton import Skeleton
 
 
 def known(value: Tensor, weight: Tensor) -> Tensor:
-    """``value`` where ``weight`` counts and 0 elsewhere, for the gradient too.
+    """``value`` where ``weight`` is not 0, and 0 elsewhere, with no gradient there.
 
-    What a network says, or a file holds, where nothing is known may be NaN; multiplying by 0 would keep it, and so
-    would the gradient of whatever is computed from it. A difference, or both sides of any other comparison, go through
-    here first.
+    Outputs and labels may be NaN where nothing is known; multiplying by 0 would keep the NaN, also in the gradient. So
+    apply this to a difference, or to both sides of any other comparison, first.
     """
     return torch.where(weight > 0, value, 0.0)
 
 
 def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
-    """Mean over what counts.
+    """Weighted mean.
 
     Args:
         loss: unreduced; anything, NaN included, where the weight is 0.
         weight: broadcasts to ``loss``, at least 0.
 
     Returns:
-        A scalar, ``sum(weight * loss) / sum(weight)``; 0, with a path for gradients, where nothing counts.
+        A scalar, ``sum(weight * loss) / sum(weight)``; 0, with a gradient path, where all weights are 0.
     """
     weight = weight.to(loss.dtype).expand_as(loss)
     total = (known(loss, weight) * weight).sum()
@@ -36,15 +35,15 @@ def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
 
 
 class Loss(Protocol):
-    """A frozen config that builds a module.
+    """A frozen config that builds the module of a loss.
 
-    The module's ``forward(output, target)`` takes what `Codec.activate` and `Codec.encode` return and gives named
+    The module's ``forward(output, target)`` takes the results of `Codec.activate` and `Codec.encode` and returns named
     scalars, already multiplied by the config's ``weight``.
     """
 
     @property
     def kind(self) -> str:
-        """Its name among `posekit.losses.LOSSES`."""
+        """Its key in `posekit.losses.LOSSES`."""
 
     @property
     def weight(self) -> float:
@@ -52,7 +51,7 @@ class Loss(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Names that the codec must give."""
+        """Names that the codec's ``gives`` must contain."""
 
     def build(self, skeleton: Skeleton) -> nn.Module:
-        """The module, with whatever parameters it learns."""
+        """The module, with its learned parameters if it has any."""

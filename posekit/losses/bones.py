@@ -1,4 +1,4 @@
-"""Losses on bones: the lengths and directions between points that hang together."""
+"""Losses on bones: their lengths and directions."""
 
 from typing import Literal
 
@@ -22,15 +22,15 @@ def lengths(vectors: Tensor) -> Tensor:
 
 
 def batch_mean(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Distance between the mean lengths of a batch, bone by bone; errors of single instances cancel.
+    """Distance between the mean bone lengths of a batch, bone by bone; errors of single instances may cancel.
 
     Args:
         output: (B, N, E) lengths.
         target: (B, N, E) lengths.
-        weight: (B, N, E); what counts for the means.
+        weight: (B, N, E); weights of the means.
 
     Returns:
-        A scalar: the mean over the bones of which any is known.
+        A scalar: the mean over the bones that are known at least once.
     """
     counts = weight.sum((0, 1))
     mean = (known(output - target, weight) * weight).sum((0, 1)) / counts.clamp_min(1e-9)
@@ -41,8 +41,8 @@ def batch_mean(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 class Bone:
     """Distance between the bones of the output and those of the truth.
 
-    A bone counts where both its ends are known. ``length`` compares lengths instance by instance; ``vector`` the
-    bones' x and y; ``batch_mean`` mean lengths over the batch, of one process, and is blind to errors that cancel.
+    A bone is used where both its ends are known. ``length`` compares the lengths of each instance; ``vector`` the
+    bones' x and y; ``batch_mean`` the mean lengths over the batch of one process, where errors of opposite sign cancel.
 
     Source: vector: compositional pose regression, arXiv:1704.00159; batch_mean: VideoPose3D, arXiv:1811.11742.
     """
@@ -52,7 +52,7 @@ class Bone:
     variant: Literal["length", "vector", "batch_mean"] = "length"
     "what is compared: each length, each vector, or the mean length of each bone over the batch"
     scale: float = Field(default=1.0, gt=0)
-    "image pixels that count as 1"
+    "image pixels that give a loss of 1"
     kind: Suppress[Literal["bone"]] = "bone"
 
     needs = frozenset({"xy"})

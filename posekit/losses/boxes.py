@@ -1,4 +1,4 @@
-"""Overlap of boxes, and the loss of what a place says about the box around it."""
+"""IoU of boxes, and the GIoU loss of predicted distances to the sides of a box."""
 
 from typing import Literal
 
@@ -13,14 +13,14 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.losses.base import known, weighted_mean
 
 TINY = 1e-9
-"""Square pixels that areas are divided by at least."""
+"""Lower limit of an area in a denominator, square pixels."""
 
 
 def iou(one: Tensor, other: Tensor) -> Tensor:
-    """Common area of two boxes over that of both together.
+    """Intersection over union of boxes.
 
     Args:
-        one: (..., 4) x0 y0 x1 y1, continuous; without extent where the second corner is not beyond the first.
+        one: (..., 4) x0 y0 x1 y1, continuous; empty where the second corner is not beyond the first.
         other: broadcasts.
 
     Returns:
@@ -31,7 +31,7 @@ def iou(one: Tensor, other: Tensor) -> Tensor:
 
 
 def giou(one: Tensor, other: Tensor) -> Tensor:
-    """`iou`, less the share of the smallest box around both that neither covers; boxes apart still feel each other.
+    """Generalised IoU: `iou` minus the fraction of the smallest enclosing box that neither covers.
 
     Args:
         one: (..., 4) as in `iou`.
@@ -47,7 +47,7 @@ def giou(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _areas(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Areas of what two boxes share, of both together, and of the smallest box around them."""
+    """Areas of the intersection, the union, and the smallest enclosing box."""
     low, high = torch.maximum(one[..., :2], other[..., :2]), torch.minimum(one[..., 2:], other[..., 2:])
     least, most = torch.minimum(one[..., :2], other[..., :2]), torch.maximum(one[..., 2:], other[..., 2:])
     common = (high - low).clamp_min(0.0).prod(-1)
@@ -57,9 +57,9 @@ def _areas(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Giou:
-    """``1 - giou`` of boxes around the same place, told by the distances to their sides.
+    """``1 - giou`` of two boxes around the same location, given by the distances to their sides.
 
-    The mean is over the cells that see a box, weighted as the codec says (FCOS: by centre-ness).
+    The mean is over the cells assigned to a box, with the codec's weights (FCOS: centre-ness).
 
     Source: Rezatofighi et al. 2019, arXiv:1902.09630; in FCOS, arXiv:2006.09214.
     """
@@ -67,12 +67,12 @@ class Giou:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     of: Suppress[str] = "box"
-    "which of the codec's maps"
+    "name of the codec's map to compare"
     kind: Suppress[Literal["giou"]] = "giou"
 
     @property
     def needs(self) -> frozenset[str]:
-        """The one map it looks at."""
+        """The one map that this loss compares."""
         return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
@@ -81,7 +81,7 @@ class Giou:
 
 
 class GiouLoss(nn.Module):
-    """See `Giou`; several boxes a place, four channels each, count alike."""
+    """See `Giou`; several boxes at a location, four channels each, have equal weight."""
 
     def __init__(self, factor: float, of: str = "box") -> None:
         super().__init__()
@@ -90,12 +90,12 @@ class GiouLoss(nn.Module):
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``giou``."""
         weight = target.weight[self.of]
-        said, truth = (_corners(known(maps[self.of], weight)) for maps in (output, target.maps))
-        weight = weight.unflatten(1, (-1, 4))[:, :, 0] if weight.shape[1] == 4 * said.shape[1] else weight
-        return {"giou": self.factor * weighted_mean(1 - giou(said, truth), weight)}
+        predicted, truth = (_corners(known(maps[self.of], weight)) for maps in (output, target.maps))
+        weight = weight.unflatten(1, (-1, 4))[:, :, 0] if weight.shape[1] == 4 * predicted.shape[1] else weight
+        return {"giou": self.factor * weighted_mean(1 - giou(predicted, truth), weight)}
 
 
 def _corners(sides: Tensor) -> Tensor:
-    """(B, 4 n, ...) distances to left, upper, right and lower side to (B, n, ..., 4) corners about the place."""
+    """(B, 4 n, ...) distances to left, upper, right and lower side to (B, n, ..., 4) corners around (0, 0)."""
     low, high = sides.unflatten(1, (-1, 4)).movedim(2, -1).split(2, -1)
     return torch.cat((-low, high), -1)

@@ -1,7 +1,7 @@
-"""What the networks of a cascade of detectors learn from: whether a window is a face, its box, its points.
+"""Losses of the networks in MTCNN's cascade: whether a window is a face, its box, its points.
 
-Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878, section III.C. Differs: each term is the mean over the windows it
-counts for, and of points where some are labelled, so that its size does not depend on how a batch is mixed.
+Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878, section III.C. Differs: each term is the mean over the windows with
+labels for it, so that its size does not depend on the mixture of a batch.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from posekit.losses.base import known, weighted_mean
 
 @plain(frozen=True, slots=True, eq=False)
 class Wanted:
-    """What should be said of a batch of windows, and where that counts: 1 where it does, else 0.
+    """Targets of a batch of windows; the ``_known`` fields are weights, 1 or 0.
 
     Args:
-        face: (B,) 1 a face, 0 none.
+        face: (B,) 1 for a face, else 0.
         face_known: (B,).
-        box: (B, 4) moves of the four sides, as the cascade applies them.
+        box: (B, 4) shifts of the four sides, as the cascade applies them.
         box_known: (B,).
         points: (B, K, 2) fractions of the window.
         points_known: (B, K).
@@ -50,36 +50,36 @@ def squared_length(difference: Tensor) -> Tensor:
 
 
 def hardest(loss: Tensor, counts: Tensor, share: float) -> Tensor:
-    """Choose the windows that a batch is wrong about most.
+    """Online hard sample mining: select the windows with the highest losses.
 
     Args:
-        loss: (B,) of each window; anything where it does not count.
-        counts: (B,) 1 or 0.
-        share: of those that count, rounded up to whole windows; 1 keeps all.
+        loss: (B,) of each window; may be anything where ``counts`` is 0.
+        counts: (B,) 1 for windows that take part, else 0.
+        share: fraction of these to keep, rounded up to whole windows; 1 keeps all.
 
     Returns:
-        (B,) 1 for the ``share`` with the highest losses, of equal losses those given first; 0 for the others and where
-        nothing counts. It carries no gradient.
+        (B,) 1 for the ``share`` with the highest losses, of equal losses the first ones; 0 for the others. It has no
+        gradient.
     """
     counted = counts > 0
     order = torch.where(counted, loss.detach(), -torch.inf).argsort(descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-    # The small step back: 0.7 times 10 is 7, not the 8 that rounding up a number a little above 7 would give.
+    # The small subtraction: 0.7 * 10 is a little above 7 in floating point and must give 7, not 8.
     return ((rank < share * counted.sum() - 1e-3) & counted).to(loss.dtype)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CascadeLoss:
-    """The three terms and their factors."""
+    """The three loss terms and their factors."""
 
     face: float = Field(default=1.0, ge=0)
-    "factor of the cross-entropy"
+    "factor of the cross-entropy of face or not"
     box: float = Field(default=0.5, ge=0)
     "factor of the squared distance of the four sides"
     points: float = Field(default=0.5, ge=0)
     "factor of the squared distance of all points"
     hard: float = Field(default=0.7, gt=0.01, le=1)
-    "share of the windows in a batch, those with the highest cross-entropy, from which faces are learnt"
+    "online hard sample mining: fraction of the windows, those with the highest cross-entropy, that train the face term"
 
     def build(self) -> nn.Module:
         """The module; it has no parameters."""
@@ -104,6 +104,6 @@ class _Terms(nn.Module):
         return {
             "face": self.config.face * weighted_mean(face, hard),
             "box": self.config.box * weighted_mean(box, wanted.box_known),
-            # The published sum over the points of a window, whose mean over labelled points is this over K.
+            # Mean over labelled points, times K: the published sum over the points of a window.
             "points": self.config.points * points.shape[1] * weighted_mean(points, wanted.points_known),
         }

@@ -1,4 +1,4 @@
-"""Losses of yes or no, cell by cell: whether something is there, and how much so."""
+"""Binary classification losses of cells: focal loss and cross-entropy."""
 
 from typing import Literal
 
@@ -15,13 +15,13 @@ from posekit.losses.base import known, weighted_mean
 
 
 def sigmoid_focal(logits: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
-    """Cross-entropy of each cell, less of it the surer and righter the cell is.
+    """Focal loss of each cell: cross-entropy, reduced where the prediction is already right.
 
     Args:
         logits: (...).
         target: (...) 0 or 1.
-        alpha: share of the positives; the negatives have the rest.
-        gamma: how fast what is already right stops counting.
+        alpha: weight of the positives; the negatives have 1 minus it.
+        gamma: focusing power: higher gives less weight to cells that are already right.
 
     Returns:
         (...): ``-alpha (1 - p)^gamma log p`` where the target is 1, ``-(1 - alpha) p^gamma log(1 - p)`` where it is 0.
@@ -33,35 +33,35 @@ def sigmoid_focal(logits: Tensor, target: Tensor, alpha: float, gamma: float) ->
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SigmoidFocal:
-    """Focal loss of cells that hold something or not, divided by the number of those that do.
+    """Focal loss of positive and negative cells, divided by the number of positives.
 
-    Source: Lin et al. 2017, arXiv:1708.02002. Differs: ``average``, which FCOS's authors advise for small sets.
+    Source: Lin et al. 2017, arXiv:1708.02002. Differs: ``average``, which FCOS's authors recommend for small data sets.
     """
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     alpha: float = Field(default=0.25, gt=0, lt=1)
-    "share of the positives; the negatives have the rest"
+    "weight of the positives; the negatives have 1 minus it"
     gamma: float = Field(default=2.0, ge=0)
-    "how fast what is already right stops counting"
+    "focusing power: higher gives less weight to cells that are already right"
     average: float = Field(default=0.0, ge=0, lt=1)
-    "how much of the former number of positives is kept at each step, as in 0.9; 0: each batch is divided by its own"
+    "momentum of a moving average of the number of positives, such as 0.9; 0: each batch is divided by its own number"
     of: Suppress[str] = "class"
-    "which of the codec's maps"
+    "name of the codec's map to compare"
     kind: Suppress[Literal["sigmoid_focal"]] = "sigmoid_focal"
 
     @property
     def needs(self) -> frozenset[str]:
-        """The one map it looks at."""
+        """The one map that this loss compares."""
         return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
-        """The module, with its average."""
+        """The module, with its moving average."""
         return SigmoidFocalLoss(self)
 
 
 class SigmoidFocalLoss(nn.Module):
-    """See `SigmoidFocal`; the average moves in training mode only."""
+    """See `SigmoidFocal`; the average is updated in training mode only."""
 
     amount: Tensor
 
@@ -83,12 +83,12 @@ class SigmoidFocalLoss(nn.Module):
 
     @torch.no_grad()
     def _smooth(self, positives: Tensor) -> Tensor:
-        """The number of positives, averaged over the steps so far where that is wanted."""
+        """The number of positives, as a moving average where ``average`` is set."""
         keep = self.config.average
         if not keep:
             return positives
         before = self.amount.to(positives.dtype)
-        # Nothing is averaged before the first step.
+        # The first step has nothing to average with.
         now = torch.where(before > 0, keep * before + (1 - keep) * positives, positives) if self.training else before
         if self.training:
             self.amount.copy_(now)
@@ -97,7 +97,7 @@ class SigmoidFocalLoss(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Bce:
-    """Mean cross-entropy of logits with targets in [0, 1]; at its least, not at 0, where the two agree.
+    """Mean binary cross-entropy of logits with targets in [0, 1]; not 0 at its minimum if targets are soft.
 
     Source: FCOS's centre-ness, arXiv:1904.01355.
     """
@@ -105,12 +105,12 @@ class Bce:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     of: Suppress[str] = "centreness"
-    "which of the codec's maps"
+    "name of the codec's map to compare"
     kind: Suppress[Literal["bce"]] = "bce"
 
     @property
     def needs(self) -> frozenset[str]:
-        """The one map it looks at."""
+        """The one map that this loss compares."""
         return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:

@@ -15,9 +15,10 @@ from posekit.losses.heatmaps import map_squares
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Combined:
-    """Half the mean square of the disc, and of the offsets along x and y inside the true disc, all added.
+    """Sum of half the mean squares of the disc, and of the offsets along x and y inside the target's disc.
 
-    The means of the offsets are over all cells of the map, as published, though only those of the disc are compared.
+    The means of the offsets are taken over all cells of the map, as published, though only cells in the disc
+    contribute.
 
     Source: UDP, arXiv:1911.07524, after arXiv:1701.01779. Differs: the mean over points is over the known ones.
     """
@@ -25,7 +26,7 @@ class Combined:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     offsets: float = Field(default=1.0, ge=0)
-    "factor of the offsets beside the disc"
+    "factor of the offsets relative to the disc"
     kind: Suppress[Literal["combined"]] = "combined"
 
     needs = frozenset({"disc", "offset"})
@@ -43,10 +44,10 @@ class CombinedLoss(nn.Module):
         self.factor, self.offsets = factor, offsets
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
-        """``combined``, the disc's part, and ``offset``."""
+        """``combined`` (the disc's term) and ``offset``."""
         weight = target.weight["disc"]
         disc = map_squares(output["disc"], target.maps["disc"], weight)
-        # The weight of an offset is the disc's cell, so what is outside counts as equal.
+        # The weight of an offset is the target's disc, so cells outside contribute 0.
         channels = map_squares(output["offset"], target.maps["offset"], target.weight["offset"])
         offset = channels.reshape(len(channels), -1, 2).sum(-1)
         half, counted = 0.5 * self.factor, weight[..., 0, 0]

@@ -1,4 +1,4 @@
-"""A loss on depths about the root, for the points whose depth is known."""
+"""A loss on depths relative to the root, for the points whose depth is known."""
 
 from typing import Literal
 
@@ -14,9 +14,9 @@ from posekit.losses.base import known, weighted_mean
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Depth:
-    """Mean distance of the depths, in hundredths of the codec's depth: about as large as pixels are.
+    """Mean absolute error of the depths, in hundredths of the codec's depth range: about the size of errors in pixels.
 
-    Points without a known depth do not count; a batch may hold both.
+    Points without a known depth have weight 0; a batch may mix both.
 
     Source: Sun et al. 2018, arXiv:1711.08229, section 2.3, for mixing data with and without depth.
     """

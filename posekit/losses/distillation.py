@@ -1,4 +1,4 @@
-"""What one network learns from another: divergences of maps, bins and features, and how a distillation is described."""
+"""Knowledge distillation: divergences of maps, bins and features, and its configuration."""
 
 import math
 from collections.abc import Sequence
@@ -15,63 +15,64 @@ from posekit.losses.base import known, weighted_mean
 from posekit.losses.heatmaps import map_squares
 
 LOGITS = frozenset({"x", "y", "z", "dfl_x", "dfl_y", "dfl_z"})
-"""Raw maps whose last axis is a distribution's logits."""
+"""Raw maps whose last axis holds the logits of a distribution."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Okdhp:
-    """Branches on one backbone that teach each other through their ensemble; the first is kept and costs what it did.
+    """OKDHP: branches on one backbone that learn from their ensemble; only the first is kept, at no extra cost.
 
-    Source: Li et al. 2021, arXiv:2108.02092. Differs: the ensemble does not learn from what it teaches (`detach`).
+    Source: Li et al. 2021, arXiv:2108.02092. Differs: the distillation has no gradient into the ensemble (`detach`).
     """
 
     branches: int = Field(default=3, ge=2)
-    "necks and heads that learn together"
+    "number of branches (neck and head) that are trained together"
     ensemble: float = Field(default=1.0, ge=0)
-    "factor of the losses of the ensemble"
+    "factor of the ensemble's losses on the labels"
     distillation: float = Field(default=2.0, ge=0)
-    "factor of what branches learn from the ensemble, as published beside squares of weight 1"
+    "factor of the distillation of the branches from the ensemble, as published with squared errors of weight 1"
     form: Literal["kl", "mse"] = "kl"
-    "maps of cells are compared as distributions over their cells, as published, or cell by cell"
+    "kl: maps are compared as distributions over their cells, as published; mse: cell by cell"
     temperature: float = Field(default=1.0, gt=0)
-    "what maps and logits are divided by where they are compared as distributions"
+    "temperature of the distributions: maps and logits are divided by it"
     ramp: float = Field(default=0.4, ge=0, le=1)
-    "share of the run over which the distillation grows to its factor; published: 60 of 150 epochs"
+    "fraction of the run over which the distillation ramps up to its factor; published: 60 of 150 epochs"
     detach: bool = True
-    "the ensemble does not move toward the branches; off as published"
+    "stop the gradient of the distillation into the ensemble; off as published"
     width: Annotated[int, Field(gt=0)] | None = 64
-    "channels inside the unit that weighs the branches; unset: as many as the backbone's finest map has, as published"
+    "hidden channels of the unit that weights the branches; unset: those of the backbone's finest map, as published"
     kind: Suppress[Literal["okdhp"]] = "okdhp"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Teacher:
-    """A trained network, or a file of predictions, that a network learns from beside its labels.
+    """A trained network, or a file of predictions, that a student network learns from in addition to its labels.
 
-    Points are matched by name. Source of learning from soft answers: Hinton et al. 2015, arXiv:1503.02531; of features:
-    FitNets, Romero et al. 2014, arXiv:1412.6550.
+    Points are matched by name. Source: Hinton et al. 2015, arXiv:1503.02531 (outputs); FitNets, Romero et al. 2014,
+    arXiv:1412.6550 (features).
     """
 
     source: str
-    "a run folder, a weights folder or a hub id; or a .json of COCO results or of points by image id"
+    "the teacher: a run folder, a weights folder or a hub id; or a .json of COCO results or of points by image id"
     points: float = Field(default=1.0, ge=0)
-    "factor of the student's own losses at the teacher's points: works with any teacher and any codec"
+    "factor of the student's own losses on the teacher's points as labels; works with any teacher and any codec"
     maps: float = Field(default=0.0, ge=0)
-    "factor of the difference of raw maps; for a network with a codec of the same kind"
+    "factor of the difference of raw maps; the teacher must be a network with a codec of the same kind"
     features: float = Field(default=0.0, ge=0)
-    "factor of the difference of the backbones' maps, through a 1x1 convolution that is thrown away; for a network"
+    """factor of the difference of the backbones' features, through a 1x1 convolution used in training only; the teacher
+    must be a network"""
     form: Literal["mse", "kl"] = "mse"
-    "maps of cells are compared cell by cell, or as distributions over their cells"
+    "mse: maps are compared cell by cell; kl: as distributions over their cells"
     temperature: float = Field(default=1.0, gt=0)
-    "what maps and logits are divided by where they are compared as distributions"
+    "temperature of the distributions: maps and logits are divided by it"
     score_threshold: float = Field(default=0.3, ge=0, le=1)
-    "least score of a point of the teacher that counts"
+    "score threshold of the teacher's points; points below it are not used"
     graded: bool = True
     "weigh each of the teacher's points by its score"
     outliers: float = Field(default=1.0, ge=0, le=1)
-    "weight of labels that a file of predictions contradicts; 1 leaves all labels as they are"
+    "weight of labels that a file of predictions contradicts; 1 leaves all labels unchanged"
     skeleton: str | None = None
-    "names of a file's points, where they are not the data's, nor COCO's 17"
+    "names of the points in a file, if they are neither those of the data nor COCO's 17"
     kind: Suppress[Literal["teacher"]] = "teacher"
 
 
@@ -79,11 +80,11 @@ AnyDistillation = Annotated[Okdhp | Teacher, Field(discriminator="kind")]
 
 
 def ramp(time: float, end: float) -> float:
-    """Factor that grows from exp(-5) to 1 and stays there.
+    """Ramp-up factor that grows from exp(-5) to 1 and stays there.
 
     Args:
         time: since the start, at least 0.
-        end: when it reaches 1; 0: at once.
+        end: time at which it reaches 1; 0: immediately.
 
     Source: arXiv:2108.02092, after Laine and Aila 2016, arXiv:1610.02242.
 
@@ -94,13 +95,13 @@ def ramp(time: float, end: float) -> float:
 
 
 def lines_kl(output: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """Divergence of ``softmax(output)`` from ``softmax(teacher)`` over the last axis, in nats.
+    """KL divergence of ``softmax(output)`` from ``softmax(teacher)`` over the last axis, in nats.
 
-    Both are divided by the temperature first, and the result is multiplied by its square, which keeps the gradient's
-    size.
+    Both are divided by the temperature first, and the result is multiplied by its square, which keeps the size of the
+    gradient.
 
     Args:
-        output: (..., D) logits of the one that learns.
+        output: (..., D) logits of the student.
         teacher: (..., D).
         temperature: above 0.
 
@@ -119,7 +120,7 @@ def cells_kl(output: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tenso
 
 
 def feature_squares(output: Tensor, teacher: Tensor) -> Tensor:
-    """Mean square of the difference in shares of the teacher's mean square, so that its scale does not matter.
+    """Mean squared difference relative to the teacher's mean square, so that the scale of the features does not matter.
 
     Args:
         output: (B, C, H, W).
@@ -135,21 +136,21 @@ def feature_squares(output: Tensor, teacher: Tensor) -> Tensor:
 def difference(
     output: Maps, teacher: Maps, weight: Maps, form: str, temperature: float = 1.0, per_cell: bool = False
 ) -> Tensor:
-    """How far raw maps are from the teacher's, all names added.
+    """Difference of raw maps from the teacher's, summed over all names.
 
-    Bins are compared as distributions, numbers by their squares, maps of cells as ``form`` says.
+    Bins are compared as distributions, coordinates by squared error, heatmaps by ``form``.
 
     Args:
-        output: by name, (B, C, H, W), or (B, K, D); more than ``teacher`` has are left out.
+        output: by name, (B, C, H, W) or (B, K, D); names that ``teacher`` lacks are left out.
         teacher: by name, of the same shapes.
-        weight: by name, (B, C); 0 where nothing is to be learnt.
-        form: of maps of cells, ``"kl"`` or ``"mse"``.
+        weight: by name, (B, C); 0 where nothing should be learnt.
+        form: how heatmaps are compared, ``"kl"`` or ``"mse"``.
         temperature: of all distributions.
-        per_cell: a divergence over cells is divided by their number and multiplied by that of the channels and by 2:
-            the size that it has in OKDHP beside mean squares without the factor 1/2.
+        per_cell: a divergence over cells is divided by the number of cells and multiplied by 2 and the number of
+            channels: its size in OKDHP, relative to mean squares without the factor 1/2.
 
     Returns:
-        A scalar, summed over names of means over what counts.
+        A scalar: the sum over names of weighted means.
     """
     terms = []
     for name, other in teacher.items():
@@ -170,7 +171,7 @@ def difference(
 def okdhp_terms(
     outputs: Sequence[Tensor], ensemble: Tensor, target: Tensor, weight: Tensor, config: Okdhp, grown: float = 1.0
 ) -> dict[str, Tensor]:
-    """The losses of the published network.
+    """The losses of OKDHP.
 
     Args:
         outputs: maps of every stack (B, K, H, W).
@@ -178,11 +179,12 @@ def okdhp_terms(
         target: (B, K, H, W).
         weight: (B, K), 0 where a point is unknown.
         config: its factors.
-        grown: share of the distillation's factor reached, from `ramp`.
+        grown: current value of `ramp`.
 
     Returns:
-        ``labels``, ``ensemble`` and ``distillation``; half the mean square over known maps, summed over outputs, and
-        the divergence from the ensemble over the cells' number, summed over points and outputs.
+        ``labels``, ``ensemble`` and ``distillation``; half the mean square over known maps, summed over outputs (also
+        for the ensemble), and the divergence from the ensemble divided by the number of cells, summed over points and
+        outputs.
 
     Source: arXiv:2108.02092 and its authors' code. Differs: means are over the known maps, not over all.
     """
@@ -201,9 +203,9 @@ def okdhp_terms(
 
 
 def counted_channels(target: Target, maps: Maps) -> dict[str, Tensor]:
-    """What counts of each raw map, (B, C) from 0 to 1, as far as the target says.
+    """Weight of each channel of the raw maps, (B, C) from 0 to 1, from the target.
 
-    A map that has no target, as a spread, counts where its points are known.
+    A map without a target, such as a spread, has weight 1 where its points are known.
 
     Args:
         target: of the codec.
@@ -221,24 +223,24 @@ def counted_channels(target: Target, maps: Maps) -> dict[str, Tensor]:
 
 
 def _one(target: Target, shape: torch.Size) -> bool:
-    """Whether the points of the target, one instance an image, are the channels."""
+    """Whether the target has one instance an image, with its points as channels."""
     xy = target.weight["xy"]
     return xy.shape[1] == 1 and (xy.shape[0], xy.shape[2]) == tuple(shape)
 
 
 WHOLE = frozenset({"paf", "xy"})
-"""Of these the first axis behind the batch does not run over points."""
+"""Maps whose first axis after the batch is not the points."""
 
 
 def reweighted(target: Target, trust: Tensor) -> Target:
-    """The same target with the weights of each point multiplied.
+    """The target with the weights of each point multiplied by a factor.
 
     Args:
         target: of one instance an image.
         trust: (B, K) factors, at least 0.
 
     Returns:
-        A target; weights of names whose channels are not points (``paf``) stay as they are.
+        A target; weights of maps whose channels are not points (``paf``) are unchanged.
     """
     points = trust.shape[1]
     weight = {}
@@ -249,7 +251,7 @@ def reweighted(target: Target, trust: Tensor) -> Target:
             weight[name] = old
         else:
             times = old.shape[1] // points
-            # `coarse` holds all points of one width after another; all others all channels of one point.
+            # In `coarse` the points of one width are together; in all other maps the channels of one point.
             each = trust.repeat(1, times) if name == "coarse" else trust.repeat_interleave(times, 1)
             weight[name] = old * each.reshape(*each.shape, *[1] * (old.ndim - 2)).to(old.dtype)
     return Target(maps=target.maps, weight=weight)

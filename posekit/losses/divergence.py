@@ -1,4 +1,4 @@
-"""Losses between distributions: those of DSNT's maps, of SimCC's bins, and between two bins."""
+"""Losses between distributions: of DSNT's maps, of SimCC's bins, and the distribution focal loss."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.losses.base import known, weighted_mean
 
 TINY = 1e-24
-"""Added before logarithms of probabilities."""
+"""Added to probabilities before the logarithm."""
 
 
 def kl(p: Tensor, q: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def kl(p: Tensor, q: Tensor) -> Tensor:
 def js(p: Tensor, q: Tensor) -> Tensor:
     """Jensen-Shannon divergence over the last two axes: symmetric, from 0 to ln 2; (B, K, H, W) to (B, K)."""
     middle = 0.5 * (p + q)
-    # The entropies of the three, cell by cell: one logarithm of each, and no cancellation of large sums.
+    # The three entropies cell by cell: one logarithm for each, and no cancellation of large sums.
     return (0.5 * (_plogp(p) + _plogp(q)) - _plogp(middle)).sum((-2, -1))
 
 
@@ -35,7 +35,8 @@ def _plogp(p: Tensor) -> Tensor:
 def variance_squares(output: Tensor, target: Tensor) -> Tensor:
     """Squared error of the variances, summed over x and y: (B, K, 2) to (B, K).
 
-    Source: DSNT, arXiv:1801.07372, section 3.3.1; in cells like its authors' code, where the paper has units of -1..1.
+    Source: DSNT, arXiv:1801.07372, section 3.3.1; in cells squared as in the authors' code; the paper uses units of
+    -1..1.
     """
     return (output - target).square().sum(-1)
 
@@ -43,7 +44,7 @@ def variance_squares(output: Tensor, target: Tensor) -> Tensor:
 def kl_bins(logits: Tensor, target: Tensor) -> Tensor:
     """Divergence of ``softmax(logits)`` from a target over the last axis, summed over bins: (B, K, bins) to (B, K).
 
-    Lowest where the softmax equals the target over its sum; its gradient is ``sum(target) * softmax - target``.
+    Minimal where the softmax equals the normalised target; its gradient is ``sum(target) * softmax - target``.
     """
     return (torch.xlogy(target, target) - target * logits.log_softmax(-1)).sum(-1)
 
@@ -55,9 +56,9 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DsntLoss:
-    """Euclidean distance of the means in units of -1..1, and a regulariser of the map's shape.
+    """DSNT loss: Euclidean distance of the means in units of -1..1, and a regulariser of the map's shape.
 
-    The codec's ``sigma`` says which shape.
+    The codec's ``sigma`` gives the target shape.
 
     Source: Nibali et al. 2018, arXiv:1801.07372, eq. 5 to 8.
     """
@@ -65,9 +66,9 @@ class DsntLoss:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     regulariser: Literal["none", "variance", "kl", "js"] = "js"
-    "what the shape of the map is held to: nothing, its variance, or a Gaussian"
+    "regulariser of the map's shape: none, on its variance, or on its divergence from a Gaussian"
     strength: float = Field(default=1.0, ge=0)
-    "factor of the regulariser beside the distance"
+    "factor of the regulariser relative to the distance"
     kind: Suppress[Literal["dsnt"]] = "dsnt"
 
     needs = frozenset({"coords", "probability", "variance"})
@@ -85,7 +86,7 @@ class DsntModule(nn.Module):
         self.factor, self.regulariser, self.strength = factor, regulariser, strength
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
-        """``dsnt``, the distance, and the regulariser under its own name."""
+        """``dsnt`` (the distance), and the regulariser under its own name."""
         weight = target.weight["coords"]
         offset = known(output["coords"] - target.maps["coords"], weight)
         terms = {"dsnt": self.factor * weighted_mean(torch.linalg.vector_norm(offset, dim=-1), weight[..., 0])}
@@ -106,10 +107,10 @@ class DsntModule(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SimccKl:
-    """Divergence of the bins from their target, summed over bins, averaged over known points, x and y added.
+    """KL divergence of the bins from their target, summed over bins and axes, averaged over known points.
 
-    Source: SimCC, arXiv:2107.03332. Its authors' two codes and MMPose scale it differently (mean over
-    bins; sum over points; no division by the batch); this is the divergence of one point, whatever the number of bins.
+    Source: SimCC, arXiv:2107.03332. The authors' two implementations and MMPose scale it differently (mean over bins;
+    sum over points; no division by the batch); this is the mean divergence of a point.
     """
 
     weight: float = Field(default=1.0, ge=0)
@@ -133,7 +134,7 @@ class SimccModule(nn.Module):
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
         """``simcc``."""
         total = output["x"].new_zeros(())
-        # A depth is an axis like the others, known for fewer points.
+        # The depth is an axis like the others, but known for fewer points.
         for name in (axis for axis in "xyz" if axis in target.maps):
             weight = target.weight[name]
             divergence = kl_bins(known(output[name], weight), known(target.maps[name], weight))
@@ -143,15 +144,15 @@ class SimccModule(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Divergence:
-    """How far the distribution of a map is from the Gaussian around its point, in nats.
+    """Divergence of the distribution of a map from the Gaussian around its point, in nats.
 
-    Source: Jensen-Shannon as DSNT uses it, arXiv:1801.07372, section 3.3.2.
+    Source: DSNT, arXiv:1801.07372, section 3.3.2 (Jensen-Shannon).
     """
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     form: Literal["js", "kl"] = "js"
-    "Jensen-Shannon, symmetric and at most ln 2, or Kullback-Leibler of the target from the output"
+    "js: Jensen-Shannon, symmetric and at most ln 2; kl: Kullback-Leibler divergence of the target from the output"
     kind: Suppress[Literal["divergence"]] = "divergence"
 
     needs = frozenset({"probability"})
@@ -180,7 +181,7 @@ class DivergenceLoss(nn.Module):
 class Dfl:
     """Distribution focal loss: the cross-entropy of the two bins around the truth, averaged over known points.
 
-    The axes are added, depth among them where the codec has it. Its lowest value is the entropy of the two bins, not 0.
+    The axes are summed, including depth where the codec has it. The minimum is the entropy of the two bins, not 0.
 
     Source: Generalized Focal Loss, arXiv:2006.04388, whose authors give it the weight 0.25.
     """

@@ -1,7 +1,7 @@
-"""Equalized focal losses: points that are rarely found get a steeper and heavier focal loss.
+"""Equalized focal losses: points that are learnt poorly get a higher focusing power and weight.
 
-Each point is a category. What its positives and its negatives have pulled so far is summed up for good; the less the
-positives had of it, the larger the focusing power.
+Each point is a category. The absolute gradients of its positives and negatives are accumulated; the lower the ratio of
+positive to negative gradients, the higher the focusing power.
 """
 
 from typing import Literal
@@ -20,7 +20,7 @@ from posekit.losses.focal import quality_focal, sum_per
 
 
 def equalized_focal(logits: Tensor, positive: Tensor, gamma: Tensor, factor: Tensor, alpha: float) -> Tensor:
-    """``-alpha_t factor (1 - p_t)^gamma log p_t``, a category at a time.
+    """``-alpha_t factor (1 - p_t)^gamma log p_t`` with ``gamma`` and ``factor`` of each category.
 
     Args:
         logits: (B, K, H, W).
@@ -38,7 +38,7 @@ def equalized_focal(logits: Tensor, positive: Tensor, gamma: Tensor, factor: Ten
 
 
 def equalized_focal_pull(logits: Tensor, positive: Tensor, gamma: Tensor, factor: Tensor, alpha: float) -> Tensor:
-    """Absolute derivative of `equalized_focal` by the logits, in closed form; arguments and shapes as there."""
+    """Absolute derivative of `equalized_focal` with respect to the logits, in closed form; arguments as there."""
     signed = torch.where(positive, logits, -logits)
     share = torch.where(positive, alpha, 1 - alpha)
     p = signed.sigmoid()
@@ -46,7 +46,7 @@ def equalized_focal_pull(logits: Tensor, positive: Tensor, gamma: Tensor, factor
 
 
 def quality_focal_pull(logits: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
-    """Absolute derivative of `quality_focal` by the logits, in closed form; ``gamma`` at least 1."""
+    """Absolute derivative of `quality_focal` with respect to the logits, in closed form; ``gamma`` at least 1."""
     p = logits.sigmoid()
     distance = (target - p).abs()
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
@@ -54,14 +54,14 @@ def quality_focal_pull(logits: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
 
 
 class Balance(nn.Module):
-    """What positives and negatives of each category have pulled so far, and the focusing power that follows.
+    """Accumulated gradients of the positives and negatives of each category, and the focusing power that follows.
 
-    The sums are saved with the module, and are those of all processes.
+    The sums are saved with the module and are taken over all processes.
 
     Args:
         points: K.
-        power: focusing power of a category whose positives and negatives pull alike.
-        scale: how much is added to it where positives pull nothing.
+        power: focusing power of a category with equal gradients of positives and negatives.
+        scale: how much is added to it where positives have no gradient.
     """
 
     positive: Tensor
@@ -76,17 +76,17 @@ class Balance(nn.Module):
         self.register_buffer("ratio", torch.ones(points))
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        """Focusing power and factor of each category, (K, 1, 1); copies, which `learn` leaves as they are."""
+        """Focusing power and factor of each category, (K, 1, 1); copies, which `learn` does not change."""
         gamma = self.power + self.scale * (1 - self.ratio[:, None, None])
         return gamma, gamma / self.power
 
     @torch.no_grad()
     def learn(self, pull: Tensor, share: Tensor) -> None:
-        """Add what a step pulled; every process must call it equally often.
+        """Accumulate the gradients of a step; every process must call it equally often.
 
         Args:
             pull: (B, K, H, W) absolute gradients, 0 where nothing is known.
-            share: (B, K, H, W) in [0, 1], how far each cell is a positive.
+            share: (B, K, H, W) in [0, 1], to what degree each cell is a positive.
         """
         positive = (pull * share).sum((0, 2, 3))
         sums = torch.stack((positive, (pull * (1 - share)).sum((0, 2, 3)))).to(self.ratio.dtype)
@@ -95,28 +95,29 @@ class Balance(nn.Module):
         self.positive += sums[0]
         self.negative += sums[1]
         ratio = (self.positive / (self.negative + 1e-10)).clamp(0, 1)
-        # A category that was never seen is left as it began, not taken for one whose positives pull nothing.
+        # A category that was never seen keeps its initial ratio; it is not treated as having no positive gradient.
         self.ratio.copy_(torch.where(self.positive + self.negative > 0, ratio, 1.0))
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Efl:
-    """Equalized focal loss: every cell a yes or a no, each point balanced by what its peaks have pulled so far.
+    """Equalized focal loss: binary cells, each point balanced by the accumulated gradients of its positives.
 
-    A cell is a positive where the target is exactly 1. Equal to the focal loss of arXiv:1708.02002 while no point lags.
+    A cell is a positive where the target is exactly 1. Equal to the focal loss of arXiv:1708.02002 while all points are
+    balanced.
 
-    Source: Li et al. 2022, arXiv:2201.02593. Differs: gradients in closed form instead of by a hook, so mixed precision
-    cannot scale them; a point that was never seen keeps the ratio 1.
+    Source: Li et al. 2022, arXiv:2201.02593. Differs: gradients are computed in closed form instead of by a hook, so
+    that loss scaling does not affect them; a point that was never seen keeps the ratio 1.
     """
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     gamma: float = Field(default=2.0, ge=1)
-    "focusing power of a point that does not lag"
+    "focusing power of a balanced point"
     alpha: float = Field(default=0.25, gt=0, lt=1)
-    "share of the positives; the negatives have the rest"
+    "weight of the positives; the negatives have 1 minus it"
     scale: float = Field(default=8.0, ge=0)
-    "how much the power grows for a point whose positives pull nothing"
+    "how much the power grows for a point whose positives have no gradient"
     kind: Suppress[Literal["efl"]] = "efl"
 
     needs = frozenset({"peaks"})
@@ -127,7 +128,7 @@ class Efl:
 
 
 class EflLoss(nn.Module):
-    """See `Efl`; learns the balance in training mode only, once a forward."""
+    """See `Efl`; updates the balance in training mode only, once for each forward pass."""
 
     def __init__(self, config: Efl, points: int) -> None:
         super().__init__()
@@ -149,7 +150,7 @@ class EflLoss(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Eqfl:
-    """Equalized quality focal loss: the same balance on soft targets; a cell is a positive as far as its target says.
+    """Equalized quality focal loss: the same balance for soft targets; the target is the degree of a positive.
 
     Source: Li et al. 2022, arXiv:2201.02593. Differs: as `Efl`.
     """
@@ -157,9 +158,9 @@ class Eqfl:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     beta: float = Field(default=2.0, ge=1)
-    "focusing power of a point that does not lag"
+    "focusing power of a balanced point"
     scale: float = Field(default=8.0, ge=0)
-    "how much the power grows for a point whose positives pull nothing"
+    "how much the power grows for a point whose positives have no gradient"
     kind: Suppress[Literal["eqfl"]] = "eqfl"
 
     needs = frozenset({"logits"})
@@ -170,7 +171,7 @@ class Eqfl:
 
 
 class EqflLoss(nn.Module):
-    """See `Eqfl`; learns the balance in training mode only, once a forward."""
+    """See `Eqfl`; updates the balance in training mode only, once for each forward pass."""
 
     def __init__(self, config: Eqfl, points: int) -> None:
         super().__init__()
@@ -190,6 +191,6 @@ class EqflLoss(nn.Module):
 
 
 def _counted(pull: Tensor, weight: Tensor, amount: Tensor) -> Tensor:
-    """Gradients of the reduced loss from those of the unreduced one: weighted, and divided as `sum_per` does."""
+    """Gradients of the reduced loss from those of the unreduced one: weighted, and divided as in `sum_per`."""
     weight = weight.to(pull.dtype)
     return pull * weight / (amount * weight).sum().clamp_min(1.0)

@@ -1,4 +1,4 @@
-"""Losses of networks that each instance brings along: where its points lie, and how cells lead on to them.
+"""FCPose's losses: maps of the points of each instance, offsets from cells to points, auxiliary heatmaps.
 
 Mao et al. 2021, arXiv:2105.14185.
 """
@@ -18,26 +18,26 @@ from posekit.losses.base import known
 
 
 def reach_of(distance: Tensor, sharpness: float) -> Tensor:
-    """How much a distance counts: 0 at 0, near 1 from a few tenths on, ``2 sigmoid(sharpness d) - 1``."""
+    """Saturating loss of a distance: ``2 sigmoid(sharpness d) - 1``, 0 at 0 and near 1 from a few tenths on."""
     return 2 * (torch.sigmoid(sharpness * distance) - 0.5)
 
 
 def per_instance(loss: Tensor, weight: Tensor) -> Tensor:
-    """Sum over the points of each instance, divided by how many there might be; weighted mean over the instances.
+    """Sum over the known points of each instance divided by K; weighted mean over the instances.
 
     Args:
         loss: (B, P, K), 0 where nothing is known.
         weight: (B, P, K), equal for the known points of an instance.
 
     Returns:
-        A scalar; 0, with a path for gradients, where nothing counts.
+        A scalar; 0, with a gradient path, where all weights are 0.
     """
     return (loss * weight).sum() / (weight.shape[-1] * weight.amax(-1).sum()).clamp_min(1e-9)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PointMaps:
-    """Cross-entropy of each instance's maps, grown to finer cells, with the one cell that the point lies in.
+    """Cross-entropy of each instance's maps, upsampled, with the one cell that the point lies in.
 
     Source: Mao et al. 2021, section 3.4.
     """
@@ -45,7 +45,7 @@ class PointMaps:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     grown: int = Field(default=4, ge=1)
-    "how many times finer the cells are"
+    "upsampling factor"
     kind: Suppress[Literal["point_maps"]] = "point_maps"
 
     needs = frozenset({"point_maps"})
@@ -78,7 +78,7 @@ class PointMapsLoss(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Refine:
-    """How far off the cells of an instance's maps lead, the likelier a cell the more; in sides of the box.
+    """Expected error of the locations predicted by the cells of an instance's maps, in sides of the box.
 
     Source: Mao et al. 2021, its published code.
     """
@@ -86,7 +86,7 @@ class Refine:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     sharpness: float = Field(default=12.0, gt=0)
-    "how soon a distance counts in full; the loss is divided by it"
+    "steepness of the saturating distance, `reach_of`; the loss is divided by it"
     kind: Suppress[Literal["refine"]] = "refine"
 
     needs = frozenset({"point_maps", "refine"})
@@ -107,15 +107,15 @@ class RefineLoss(nn.Module):
         """``refine``."""
         logits, place, side, weight = _of_instances(output, target)
         likely = logits.flatten(3).softmax(-1)
-        said = output["refine"].flatten(2).unflatten(1, (-1, 2))[:, None]
-        away = known(said - place[..., None], weight[..., None, None])
+        predicted = output["refine"].flatten(2).unflatten(1, (-1, 2))[:, None]
+        away = known(predicted - place[..., None], weight[..., None, None])
         distance = torch.linalg.vector_norm(away, dim=3) / side.clamp_min(1e-6)[..., None]
         loss = (likely * reach_of(distance, self.sharpness)).sum(-1) / self.sharpness
         return {"refine": self.factor * per_instance(known(loss, weight), weight)}
 
 
 def _of_instances(output: Maps, target: Target) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Logits (B, P, K, H, W), locations (B, P, K, 2) and sides (B, P, K) in cells, and weights; 0: does not count."""
+    """Logits (B, P, K, H, W), locations (B, P, K, 2) and sides (B, P, K) in cells, and weights (B, P, K)."""
     weight = target.weight["point_maps"]
     truth = known(target.maps["point_maps"], weight[..., None])
     return known(output["point_maps"], weight[..., None, None]), truth[..., :2], truth[..., 2], weight
@@ -123,7 +123,7 @@ def _of_instances(output: Maps, target: Target) -> tuple[Tensor, Tensor, Tensor,
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Side:
-    """Squared error of the auxiliary heatmaps, divided by the sum of the squared targets, or by 1 where that is less.
+    """Squared error of the auxiliary heatmaps, divided by the sum of the squared targets, at least 1.
 
     Source: Mao et al. 2021, its published code.
     """
@@ -131,12 +131,12 @@ class Side:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     of: Suppress[str] = "side_8"
-    "which of the codec's maps"
+    "name of the codec's map to compare"
     kind: Suppress[Literal["side"]] = "side"
 
     @property
     def needs(self) -> frozenset[str]:
-        """The one map it looks at."""
+        """The one map that this loss compares."""
         return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:

@@ -1,4 +1,4 @@
-"""RealNVP: a density that is learned, for the shape of what a regression gets wrong."""
+"""RealNVP: a learned density of regression errors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MASKS_3D: tuple[tuple[float, ...], ...] = ((0.0, 0.0, 1.0), (1.0, 1.0, 0.0)) * 3
 
 
 class RealNvp(nn.Module):
-    """Affine couplings in a row over a standard normal; 53,784 parameters with the default masks.
+    """A chain of affine couplings over a standard normal; 53,784 parameters with the default masks.
 
     Starts close to the standard normal. Used in training only.
 
     Args:
-        masks: for each coupling which of the D coordinates pass unchanged (1) and steer the others (0).
-        hidden: width of the nets.
+        masks: for each coupling, which of the D coordinates pass unchanged (1) and condition the others (0).
+        hidden: width of the networks in the couplings.
 
     Source: Dinh et al. 2017, arXiv:1605.08803, in the layout of arXiv:2107.11291.
     """
@@ -33,13 +33,13 @@ class RealNvp(nn.Module):
         self.shifts = nn.ModuleList(_net(depth, hidden, bounded=False) for _ in masks)
 
     def to_latent(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Data to the normal's space.
+        """Map data to the latent space.
 
         Args:
             x: (..., D).
 
         Returns:
-            (..., D), and (...) the logarithm of the volume's change.
+            (..., D), and (...) the log-determinant of the Jacobian.
         """
         z, change = x, x.new_zeros(x.shape[:-1])
         for i in reversed(range(len(self.scales))):
@@ -68,7 +68,7 @@ class RealNvp(nn.Module):
 
 
 def _net(depth: int, hidden: int, bounded: bool) -> nn.Sequential:
-    """Three layers that start near zero; the one that gives scales ends in tanh."""
+    """Three layers, initialised near zero; the network of scales ends in tanh."""
     layers: list[nn.Module] = [nn.Linear(depth, hidden), nn.LeakyReLU(), nn.Linear(hidden, hidden), nn.LeakyReLU()]
     layers.append(nn.Linear(hidden, depth))
     for layer in layers:

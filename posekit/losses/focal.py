@@ -1,4 +1,4 @@
-"""Focal losses on maps of logits: what is already right counts little, so the few cells of a peak are not drowned."""
+"""Focal losses on maps of logits: cells that are already right have little weight, so that peaks matter."""
 
 from typing import Literal
 
@@ -15,13 +15,13 @@ from posekit.losses.base import known
 
 
 def peak_focal(logits: Tensor, target: Tensor, alpha: float, beta: float) -> Tensor:
-    """CornerNet's focal loss, which spares the cells around a peak.
+    """CornerNet's penalty-reduced focal loss, with less weight on the cells around a peak.
 
     Args:
         logits: (...).
-        target: (...) in [0, 1]; exactly 1 where a point is, whatever lies between says how near one is.
-        alpha: how fast what is already right stops counting.
-        beta: how far the neighbours of a peak are spared.
+        target: (...) in [0, 1]; exactly 1 at a point, values between 0 and 1 near it.
+        alpha: focusing power: higher gives less weight to cells that are already right.
+        beta: how strongly the penalty is reduced around a peak.
 
     Returns:
         (...): ``-(1 - p)^alpha log p`` where the target is 1, else ``-(1 - target)^beta p^alpha log(1 - p)``.
@@ -38,7 +38,7 @@ def quality_focal(logits: Tensor, target: Tensor, beta: float | Tensor) -> Tenso
 
 
 def sum_per(loss: Tensor, weight: Tensor, amount: Tensor) -> Tensor:
-    """Sum over what counts, divided by how much of something there is, or by 1 where there is less.
+    """Weighted sum divided by the weighted sum of ``amount``, at least 1.
 
     Args:
         loss: (B, K, H, W), unreduced.
@@ -46,7 +46,7 @@ def sum_per(loss: Tensor, weight: Tensor, amount: Tensor) -> Tensor:
         amount: (B, K, H, W); its weighted sum divides.
 
     Returns:
-        A scalar; 0, with a path for gradients, where nothing counts.
+        A scalar; 0, with a gradient path, where all weights are 0.
     """
     weight = weight.to(loss.dtype).expand_as(loss)
     return (known(loss, weight) * weight).sum() / (amount * weight).sum().clamp_min(1.0)
@@ -56,7 +56,7 @@ def sum_per(loss: Tensor, weight: Tensor, amount: Tensor) -> Tensor:
 class Focal:
     """Penalty-reduced focal loss, divided by the number of peaks.
 
-    Wants maps whose target is exactly 1 at each point.
+    Needs targets that are exactly 1 at each point.
 
     Source: CornerNet, arXiv:1808.01244. Differs: logarithms of the sigmoid where the authors' code clamps the
     probability to 1e-4..1-1e-4, so that no cell loses its gradient.
@@ -65,16 +65,16 @@ class Focal:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     alpha: float = Field(default=2.0, gt=0)
-    "how fast what is already right stops counting"
+    "focusing power: higher gives less weight to cells that are already right"
     beta: float = Field(default=4.0, ge=0)
-    "how far the neighbours of a peak are spared"
+    "how strongly the penalty is reduced around a peak"
     of: Suppress[str] = "peaks"
-    "which of the codec's maps"
+    "name of the codec's map to compare"
     kind: Suppress[Literal["focal"]] = "focal"
 
     @property
     def needs(self) -> frozenset[str]:
-        """The one map it looks at."""
+        """The one map that this loss compares."""
         return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:
@@ -101,14 +101,14 @@ class FocalLoss(nn.Module):
 class Qfl:
     """Quality focal loss: a focal loss for soft targets, divided by the sum of the target.
 
-    Source: Generalized Focal Loss, arXiv:2006.04388. Differs: the distance is taken without its sign, so any
-    ``beta`` is allowed (an odd power of the authors' code is NaN).
+    Source: Generalized Focal Loss, arXiv:2006.04388. Differs: the absolute distance is taken, so any ``beta`` is
+    allowed (the authors' code gives NaN for odd powers).
     """
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     beta: float = Field(default=2.0, ge=1)
-    "how fast what is already right stops counting"
+    "focusing power: higher gives less weight to cells that are already right"
     kind: Suppress[Literal["qfl"]] = "qfl"
 
     needs = frozenset({"logits"})

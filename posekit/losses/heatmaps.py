@@ -1,4 +1,4 @@
-"""Losses on maps of cells: mean squares, and those of the hardest points only."""
+"""Mean squared losses on heatmaps, fields and volumes, and online hard keypoint mining."""
 
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ def map_squares(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     Args:
         output: (B, K, H, W).
         target: (B, K, H, W).
-        weight: (B, K, 1, 1) or (B, K, H, W); cells without weight count as equal.
+        weight: (B, K, 1, 1) or (B, K, H, W); cells with weight 0 contribute 0.
 
     Returns:
         (B, K), not weighted.
@@ -31,7 +31,7 @@ class Mse:
     """Mean square over all cells of the known maps.
 
     A map is nearly empty, so the value is small (about 0.008 for a Gaussian of 2 cells on 64x48); with weight decay or
-    several losses in play give it a weight of some hundreds, about the number of cells over that of a peak.
+    several losses, give it a weight of some hundreds, about the number of cells of a map over that of a peak.
 
     Source: SimpleBaseline, arXiv:1804.06208. Differs: no factor 1/2, a fractional weight is not squared,
     and the mean is over the known maps, not over all. With ``each_cell`` DEKR, arXiv:2104.02300.
@@ -40,7 +40,7 @@ class Mse:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     each_cell: bool = False
-    "every cell counts by its own weight, and the sum is divided by all cells of all maps, as codecs of scenes want it"
+    "use the weight of each cell, and divide by the number of cells of all maps, as one-stage codecs need"
     kind: Suppress[Literal["mse"]] = "mse"
 
     needs = frozenset({"heatmap"})
@@ -70,7 +70,7 @@ class Paf:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Coarse:
-    """Mean square over all cells of the known maps of wider hills, beside a loss on the finest.
+    """Mean square over all cells of the known maps of wider Gaussians, in addition to a loss on the finest.
 
     Source: CPN, arXiv:1711.07319; MSPN, arXiv:1901.00148. Differs: as `Mse`.
     """
@@ -88,7 +88,7 @@ class Coarse:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Volume:
-    """Mean square over all cells of the known maps with depths, beside a loss on ``heatmap`` for the other points.
+    """Mean square over the known volumes, in addition to a loss on ``heatmap`` for points without depth.
 
     Source: Pavlakos et al. 2017, arXiv:1611.07828. Differs: as `Mse`.
     """
@@ -105,21 +105,21 @@ class Volume:
 
 
 class MseLoss(nn.Module):
-    """See `Mse`; ``maps`` is the name of the maps it compares."""
+    """See `Mse`; ``maps`` is the name of the maps to compare."""
 
     def __init__(self, name: str, maps: str, factor: float) -> None:
         super().__init__()
         self.name, self.maps, self.factor = name, maps, factor
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
-        """One term under the loss's own name."""
+        """One term under the name of the loss."""
         weight = target.weight[self.maps]
         squares = map_squares(output[self.maps], target.maps[self.maps], weight)
         return {self.name: self.factor * weighted_mean(squares, weight[..., 0, 0])}
 
 
 class CellsLoss(nn.Module):
-    """See `Mse`: its form with a weight a cell."""
+    """See `Mse` with ``each_cell``."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class CellsLoss(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Ohkm:
-    """Mean square over the cells of the points that are hardest in each image.
+    """Online hard keypoint mining (OHKM): mean square over the maps of the hardest points of each image.
 
     Source: CPN, arXiv:1711.07319. Differs: unknown points are never among the hardest.
     """
@@ -142,7 +142,7 @@ class Ohkm:
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     hardest: Annotated[int, Field(ge=1)] | None = None
-    "points an image that count; unset: 8 of 17, or that share of other numbers"
+    "points of each image that are used; unset: 8 of 17, or the same fraction of another number"
     kind: Suppress[Literal["ohkm"]] = "ohkm"
 
     needs = frozenset({"heatmap"})
@@ -151,7 +151,7 @@ class Ohkm:
         """The module; it has no parameters.
 
         Raises:
-            ValueError: more points should count than the skeleton has.
+            ValueError: ``hardest`` is more than the skeleton's points.
         """
         points = len(skeleton.points)
         hardest = max(1, round(points * 8 / 17)) if self.hardest is None else self.hardest

@@ -1,4 +1,4 @@
-"""Loss of the steps from cells to points, where there are points."""
+"""L1 loss of the offsets from cells to points."""
 
 from typing import Literal
 
@@ -15,25 +15,25 @@ from posekit.losses.points import smooth_l1
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Offset:
-    """Mean distance along the axes between steps, over the cells that hold one; in the units of the codec.
+    """Mean absolute error of offsets along the axes, over the cells that hold one; in the units of the codec.
 
-    Source: CenterNet, arXiv:1904.07850. DEKR, arXiv:2104.02300, whose weights are far below 1, divides by how many
-    numbers there are: ``mean="counted"``.
+    Source: CenterNet, arXiv:1904.07850. DEKR, arXiv:2104.02300, whose weights are far below 1, divides by the number of
+    non-zero weights: ``mean="counted"``.
     """
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
     smooth: float = Field(default=0.0, ge=0)
-    "distances below it count by their square (smooth L1); 0: none do"
+    "smooth L1: errors below it are squared; 0: plain L1"
     mean: Literal["weighted", "counted"] = "weighted"
-    "what the sum is divided by: the weights, or how many of them are not 0"
+    "divisor of the weighted sum: the sum of the weights, or the number of weights that are not 0"
     of: Suppress[str] = "offset"
-    "which of the codec's maps"
+    "name of the codec's map to compare"
     kind: Suppress[Literal["offset"]] = "offset"
 
     @property
     def needs(self) -> frozenset[str]:
-        """The one map it looks at."""
+        """The one map that this loss compares."""
         return frozenset({self.of})
 
     def build(self, skeleton: Skeleton) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Object keypoint similarity (OKS) as a loss: errors at the size of the instance and of each point's own spread."""
+"""Object keypoint similarity (OKS) as a loss: errors relative to the instance's size and the points' sigmas."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ def log_oks(squared: Tensor, weight: Tensor, area: Tensor, sigmas: Tensor) -> Te
     exponent = -squared / (2 * area[..., None] * (2 * sigmas).square())
     nothing = (weight > 0).any(-1, keepdim=True).logical_not()
     counted = torch.where(nothing, 1.0, weight)
-    # The logarithm of the sum keeps its gradient where every term is 0 in floating point.
+    # log-sum-exp keeps its gradient where every term underflows to 0.
     summands = (exponent + counted.clamp_min(1e-30).log()).masked_fill(counted <= 0, -torch.inf)
     return torch.where(nothing[..., 0], 0.0, summands.logsumexp(-1) - counted.sum(-1).log())
 
@@ -37,9 +37,9 @@ def extent_area(xy: Tensor, weight: Tensor, min_side: float) -> Tensor:
     """Square of the larger side of the box around the known points.
 
     Args:
-        xy: (..., K, 2) pixels; anything where unknown.
+        xy: (..., K, 2) pixels; any value where unknown.
         weight: (..., K, 1), 0 where unknown.
-        min_side: pixels; a smaller side counts as this.
+        min_side: pixels; smaller sides are raised to this.
 
     Returns:
         (...) square pixels.
@@ -55,7 +55,7 @@ class Oks:
 
     The sigmas are the skeleton's, 0.05 where none is known. The area is the target's ``area`` where the codec gives it,
     else the square of the larger side of the box around the known points. Far from the target the forms `linear` and
-    `square` have next to no gradient: use them beside another loss, such as `l1`.
+    `square` have almost no gradient: combine them with another loss, such as `l1`.
 
     Source: YOLO-Pose, arXiv:2204.06806. Differs: averaged over the known points of an instance, then over
     instances; the form ``log`` is computed so that its gradient does not vanish.
@@ -66,7 +66,7 @@ class Oks:
     form: Literal["linear", "square", "log"] = "linear"
     "1 - OKS, 1 - OKS squared, or -log OKS"
     min_side: float = Field(default=16.0, gt=0)
-    "image pixels: a smaller instance is taken for one with a side of this"
+    "image pixels; smaller instances are treated as having this side"
     kind: Suppress[Literal["oks"]] = "oks"
 
     needs = frozenset({"xy"})

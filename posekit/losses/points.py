@@ -26,7 +26,7 @@ def wing(distance: Tensor, width: float, epsilon: float) -> Tensor:
 
 
 def soft_wing(distance: Tensor, inner: float, outer: float, epsilon: float) -> Tensor:
-    """Linear below ``inner`` and logarithmic above: small errors are left alone, far ones pull less than in L1.
+    """Linear below ``inner`` and logarithmic above: large errors have less gradient than in L1.
 
     Source: Lin et al. 2021, IEEE TIP, structure-coherent deep feature learning for face alignment.
     """
@@ -35,14 +35,14 @@ def soft_wing(distance: Tensor, inner: float, outer: float, epsilon: float) -> T
 
 
 class PointsLoss(nn.Module):
-    """Mean of a function of the distance along x and along y, over the known points."""
+    """Mean of a function of the absolute errors along x and y, over the known points."""
 
     def __init__(self, name: str, factor: float, rule: str, *settings: float) -> None:
         super().__init__()
         self.name, self.factor, self.rule, self.settings = name, factor, rule, settings
 
     def forward(self, output: Maps, target: Target) -> dict[str, Tensor]:
-        """One term under the loss's own name."""
+        """One term under the name of the loss."""
         weight = target.weight["xy"]
         distance = known(output["xy"] - target.maps["xy"], weight).abs()
         if self.rule == "smooth_l1":
@@ -58,7 +58,7 @@ class PointsLoss(nn.Module):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class L1:
-    """Mean distance along the axes, in image pixels."""
+    """Mean absolute error along the axes, in image pixels."""
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
@@ -73,7 +73,7 @@ class L1:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SmoothL1:
-    """L1 with a rounded foot."""
+    """Smooth L1: quadratic for small errors, linear for large ones."""
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
@@ -90,7 +90,7 @@ class SmoothL1:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Wing:
-    """Steeper than L1 near the target, so that small errors are worth mending."""
+    """Wing loss: steeper than L1 near the target, so that small errors matter more."""
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"
@@ -109,7 +109,7 @@ class Wing:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SoftWing:
-    """Linear near the target and logarithmic beyond: what is nearly right, or hopeless, pulls less.
+    """Soft wing loss: linear near the target and logarithmic beyond, so that outliers have less gradient.
 
     Source: Lin et al. 2021, IEEE TIP, structure-coherent deep feature learning for face alignment.
     """
@@ -121,7 +121,7 @@ class SoftWing:
     outer: float = Field(default=20.0, gt=0)
     "factor of the logarithm"
     epsilon: float = Field(default=0.5, gt=0)
-    "image pixels; smaller bends the logarithm more"
+    "image pixels; smaller makes the logarithm more curved"
     kind: Suppress[Literal["soft_wing"]] = "soft_wing"
 
     needs = frozenset({"xy"})
@@ -133,7 +133,7 @@ class SoftWing:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class L2:
-    """Mean squared distance along the axes, in square image pixels."""
+    """Mean squared error along the axes, in square image pixels."""
 
     weight: float = Field(default=1.0, ge=0)
     "factor of this loss"

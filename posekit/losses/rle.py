@@ -1,4 +1,4 @@
-"""Residual log-likelihood: how probable the truth is under what the network says of place and spread."""
+"""Residual log-likelihood estimation (RLE): likelihood of the labels under the predicted location and spread."""
 
 import math
 from typing import Literal
@@ -16,11 +16,11 @@ from posekit.losses.base import known, weighted_mean
 from posekit.losses.flow import MASKS_3D, RealNvp
 
 SMALLEST = math.log(1e-6)
-"""Logarithm of the smallest spread that is told apart from none."""
+"""Logarithm of the smallest spread; smaller ones are raised to it."""
 
 
 def basic_nll(error: Tensor, log_sigma: Tensor, residual: str, official: bool = False) -> Tensor:
-    """``-log Q``: the simple density that the flow corrects.
+    """``-log Q``: negative logarithm of the simple density that the flow corrects.
 
     Args:
         error: (...) ``(output - target) / sigma``.
@@ -51,7 +51,7 @@ class RleNll:
     residual: Literal["laplace", "gaussian"] = "laplace"
     "the simple density that the flow corrects"
     log_sigma_terms: Literal[1, 2] = 2
-    "how often log sigma counts: 2 as in the published code, 1 as the derivation has it"
+    "how many times log sigma is added: 2 as in the published code, 1 as in the derivation"
     compat: Literal["none", "official"] = "none"
     "official uses the Laplace constants of the authors' code"
     kind: Suppress[Literal["rle"]] = "rle"
@@ -65,9 +65,9 @@ class RleNll:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class RleNll3d(RleNll):
-    """The same with depths: points with a known one train a density of three axes, the others that of two.
+    """`RleNll` with depths: points with a known depth train a density of three axes, the others one of two.
 
-    Source: Li et al. 2021, arXiv:2107.11291, and its code for joint data. Differs: as `RleNll`.
+    Source: Li et al. 2021, arXiv:2107.11291, and its code for mixed 2-D and 3-D data. Differs: as `RleNll`.
     """
 
     kind: Suppress[Literal["rle3d"]] = "rle3d"  # type: ignore[assignment]
@@ -94,10 +94,11 @@ class RleModule(nn.Module):
             coords: (..., axes).
             sigma: (..., axes) raw.
             target: (..., axes).
-            flow: of as many axes; ``None``: the one of two.
+            flow: of as many axes; ``None``: the flow of two axes.
 
         Returns:
-            (...), summed over the axes; the flow's density, one number a point, counts once an axis, as published.
+            (...), summed over the axes; the flow's density, one number for each point, is added once for each axis, as
+            published.
         """
         log_sigma = F.logsigmoid(sigma).clamp_min(SMALLEST)
         error = (coords - target) / log_sigma.exp()

@@ -1,4 +1,4 @@
-"""Weights of several losses that are learned beside the network, from how uncertain each task is."""
+"""Learned weights of several losses, from the uncertainty of each task."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -13,28 +13,28 @@ from posekit.losses.base import Loss
 from posekit.losses.rle import RleNll, RleNll3d
 
 OWN = "auto_weight"
-"""What the names of the terms that hold the weights begin with."""
+"""Prefix of the names of the terms that hold the weights."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class AutoWeight:
-    """One learned weight a loss, on top of the fixed ones; all terms of a loss share its weight.
+    """One learned weight for each loss, on top of the fixed weights; all terms of a loss share it.
 
     With ``c^2`` the learned uncertainty of a loss ``L``, 1 at first, `liebel_koerner` adds
     ``L / (2 c^2) + ln(1 + c^2)``, which is never negative, and `kendall` ``L / (2 c^2) + ln(c)``.
 
     Source: Liebel and Koerner 2018, arXiv:1805.06334; Kendall et al. 2018, arXiv:1705.07115. Differs: ``ln(c^2)`` is
-    what is learned, so that no division blows up.
+    what is learned, so that no division by 0 can occur.
     """
 
     kind: Literal["none", "liebel_koerner", "kendall"] = "none"
-    "how the weights of several losses are learned; none keeps those of --losses.NAME.weight"
+    "how the weights of several losses are learned; none: the fixed --losses.NAME.weight"
 
     def build(self, losses: Mapping[str, Loss]) -> "AutoWeights | None":
-        """The module with a parameter for each loss, or nothing.
+        """The module with a parameter for each loss, or ``None``.
 
         Raises:
-            ValueError: a loss may fall below 0 without end, and its weight would grow without end.
+            ValueError: a loss is not bounded below, so its weight would grow without limit.
         """
         if self.kind == "none":
             return None
@@ -58,14 +58,14 @@ class AutoWeights(nn.Module):
     def __init__(self, kind: str, names: tuple[str, ...]) -> None:
         super().__init__()
         self.kind = kind
-        # Without axes, so the optimiser keeps weight decay off them.
+        # Scalars, so that the optimiser applies no weight decay to them.
         self.log_squares = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in names})
 
     def forward(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weighted terms, and one of its own for each loss; their sum is what to minimise.
+        """Weighted terms, and a regularising term for each loss; minimise their sum.
 
         Args:
-            terms: scalars by name: that of their loss, or that with more after a dot.
+            terms: scalars by name: the name of a loss, or the same followed by a dot and more.
 
         Returns:
             The same names weighted, then ``auto_weight.NAME`` for each loss.
