@@ -1,1 +1,1 @@
-"""The loop and what it needs."""
+"""The training loop: data loading, optimisation, checkpoints, distillation."""

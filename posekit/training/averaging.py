@@ -1,4 +1,4 @@
-"""The averaged weights (EMA) that are measured and saved."""
+"""Exponential moving average (EMA) of the weights, which is evaluated and saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 def _warm(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
     def average(averaged: Any, current: Any, count: Tensor | int) -> None:
-        # A fixed 0.999 would leave a short run near its first weights, so the decay itself grows.
+        # With a fixed 0.999 a short run would stay near its initial weights, so the decay is warmed up.
         now = min(decay, (1 + int(count)) / (10 + int(count)))
         pairs = list(zip(averaged, current, strict=True))
         floating = [(a, c.to(a.dtype)) for a, c in pairs if a.is_floating_point()]
@@ -26,11 +26,11 @@ def _warm(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
 
 
 def averaged(net: nn.Module, decay: float) -> AveragedModel:
-    """A copy of ``net`` that follows it with a warmed-up decay, buffers included.
+    """Moving average of ``net`` with a warmed-up decay, including buffers.
 
     Args:
-        net: the network that trains.
-        decay: limit of the decay, in (0, 1).
+        net: the network in training.
+        decay: final decay, in (0, 1).
     """
     with torch.no_grad():
         return AveragedModel(net, multi_avg_fn=_warm(decay), use_buffers=True)

@@ -1,4 +1,4 @@
-"""Training state on disk: written beside and renamed, so a kill in the middle leaves the old one."""
+"""Checkpoints: written to a temporary folder and renamed, so that a killed process leaves the old one intact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LAST, BESIDE, OLD = "last", "last.tmp", "last.old"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be resumed from."""
+    """A checkpoint that cannot be resumed."""
 
 
 def save(engine: Accelerator, run: Path) -> None:
@@ -26,7 +26,7 @@ def save(engine: Accelerator, run: Path) -> None:
     engine.wait_for_everyone()
     if engine.is_main_process:
         last, old = run / LAST, run / OLD
-        # Without `last`, a kill between the renames left `old` as the only whole one: it stays until the new one is.
+        # If `last` is missing, a kill between the renames left only `old`: keep it until the new one is in place.
         if last.exists():
             shutil.rmtree(old, ignore_errors=True)
             last.rename(old)
@@ -36,8 +36,8 @@ def save(engine: Accelerator, run: Path) -> None:
 
 
 def find(run: Path) -> Path | None:
-    """The newest whole checkpoint of a run, or ``None``."""
-    # Between the two renames of `save` only the old one exists under its own name.
+    """The newest complete checkpoint of a run, or ``None``."""
+    # Between the two renames of `save` only `old` exists.
     for name in (LAST, OLD):
         if (run / name).is_dir():
             return run / name
@@ -52,7 +52,7 @@ def restore(engine: Accelerator, folder: Path) -> None:
     """
     try:
         engine.load_state(str(folder))
-    except Exception as error:  # whatever a damaged file makes torch or safetensors raise
+    except Exception as error:  # torch and safetensors raise many kinds of errors
         first = " ".join(str(error).split())[:240]
         raise CheckpointError(
             f"{folder}: this checkpoint cannot be resumed ({type(error).__name__}: {first}); "

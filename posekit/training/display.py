@@ -1,4 +1,4 @@
-"""What a person sees of a run while it trains: a progress line from the first step on, and TensorBoard's curves."""
+"""Progress display of a run: a progress line from the first step on, and TensorBoard logs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from posekit.recipe import Train
 from posekit.training.progress import Progress
 
 EVERY = 30.0
-"""Seconds between two lines where the output is no terminal."""
+"""Seconds between two lines if the output is not a terminal."""
 
 
 class Display:
-    """Shows and logs; changes nothing.
+    """Progress bar, log lines and TensorBoard.
 
     Args:
         run: folder of the run.
-        options: whether TensorBoard is wanted.
-        enabled: on the main process only.
+        options: of the run; `tensorboard` turns TensorBoard on.
+        enabled: True on the main process only.
     """
 
     def __init__(self, run: Path, options: Train, enabled: bool) -> None:
@@ -40,7 +40,7 @@ class Display:
 
     @contextmanager
     def following(self, steps: int, progress: Progress) -> Iterator[None]:
-        """Show a run of so many steps while the block runs."""
+        """Show the progress of ``steps`` steps while the block runs."""
         if not self.enabled:
             yield
             return
@@ -67,7 +67,7 @@ class Display:
         return progress.epoch * self._per_epoch + progress.step
 
     def stepped(self, progress: Progress, values: Sequence[float]) -> None:
-        """Show the step that was just made; a line now and then where the output is no terminal."""
+        """Show the last step; without a terminal, print a line every `EVERY` seconds."""
         if self.bar is None:
             return
         now = time.monotonic()
@@ -78,7 +78,7 @@ class Display:
             self.console.print(self.line(progress, values, now), markup=False, soft_wrap=True)
 
     def line(self, progress: Progress, values: Sequence[float], now: float) -> str:
-        """Where the run is, how fast, and how long the epoch and the run still take."""
+        """Position in the run, loss, speed, and remaining time of epoch and run."""
         seconds = max(now - self.started, 1e-9)
         done = self._done(progress)
         self.rate = (progress.seen - self.images) / seconds
@@ -92,7 +92,7 @@ class Display:
         )
 
     def epoch_closed(self, row: Mapping[str, float | int]) -> None:
-        """Print the epoch's figures and log them; a figure that is not a number is not logged."""
+        """Print the metrics of the epoch and log them; NaN is not logged."""
         figures = "  ".join(f"{k.removeprefix('val/')} {v:.4g}" for k, v in row.items() if "/" in k)
         line = f"epoch {row['epoch']}/{self.options.epochs}  {figures}  {self.rate:.0f} images/s"
         self.console.print(line, markup=False, soft_wrap=True)
@@ -104,7 +104,7 @@ class Display:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it.
+    """A time span in readable form.
 
     >>> duration(42.3), duration(130), duration(3 * 3600 + 95)
     ('42 s', '2:10 min', '3:02 h')

@@ -18,11 +18,11 @@ class TrainingError(RuntimeError):
 
 
 def engine_for(options: Train, device: str) -> Accelerator:
-    """The engine: device, processes and precision.
+    """The accelerator: device, processes and precision.
 
     Raises:
-        TrainingError: the launcher started more processes than the engine sees, which would train them apart; or the
-            device is not there.
+        TrainingError: the number of processes differs from what the launcher started, so each would train alone; or the
+            device is not available.
     """
     engine = Accelerator(cpu=device == "cpu", mixed_precision=options.precision)
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -33,13 +33,13 @@ def engine_for(options: Train, device: str) -> Accelerator:
         )
     if device not in ("auto", engine.device.type):
         raise TrainingError(
-            f"device {device!r} was asked for, but only {engine.device.type!r} is there; `posekit doctor` tells why"
+            f"device {device!r} was asked for, but only {engine.device.type!r} is available; `posekit doctor` shows why"
         )
     return engine
 
 
 def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
-    """The optimiser; weight decay acts on matrices and kernels only, and a group's ``scale`` on its rate."""
+    """The optimiser; weight decay acts on matrices and kernels only; ``scale`` of a group multiplies its rate."""
     groups = _groups([p for p in task.parameters() if p.requires_grad], options)
     if options.backbone_lr_mult != 1:
         backbone = {id(p) for p in task.get_submodule("net.backbone").parameters()}
@@ -57,7 +57,7 @@ def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
 
 
 def _groups(weights: Sequence[nn.Parameter], options: Train) -> list[dict[str, Any]]:
-    """Kernels and matrices, and all else."""
+    """Parameter groups: kernels and matrices with weight decay, all others without."""
     return [
         {"params": [p for p in weights if p.ndim > 1], "weight_decay": options.weight_decay},
         {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
@@ -65,6 +65,6 @@ def _groups(weights: Sequence[nn.Parameter], options: Train) -> list[dict[str, A
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its rate: ``rate``, scaled where the group says so."""
+    """Set the learning rate of every group: ``rate`` times its ``scale``."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get("scale", 1.0)

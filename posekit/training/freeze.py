@@ -1,4 +1,4 @@
-"""Frozen parts of a network: what a published backbone knows already, at half the cost of a step."""
+"""Freeze parts of a network, such as a pretrained backbone, which halves the cost of a step."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from posekit.recipe import RecipeError
 
 
 def frozen_parts(net: nn.Module, names: Iterable[str]) -> list[nn.Module]:
-    """Stop the gradients of some parts.
+    """Disable the gradients of some parts.
 
-    A part must also stay in evaluation mode, or its norms would go on following the data: that is up to the caller.
+    The caller must also keep the parts in evaluation mode, or norms would update their running statistics.
 
     Args:
-        net: its parameters are changed.
-        names: of modules, as in ``backbone.blocks.0``.
+        net: changed: frozen parameters no longer require gradients.
+        names: names of modules, such as ``backbone.blocks.0``.
 
     Returns:
-        The parts.
+        The frozen modules.
 
     Raises:
-        RecipeError: there is no such part, or none is left to train.
+        RecipeError: there is no such part, or nothing is left to train.
     """
     modules = dict(net.named_modules())
     parts = []

@@ -1,4 +1,4 @@
-"""Where a run's network begins: as its recipe draws it, or with the weights of another run."""
+"""Initial weights of a run: random or pretrained as in the recipe, or those of another run (--init)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from posekit.zoo.weights import load_weights
 
 
 def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
-    """The recipe's network, with the weights of `Recipe.start` in it wherever names and shapes agree.
+    """The recipe's network, with the weights of `Recipe.init` loaded wherever names and shapes agree.
 
     Args:
-        recipe: of the run; where it starts from nothing, the network is as it is drawn.
-        say: told what was taken, and what was not.
+        recipe: of the run; without `init` the network is only built.
+        say: prints which tensors were loaded and which were not.
 
     Raises:
         WeightsError: there is no such model, or none of its parameters fits.
@@ -25,7 +25,7 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
     net = recipe.build()
     if recipe.init is None:
         return net
-    # What is drawn later must not depend on the other network's size.
+    # Later random numbers must not depend on the size of the other network.
     with torch.random.fork_rng(devices=[]):
         source = load_weights(recipe.init)
     own = net.state_dict()
@@ -44,14 +44,14 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
         if name not in fitting
     ]
     unused = [name for name in theirs if name not in own]
-    for told, names in (("as the recipe draws them", left), ("there and not used", unused)):
+    for told, names in (("not loaded, initial values kept", left), ("in the file but not used", unused)):
         if names:
             say(f"{told}: {_listing(names)}")
     return net
 
 
 def _renamed(theirs: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """With the neck of a network for crops under the names that one for full images has for it, and the other way."""
+    """Rename the neck between top-down networks (``neck.``) and one-stage networks (``neck.neck.``) if needed."""
     for short, deep in (("neck.", "neck.neck."), ("neck.neck.", "neck.")):
         names = {name: name.replace(short, deep, 1) for name in theirs if name.startswith(short)}
         if names and all(new in own for new in names.values()):

@@ -17,7 +17,7 @@ from posekit.recipe import Recipe
 
 
 class Crops(TorchDataset[Sample]):
-    """One training crop for each (epoch, index); every draw follows from (seed, epoch, index)."""
+    """One training crop for each (epoch, index); all random numbers depend on (seed, epoch, index) alone."""
 
     def __init__(self, dataset: Dataset, recipe: Recipe, repeat: int = 1) -> None:
         self.dataset, self.recipe, self.repeat = dataset, recipe, repeat
@@ -39,12 +39,12 @@ class Crops(TorchDataset[Sample]):
 def _random(seed: int, key: tuple[int, int]) -> np.random.Generator:
     """The random generator of one sample; every random choice about it comes from here."""
     epoch, index = key
-    # A counter-based generator needs no hashing of its seed, which costs as much as all the draws.
+    # A counter-based generator needs no seed hashing, which would take as long as all the random numbers.
     return np.random.Generator(np.random.Philox(key=(seed << 64) + (epoch << 32) + index))
 
 
 class FullImages(TorchDataset[Sample]):
-    """One training view of a full image for each (epoch, index); every draw follows from (seed, epoch, index).
+    """One augmented full image for each (epoch, index); all random numbers depend on (seed, epoch, index) alone.
 
     Args:
         dataset: the images.
@@ -74,7 +74,7 @@ class FullImages(TorchDataset[Sample]):
 
 
 class Each(Sequence[Sample]):
-    """A function of a number as a sequence, read when asked for."""
+    """A lazy sequence: a function from index to sample, called on access."""
 
     def __init__(self, read: Callable[[int], Sample], count: int) -> None:
         self._read, self._count = read, count
@@ -97,15 +97,15 @@ def training_view(dataset: Dataset, recipe: Recipe, repeat: int = 1, people: Dat
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
-    """The batches of one epoch for one process: near-equal sizes, every sample once over all processes.
+    """The batches of one epoch for one process: of nearly equal size; every sample is in one process once.
 
     Args:
-        count: samples in the set.
-        batch: samples a process takes a step, at most.
-        seed: of the run.
-        epoch: which order.
-        start: batches to skip, when a run resumes in the middle.
-        rank: this process.
+        count: number of samples.
+        batch: largest batch of a process.
+        seed: seed of the run.
+        epoch: epoch, which changes the order.
+        start: batches to skip, when a run resumes within an epoch.
+        rank: index of this process.
         world: number of processes.
     """
 
@@ -113,7 +113,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         self, count: int, batch: int, seed: int, epoch: int, start: int = 0, rank: int = 0, world: int = 1
     ) -> None:
         order = np.random.default_rng([seed, epoch, 0x0DE4]).permutation(count)
-        # Equal shares leave no tiny last batch, on which batch norm would fail, and as many steps on every process.
+        # Equal parts avoid a tiny last batch, on which batch norm would fail, and give every process as many steps.
         parts = np.array_split(order, steps_per_epoch(count, batch, world))[start:]
         self.batches = [[(epoch, int(i)) for i in part[rank::world]] for part in parts]
 
@@ -125,20 +125,20 @@ class Batches(Sampler[list[tuple[int, int]]]):
 
 
 def steps_per_epoch(count: int, batch: int, world: int = 1) -> int:
-    """Batches that one epoch takes.
+    """Number of steps in one epoch.
 
     Raises:
         ValueError: fewer samples than processes.
     """
     if count < world:
-        raise ValueError(f"{count} samples cannot feed {world} processes; start at most {count}")
+        raise ValueError(f"{count} samples are too few for {world} processes; start at most {count}")
     return -(-count // (batch * world))
 
 
 def training_loader(
     crops: TrainingView, *, epoch: int, start: int = 0, rank: int = 0, world: int = 1, pinned: bool = False
 ) -> DataLoader[Batch]:
-    """The loader of one epoch, from batch ``start`` on."""
+    """The data loader of one epoch, starting at batch ``start``."""
     options = crops.recipe.train
     sampler = Batches(len(crops), options.batch, crops.recipe.seed, epoch, start, rank, world)
     return DataLoader(crops, batch_sampler=sampler, collate_fn=collate, num_workers=options.workers, pin_memory=pinned)  # type: ignore[arg-type]

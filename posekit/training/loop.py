@@ -1,7 +1,7 @@
-"""The training loop: short, ours, on Hugging Face's engine.
+"""The training loop, on Hugging Face's accelerate.
 
-Every random draw is a function of (seed, epoch, sample) or (seed, epoch, step, process), never of what was drawn
-before, so a run that was killed and resumed equals an unbroken one byte for byte.
+All random numbers are functions of (seed, epoch, sample) or (seed, epoch, step, process) and not of earlier ones, so a
+resumed run equals an uninterrupted one byte for byte.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from posekit.training.wrap import wrap_task
 from posekit.zoo.weights import save_weights
 
 ZEROS = 20
-"""So many steps in a row with a loss of exactly 0 end a run."""
+"""Number of consecutive steps with a loss of exactly 0 after which a run is stopped with an error."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a finished run says of itself.
+    """Result of a finished run.
 
     Args:
-        run: its folder.
-        best: measurement of the best weights, if these were found since the run was started or resumed.
-        progress: how far it came, and its curves.
+        run: folder of the run.
+        best: evaluation of the best weights, if they were found since the run was started or resumed.
+        progress: final state and curves.
     """
 
     run: Path
@@ -62,14 +62,14 @@ class Loop:
     """One run over a training set.
 
     Args:
-        recipe: what to train and how.
-        run: folder everything is written to.
-        train: labelled instances to learn from.
-        val: labelled instances to measure on.
+        recipe: model, data options and training options.
+        run: output folder.
+        train: training set.
+        val: validation set.
         device: "auto", "cpu", "cuda", ...
-        repeat: passes over the training set that make an epoch; more than 1 suits a handful of samples.
-        people: images of one person each to paste into whole scenes.
-        enough: whether a measurement is good enough to stop.
+        repeat: passes over the training set in an epoch; use more than 1 for very small sets.
+        people: images of one person each to paste into full images.
+        enough: whether an evaluation is good enough to stop.
         say: prints a line on the main process.
     """
 
@@ -110,7 +110,7 @@ class Loop:
         self.zeros = 0
 
     def resume(self) -> bool:
-        """Go on from the newest checkpoint of the run; tells whether there was one."""
+        """Resume from the newest checkpoint of the run; returns whether there was one."""
         folder = checkpoint.find(self.run)
         if folder is None:
             return False
@@ -119,7 +119,7 @@ class Loop:
         return True
 
     def train(self) -> Outcome:
-        """Run to the end of the last epoch, or until patience is spent."""
+        """Train to the last epoch or until early stopping."""
         steps = self.options.epochs * self.per_epoch
         if self.options.keep_memory and self.engine.device.type == "cpu":
             keep_freed_memory()
@@ -147,13 +147,13 @@ class Loop:
                 checkpoint.save(engine, self.run)
                 saved = time.monotonic()
             self.stop.raise_if_asked()
-        # Measuring may fail, as on an image that cannot be read: the epoch is not lost then.
+        # Save first: evaluation may fail, such as on an unreadable image, and the epoch would be lost.
         checkpoint.save(engine, self.run)
         self._close_epoch()
         checkpoint.save(engine, self.run)
 
     def _checkpoint_due(self, saved: float) -> bool:
-        """Whether to save in the middle of an epoch; all processes must agree, so the clock asks only the first."""
+        """Whether to save within an epoch; all processes must agree, so the main process decides by its clock."""
         if self.progress.step == self.per_epoch:
             return False
         if self.options.checkpoint_steps:
@@ -188,7 +188,7 @@ class Loop:
         self.display.stepped(progress, values)
 
     def _advance(self) -> None:
-        """What changes with the run besides weights, in the network and in its average."""
+        """Update scheduled values besides weights: temperatures, pruning, quantisation."""
         done = (self.progress.epoch * self.per_epoch + self.progress.step) / (self.options.epochs * self.per_epoch)
         for net in (self.net, *([] if self.ema is None else [self.ema.module])):
             self.recipe.override.advance(net, done)
@@ -196,12 +196,12 @@ class Loop:
         self.recipe.quantise.advance(self.net, done)
 
     def _images(self) -> int:
-        """Images that this step takes over all processes, which may differ by one image between them."""
+        """Number of images of this step over all processes; steps may differ by one image."""
         share, rest = divmod(len(self.crops), self.per_epoch)
         return share + (self.progress.step < rest)
 
     def _group(self) -> int:
-        """Batches whose gradients make this step's update; the last of an epoch may have fewer."""
+        """Number of accumulated batches in this update; the last update of an epoch may have fewer."""
         before = self.progress.step - self.progress.step % self.options.accumulate
         return min(self.options.accumulate, self.per_epoch - before)
 
@@ -232,21 +232,21 @@ class Loop:
         raise TrainingError(
             f"the loss is not finite at epoch {self.progress.epoch + 1}, step {self.progress.step + 1} ({told}); "
             f"the batch is saved in {file}. Try a lower --train.lr, or --train.precision no; "
-            "the last checkpoint is untouched"
+            "the last checkpoint is intact"
         )
 
     def _stop_on_zero(self, values: Sequence[float]) -> None:
-        """Refuse to go on where nothing can be learnt: no labelled point lies in what the network is shown."""
+        """Stop a run in which nothing can be learnt, since no labelled point lies in the crops or images."""
         self.zeros = 0 if any(values) else self.zeros + 1
         if self.zeros == min(ZEROS, self.per_epoch):
             raise TrainingError(
                 f"the loss was exactly 0 in each of the first {self.zeros} steps: no labelled point lies in the images "
-                "that the network is shown. Are the boxes those of the points (x y width height in pixels), and do the "
-                "labels belong to these images? `posekit data check` draws them"
+                "or crops. Are boxes x y width height in pixels and around the points, and do the labels belong to "
+                "these images? `posekit data check` draws them"
             )
 
     def _close_epoch(self) -> None:
-        """Measure, write, keep the best."""
+        """Evaluate, write metrics, and keep the best weights."""
         progress, options = self.progress, self.options
         row: dict[str, float | int] = {"epoch": progress.epoch + 1, "images": progress.seen}
         row["lr"] = float(self.optimizer.param_groups[0]["lr"])
@@ -267,7 +267,7 @@ class Loop:
         return dict(zip(means, gathered, strict=True))
 
     def _measure(self) -> dict[str, float | int]:
-        """Figures on the validation set; the main process measures, all learn whether it was the best."""
+        """Metrics on the validation set; the main process evaluates and shares whether they are the best."""
         progress, engine = self.progress, self.engine
         net = self.ema.module if self.ema is not None else self.net
         row: dict[str, float | int] = {}
@@ -275,7 +275,7 @@ class Loop:
         if engine.is_main_process:
             measured = measure(self.predictor(net), self.val)
             row = {f"val/{name}": value for name, value in measured.figures.items()}
-            # A first figure may be NaN; the next one that is not replaces it.
+            # The first value may be NaN; the next one replaces it.
             best = progress.best
             better = best is None or math.isnan(best) or self._sparser() or measured.better_than(best)
             verdict = torch.tensor([better, self.enough(measured), measured.value], dtype=torch.float64)
@@ -292,23 +292,23 @@ class Loop:
         return row
 
     def predictor(self, net: nn.Module | None = None) -> Predictor:
-        """A network of this run, ready to be called with images and measured.
+        """A predictor with a network of this run.
 
         Args:
-            net: ``None``: the one that trains.
+            net: ``None``: the network in training.
         """
         engine = TorchEngine(net or self.net, self.recipe.codec, self.recipe.spec(), self.engine.device)
         return Predictor(engine, max(self.options.batch, 32))
 
     def _sparser(self) -> bool:
-        """Whether weights were pruned since the last measurement: a denser network's figure is no rival then."""
+        """Whether weights were pruned since the last evaluation, so that earlier metrics are not comparable."""
         closed, every, total = self.progress.epoch + 1, self.options.eval_every, self.options.epochs * self.per_epoch
         now, before = ((epochs * self.per_epoch - 1) / total for epochs in (closed, closed - every))
         return self.recipe.prune.at(now) > self.recipe.prune.at(before)
 
 
 def _lay_channels_last(net: nn.Module) -> None:
-    """Kernels in that order in memory; `nn.Module.to` would trip over stacks of kernels, which have five axes."""
+    """Set the channels-last layout of 4-D tensors; `nn.Module.to` fails on mixed kernels, which have five axes."""
     for tensor in (*net.parameters(), *net.buffers()):
         if tensor.ndim == 4:
             tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
@@ -316,7 +316,7 @@ def _lay_channels_last(net: nn.Module) -> None:
 
 @contextmanager
 def _without_denormals() -> Iterator[None]:
-    """Numbers next to zero slow a CPU down many times and mean nothing here; the technique is the whole process's."""
+    """Flush denormal numbers to zero, which slow a CPU down many times; a setting of the whole process."""
     before = (torch.tensor(1e-310, dtype=torch.float64) * 0.5).item() == 0
     torch.set_flush_denormal(True)
     try:
@@ -326,7 +326,7 @@ def _without_denormals() -> Iterator[None]:
 
 
 def _shared(values: Tensor, engine: Accelerator) -> list[float]:
-    """What the main process found, on all of them."""
+    """Values of the main process, on all processes."""
     if engine.num_processes > 1:
         from torch.distributed import broadcast
 
@@ -336,5 +336,5 @@ def _shared(values: Tensor, engine: Accelerator) -> list[float]:
 
 
 def _draw(seed: int, *where: int) -> int:
-    """A seed that is a function of its arguments and of nothing else."""
+    """A seed that depends only on the arguments."""
     return int(np.random.SeedSequence([seed, *where]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,4 +1,4 @@
-"""A task whose backbone also learns as a part of wider ones; see `posekit.models.rewrite.netaug.NetAug`."""
+"""Training task with network augmentation; see `posekit.models.rewrite.netaug.NetAug`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from posekit.recipe import RecipeError
 
 
 class NetAugTask(nn.Module):
-    """A task, and what makes its network's backbone wider.
+    """A task that is also trained with a wider backbone.
 
     Args:
-        task: has the ``net`` whose backbone is in the middle of the wider ones.
-        supernet: of that backbone.
-        steps: batches of the whole run; ``None``: unknown, and maps between blocks may be wider to its end.
+        task: task with the network ``net``.
+        supernet: extra weights of its backbone.
+        steps: steps of the whole run; ``None``: unknown, and maps between blocks may be widened until the end.
     """
 
     taken: Tensor
@@ -30,19 +30,19 @@ class NetAugTask(nn.Module):
         self.task, self.supernet = task, supernet
         self.narrows = None if steps is None else supernet.config.stop * steps
         self._place = next(name for name, module in task.named_modules() if module is self.net.backbone)
-        # In the state, so that a resumed run goes on from where it was.
+        # A buffer, so that a resumed run continues the count.
         self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
 
     @property
     def net(self) -> PoseNet:
-        """What is averaged, saved and exported: the plain network, which knows nothing of the wider ones."""
+        """The plain network, which is averaged, saved and exported."""
         return cast(PoseNet, self.task.net)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The task's own terms; in training all of them once more, as ``augmented...``, with a wider backbone.
+        """The task's loss terms; in training also the terms with a wider backbone, as ``augmented...``.
 
-        Widths are drawn from torch's generator, after everything that the task itself draws. The wider pass leaves all
-        buffers of network and losses as they were.
+        Widths are drawn from torch's generator after all random numbers of the task. The wider pass does not change
+        buffers of the network and the losses.
         """
         terms: dict[str, Tensor] = self.task(batch)
         if not self.training:
@@ -56,18 +56,17 @@ class NetAugTask(nn.Module):
         return terms | {f"augmented.{name}": self.supernet.config.alpha * value for name, value in wider.items()}
 
     def _between(self) -> bool:
-        """Whether maps between blocks may still be wider."""
+        """Whether maps between blocks may still be widened."""
         return self.narrows is None or int(self.taken) < self.narrows
 
 
 def wrap(task: nn.Module, config: NetAug, steps: int | None = None) -> nn.Module:
-    """The task with wider networks around its backbone.
+    """Add network augmentation to a task.
 
     Args:
-        task: of a recipe, also one with distillation; its network's weights are drawn or loaded, its frozen parts
-        frozen.
-        config: factors; where it is off, the task comes back as it is.
-        steps: batches that the run will take; see `NetAugTask`.
+        task: of a recipe, also with distillation; weights are loaded and parts frozen already.
+        config: factors; if it is off, the task is returned unchanged.
+        steps: steps of the whole run; see `NetAugTask`.
 
     Raises:
         RecipeError: the network has no backbone that can be made wider.
@@ -75,7 +74,7 @@ def wrap(task: nn.Module, config: NetAug, steps: int | None = None) -> nn.Module
     if config.off:
         return task
     if not isinstance(task.net, PoseNet):
-        raise RecipeError(f"netaug makes backbones wider, and the network is a {type(task.net).__name__} without one")
+        raise RecipeError(f"netaug needs a network with a backbone, and this is a {type(task.net).__name__}")
     try:
         supernet = Supernet(task.net.backbone, config)
     except ValueError as error:

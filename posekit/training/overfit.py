@@ -1,4 +1,4 @@
-"""Can this set-up learn at all? A few samples are overfitted, without augmentation."""
+"""Sanity check: overfit a few samples without augmentation, to see whether a set-up can learn at all."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from posekit.training.loop import Loop
 from posekit.transforms.compose import Augment
 
 ROUNDS, STEPS = 8, 50
-"""Measurements at most, and steps between them: about a minute in all for a small network on one CPU thread."""
+"""Largest number of evaluations, and steps between them: about a minute for a small network on one CPU thread."""
 NEAR_ZERO = 0.02
-"""Median error, in fractions of the crop's longer side, that counts as overfitted."""
+"""Median error, as a fraction of the crop's longer side, below which samples count as overfitted."""
 
 
 def overfit_recipe(recipe: Recipe, count: int) -> Recipe:
@@ -38,13 +38,13 @@ def overfit_recipe(recipe: Recipe, count: int) -> Recipe:
 
 
 def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: str, say: Callable[[str], None]) -> int:
-    """Overfit ``count`` samples and say whether that worked; stops as soon as it has.
+    """Overfit ``count`` samples and report whether that worked; stops early on success.
 
     Returns:
-        Exit status: 0 when the median error came near zero, 1 otherwise.
+        Exit status: 0 if the median error is near zero, else 1.
     """
     if count > len(dataset):
-        say(f"only {len(dataset)} samples there; learning all of them")
+        say(f"there are only {len(dataset)} samples; using all of them")
     few = dataset.subset(np.arange(min(count, len(dataset))))
     longer = max(recipe.size)
     made = overfit_recipe(recipe, len(few))

@@ -1,4 +1,4 @@
-"""A scoring network trained on a network's own detections: the shape of each, and how good it truly is."""
+"""Train a pose scoring network (DEKR) on the predictions of a model and their true OKS."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Float = NDArray[np.floating]
 
 
 def true_oks(poses: Poses, instances: Instances, sigmas: Sequence[float]) -> Float:
-    """How good each pose of an image truly is.
+    """True OKS of each pose in an image.
 
     Args:
         poses: (N, K) of one image.
-        instances: (M,) slots of the same image, in the same pixels.
-        sigmas: (K,) as in OKS.
+        instances: (M,) labelled instances of the same image, in the same pixels.
+        sigmas: (K,) OKS sigmas.
 
     Returns:
-        (N,) OKS with the labelled instance that the pose fits best; NaN in an image without one.
+        (N,) OKS with the best matching labelled instance; NaN in an image without labelled instances.
 
-    Source: Sun et al. 2020, arXiv:2006.15480, its published code. Differs: regions to ignore are no instances; there
-    they are, with an OKS of exactly 1 that is afterwards taken for 0.
+    Source: Sun et al. 2020, arXiv:2006.15480, its published code. Differs: ignore regions are left out; the code
+    includes them with an OKS of 1, which it then sets to 0.
     """
     poses, instances = poses.each(np.asarray), instances.each(np.asarray)
     labelled = instances.keypoints.labelled & (instances.role == INSTANCE)[:, None]
@@ -57,25 +57,25 @@ def train_scorer(
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> PoseScorerNet:
-    """Train a scoring network by mean squares.
+    """Train a scoring network with an MSE loss.
 
     Args:
         features: (N, F) of `posekit.postprocess.rescorer.PoseShape.features`.
-        truth: (N,) of `true_oks`; what is not a number is left out.
+        truth: (N,) of `true_oks`; NaN is left out.
         epochs: passes over the poses.
-        batch: poses a step.
-        lr: of Adam, the same throughout.
-        hidden: width of the network.
-        seed: every random draw follows from it.
-        device: where it is trained.
+        batch: poses in a step.
+        lr: constant learning rate of Adam.
+        hidden: units of the hidden layers.
+        seed: random seed.
+        device: device for training.
 
     Returns:
-        The network, on the processor, in evaluation mode.
+        The network, on the CPU, in evaluation mode.
 
     Raises:
-        ValueError: no pose has a known truth, or the shapes do not belong together.
+        ValueError: no pose has a known OKS, or the shapes do not fit.
 
-    Source: Sun et al. 2020, its published code.
+    Source: Sun et al. 2020, arXiv:2006.15480, its published code.
     """
     features, truth = np.asarray(features, dtype=np.float32), np.asarray(truth, dtype=np.float32)
     if features.ndim != 2 or truth.shape != features.shape[:1]:
@@ -99,13 +99,13 @@ def train_scorer(
 
 @dataclass(frozen=True, eq=False)
 class Rescored:
-    """A scoring network, and what it does on images that it was not trained on.
+    """A trained scoring network, and its effect on images that it was not trained on.
 
     Args:
-        rescorer: with the network.
-        before: COCO's AP and AR of the other half's poses as the model scores them.
-        after: of the same poses rescored.
-        poses: that it was trained on.
+        rescorer: rescorer with the network.
+        before: COCO AP and AR on the other half of the images, with the scores of the model.
+        after: the same after rescoring.
+        poses: number of poses in training.
     """
 
     rescorer: PoseRescorer
@@ -115,13 +115,13 @@ class Rescored:
 
 
 def train_rescorer(everyone: Sequence[Poses], dataset: Dataset, *, epochs: int = 20, seed: int = 0) -> Rescored:
-    """Train on the images of one half and measure on the other; images where nobody is labelled are left out of both.
+    """Train on every other image and evaluate on the rest; images without labelled instances are left out.
 
     Args:
-        everyone: the poses that a model found in each image of the set, in pixels of the set's images.
-        dataset: labelled.
+        everyone: poses that a model predicted in each image of the set, in pixels of these images.
+        dataset: labelled set.
         epochs: passes over the poses.
-        seed: every random draw follows from it.
+        seed: random seed.
 
     Raises:
         ValueError: the skeleton has no bones, or a half has no pose in an image with labelled instances.
@@ -135,7 +135,7 @@ def train_rescorer(everyone: Sequence[Poses], dataset: Dataset, *, epochs: int =
     halves = [[i for i in np.flatnonzero(half).tolist() if np.isfinite(truth[i]).any()] for half in (first, ~first)]
     if not all(halves):
         raise ValueError(
-            "a rescorer is trained on every other image and measured on the rest: they have "
+            "a rescorer is trained on every other image and evaluated on the rest: they have "
             f"{len(halves[0])} and {len(halves[1])} images with poses and labelled instances; give more images"
         )
     features = np.concatenate([shape.features(everyone[i].xy, everyone[i].score) for i in halves[0]])
@@ -147,5 +147,5 @@ def train_rescorer(everyone: Sequence[Poses], dataset: Dataset, *, epochs: int =
 
 
 def rescorer_of(net: PoseScorerNet, shape: PoseShape) -> PoseRescorer:
-    """The network as a model's spec holds it."""
+    """The network in the form that is stored in a model's spec."""
     return PoseRescorer(shape, {name: value.detach().cpu().numpy() for name, value in net.state_dict().items()})

@@ -1,4 +1,4 @@
-"""How far a run is, and everything it has written: saved in each checkpoint, so the files can be written again."""
+"""Progress and metrics of a run, saved in each checkpoint, so that a resumed run can rewrite its files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 @dataclass
 class Progress:
-    """The state of the loop that is not a tensor.
+    """The state of the loop besides tensors.
 
-    ``rows`` hold what metrics.csv shows: nothing in them depends on the clock, so a resumed run writes the same bytes.
+    ``rows`` are the rows of metrics.csv. They hold no times, so a resumed run writes the same file.
     """
 
     epoch: int = 0
@@ -41,21 +41,21 @@ class Progress:
         return {name: value / max(self.counted, 1) for name, value in self.sums.items()}
 
     def close_epoch(self, row: dict[str, float | int]) -> None:
-        """Turn to the next epoch."""
+        """Start the next epoch."""
         self.rows.append(row)
         self.epoch, self.step, self.sums, self.counted = self.epoch + 1, 0, {}, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything, for a checkpoint."""
+        """All fields, for a checkpoint."""
         return dict(vars(self))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a checkpoint."""
+        """Restore all fields from a checkpoint."""
         for name, value in state.items():
             setattr(self, name, value)
 
     def write_csv(self, path: Path) -> None:
-        """Write all rows; the file is replaced at once, so a reader never sees half of it."""
+        """Write all rows; the file is replaced atomically, so that readers never see a part of it."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")

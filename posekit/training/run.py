@@ -1,4 +1,4 @@
-"""One run from two sets to a folder: train, measure the best weights, write the report."""
+"""A whole run: train, evaluate the best weights, write the report."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def train(
     resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> Measured | None:
-    """Train as a recipe says.
+    """Train a recipe.
 
     Args:
-        recipe: what and how.
-        folder: of the run; everything is written here.
-        sets: labelled instances.
-        device: where.
-        resume: go on from the newest checkpoint, if there is one.
+        recipe: model and training options.
+        folder: output folder of the run.
+        sets: training and validation set.
+        device: "auto", "cpu", "cuda", ...
+        resume: resume from the newest checkpoint, if there is one.
         say: prints a line.
 
     Returns:
-        The measurement of the best weights; ``None`` on processes that do not measure.
+        The evaluation of the best weights; ``None`` on processes other than the main one.
     """
     loop = Loop(recipe, folder, sets.train, sets.val, device=device, people=sets.people, say=say)
     if resume and not loop.resume():
@@ -52,7 +52,7 @@ def train(
     if not loop.engine.is_main_process:
         return None
     weights = load_weights(folder)
-    # What was measured in this process needs no second look.
+    # Weights evaluated in this process need no second evaluation.
     best = outcome.best or measure(
         Predictor(TorchEngine(weights.net, recipe.codec, weights.spec, loop.engine.device)), sets.val
     )
@@ -66,13 +66,13 @@ def train(
 
 
 def compared_line(best: Measured, beside: Mapping[str, Mapping[str, float]]) -> str:
-    """The model's figure beside those that it must beat."""
+    """The metric of the model next to those of the baselines."""
     others = ", ".join(f"{name} {figures[best.main]:.4g}" for name, figures in beside.items() if best.main in figures)
     return f"best {best.main} {best.value:.4g} ({'higher' if best.higher else 'lower'} is better; {others})"
 
 
 def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[str, Mapping[str, float]]:
-    """Figures of the mean pose and of the network before its first step."""
+    """Metrics of two baselines: the mean pose, and the untrained network."""
     spec = recipe.spec()
     torch.manual_seed(recipe.seed)
     fresh = Predictor(TorchEngine(recipe.build(), recipe.codec, spec, device))

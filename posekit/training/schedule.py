@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step: nothing to save, nothing to resume."""
+"""The learning rate as a function of the step, without state."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def rate(options: Train, step: int, steps: int) -> float:
     """The learning rate of one update.
 
     Args:
-        options: schedule, highest rate, warm-up and milestones.
-        step: number of the update, from 0.
-        steps: updates in the whole run.
+        options: schedule, peak learning rate, warm-up and milestones.
+        step: index of the update, from 0.
+        steps: number of updates in the whole run.
 
     Returns:
-        The rate: rises linearly over the warm-up, then falls as the schedule says.
+        The learning rate: rises linearly during the warm-up, then follows the schedule.
     """
     warm = options.warmup * steps
     if step < warm:

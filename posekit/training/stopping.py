@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a step: the step is finished and saved, then the run stops."""
+"""Ctrl-C: finish the step, save a checkpoint, then stop the run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class Stop:
-    """Waits for an interrupt while a block runs; a second one stops at once.
+    """Defers an interrupt (Ctrl-C) while a block runs; a second one stops at once.
 
-    Outside the main thread nothing is caught, and an interrupt stops at once.
+    Outside the main thread interrupts are not deferred.
     """
 
     def __init__(self) -> None:
@@ -33,10 +33,10 @@ class Stop:
         self.asked = True
 
     def raise_if_asked(self) -> None:
-        """End the run where an interrupt came.
+        """Raise the deferred interrupt, if any.
 
         Raises:
-            KeyboardInterrupt: one came.
+            KeyboardInterrupt: there was an interrupt.
         """
         if self.asked:
             raise KeyboardInterrupt

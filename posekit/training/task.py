@@ -1,4 +1,4 @@
-"""What is optimised: the network, its codec and its losses as one module."""
+"""Training task: the network, its codec and its losses as one module."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from posekit.training.freeze import frozen_parts
 
 
 class Task(nn.Module):
-    """Images and labels in, loss terms out.
+    """From images and labels to loss terms.
 
-    The one module given to the engine and the optimiser, because losses may have parameters of their own. ``net`` alone
-    is averaged, saved and exported.
+    The module that accelerate and the optimiser get, since losses may have parameters too. ``net`` alone is averaged,
+    saved and exported.
     """
 
     def __init__(self, recipe: Recipe, net: nn.Module) -> None:
@@ -31,20 +31,20 @@ class Task(nn.Module):
         self.auto_weight = recipe.auto_weight.build(recipe.losses)
 
     def train(self, mode: bool = True) -> Task:
-        """Training mode for all but the frozen parts, whose norms then keep their figures."""
+        """Training mode for all but the frozen parts, whose norms keep their running statistics."""
         super().train(mode)
         for part in self._frozen:
             part.eval()
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Unweighted by nothing further: each term already carries its loss's weight; their sum is what to minimise."""
+        """Loss terms by name, already multiplied by their weights; their sum is minimised."""
         maps = self.net(batch.image)
         with exact(batch):
             return self.weighed(self.terms(maps, self.codec.encode(batch.instances)))
 
     def terms(self, maps: Maps, target: Target) -> dict[str, Tensor]:
-        """Each loss's terms for the network's raw maps, before any learned weight."""
+        """Loss terms for the network's raw maps, before learned weights."""
         maps = {name: value.float() for name, value in maps.items()}
         if isinstance(self.codec, PerInstance):
             maps |= cast(PoseNet, self.net).at(maps, self.codec.sampled(target))
@@ -57,7 +57,7 @@ class Task(nn.Module):
         return terms
 
     def weighed(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The terms under learned weights, where there are some."""
+        """The terms with learned weights, if the recipe has them."""
         return terms if self.auto_weight is None else self.auto_weight(terms)
 
 

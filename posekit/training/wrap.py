@@ -1,4 +1,4 @@
-"""A task with everything that a recipe puts around it while training."""
+"""Add distillation and network augmentation to a task."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from posekit.training.task import Task
 
 
 def wrap_task(task: Task, recipe: Recipe, train: Dataset, steps: int) -> nn.Module:
-    """The task, with distillation and wider networks where the recipe asks for them.
+    """Add distillation and network augmentation to a task, if the recipe has them.
 
     Args:
         task: of the recipe.
         recipe: of the run.
-        train: the set that is learnt from.
-        steps: batches that the run will take.
+        train: training set.
+        steps: steps of the whole run.
 
     Returns:
-        A module that is called with a batch and gives named terms whose sum is to be minimised; its ``net`` is the
-        plain network of the recipe, which alone is averaged, saved and exported.
+        A module that takes a batch and returns named loss terms whose sum is minimised; its ``net`` is the plain
+        network of the recipe, which alone is averaged, saved and exported.
 
     Raises:
-        RecipeError: network and technique do not fit each other.
+        RecipeError: network and technique do not fit.
         WeightsError, DataError: there is no such teacher, or its points have other names.
     """
     return with_wider(with_distillation(task, recipe, recipe.distill, train, steps), recipe.netaug, steps)

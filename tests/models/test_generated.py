@@ -45,7 +45,7 @@ def test_numbers_lie_weights_first_row_by_row():
 
 
 def test_a_row_of_another_length_is_refused():
-    with pytest.raises(ValueError, match="takes 2737 numbers an instance; got 2736"):
+    with pytest.raises(ValueError, match="has 2737 numbers for each instance; got 2736"):
         Layout().split(torch.zeros(2, 3, 2736))
 
 

@@ -194,7 +194,7 @@ def test_growth_starts_bilinear():
     expected = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     same = torch.ones(B, G, 2 * H, 2 * W)
     torch.testing.assert_close(layer(x, same)[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-5, rtol=1e-5)
-    with pytest.raises(ValueError, match="bilinear growth by 2 does not fit under a kernel of 3"):
+    with pytest.raises(ValueError, match="bilinear upsampling by 2 does not fit into a kernel of 3"):
         PacConvTranspose2d(C, C, 3).reset_bilinear()
 
 
@@ -324,6 +324,6 @@ def test_refusals():
         pac()(X, GUIDE[..., 1:])
     with pytest.raises(ValueError, match="the guide is 16x12 and the grown map 32x24 cells"):
         PacConvTranspose2d(C, D)(X, GUIDE)
-    with pytest.raises(ValueError, match="wants a padding of 0 to 1 and an output padding of 0 to 1; got 2 and 3"):
+    with pytest.raises(ValueError, match="needs a padding of 0 to 1 and an output padding of 0 to 1; got 2 and 3"):
         PacConvTranspose2d(C, D, 3, 2, 2)
     assert pixel_adaptive.odd(3) == 3

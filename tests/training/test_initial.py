@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_as_drawn_and_told(folder):
     for name, value in net.items():
         assert torch.equal(value, drawn[name] if name in other else before[name]), name
     assert told[0] == f"starts with {len(net) - len(other)} of {len(net)} tensors from {folder}"
-    assert told[1].startswith(f"as the recipe draws them: {other[0]} (10,")
+    assert told[1].startswith(f"not loaded, initial values kept: {other[0]} (10,")
     assert "(there (8," in told[1]
 
 
@@ -71,7 +71,7 @@ def test_a_network_for_crops_and_one_for_whole_images_share_a_neck(names, tmp_pa
 def test_another_head_is_told_too(folder):
     told = []
     initial_net(recipe_of("simcc", init=str(folder)), told.append)
-    assert [line.split(":")[0] for line in told[1:]] == ["as the recipe draws them", "there and not used"]
+    assert [line.split(":")[0] for line in told[1:]] == ["not loaded, initial values kept", "in the file but not used"]
 
 
 def test_nothing_that_fits_is_refused(folder):

@@ -64,7 +64,7 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 
 
 def test_more_processes_than_samples_are_refused():
-    with pytest.raises(ValueError, match="2 samples cannot feed 3 processes; start at most 2"):
+    with pytest.raises(ValueError, match="2 samples are too few for 3 processes; start at most 2"):
         steps_per_epoch(2, 4, 3)
 
 

@@ -246,6 +246,6 @@ def test_other_networks_are_refused():
         wrap(task_of(recipe_of(backbone=ShuffleNetV2(0.5))), WIDER)
     task = task_of(recipe_of())
     task.net = nn.Linear(2, 3)
-    with pytest.raises(RecipeError, match="the network is a Linear without one"):
+    with pytest.raises(RecipeError, match="needs a network with a backbone, and this is a Linear"):
         wrap(task, WIDER)
     assert isinstance(wrap(task_of(recipe_of()), WIDER), NetAugTask)

@@ -148,7 +148,7 @@ def test_fewer_samples_than_asked_are_told(small, drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(overfitting, "STEPS", 2)
     said = []
     overfit(small(), tmp_path, drawn, 99, "cpu", said.append)
-    assert said[0] == "only 8 samples there; learning all of them"
+    assert said[0] == "there are only 8 samples; using all of them"
 
 
 def test_watching_shows_the_figures_and_changes_nothing(small, tmp_path, capsys):

@@ -16,7 +16,7 @@ FLOOR = 1e-4
 
 
 class Affinity(nn.Module):
-    """A number for each pair of cells, for the Gaussian kind 1 if the guides are equal; in float32 or better.
+    """A number for each pair of cells; for ``gaussian`` 1 if the guides are equal; in float32 or better.
 
     Args:
         kind: ``gaussian``: exp(-d^2 / 2) of a difference of length d; ``inverse``: alpha + (d^2 + 1e-4)^(power / 2).
@@ -24,8 +24,8 @@ class Affinity(nn.Module):
         power: exponent of ``inverse``; if negative, the affinity falls with the difference.
         learnable: learn ``alpha`` and ``power``.
         one_sided: count only positive differences ("asym" in the published code).
-        smooth: compare neighbours with a blurred guide of the centre cell: 3x3 ``gaussian``, ``average`` over ``width`` x
-            ``width``, or a ``learned`` blur that starts as the average. Replicates the border.
+        smooth: compare neighbours with a blurred guide of the centre cell: 3x3 ``gaussian``, ``average`` over ``width``
+            x ``width``, or a ``learned`` blur that starts as the average. Replicates the border.
         width: kernel size of the blur, odd.
 
     Raises:

@@ -78,7 +78,7 @@ def _locations(offset: Tensor, kernel: int, stride: int, padding: int, dilation:
 
 @cache
 def compiled_operator() -> Callable[..., Tensor] | None:
-    """torchvision's operator, or None if torchvision is missing or its compiled part does not load."""
+    """The operator of torchvision, or None if torchvision is missing or its compiled part does not load."""
     try:
         with warnings.catch_warnings():
             # It warns about image codecs, which are not needed here.

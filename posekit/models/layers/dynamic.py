@@ -1,7 +1,7 @@
-"""Convolutions that mix their kernel anew for every image.
+"""Convolutions whose kernel is a mix of several kernels, different for each image.
 
-Dynamic convolution, Chen et al. 2019, arXiv:1912.03458 (shares that sum to 1), and CondConv, Yang et al. 2019,
-arXiv:1904.04971 (shares of their own): more parameters at hardly more multiply-accumulates.
+Dynamic convolution, Chen et al. 2019, arXiv:1912.03458 (softmax attention), and CondConv, Yang et al. 2019,
+arXiv:1904.04971 (sigmoid routing): more parameters at hardly more multiply-accumulates.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ def mixed_conv(
     groups: int = 1,
     kernel: int | None = None,
 ) -> Tensor:
-    """Mix kernels by each image's shares, and convolve each image with its own.
+    """Mix kernels with the attention of each image, and convolve each image with its own kernel.
 
-    A batch is one convolution with a group an image, and one image is a plain convolution. In an exported graph the
-    number of groups would fix the size of the batch: there it is a product of matrices with the unfolded maps, or, in
-    groups, where those would be thin, the kernels' maps mixed.
+    A batch runs as one grouped convolution with a group for each image. In an exported graph the number of groups would
+    fix the batch size, so there it is a matrix product with the unfolded maps or, for grouped kernels, a weighted sum
+    of the output maps of all kernels.
 
     Args:
         x: (B, C, H, W).
-        shares: (B, kernels).
+        shares: (B, kernels) attention.
         weight: (kernels, D, C / groups, k, k).
         bias: (kernels, D), or none.
-        stride: cells of ``x`` between two of the result.
-        padding: cells of zeros around ``x``.
-        dilation: cells between two taps.
-        groups: of channels, each convolved alone.
-        kernel: k, which a traced graph must be told; unset: that of the weight.
+        stride: stride in cells.
+        padding: zero padding in cells.
+        dilation: dilation in cells.
+        groups: groups of channels.
+        kernel: k, needed in traced graphs; unset: from the shape of ``weight``.
 
     Returns:
         (B, D, h, w).
 
-    Source: Chen et al. 2019.
+    Source: Chen et al. 2019, arXiv:1912.03458.
     """
     if not exporting():
         y = _side_by_side(x, shares, weight, stride, padding, dilation, groups)
     elif groups > 1:
-        # One kernel's maps after another's: cheap where each channel hears of few.
+        # A convolution for each kernel: cheap if each output reads few channels.
         several = (F.conv2d(x, kernel, None, stride, padding, dilation, groups) for kernel in weight.unbind())
         weighted = (maps * share[:, None, None, None] for maps, share in zip(several, shares.unbind(1), strict=True))
         y = cast(Tensor, sum(weighted))
@@ -65,7 +65,7 @@ def mixed_conv(
 def _side_by_side(
     x: Tensor, shares: Tensor, weight: Tensor, stride: int, padding: int, dilation: int, groups: int
 ) -> Tensor:
-    """Every image a group of channels of one convolution; see `mixed_conv`."""
+    """One grouped convolution with a group for each image; see `mixed_conv`."""
     batch, channels, height, width = x.shape
     kernels = torch.matmul(shares, weight.flatten(1)).reshape(batch * weight.shape[1], *weight.shape[2:])
     beside = x.reshape(1, batch * channels, height, width)
@@ -74,18 +74,17 @@ def _side_by_side(
 
 
 class Attention(nn.Module):
-    """Shares of kernels that sum to 1: global mean, two layers, softmax of what they say over a temperature.
+    """Attention over kernels that sums to 1: global average pooling, two layers, softmax with a temperature.
 
-    Between the layers there are a quarter of the channels and one more, as in the public re-implementation
-    (as many as kernels where the image itself comes in).
+    There are C / 4 + 1 hidden units, as in the public re-implementation (for images as input, as many as kernels).
 
     Args:
-        channels: that come in.
-        kernels: to share.
-        temperature: at the start; high ones make equal shares, so that all kernels learn. It is a buffer,
-            so checkpoints know how far it has fallen.
+        channels: input channels.
+        kernels: number of kernels.
+        temperature: initial temperature; high values make attention uniform, so that all kernels learn. It is a buffer
+            and so part of checkpoints.
 
-    Source: Chen et al. 2019.
+    Source: Chen et al. 2019, arXiv:1912.03458.
     """
 
     temperature: Tensor
@@ -100,7 +99,7 @@ class Attention(nn.Module):
         self.register_buffer("temperature", torch.tensor(float(temperature)))
 
     def set_temperature(self, value: float) -> None:
-        """From now on; 1 in use.
+        """Set the temperature; 1 in inference.
 
         Raises:
             ValueError: it is not positive.
@@ -112,19 +111,19 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) to (B, kernels)."""
         score = self.score(self.relu(self.squeeze(x.mean((2, 3)))))
-        # Half precision overflows where the temperature is low.
+        # Half precision overflows at low temperatures.
         exact = score.to(torch.promote_types(score.dtype, torch.float32))
         return torch.softmax(exact / self.temperature, dim=-1).to(score.dtype)
 
 
 class Routing(nn.Module):
-    """Shares of kernels between 0 and 1, each for itself: global mean, one layer, sigmoid.
+    """Independent routing weights of kernels in (0, 1): global average pooling, one layer, sigmoid.
 
     Args:
-        channels: that come in.
-        kernels: to share.
+        channels: input channels.
+        kernels: number of kernels.
 
-    Source: Yang et al. 2019.
+    Source: Yang et al. 2019, arXiv:1904.04971.
     """
 
     def __init__(self, channels: int, kernels: int) -> None:
@@ -137,21 +136,21 @@ class Routing(nn.Module):
 
 
 class MixedConv2d(nn.Module):
-    """Several kernels and what says each one's share, image by image.
+    """A convolution with several kernels, mixed for each image by a module that predicts their weights.
 
-    Every kernel is drawn as `torch.nn.Conv2d` draws its one, by the fan of one kernel.
+    Every kernel is initialised like that of `torch.nn.Conv2d`.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        share: from (B, before, H, W) to (B, kernels).
-        kernel: width of the square kernel.
-        stride: cells that come in for one that goes out.
-        padding: cells of zeros around the map; unset: half a kernel, which keeps the size at stride 1.
-        dilation: cells between two taps.
-        groups: of channels, each convolved alone.
-        bias: add a number a channel, mixed as the kernels are.
-        kernels: how many there are.
+        before: input channels.
+        after: output channels.
+        share: module from (B, before, H, W) to weights (B, kernels).
+        kernel: kernel size.
+        stride: stride in cells.
+        padding: zero padding in cells; unset: half a kernel, which keeps the size at stride 1.
+        dilation: dilation in cells.
+        groups: groups of channels.
+        bias: add a bias, mixed like the kernels.
+        kernels: number of kernels.
     """
 
     def __init__(
@@ -171,7 +170,7 @@ class MixedConv2d(nn.Module):
         self.kernel, self.stride, self.dilation, self.groups, self.kernels = kernel, stride, dilation, groups, kernels
         self.padding = dilation * (kernel // 2) if padding is None else padding
         self.margin: tuple[int, ...] = ()
-        """Cells of zeros left, right, above and below, beside ``padding``; see `SameConv2d`."""
+        """Zero padding left, right, above and below, in addition to ``padding``; see `SameConv2d`."""
         self.share = share
         self.weight = nn.Parameter(torch.empty(kernels, after, before // groups, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(kernels, after)) if bias else None
@@ -188,27 +187,27 @@ class MixedConv2d(nn.Module):
         return mixed_conv(x, shares, self.weight, self.bias, *form)
 
     def macs(self, x: Tensor, y: Tensor) -> int:
-        """Multiply-accumulates of ``y`` made of ``x``, those of mixing included; `Attention` counts itself."""
+        """Multiply-accumulates from ``x`` to ``y``, including the mixing; those of `Attention` are counted there."""
         return self.weight.numel() * x.shape[0] + self.weight[0, 0].numel() * y.numel()
 
 
 class DynamicConv2d(MixedConv2d):
-    """Dynamic convolution: kernels mixed in shares that sum to 1.
+    """Dynamic convolution: kernels mixed by softmax attention.
 
-    Keep weight decay off ``share`` and let its temperature fall to 1 in the first epochs (see
-    `posekit.models.rewrite.replacement`).
+    Use no weight decay on ``share``, and lower its temperature to 1 in the first epochs (see
+    `posekit.models.rewrite.replacement.anneal`).
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel.
-        stride: cells that come in for one that goes out.
-        padding: cells of zeros around the map; unset: half a kernel.
-        dilation: cells between two taps.
-        groups: of channels, each convolved alone.
-        bias: add a number a channel.
-        kernels: how many are mixed.
-        temperature: of the shares at the start.
+        before: input channels.
+        after: output channels.
+        kernel: kernel size.
+        stride: stride in cells.
+        padding: zero padding in cells; unset: half a kernel.
+        dilation: dilation in cells.
+        groups: groups of channels.
+        bias: add a bias.
+        kernels: number of kernels.
+        temperature: initial temperature of the attention.
 
     Source: Chen et al. 2019, arXiv:1912.03458.
     """
@@ -233,18 +232,18 @@ class DynamicConv2d(MixedConv2d):
 
 
 class CondConv2d(MixedConv2d):
-    """CondConv: kernels mixed in shares that need not sum to 1.
+    """CondConv: kernels mixed by independent sigmoid weights.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel.
-        stride: cells that come in for one that goes out.
-        padding: cells of zeros around the map; unset: half a kernel.
-        dilation: cells between two taps.
-        groups: of channels, each convolved alone.
-        bias: add a number a channel.
-        kernels: how many are mixed.
+        before: input channels.
+        after: output channels.
+        kernel: kernel size.
+        stride: stride in cells.
+        padding: zero padding in cells; unset: half a kernel.
+        dilation: dilation in cells.
+        groups: groups of channels.
+        bias: add a bias.
+        kernels: number of kernels.
 
     Source: Yang et al. 2019, arXiv:1904.04971.
     """

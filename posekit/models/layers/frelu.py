@@ -1,4 +1,4 @@
-"""FReLU: the larger of a value and what its neighbourhood says.
+"""FReLU: funnel activation, the maximum of a value and a depth-wise convolution around it.
 
 Ma et al. 2020, arXiv:2007.11824.
 """
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 
 class FReLU(nn.Module):
-    """``max(x, norm(depth-wise 3x3 of x))``: an activation with a place in the image; 11 C parameters.
+    """``max(x, norm(depth-wise 3x3 of x))``: an activation with spatial context; 11 C parameters.
 
-    The kernel is drawn from N(0, 1/9), Xavier's law with the fans counted within a group.
+    The kernel is initialised from N(0, 1/9): Xavier initialisation with the fans of a group.
 
     Args:
-        channels: that come in and go out.
+        channels: input and output channels.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,7 +1,7 @@
-"""Filters that each instance brings along: FCPose's keypoint head.
+"""Dynamic filters of FCPose: a keypoint head with its own weights for each instance.
 
-Mao et al. 2021, arXiv:2105.14185. A controller writes, in the cells of chosen instances, the weights of a small network
-that then runs over features all instances share.
+Mao et al. 2021, arXiv:2105.14185. At the cells of selected instances a controller predicts the weights of a small
+network, which then runs on features that all instances share.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Filters = Sequence[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes of the generated network, and how its numbers lie in a row: weights, biases, layer by layer.
+    """Sizes of the dynamic head, and the order of its numbers: weights, biases, layer by layer.
 
     Args:
-        features: channels of the shared features; two more tell where a cell lies from the instance.
-        points: maps that come out.
+        features: channels of the shared features; two channels of relative coordinates are added.
+        points: output maps.
         hidden: channels of each layer but the last.
-        layers: how many there are.
+        layers: number of layers.
     """
 
     features: int = 32
@@ -35,50 +35,50 @@ class Layout:
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        """Channels out and in of each layer."""
+        """(output, input) channels of each layer."""
         widths = (self.features + 2, *[self.hidden] * (self.layers - 1), self.points)
         return tuple((after, before) for before, after in pairwise(widths))
 
     @property
     def total(self) -> int:
-        """Numbers an instance; 2,737 by default."""
+        """Numbers for each instance; 2,737 by default."""
         return sum(after * before + after for after, before in self.sizes)
 
     def split(self, numbers: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Cut a row of numbers into weights (..., out, in) and biases (..., out), one pair a layer.
+        """Split the numbers of an instance into weights (..., out, in) and biases (..., out), one pair for each layer.
 
         Args:
             numbers: (..., total).
 
         Raises:
-            ValueError: there are more or fewer than ``total``.
+            ValueError: the last axis is not ``total`` long.
         """
         if numbers.shape[-1] != self.total:
-            raise ValueError(f"this layout takes {self.total} numbers an instance; got {numbers.shape[-1]}")
+            raise ValueError(f"this layout has {self.total} numbers for each instance; got {numbers.shape[-1]}")
         pieces = numbers.split([size for after, before in self.sizes for size in (after * before, after)], -1)
         weights = [piece.unflatten(-1, size) for piece, size in zip(pieces[::2], self.sizes, strict=True)]
         return list(zip(weights, pieces[1::2], strict=True))
 
 
 def maps_of(filters: Filters, features: Tensor, at: Tensor, scale: Tensor) -> Tensor:
-    """Run every instance's network over the features of its image.
+    """Run the dynamic head of every instance on the features of its image.
 
     Args:
-        filters: weight (B, N, out, in) and bias (B, N, out) a layer; the first takes x and y of the instance less
-            those of the cell, divided by ``scale``, and then the features.
+        filters: weight (B, N, out, in) and bias (B, N, out) of each layer; the inputs of the first are x and y of the
+            instance minus those of the cell, divided by ``scale``, and then the features.
         features: (B, C, H, W).
-        at: (B, N, 2) place of each instance, x first, in cells of ``features``; the centre of the first is (0, 0).
+        at: (B, N, 2) location of each instance, x first, in cells of ``features``; the first cell's centre is (0, 0).
         scale: (B, N) size of interest of each instance, in the same cells.
 
     Returns:
         (B, N, K, H, W) logits; ReLU between the layers.
 
-    Source: Mao et al. 2021, section 3.2. The channels of place are never written out for each instance.
+    Source: Mao et al. 2021, section 3.2. Coordinate channels are not materialised for each instance.
     """
     (weight, bias), *rest = filters
     height, width = features.shape[-2:]
     steer = weight[..., :2] / scale[..., None, None]
-    # What all cells share of (place - cell) / scale goes to the bias, the rest is a product of rows and columns.
+    # In (location - cell) / scale, the location goes into the bias; the rest depends on rows and columns only.
     still = bias + (steer * at[:, :, None]).sum(-1)
     x = torch.arange(width, dtype=features.dtype, device=features.device)
     y = torch.arange(height, dtype=features.dtype, device=features.device)
@@ -93,14 +93,14 @@ def maps_of(filters: Filters, features: Tensor, at: Tensor, scale: Tensor) -> Te
 
 
 class Controller(nn.Linear):
-    """The numbers of an instance from the 3x3 cells around it: a 3x3 convolution read in chosen cells alone.
+    """Predicts the numbers of an instance from the 3x3 cells around it: a 3x3 convolution at selected cells only.
 
     Args:
-        before: channels of the pyramid.
-        layout: of the network that is written.
+        before: input channels.
+        layout: sizes of the dynamic head.
 
-    Source: Mao et al. 2021, section 3.1; in all cells from stride 8 to
-    128 of an image of 512x512 pixels it would cost 34 GMAC.
+    Source: Mao et al. 2021, section 3.1; computed in all cells of strides 8 to 128 of a 512x512 image it would cost
+    34 GMACs.
     """
 
     def __init__(self, before: int, layout: Layout) -> None:
@@ -109,11 +109,11 @@ class Controller(nn.Linear):
         nn.init.zeros_(self.bias)
 
     def forward(self, maps: Sequence[Tensor], cells: Tensor) -> Tensor:  # type: ignore[override]
-        """Rows for `Layout.split`.
+        """Numbers for `Layout.split`.
 
         Args:
-            maps: (B, before, H, W) a level.
-            cells: (B, N) numbers of cells, counted row by row through all levels in order.
+            maps: (B, before, H, W) for each level.
+            cells: (B, N) indices of cells, counted row by row through all levels, finest first.
 
         Returns:
             (B, N, total).
@@ -122,11 +122,11 @@ class Controller(nn.Linear):
 
 
 def windows(maps: Sequence[Tensor], cells: Tensor) -> Tensor:
-    """What lies around chosen cells of a pyramid; zeros around each level.
+    """The 3x3 cells around selected cells of a pyramid, with zero padding around each level.
 
     Args:
-        maps: (B, C, H, W) a level.
-        cells: (B, N) numbers of cells, counted row by row through all levels in order.
+        maps: (B, C, H, W) for each level.
+        cells: (B, N) indices of cells, counted row by row through all levels, finest first.
 
     Returns:
         (B, N, 9 C), for each channel the 3x3 cells, row by row.

@@ -1,6 +1,6 @@
-"""Locate roughly, read there, then say exactly: DirectPose's keypoint branch.
+"""Keypoint alignment (KPAlign), DirectPose's keypoint branch: locate roughly, sample features there, then refine.
 
-Tian et al. 2019, arXiv:1911.07451. Its code was never published; what the paper leaves open follows GluonCV.
+Tian et al. 2019, arXiv:1911.07451. Its code was not published; details missing in the paper follow GluonCV.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from torch import Tensor, nn
 from posekit.models.layers.bilinear import read_between
 from posekit.models.layers.conv import fill_bias
 
-# Channels of a group that a group norm takes together.
+# Channels in a group of the group norm.
 NORMED = 4
 
 
 class KPAlign(nn.Module):
-    """Points of all cells of a pyramid, from features read near the points themselves.
+    """Offsets from all cells of a pyramid to the points, from features sampled near the points.
 
-    Points that move together form a group with features of its own. One convolution finds a place for each group and
-    cell (the locator); features of the next finer level are read there (the sampler); a linear layer adds the rest.
+    Points that move together form a group with its own features. The locator predicts a location for each group and
+    cell; the sampler reads features of the next finer level there; a linear layer predicts the remaining offset.
 
     Args:
-        before: channels of the pyramid.
-        groups: indices of points that are read in one place; together each point once.
+        before: input channels.
+        groups: point indices of each group; each point is in one group.
         width: channels of a group.
-        centred: locations are counted from the middle of a cell; False: from the finer cell below and right of the
-            middle, as in the reference.
+        centred: count locations from the centre of a cell; False: from the finer cell right and below of the centre, as
+            in the reference code.
 
     Raises:
         ValueError: the groups do not hold each point once.
 
-    Source: Tian et al. 2019, section 3. Differs: ``centred``, without which a mirrored image has other points.
+    Source: Tian et al. 2019, section 3. Differs: ``centred``, without which the points of a mirrored image differ.
     """
 
     group_of: Tensor
@@ -60,20 +60,20 @@ class KPAlign(nn.Module):
                 fill_bias(layer)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Steps from each cell to its points, in cells of that level.
+        """Offsets from each cell to its points, in cells of that level.
 
         Args:
-            maps: (B, before, H, W) a level, finest first, each level half the one before it.
+            maps: (B, before, H, W) for each level, finest first, each half as large as the one before.
 
         Returns:
-            (B, 2 K, H, W) a level: x and y of the first point, of the second, ...
+            (B, 2 K, H, W) for each level: x and y of the first point, of the second, ...
         """
         towers = [self.tower(x) for x in maps]
         sources = [self.sampler(x) for x in towers]
         return [self._points(x, sources[max(level - 1, 0)], 2 if level else 1) for level, x in enumerate(towers)]
 
     def _points(self, tower: Tensor, source: Tensor, ratio: int) -> Tensor:
-        """Points of one level from features of one whose cells are ``ratio`` times smaller."""
+        """Offsets of one level, from sampled features of a level whose cells are ``ratio`` times smaller."""
         batch, _, height, width = tower.shape
         base: Tensor = self.locator(tower).reshape(batch, self.groups, 2, height, width)
         read = self.read(source, base, ratio)
@@ -81,11 +81,11 @@ class KPAlign(nn.Module):
         return base[:, self.group_of].flatten(1, 2) + rest / ratio
 
     def read(self, source: Tensor, base: Tensor, ratio: int) -> Tensor:
-        """Features of every group where its locator points.
+        """Features of every group at the location that the locator predicts.
 
         Args:
-            source: (B, groups * width, h, w), of cells ``ratio`` times smaller.
-            base: (B, groups, 2, H, W) steps from each cell, x before y, in its cells.
+            source: (B, groups * width, h, w), with cells ``ratio`` times smaller.
+            base: (B, groups, 2, H, W) offsets from each cell, x before y, in cells of the coarser level.
             ratio: 1 or 2.
 
         Returns:

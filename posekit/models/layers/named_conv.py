@@ -1,4 +1,4 @@
-"""Convolution, norm and activation under names of their own."""
+"""Convolution, norm and activation with named submodules."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from torch import Tensor, nn
 
 
 class NamedConv(nn.Module):
-    """Convolution ``conv`` and batch norm ``bn``, or a convolution with bias, and an activation unless there is none.
+    """Convolution ``conv`` and batch norm ``bn``, or a convolution with bias, and optionally an activation.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel, odd.
+        before: input channels.
+        after: output channels.
+        kernel: kernel size, odd.
         stride: 1 or 2.
         groups: ``before`` makes it depth-wise.
         act: ``None`` for a linear layer.
-        norm: False: a bias in place of the norm.
+        norm: whether there is a norm; otherwise the convolution has a bias.
     """
 
     def __init__(

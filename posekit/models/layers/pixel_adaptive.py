@@ -1,8 +1,7 @@
-"""Convolution and pooling whose kernel each cell bends by a guide: pixel-adaptive convolution.
+"""Pixel-adaptive convolution and pooling, whose kernel is adapted in each cell by a guide.
 
-Su et al. 2019, arXiv:1904.05373. Every neighbour's share is the kernel's weight times how much its guide resembles the
-middle's (`Affinity`), one number for all channels. All unfold the map: they need as many times its memory as there are
-taps.
+Su et al. 2019, arXiv:1904.05373. Each kernel weight is multiplied by the affinity of the neighbour's and the centre's
+guide (`Affinity`), one number for all channels. The layers unfold the map, which takes k * k times its memory.
 """
 
 from __future__ import annotations
@@ -15,30 +14,30 @@ from posekit.models.layers.unfold import exporting, unfolded
 
 
 def odd(kernel: int) -> int:
-    """The width itself.
+    """Return the width if it is odd.
 
     Raises:
         ValueError: it is even.
     """
     if kernel % 2 == 0:
-        raise ValueError(f"the kernel must have a middle: expected an odd width, got {kernel}")
+        raise ValueError(f"the kernel needs a centre: expected an odd size, got {kernel}")
     return kernel
 
 
 def check_guide(guide: Tensor, size: tuple[int, ...], whose: str) -> None:
-    """Hold a guide's height and width against those it must have.
+    """Check the height and width of a guide.
 
     Raises:
         ValueError: they differ.
     """
-    # A graph that is recorded must not depend on sizes.
+    # An exported graph must not depend on sizes.
     if not exporting() and tuple(guide.shape[-2:]) != size:
         (high, wide), (rows, columns) = guide.shape[-2:], size
         raise ValueError(f"the guide is {high}x{wide} and the {whose} {rows}x{columns} cells: resize the guide to that")
 
 
 class _Adaptive(nn.Module):
-    """What convolution and pooling share: where the taps lie and how much each is heard."""
+    """Base of convolution and pooling: locations and affinities of the taps."""
 
     def __init__(
         self,
@@ -60,7 +59,7 @@ class _Adaptive(nn.Module):
         return unfolded(x, self.kernel, self.stride, self.padding, self.dilation)
 
     def heard(self, guide: Tensor, mask: Tensor | None, by_channel: bool = False) -> Tensor:
-        """How much of each tap: (B, 1, k * k, h, w), or (B, G, k * k, h, w) by channel."""
+        """Affinity of each tap: (B, 1, k * k, h, w), or (B, G, k * k, h, w) by channel."""
         around = self.taps(guide)
         middle = self.taps(self.affinity.middle(guide)) if self.affinity.smooth != "none" else around
         centre = self.kernel * self.kernel // 2
@@ -70,29 +69,29 @@ class _Adaptive(nn.Module):
         return heeded(affinity, inside, seen, self.normalized, taps=2)
 
     def seen(self, mask: Tensor) -> Tensor:
-        """Which cells of the result heard of any: (B, 1, H, W) of ones and zeros to (B, 1, h, w)."""
+        """Output cells with at least one valid input: mask (B, 1, H, W) of ones and zeros to (B, 1, h, w)."""
         return self.taps(mask).sum(2).clamp(0, 1)
 
 
 class PacConv2d(_Adaptive):
-    """Pixel-adaptive convolution; where the guide is the same everywhere it is `torch.nn.Conv2d`, weights and all.
+    """Pixel-adaptive convolution; with a constant guide it equals `torch.nn.Conv2d` with the same weights.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel, odd.
-        stride: cells that come in for one that goes out.
-        padding: cells of zeros around map and guide; unset: half a kernel.
-        dilation: cells between two taps.
-        bias: add a number a channel.
-        affinity: of guides; unset: a Gaussian.
-        normalized: the affinities of a window, cells outside the map left out, sum to 1.
-        shared: one k x k filter for every channel, which then stays by itself.
+        before: input channels.
+        after: output channels.
+        kernel: kernel size, odd.
+        stride: stride in cells.
+        padding: zero padding of map and guide in cells; unset: half a kernel.
+        dilation: dilation in cells.
+        bias: add a bias.
+        affinity: affinity of guides; unset: Gaussian.
+        normalized: scale the affinities of a window, without cells outside the map, to sum 1.
+        shared: one k x k filter for all channels, which are not mixed.
 
     Raises:
-        ValueError: the kernel is even, or ``shared`` is to change the number of channels.
+        ValueError: the kernel size is even, or ``shared`` with different numbers of channels.
 
-    Source: Su et al. 2019. Differs: with a mask, cells outside the map are not taken for masked ones.
+    Source: Su et al. 2019, arXiv:1904.05373. Differs: with a mask, cells outside the map do not count as masked.
     """
 
     def __init__(
@@ -116,12 +115,12 @@ class PacConv2d(_Adaptive):
         draw(self.weight, self.bias, (1 if shared else before) * kernel**2)
 
     def forward(self, x: Tensor, guide: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The map convolved.
+        """Convolve the map.
 
         Args:
             x: (B, before, H, W).
             guide: (B, G, H, W).
-            mask: (B, 1, H, W), 0 for cells that are not to be heard; `seen` tells whom that leaves with nothing.
+            mask: (B, 1, H, W), 0 for cells to leave out; `seen` gives the output cells without any input.
 
         Returns:
             (B, after, h, w).
@@ -140,16 +139,16 @@ class PacConv2d(_Adaptive):
 
 
 class PacPool2d(_Adaptive):
-    """Sum over a window by affinity; normalised, a joint bilateral filter. `torch.nn.AvgPool2d` times k * k otherwise.
+    """Sum over a window, weighted by affinity; if normalised, a joint bilateral filter.
 
     Args:
-        kernel: width of the window, odd.
-        stride: cells that come in for one that goes out.
-        padding: cells of zeros around map and guide; unset: half a window.
-        dilation: cells between two taps.
-        affinity: of guides; unset: a Gaussian.
-        normalized: the affinities of a window, cells outside the map left out, sum to 1.
-        by_channel: each channel goes by its own channel of the guide.
+        kernel: window size, odd.
+        stride: stride in cells.
+        padding: zero padding of map and guide in cells; unset: half a window.
+        dilation: dilation in cells.
+        affinity: affinity of guides; unset: Gaussian.
+        normalized: scale the affinities of a window, without cells outside the map, to sum 1.
+        by_channel: use for each channel only the same channel of the guide.
 
     Raises:
         ValueError: the window is even.
@@ -169,10 +168,10 @@ class PacPool2d(_Adaptive):
         self.by_channel = by_channel
 
     def forward(self, x: Tensor, guide: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The map pooled; see `PacConv2d.forward`.
+        """Pool the map; see `PacConv2d.forward`.
 
         Raises:
-            ValueError: the guide has another size, or by channel another number of channels.
+            ValueError: the guide has another size or, with ``by_channel``, another number of channels.
         """
         check_guide(guide, tuple(x.shape[-2:]), "map")
         if self.by_channel and not exporting() and guide.shape[1] != x.shape[1]:
@@ -181,18 +180,18 @@ class PacPool2d(_Adaptive):
 
 
 def check_shared(shared: bool, before: int, after: int) -> None:
-    """Hold the channels of a layer with one filter for all against each other.
+    """Check the channels of a layer with one filter for all channels.
 
     Raises:
         ValueError: they differ.
     """
     if shared and before != after:
-        raise ValueError(f"one filter for every channel keeps their number; got {before} in and {after} out")
+        raise ValueError(f"a shared filter cannot change the number of channels; got {before} in and {after} out")
 
 
 @torch.no_grad()
 def draw(weight: Tensor, bias: Tensor | None, fan: int) -> None:
-    """Uniformly between plus and minus one over the root of the fan, as PyTorch draws convolutions."""
+    """Initialise uniformly within plus and minus 1 / sqrt(fan), as PyTorch does for convolutions."""
     for parameter in (weight, bias):
         if parameter is not None:
             parameter.uniform_(-(fan**-0.5), fan**-0.5)

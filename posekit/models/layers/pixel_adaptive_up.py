@@ -1,7 +1,7 @@
-"""Growing a map along the edges of a finer guide: transposed pixel-adaptive convolution.
+"""Transposed pixel-adaptive convolution: upsampling that follows the edges of a finer guide.
 
-Su et al. 2019, arXiv:1904.05373. The definition sets zeros between the cells and convolves; here each of the locations
-that a cell grows to is a small convolution of its own over the coarse map, which leaves those zeros out.
+Su et al. 2019, arXiv:1904.05373. The definition inserts zeros between the cells and convolves. Here each of the output
+positions of a cell is a small convolution on the coarse map, which skips the zeros.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from posekit.models.layers.unfold import unfolded
 
 
 class PacConvTranspose2d(nn.Module):
-    """Transposed convolution of which each fine cell hears those coarse cells whose guide resembles its own.
+    """Transposed convolution in which each fine cell reads the coarse cells whose guide is similar to its own.
 
-    Where the guide is the same everywhere it is `torch.nn.ConvTranspose2d`, weights and all. Differs from the
-    published code, which reads its kernel the other way round: flip its weights in both directions to load them.
+    With a constant guide it equals `torch.nn.ConvTranspose2d` with the same weights. The published code has its kernel
+    flipped in both directions: flip its weights to load them.
 
-    Coarse cell i is compared by the guide's cell ``stride * i + (kernel - 1) / 2 - padding``.
+    The guide of coarse cell i is that at fine cell ``stride * i + (kernel - 1) / 2 - padding``.
 
     Args:
-        before: channels that come in.
-        after: channels that go out.
-        kernel: width of the square kernel, odd.
-        stride: cells that go out for one that comes in.
-        padding: cells that the result is narrower on each side, half a kernel at most; unset: half a kernel.
-        output_padding: cells that it is wider right and below; unset: what makes the result ``stride`` times as large.
-        bias: add a number a channel.
-        affinity: of guides; unset: a Gaussian.
-        normalized: the affinities of those coarse cells that a fine one can hear sum to 1.
-        shared: one k x k filter for every channel, which then stays by itself.
+        before: input channels.
+        after: output channels.
+        kernel: kernel size, odd.
+        stride: upsampling factor.
+        padding: cells cut off on each side, at most half a kernel; unset: half a kernel.
+        output_padding: cells added right and below; unset: so that the output is ``stride`` times as large.
+        bias: add a bias.
+        affinity: affinity of guides; unset: Gaussian.
+        normalized: scale the affinities of the coarse cells of a fine one to sum 1.
+        shared: one k x k filter for all channels, which are not mixed.
 
     Raises:
-        ValueError: the kernel is even, ``shared`` is to change the number of channels, or the paddings do not suit.
+        ValueError: the kernel size is even, ``shared`` with different numbers of channels, or a padding is too large.
     """
 
     tap: Tensor
@@ -61,15 +61,15 @@ class PacConvTranspose2d(nn.Module):
         self.extra = stride + 2 * self.padding - kernel if output_padding is None else output_padding
         if not 0 <= self.padding <= kernel // 2 or not 0 <= self.extra < stride:
             raise ValueError(
-                f"a kernel of {kernel} at stride {stride} wants a padding of 0 to {kernel // 2} and an output padding "
+                f"a kernel of {kernel} at stride {stride} needs a padding of 0 to {kernel // 2} and an output padding "
                 f"of 0 to {stride - 1}; got {self.padding} and {self.extra}"
             )
         self.affinity = Affinity() if affinity is None else affinity
         self.weight = nn.Parameter(torch.empty(*((1, 1) if shared else (before, after)), kernel, kernel))
         self.bias = nn.Parameter(torch.empty(after)) if bias else None
         draw(self.weight, self.bias, (1 if shared else before) * kernel**2)
-        # Fine cell stride * q + r hears coarse cells q + first ... q + last, each by one tap or, beyond the kernel,
-        # by none: the number after the last tap.
+        # Fine cell stride * q + r reads coarse cells q + first ... q + last, each with one tap or, outside the kernel,
+        # with none (index ``kernel``).
         self.first = -((kernel - 1 - self.padding) // stride)
         self.last = (stride - 1 + self.padding) // stride
         self.width = self.last - self.first + 1
@@ -77,33 +77,33 @@ class PacConvTranspose2d(nn.Module):
         tap = place + self.padding - stride * (cell + self.first)
         tap = torch.where((tap >= 0) & (tap < kernel), tap, kernel)
         self.register_buffer("tap", tap.flatten(), persistent=False)
-        # Fine cells beyond stride times the coarse ones, and coarse cells that those ask for.
+        # Fine cells beyond stride times the coarse ones, and the additional coarse cells for them.
         self.over = kernel + self.extra - stride - 2 * self.padding
         self.more = -(-self.over // stride)
 
     @torch.no_grad()
     def reset_bilinear(self) -> None:
-        """Start as bilinear growth (centres of cells as in `torch.nn.Upsample`, zeros beyond the map); no bias.
+        """Initialise as bilinear upsampling (as `torch.nn.Upsample`, but with zeros outside the map), with zero bias.
 
         Raises:
-            ValueError: the kernel is too narrow for that.
+            ValueError: the kernel is too small.
         """
         at = (torch.arange(self.kernel) - self.padding + 0.5) / self.stride - 0.5
         tent = (1 - at.abs()).clamp_min(0)
         if abs(float(tent.sum()) - self.stride) > 1e-4:
-            raise ValueError(f"bilinear growth by {self.stride} does not fit under a kernel of {self.kernel}")
+            raise ValueError(f"bilinear upsampling by {self.stride} does not fit into a kernel of {self.kernel}")
         channels = torch.eye(*self.weight.shape[:2])
         self.weight.copy_(channels[:, :, None, None] * tent[:, None] * tent)
         if self.bias is not None:
             self.bias.zero_()
 
     def forward(self, x: Tensor, guide: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The map grown.
+        """Upsample the map.
 
         Args:
             x: (B, before, H, W).
             guide: (B, G, h, w), h = stride * (H - 1) - 2 * padding + kernel + output_padding, w alike.
-            mask: (B, 1, H, W), 0 for coarse cells that are not to be heard.
+            mask: (B, 1, H, W), 0 for coarse cells to leave out.
 
         Returns:
             (B, after, h, w).
@@ -114,7 +114,7 @@ class PacConvTranspose2d(nn.Module):
         check_guide(guide, tuple(self.stride * side + self.over for side in x.shape[-2:]), "grown map")
         near = self._near(x)
         size = near.shape[-2:]
-        # Locations come before channels, and cells in a row: (B, locations, 1, cells, h * w).
+        # Output positions before channels, and cells flattened: (B, positions, 1, cells, h * w).
         heard = self._heard(x, guide, mask).to(x.dtype).squeeze(1).flatten(3)[:, :, None]
         if self.shared:
             weighted = (heard * self._by_place()).squeeze(2)
@@ -127,12 +127,12 @@ class PacConvTranspose2d(nn.Module):
         return y if self.bias is None else y + self.bias[:, None, None]
 
     def _near(self, x: Tensor) -> Tensor:
-        """The coarse cells that each place may hear, zeros beyond the map: (B, C, cells, h, w)."""
+        """The coarse cells around each cell, zeros outside the map: (B, C, cells, h, w)."""
         margin = (-self.first, self.more + self.last)
         return unfolded(F.pad(x, (*margin, *margin)), self.width)
 
     def _by_place(self) -> Tensor:
-        """The kernel by offset: (locations, after, before * cells), or (locations, 1, cells, 1) where it is shared."""
+        """The kernel by output position: (positions, after, before * cells), or (positions, 1, cells, 1) if shared."""
         padded = F.pad(self.weight, (0, 1, 0, 1))
         form = (self.stride, self.width)
         cut: Tensor = padded.index_select(2, self.tap).index_select(3, self.tap).unflatten(3, form).unflatten(2, form)
@@ -141,7 +141,7 @@ class PacConvTranspose2d(nn.Module):
         return cut.permute(2, 4, 1, 0, 3, 5).flatten(3).flatten(0, 1)
 
     def _heard(self, x: Tensor, guide: Tensor, mask: Tensor | None) -> Tensor:
-        """How much each place hears of each coarse cell near it: (B, 1, locations, cells, h, w)."""
+        """Affinity of each output position and coarse cell: (B, 1, positions, cells, h, w)."""
         shift = self.kernel // 2 - self.padding
         start = self.stride * self.first + shift
         end = self.stride * (self.more + self.last - 1) + shift - self.over
@@ -156,7 +156,7 @@ class PacConvTranspose2d(nn.Module):
         return heeded(affinity, inside, None if mask is None else self._counting(mask), self.normalized, taps=3)
 
     def _counting(self, mask: Tensor) -> Tensor:
-        """A mask of coarse cells by place: (B, 1, H, W) to (B, 1, locations, cells, h, w), zeros beyond the kernel."""
+        """Coarse mask by output position: (B, 1, H, W) to (B, 1, positions, cells, h, w), zeros outside the kernel."""
         within = (self.tap < self.kernel).reshape(self.stride, self.width)
         under = within[:, None, :, None] & within[:, None, :]
         return self._near(mask)[:, :, None] * under.reshape(self.stride**2, self.width**2, 1, 1).to(mask.dtype)

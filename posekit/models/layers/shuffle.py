@@ -1,4 +1,4 @@
-"""Channel shuffle: how the halves of a ShuffleNet unit hear of each other."""
+"""Channel shuffle, which mixes the halves of a ShuffleNet unit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def interleave(left: Tensor, right: Tensor) -> Tensor:
-    """Lay two maps together channel by channel: a0 b0 a1 b1 ...
+    """Interleave the channels of two maps: a0 b0 a1 b1 ...
 
-    The same as concatenating and then shuffling in two groups, in one copy, and the memory format is kept.
+    The same as concatenation and channel shuffle in two groups, with one copy; keeps the memory format.
 
     Args:
         left: (B, C, H, W).
@@ -20,7 +20,7 @@ def interleave(left: Tensor, right: Tensor) -> Tensor:
 
     Source: Ma et al. 2018, arXiv:1807.11164, figure 3.
     """
-    # Asked of the right one: the left is often a slice of channels, which is never contiguous.
+    # Check the right map: the left is often a slice of channels, which is never contiguous.
     if right.is_contiguous(memory_format=torch.channels_last) and not right.is_contiguous():
         both = torch.stack((left.permute(0, 2, 3, 1), right.permute(0, 2, 3, 1)), dim=-1)
         return both.flatten(3).permute(0, 3, 1, 2)

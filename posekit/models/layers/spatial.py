@@ -1,4 +1,4 @@
-"""A basic block whose kernels each cell turns and stretches: the transformer of DEKR's first version.
+"""The block of DEKR's first version: a basic block with a linear transform of the sampling grid in each cell.
 
 Sun et al. 2020, arXiv:2006.15480.
 """
@@ -13,19 +13,19 @@ from posekit.models.layers.conv import fill_bias
 from posekit.models.layers.deformable import SampledConv2d
 
 STEPS = 2
-"""Numbers of a step that `affine_offsets` wants and that this block has not."""
+"""Translation values that `affine_offsets` expects; this block sets them to 0."""
 
 
 class SpatialBlock(nn.Module):
-    """Two 3x3 convolutions along transforms that every cell finds for itself, added to what came in.
+    """A residual block of two 3x3 convolutions, each with a predicted transform of its sampling grid in each cell.
 
-    Both transforms are read from what comes in. They start at zero, so that the nine taps of an undilated kernel all
-    read the cell itself. The grid that they transform is the undilated one: a tap at (y, x) cells from the middle
-    reads at ``d (y, x) + (A - 1) (y, x)``.
+    Both transforms are predicted from the input of the block. They start at zero, so that all nine taps of an undilated
+    kernel sample the cell itself. The transform acts on the undilated grid: a tap at (y, x) cells from the centre
+    samples at ``d (y, x) + (A - 1) (y, x)``.
 
     Args:
         width: channels.
-        dilation: d, cells between two taps at rest.
+        dilation: d, dilation in cells.
     """
 
     def __init__(self, width: int, dilation: int = 1) -> None:
@@ -41,13 +41,13 @@ class SpatialBlock(nn.Module):
 
     @torch.no_grad()
     def reset_transform(self) -> None:
-        """Back to the transforms of the start; for one who draws a whole network anew."""
+        """Reset to the initial transforms; call it after re-initialising a whole network."""
         for transform in (self.transform1, self.transform2):
             transform.weight.zero_()
             fill_bias(transform)
 
     def tie(self, other: SpatialBlock) -> None:
-        """Use the weights of another block's four convolutions; biases and norms stay one's own, as published."""
+        """Share the weights of another block's four convolutions; biases and norms are not shared, as published."""
         for name in ("transform1", "conv1", "transform2", "conv2"):
             getattr(self, name).weight = getattr(other, name).weight
 

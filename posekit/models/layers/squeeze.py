@@ -1,4 +1,4 @@
-"""Squeeze and excite: channels weighted by what the full image shows."""
+"""Squeeze-and-excite: channel weights from globally pooled features."""
 
 from __future__ import annotations
 

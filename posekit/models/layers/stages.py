@@ -1,4 +1,4 @@
-"""Where a chain of blocks leaves one resolution for the next."""
+"""The last block at each resolution of a backbone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 def stage_ends(strides: Sequence[int], finest: int = 4) -> dict[int, int]:
-    """Index of the last block of each resolution, by its stride against the image.
+    """Index of the last block of each resolution, by its stride in pixels.
 
     Args:
-        strides: of the blocks, in order.
-        finest: resolutions finer than this stride are left out.
+        strides: strides of the blocks, in order.
+        finest: smallest stride that is returned.
 
     >>> stage_ends((2, 1, 2, 1, 2))
     {4: 3, 8: 4}

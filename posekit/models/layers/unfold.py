@@ -1,4 +1,4 @@
-"""What lies under a kernel in every cell."""
+"""Unfold a map: the values under each tap of a kernel, also in exported graphs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 
 def exporting() -> bool:
-    """Whether this run is recorded into a graph that must hold for every size of the batch."""
-    # Older PyTorch does not tell an export from a compilation.
+    """Whether the code is being traced or exported to a graph with a variable batch size."""
+    # Older PyTorch cannot distinguish export from compilation.
     recorded = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
     return tracing() or recorded()
 
@@ -21,20 +21,20 @@ def tracing() -> bool:
 
 
 def unfolded(x: Tensor, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
-    """The cells under each tap of a kernel, zeros around the map.
+    """The values under each tap of a kernel, with zero padding.
 
-    In an exported graph they are cut out tap by tap: `torch.nn.functional.unfold` becomes a gather there, which runs
-    two to seven times longer.
+    In an exported graph they are sliced tap by tap: `torch.nn.functional.unfold` becomes a gather there, which is two
+    to seven times slower.
 
     Args:
         x: (B, C, H, W).
-        kernel: width of the square kernel.
-        stride: cells of ``x`` between two of the result.
-        padding: cells of zeros around ``x``.
-        dilation: cells between two taps.
+        kernel: kernel size.
+        stride: stride in cells.
+        padding: zero padding in cells.
+        dilation: dilation in cells.
 
     Returns:
-        (B, C, kernel * kernel, h, w), taps row by row; as large as the map times the taps.
+        (B, C, kernel * kernel, h, w), taps row by row; k * k times as large as the map.
     """
     reach = dilation * (kernel - 1)
     if not exporting():
@@ -42,7 +42,7 @@ def unfolded(x: Tensor, kernel: int, stride: int = 1, padding: int = 0, dilation
         taps = F.unfold(x, kernel, dilation, padding, stride)
         return taps.reshape(*x.shape[:2], kernel * kernel, rows, columns)
     padded = F.pad(x, (padding,) * 4) if padding else x
-    # Ends are counted from the far side, so that the graph computes no sizes.
+    # Ends are counted from the end of the axis, so that the graph computes no sizes.
     spans = [slice(start, (start - reach) or None, stride) for start in range(0, reach + 1, dilation)]
     lines = [padded[:, :, span] for span in spans]
     return torch.stack([line[..., span] for line in lines for span in spans], dim=2)

@@ -1,4 +1,4 @@
-"""Channels weighted by what all resolutions show: Lite-HRNet's stand-in for 1x1 convolutions.
+"""Lite-HRNet's conditional channel weighting, which replaces 1x1 convolutions.
 
 Yu et al. 2021, arXiv:2104.06403. Module names are those of the authors' repository.
 """
@@ -16,11 +16,11 @@ from posekit.models.layers.shuffle import interleave
 
 
 class AcrossResolutions(nn.Module):
-    """Gates for every channel and coarsest cell, computed from all branches together.
+    """Cross-resolution weighting: gates for every channel and coarsest cell, computed from all branches.
 
     Args:
         widths: channels of the branches, finest first; each branch has half the resolution of the one before.
-        ratio: times fewer channels between the two layers.
+        ratio: reduction ratio of the hidden channels.
     """
 
     def __init__(self, widths: Sequence[int], ratio: int) -> None:
@@ -42,7 +42,7 @@ class AcrossResolutions(nn.Module):
 
 
 class OverSpace(nn.Module):
-    """A gate for every channel, computed from the means of all: squeeze and excite with the authors' names."""
+    """Spatial weighting: squeeze-and-excite with the authors' layer names."""
 
     def __init__(self, channels: int, ratio: int) -> None:
         super().__init__()
@@ -56,11 +56,11 @@ class OverSpace(nn.Module):
 
 
 class ConditionalWeighting(nn.Module):
-    """Half of each branch's channels pass; the others are weighted, filtered and weighted again; interleave.
+    """Half of each branch's channels pass unchanged; the others are weighted, filtered and weighted again; shuffle.
 
     Args:
         widths: channels of the branches, finest first, even.
-        ratio: of the weighting across resolutions; that over space has 4.
+        ratio: reduction ratio of the cross-resolution weighting; that of spatial weighting is 4.
 
     Source: Yu et al. 2021, section 3.2.
     """

@@ -1,1 +1,1 @@
-"""What a network learns beside its labels: from peers on its own backbone, a trained network, or predictions."""
+"""Distillation: learning from branches on the same backbone (OKDHP), a trained network, or predictions."""

@@ -1,4 +1,4 @@
-"""A task whose network trains beside peers on its own backbone; see `posekit.losses.distillation.Okdhp`."""
+"""Online distillation (OKDHP): train with additional branches; see `posekit.losses.distillation.Okdhp`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from posekit.training.task import Task, exact
 
 
 class OkdhpTask(nn.Module):
-    """A task, further branches on its network's backbone, and what all learn from their ensemble.
+    """A task with additional branches on the backbone, which all learn from their ensemble.
 
     Args:
-        task: whose network is branch 0.
-        peers: the others.
-        config: factors.
-        steps: of the whole run; the distillation grows over a share of them.
+        task: task whose network is branch 0.
+        peers: the additional branches.
+        config: loss weights and other options.
+        steps: steps of the whole run; the distillation loss is ramped up over a share of them.
 
     Raises:
         ValueError: the run has no steps.
@@ -32,16 +32,16 @@ class OkdhpTask(nn.Module):
     def __init__(self, task: Task, peers: Peers, config: Okdhp, steps: int) -> None:
         super().__init__()
         if steps < 1:
-            raise ValueError(f"a distillation that grows over a run needs the run's steps, at least 1; got {steps}")
+            raise ValueError(f"okdhp needs the number of steps of the run, at least 1; got {steps}")
         self.task, self.peers, self.config = task, peers, config
         self.grows = config.ramp * steps
         self.taken: Tensor
-        # In the state, so that a resumed run goes on from where it was.
+        # A buffer, so that a resumed run continues the count.
         self.register_buffer("taken", torch.zeros((), dtype=torch.int64))
 
     @property
     def net(self) -> PoseNet:
-        """What is averaged, saved and exported: branch 0, which knows nothing of the others."""
+        """Branch 0, a plain network, which is averaged, saved and exported."""
         return self.task.net  # type: ignore[return-value]
 
     def branch(self, index: int) -> PoseNet:
@@ -49,7 +49,7 @@ class OkdhpTask(nn.Module):
         return self.peers.branch(self.net, index)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The task's own terms; those of the peers, and of the ensemble, under prefixes; and ``okdhp``."""
+        """Loss terms of the task, of the other branches and the ensemble (with prefixes), and ``okdhp``."""
         net, task, config = self.net, self.task, self.config
         features = net.backbone(net.normalize(batch.image))
         own = net.head(net.neck(features))
@@ -69,7 +69,7 @@ class OkdhpTask(nn.Module):
         return terms
 
     def _grown(self) -> float:
-        """Share of the distillation's factor that is reached; a step of training counts."""
+        """Current factor of the ramp, in [0, 1]; counts training steps."""
         if not self.grows:
             return 1.0
         taken = int(self.taken)
@@ -94,16 +94,16 @@ def _under(prefix: str, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def with_peers(task: Task, recipe: Recipe, config: Okdhp, steps: int) -> OkdhpTask:
-    """Give a task's network its peers.
+    """Add branches to the network of a task.
 
     Args:
         task: of the recipe.
-        recipe: builds the further necks and heads.
-        config: how many, and factors.
-        steps: of the whole run.
+        recipe: used to build the additional necks and heads.
+        config: number of branches and other options.
+        steps: steps of the whole run.
 
     Raises:
-        RecipeError: the network is not a backbone, a neck and a head for one instance a crop.
+        RecipeError: the model is not top-down.
     """
     net = task.net
     if recipe.one_stage or not isinstance(net, PoseNet):
@@ -112,7 +112,7 @@ def with_peers(task: Task, recipe: Recipe, config: Okdhp, steps: int) -> OkdhpTa
             f"{type(net).__name__} for {'full images' if recipe.one_stage else 'crops'}: use a model of the kind "
             "'topdown'"
         )
-    # Each is built whole, and its backbone dropped: necks and heads must be drawn apart to have something to teach.
+    # Build whole networks and drop their backbones: necks and heads need different random weights.
     built = [cast(PoseNet, recipe.build(weights=False)) for _ in range(config.branches - 1)]
     channels = {name: shape[0] for name, shape in task.codec.shapes.items()}
     unit = Aggregation(cast(Backbone, net.backbone).channels[0], sum(channels.values()), config.branches, config.width)

@@ -1,4 +1,4 @@
-"""A task whose network also learns from a teacher; see `posekit.losses.distillation.Teacher`."""
+"""Distillation from a teacher; see `posekit.losses.distillation.Teacher`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from posekit.training.task import Task, exact
 
 
 class Adapter(nn.Module):
-    """A map of the student's backbone with the channels of one of the teacher's; thrown away after training.
+    """1x1 convolution from a map of the student's backbone to the channels of the teacher's; for training only.
 
     Args:
-        before: the student's channels.
-        after: the teacher's channels.
-        student: which of the student's maps.
-        teacher: which of the teacher's maps.
+        before: channels of the student's map.
+        after: channels of the teacher's map.
+        student: index of the student's map.
+        teacher: index of the teacher's map.
     """
 
     def __init__(self, before: int, after: int, student: int, teacher: int) -> None:
@@ -43,13 +43,13 @@ class Adapter(nn.Module):
 
 
 class StudentTask(nn.Module):
-    """A task and what its network learns from a teacher beside the labels.
+    """A task whose network learns from labels and from a teacher.
 
     Args:
-        task: whose network is the student.
-        config: factors.
-        teacher: says something of each batch.
-        adapter: of features; ``None``: none are compared.
+        task: task whose network is the student.
+        config: loss weights and other options.
+        teacher: returns its output for each batch.
+        adapter: adapter of features; ``None``: features are not compared.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class StudentTask(nn.Module):
 
     @property
     def net(self) -> PoseNet:
-        """What is averaged, saved and exported."""
+        """The student, which is averaged, saved and exported."""
         return self.task.net  # type: ignore[return-value]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The task's own terms, and ``teacher...`` for each part of the distillation that has a factor."""
+        """The task's loss terms, and ``teacher...`` for each distillation loss with a weight above 0."""
         task, config, net = self.task, self.config, self.net
         features = [] if self.adapter is None else net.backbone(net.normalize(batch.image))
         maps = net(batch.image) if self.adapter is None else net.head(net.neck(features))
@@ -96,7 +96,7 @@ class StudentTask(nn.Module):
         return terms
 
     def _labels(self, batch: Batch, said: TeacherOutput) -> Target:
-        """The teacher's points as a target, weighed by its scores."""
+        """The teacher's points as a target, weighted by its scores."""
         seen = batch.instances.keypoints.visibility
         sure = (said.score > 0) & (said.score >= self.config.score_threshold)
         points = Keypoints(said.xy[:, None], (2 * sure)[:, None].to(seen.dtype))
@@ -111,42 +111,42 @@ class StudentTask(nn.Module):
 
 
 def _fitted(value: Tensor, like: Tensor) -> Tensor:
-    """A teacher's map over the same image in the student's cells."""
+    """A teacher's map, resized to the student's cells."""
     if value.ndim < 4 or value.shape[-2:] == like.shape[-2:]:
         return value
     return F.interpolate(value, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def with_teacher(task: Task, recipe: Recipe, config: Teacher, train: Dataset) -> StudentTask:
-    """Give a task's network its teacher.
+    """Add a teacher to a task.
 
     Args:
         task: of the recipe.
         recipe: of the student.
-        config: which teacher, and factors.
-        train: the set that the student learns from.
+        config: teacher and loss weights.
+        train: training set of the student.
 
     Raises:
-        RecipeError: the teacher cannot give what a factor asks for.
+        RecipeError: the teacher does not provide the maps, features or predictions that the config needs.
         WeightsError, DataError: there is no such teacher, or its points have other names.
     """
     if recipe.one_stage or not isinstance(task.net, PoseNet):
-        raise RecipeError("a teacher's points are of one instance a crop: use a model of the kind 'topdown'")
+        raise RecipeError("distillation from a teacher needs a top-down recipe: use a model of the kind 'topdown'")
     teacher = read_teacher(config, recipe.skeleton, train)
     if isinstance(teacher, FileTeacher):
         wanted = [name for name in ("maps", "features") if getattr(config, name)]
         if wanted:
-            raise RecipeError(f"{config.source} holds points and no {' or '.join(wanted)}: set their factors to 0")
+            raise RecipeError(f"{config.source} holds points and no {' or '.join(wanted)}: set --distill.{wanted[0]} 0")
         return StudentTask(task, config, teacher)
     if config.outliers < 1:
-        raise RecipeError("labels are held against a file of predictions, and the teacher is a network: outliers is 1")
+        raise RecipeError("--distill.outliers needs a .json of predictions as teacher; for a network it must be 1")
     if config.maps:
         _check_maps(recipe, teacher, config.source)
     return StudentTask(task, config, teacher, _adapter(task.net, teacher.net) if config.features else None)
 
 
 def _check_maps(recipe: Recipe, teacher: NetworkTeacher, source: str) -> None:
-    """Refuse a teacher whose raw maps mean something else."""
+    """Refuse a teacher whose raw maps cannot be compared with the student's."""
     mine, other = recipe.codec, teacher.codec
     speech = [(codec.kind, getattr(codec, "activation", "none")) for codec in (mine, other)]
     if speech[0] != speech[1]:
@@ -167,11 +167,11 @@ def _check_maps(recipe: Recipe, teacher: NetworkTeacher, source: str) -> None:
 
 
 def _adapter(student: PoseNet, teacher: PoseNet) -> Adapter:
-    """Between the coarsest maps of equal stride."""
+    """Adapter between the coarsest maps of equal stride."""
     mine, other = cast(Backbone, student.backbone), cast(Backbone, teacher.backbone)
     shared = [stride for stride in mine.strides if stride in other.strides]
     if not shared:
         raise RecipeError(f"backbones of strides {mine.strides} and {other.strides} have no map to compare")
-    # The last of equal ones, as necks take it.
+    # The last map of that stride, as in necks.
     at = [len(backbone.strides) - 1 - backbone.strides[::-1].index(shared[-1]) for backbone in (mine, other)]
     return Adapter(mine.channels[at[0]], other.channels[at[1]], *at)

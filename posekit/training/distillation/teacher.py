@@ -1,4 +1,4 @@
-"""What teaches: a trained network that looks at the same crops, or predictions from a file."""
+"""Teachers: a trained network that runs on the same crops, or predictions from a file."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from posekit.zoo.weights import load_weights
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TeacherOutput:
-    """What a teacher says of a batch, under the student's points.
+    """Output of a teacher for a batch, for the student's points.
 
     Args:
-        xy: (B, K, 2) image pixels.
-        score: (B, K) in [0, 1]; 0 where it says nothing.
-        maps: raw, by name, and which channels (C,) of each it knows.
-        features: of its backbone, finest first.
+        xy: (B, K, 2) in pixels of the crop.
+        score: (B, K) in [0, 1]; 0 without a prediction.
+        maps: raw maps by name, each with a mask (C,) of the channels that the teacher has.
+        features: maps of its backbone, finest first.
     """
 
     xy: Tensor
@@ -41,14 +41,14 @@ class TeacherOutput:
 
 
 class NetworkTeacher:
-    """A trained network.
+    """A trained network as teacher.
 
-    It is no module, so that neither checkpoints nor the optimiser know of it; it follows the batches' device.
+    It is not a module, so that checkpoints and optimiser do not include it; it moves to the device of the batch.
 
     Args:
-        net: a backbone, a neck and a head; frozen and set to evaluation.
-        codec: of its maps.
-        order: (K of the student,) index of each point among the teacher's, -1 where it has none.
+        net: the network; it is frozen and set to evaluation mode.
+        codec: codec of its maps.
+        order: (K of the student,) index of each point among the teacher's points, -1 if it has none.
     """
 
     def __init__(self, net: PoseNet, codec: Codec, order: Tensor) -> None:
@@ -56,7 +56,7 @@ class NetworkTeacher:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> TeacherOutput:
-        """Look at the images, resized where the teacher's are of another size."""
+        """Run the teacher on the images, resized to its input size if needed."""
         device, (height, width) = batch.image.device, self.codec.image
         net, order = self.net.to(device), self.order.to(device)
         image, size = batch.image, batch.image.shape[-2:]
@@ -73,27 +73,27 @@ class NetworkTeacher:
         return TeacherOutput(poses.xy[:, 0, chosen] * scale, score, named, tuple(features))
 
     def _named(self, value: Tensor, there: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """A raw map with the student's points as channels, where its channels are points."""
+        """A raw map, with channels in the order of the student's points if its channels are points."""
         if value.shape[1] == self.codec.points:
             return value[:, chosen], there
         return value, torch.ones(value.shape[1], dtype=torch.bool, device=value.device)
 
 
 class FileTeacher:
-    """Predictions for the instances of the training set, found by each crop's place in it and carried into the crop.
+    """Predictions from a file as teacher, matched by the index of the instance and transformed into the crop.
 
     Args:
-        xy: (len, K, 2) pixels of the images' files.
+        xy: (len, K, 2) in pixels of the image files.
         score: (len, K).
-        contradicted: (len, K) bool, labels that lie elsewhere.
-        flip: index of each point's mirror, for crops that are mirrored.
+        contradicted: (len, K) bool, labels that the predictions contradict.
+        flip: index of each point's mirror point, for flipped crops.
     """
 
     def __init__(self, xy: Tensor, score: Tensor, contradicted: Tensor, flip: tuple[int, ...]) -> None:
         self.xy, self.score, self.contradicted, self.flip = xy, score, contradicted, torch.tensor(flip)
 
     def __call__(self, batch: Batch) -> TeacherOutput:
-        """The predictions of each crop's instance; score 0 where a crop has no place in the set."""
+        """The predictions for each crop's instance; score 0 if a crop has no instance in the set."""
         row, order, there = self._locations(batch)
         xy = self.xy[row].gather(1, order[..., None].expand(-1, -1, 2)).to(batch.to_source.dtype)
         to_crop = torch.linalg.inv(batch.to_source).to(row.device)
@@ -107,7 +107,7 @@ class FileTeacher:
         return (self.contradicted[row].gather(1, order) & there).to(batch.image.device)
 
     def _locations(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """(B,) rows, (B, K) the point that each is called in the file, and (B, 1) bool: the crop has a row."""
+        """(B,) rows, (B, K) index of each point in the file, and (B, 1) bool: whether the crop has a row."""
         index = batch.index.to(self.xy.device)
         a, b, c, d = batch.to_source[:, :2, :2].flatten(1).to(index.device).unbind(1)
         mirrored = (a * d - b * c < 0)[:, None]
@@ -116,26 +116,26 @@ class FileTeacher:
 
 
 def read_teacher(config: Teacher, skeleton: Skeleton, train: Dataset) -> NetworkTeacher | FileTeacher:
-    """The teacher that distillation names.
+    """Load the teacher of a config.
 
     Args:
-        config: names it.
+        config: with its `source`.
         skeleton: of the student.
-        train: the set that the student learns from, which a file's predictions must be of.
+        train: training set of the student, for which a file must hold the predictions.
 
     Raises:
         WeightsError, DataError: there is no such teacher, or its points have other names.
-        RecipeError: the teacher looks at full images.
+        RecipeError: the teacher is a one-stage network.
     """
     if config.source.endswith(".json"):
         said = read_predictions(config.source, train, config.skeleton)
         found = agreement(train, said, score_threshold=config.score_threshold)
-        # Swapped sides are wrong as they are labelled, whichever way the rest agrees.
+        # Labels with swapped sides are wrong, even if they agree with the predictions after swapping.
         sided = torch.tensor([i != mirror for i, mirror in enumerate(skeleton.flip)])
         contradicted = torch.from_numpy(found.outlier) | (torch.from_numpy(found.swapped)[:, None] & sided)
         return FileTeacher(torch.from_numpy(said.xy), torch.from_numpy(said.score), contradicted, skeleton.flip)
     weights = load_weights(config.source)
     if weights.recipe.one_stage or not isinstance(weights.net, PoseNet):
-        raise RecipeError(f"{config.source}: a teacher looks at the student's crops; this one looks at full images")
+        raise RecipeError(f"{config.source}: a teacher must be a top-down network; this one takes full images")
     order = torch.from_numpy(shared_points(weights.recipe.skeleton, skeleton, config.source))
     return NetworkTeacher(weights.net, weights.recipe.codec, order)

@@ -1,4 +1,4 @@
-"""A task with a distill: the one place that training asks for distillation."""
+"""Add the distillation of a recipe to a task."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from posekit.training.task import Task
 def wrap(
     task: Task, recipe: Recipe, distill: AnyDistillation | None, train: Dataset, steps: int
 ) -> Task | OkdhpTask | StudentTask:
-    """The task with what its network learns beside the labels.
+    """Add distillation to a task.
 
-    Whatever comes back is called with a batch and gives named terms whose sum is to be minimised, and has a ``net``:
-    the plain network of the recipe, which alone is averaged, saved and exported.
+    The result takes a batch and returns named loss terms whose sum is minimised; its ``net`` is the plain network of
+    the recipe, which alone is averaged, saved and exported.
 
     Args:
-        task: of the recipe; it stays inside, its own terms under their names.
+        task: of the recipe; its loss terms keep their names.
         recipe: of the run.
-        distill: what to learn from; ``None`` gives the task back.
-        train: the set that is learnt from.
-        steps: batches that the run will take.
+        distill: config of the distillation; ``None`` returns the task unchanged.
+        train: training set.
+        steps: steps of the whole run.
 
     Raises:
-        RecipeError: network and distill do not fit each other.
+        RecipeError: network and distillation do not fit.
         WeightsError, DataError: there is no such teacher, or its points have other names.
     """
     if distill is None:

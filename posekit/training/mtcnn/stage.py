@@ -1,4 +1,4 @@
-"""One network of a cascade learns from its windows."""
+"""Train one network of the cascade on its windows."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ StageNet = ProposalNet | RefinementNet | OutputNet
 
 
 class Taught(nn.Module):
-    """A network with points to learn, which the first two have in training only.
+    """A network with a head for points, which the first two networks have in training only.
 
     Args:
-        net: of the cascade.
-        points: how many.
+        net: network of the cascade.
+        points: number of points.
     """
 
     def __init__(self, net: StageNet, points: int) -> None:
@@ -41,23 +41,23 @@ class Taught(nn.Module):
             self.points = nn.Conv2d(net.box.in_channels, 2 * points, 1)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Raw maps ``face`` (B, 2), ``box`` (B, 4) and ``points`` (B, K, 2) of windows (B, 3, side, side)."""
+        """Windows (B, 3, side, side) to raw maps ``face`` (B, 2), ``box`` (B, 4) and ``points`` (B, K, 2)."""
         seen = self.net.backbone(self.net.normalize(image))
         maps = {"face": self.net.face(seen).flatten(1), "box": self.net.box(seen).flatten(1)}
         return {**maps, "points": self.points(seen).flatten(1).unflatten(1, (2, -1)).transpose(1, 2)}
 
 
 def mixed(kind: NDArray[np.int8], batch: int, steps: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Choose the windows of some steps, three without a face to one of each other kind and two for points.
+    """Choose the windows of several steps, in the ratio 3 negative, 1 part, 1 positive and 2 for points.
 
     Args:
-        kind: (N,) of each window; a kind of which there is none leaves its share to the others.
-        batch: windows a step.
-        steps: how many.
-        rng: of the draws.
+        kind: (N,) kind of each window; the share of a missing kind goes to the others.
+        batch: windows in a step.
+        steps: number of steps.
+        rng: random generator.
 
     Returns:
-        (steps, batch) numbers of windows; one of a kind comes again only when all of that kind have come.
+        (steps, batch) indices of windows; a window repeats only after all others of its kind.
     """
     there = [name for name in SHARES if (kind == name).any()]
     edges = np.cumsum([0, *(SHARES[name] for name in there)])
@@ -83,12 +83,12 @@ def teach(
     """Train a network on its windows.
 
     Args:
-        net: changed, left on the device.
-        loss: its terms.
+        net: changed, and left on the device.
+        loss: loss of this network.
         made: the windows.
-        train: epochs, batch, optimiser and rate.
-        seed: of the order of windows and of the head for points that is dropped afterwards.
-        device: where.
+        train: epochs, batch, optimiser and learning rate.
+        seed: seed of the order of windows, and of the point head that is dropped afterwards.
+        device: device for training.
         stepped: called with the loss after each step.
 
     Returns:

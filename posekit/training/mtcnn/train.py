@@ -1,10 +1,10 @@
-"""Three networks of a cascade, trained in turn: each learns from what those before it let through.
+"""Train the three networks of MTCNN in turn, each on windows that the earlier networks pass on.
 
-A finished network's file is taken as it is when the same command is given again, so a run that was stopped goes on with
-the network it was at. Every draw follows from the seed, the network and the place, so that it ends as an unbroken one.
+When the same command is run again, finished networks are loaded, so an interrupted run continues with the network it was
+at. Random numbers depend only on seed, network and image, so a continued run equals an uninterrupted one.
 
-Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878. Differs: Adam with a cosine schedule; windows are made once for each
-network; what the paper takes from two data sets, faces and points, is learnt from one.
+Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878. Differs: Adam with a cosine schedule; windows are cut once for each
+network; faces and points come from one data set, in the paper from two.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from posekit.zoo.mtcnn import engines_of, fill_stage, save_stage
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CascadeTraining:
-    """How a cascade is trained; the same for each network."""
+    """Training options of a cascade, the same for each network."""
 
     epochs: int = Field(default=10, ge=1)
     "passes over the windows of each network"
@@ -61,7 +61,7 @@ _OPTIONS = TypeAdapter(CascadeTraining)
 
 
 def faces_of(dataset: Dataset) -> Dataset:
-    """The same set, if its points are those that the cascade locations.
+    """The same set, after a check that its points are the five of the cascade.
 
     Raises:
         DataError: it has other points, or no face with a labelled point.
@@ -78,8 +78,8 @@ def faces_of(dataset: Dataset) -> Dataset:
             f"{where} has {len(points)} ({', '.join(points)})"
         )
     raise DataError(
-        f"mtcnn learns the points {', '.join(wanted)} (left is the picture's); {where} names its own "
-        f"{', '.join(points)}: if they are the same ones in this order, say --data.skeleton face5"
+        f"mtcnn learns the points {', '.join(wanted)} (left as seen in the image); {where} has "
+        f"{', '.join(points)}: if they are the same points in this order, add --data.skeleton face5"
     )
 
 
@@ -92,24 +92,24 @@ def train_cascade(
     device: str = "auto",
     say: Callable[[str], None] = print,
 ) -> MTCNN:
-    """Train what is not trained yet of a cascade, and write it.
+    """Train the networks of a cascade that are not trained yet, and write them.
 
     Args:
-        dataset: of faces with five points.
-        folder: for `load_mtcnn`; made if missing.
-        options: how; ``None`` takes the defaults.
-        val: faces to measure on; ``None`` measures nothing.
+        dataset: faces with five points.
+        folder: output folder, for `load_mtcnn`; created if missing.
+        options: training options; ``None``: the defaults.
+        val: validation set; ``None``: no evaluation.
         device: "auto", "cpu", "cuda", ...
         say: prints a line.
 
     Returns:
-        The face finder.
+        The trained cascade.
 
     Raises:
         DataError: the points are not those of a cascade.
-        WeightsError: the folder was begun with other options or data, or holds something else.
+        WeightsError: the folder was started with other options or data, or holds another model.
         ValueError: no window shows a face.
-        RuntimeError: the loss is not finite, or the device is not there.
+        RuntimeError: the loss is not finite, or the device is not available.
     """
     options = options or CascadeTraining()
     dataset = faces_of(dataset)
@@ -136,16 +136,16 @@ def train_cascade(
 
 
 def _begin(folder: Path, cascade: Cascade, about: dict[str, Any]) -> None:
-    """Say in the folder what is trained there; a folder goes on only with what it began with."""
+    """Write the options into the folder; a folder is continued only with the same options and data."""
     folder.mkdir(parents=True, exist_ok=True)
     if is_cascade(folder):
         _, before = read_cascade_config(folder)
         changed = [name for name, value in about.items() if before.get(name) != value]
         if changed:
             raise WeightsError(
-                f"{folder} was begun with other {', '.join(changed)} "
+                f"{folder} was started with other {', '.join(changed)} "
                 f"({', '.join(f'{before.get(name)} instead of {about[name]}' for name in changed)}); "
-                "repeat the command it began with, or choose another --out"
+                "repeat the original command, or choose another --out"
             )
         return
     if (folder / "config.json").exists():
@@ -163,7 +163,7 @@ def _train_stage(
     options: CascadeTraining,
     device: torch.device,
 ) -> str:
-    """Train and write one network; returns a sentence about it."""
+    """Train and write one network; returns a line for the log."""
     net = getattr(nets, stage)
     train = Train(epochs=options.epochs, batch=options.batch, lr=options.lr, optimizer="adam", weight_decay=0)
     seed, console = (options.seed, number), Console(file=sys.stderr)
@@ -196,5 +196,5 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise RuntimeError(f"device {name!r} was asked for, but there is none; `posekit doctor` tells why")
+        raise RuntimeError(f"device {name!r} was asked for, but is not available; `posekit doctor` shows why")
     return torch.device(name)

@@ -1,7 +1,7 @@
-"""The windows that teach one network of a cascade, cut from the images of a data set.
+"""Cut the training windows of one network of a cascade from the images of a data set.
 
-For the first network they are drawn; what the later ones learn not to take for a face, and part of what they do, is
-what the earlier ones let through. Each image is visited in turn, so memory holds the cut windows and one image.
+For the first network windows are random; for the later ones, negatives and part of the others are detections of the
+earlier networks. Images are read one by one, so memory holds the windows and one image.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from posekit.pipelines.mtcnn.cascade import BETWEEN_CENTRES, MTCNN
 from posekit.pipelines.mtcnn.windows import Windows, pixels_of
 
 Finder = Callable[[Int], Windows]
-"""Sums of an image to the squares in it that the networks trained so far take for faces, the best first."""
+"""From the integral image to the squares that the networks trained so far detect as faces, best first."""
 
 
 @config(frozen=True, config=ConfigDict(extra="forbid"))
 class Drawing:
-    """How many windows are made, and of which faces."""
+    """Number of windows, and the faces they are cut from."""
 
     smallest: float = Field(default=20, ge=ProposalNet.side)
     "longer side of the smallest face, in pixels; smaller faces are ignored in training and in use"
@@ -46,11 +46,11 @@ class Drawing:
 
 @dataclass(frozen=True, eq=False)
 class TrainingWindows:
-    """Windows as pixels, and what should be said of them.
+    """Windows as pixels, and their targets.
 
     Args:
         pixels: (N, 3, side, side) uint8.
-        kind: (N,) see `posekit.data.face_windows`.
+        kind: (N,), see `posekit.data.face_windows`.
         box: (N, 4) float32.
         points: (N, K, 2) float32.
         labelled: (N, K).
@@ -71,7 +71,7 @@ class TrainingWindows:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def batch(self, chosen: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Wanted]:
-        """Images and what should be said of them, on the device."""
+        """Windows and their targets, on the device."""
         kind = torch.from_numpy(self.kind[chosen]).to(device)
         box, points, labelled = (
             torch.from_numpy(array[chosen]).to(device) for array in (self.box, self.points, self.labelled)
@@ -89,12 +89,12 @@ class TrainingWindows:
 
 
 def finder_of(pipeline: MTCNN, stage: str) -> Finder | None:
-    """What finds the windows for a network, or ``None`` for the first, whose windows are drawn."""
+    """Detector of the windows for a network, or ``None`` for the first, whose windows are random."""
     return {"proposal": None, "refinement": pipeline.proposed, "output": pipeline.refined}[stage]
 
 
 def visits(dataset: Dataset, seed: Sequence[int], passes: int) -> Iterator[tuple[int, int]]:
-    """Numbers of pass and image, the images of each pass in an order of its own."""
+    """Pairs of pass and image index, with a different order of images in each pass."""
     for turn in range(passes):
         for image in np.random.default_rng([*seed, turn]).permutation(dataset.scenes):
             yield turn, int(image)
@@ -111,11 +111,11 @@ def training_windows(
     """Cut the windows for one network.
 
     Args:
-        dataset: of faces.
-        side: of the network's windows, pixels.
+        dataset: faces.
+        side: side of the network's windows in pixels.
         finder: see `finder_of`.
-        drawing: how many.
-        seed: of every draw; those of an image follow from it, the pass and the image alone.
+        drawing: options.
+        seed: random seed; random numbers of an image depend only on it, the pass and the image.
         seen: called after each image.
 
     Raises:
@@ -132,7 +132,7 @@ def training_windows(
     made = TrainingWindows.joined(parts)
     if not (made.kind == fw.POSITIVE).any():
         raise ValueError(
-            f"no window shows a face of the {len(dataset)} labelled: are their boxes at least {drawing.smallest:g} "
+            f"no window shows one of the {len(dataset)} labelled faces: are their boxes at least {drawing.smallest:g} "
             "pixels wide or high (--smallest), and do they lie in the images?"
         )
     return made
@@ -147,7 +147,7 @@ def _of_image(
     drawing: Drawing,
     seed: Sequence[int],
 ) -> TrainingWindows:
-    """Windows of one image, in odd turns mirrored."""
+    """Windows of one image, mirrored in odd passes."""
     sample = dataset.scene(image)
     faces, pixels = fw.Faces.of(sample, drawing.smallest), sample.image
     if turn % 2:
@@ -167,7 +167,7 @@ def _chosen(
     drawing: Drawing,
     rng: np.random.Generator,
 ) -> fw.FaceWindows:
-    """Windows about the faces and, of those without a face, the ones that were found first, then drawn ones."""
+    """Windows around the faces and windows without a face: first detections, then random ones."""
     about, again = (fw.near(faces.boxes, drawing.around, rng) for _ in range(2))
     beside = fw.near(faces.boxes, 5, rng, shift=1.0)
     drawn = np.concatenate([beside, fw.anywhere(size, drawing.negatives, drawing.smallest, rng)])
@@ -184,7 +184,7 @@ def _chosen(
 
 
 def _cut(windows: fw.FaceWindows, sums: Int, size: tuple[int, int], side: int, first: bool) -> TrainingWindows:
-    """The windows as a network sees them in use, and what it should say of them."""
+    """Cut and resize the windows as in inference, with their targets."""
     cut = pixels_of(windows.boxes, *size)
     inside: NDArray[np.bool_] = np.all(cut[:, 2:] > cut[:, :2], 1)
     windows, cut = windows[inside], cut[inside]
