@@ -67,7 +67,7 @@ def network_part(recipe: Recipe) -> Callable[[], None]:
 
 
 def shares(rounds: int) -> dict[str, dict[str, Any]]:
-    """For every representation: median milliseconds of both parts, and the codec's share with its confidence bound."""
+    """For every representation: median milliseconds of both parts, the codec's share and its target."""
     clocks: dict[str, Callable[[], float]] = {}
     networks: dict[str, str] = {}
     for name in REPRESENTATIONS:

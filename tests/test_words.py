@@ -48,7 +48,7 @@ OLD = {
         r"\b[Jj]oints?\b",
         r"[Jj]oint(ly)? (training|bilateral|2-D|cost|loss)|NUM_JOINTS|[Jj]oint bilateral",
     ),
-    "limb, for bone": (r"\b[Ll]imbs?\b", None),
+    "limb, for bone": (r"\b[Ll]imbs?\b", r"limb points|of the limbs"),
     "places, for locations": (r"\bplaces\b", r"trade places|change places|decimal places|takes? (the |its )?places"),
 }
 
