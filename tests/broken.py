@@ -271,13 +271,13 @@ BROKEN: dict[str, Maker] = {
     "annotations of numbers": coco(lambda c: c.update(annotations=[1, 2]), "got list of int"),
     "categories of names": coco(lambda c: c.update(categories=["mouse"]), "expected 'categories' to be a list"),
     "image height": coco(
-        lambda c: c["images"][1].update(height=0), "width or height that is no positive number: ids 9"
+        lambda c: c["images"][1].update(height=0), "width or height that is not a positive number: ids 9"
     ),
     "no images": coco(lambda c: c.update(images=[]), "'images' is empty"),
-    "image without id": coco(lambda c: c["images"][1].pop("id"), "images lack a whole number as 'id': ids number 1"),
+    "image without id": coco(lambda c: c["images"][1].pop("id"), "images have no whole number as 'id': ids number 1"),
     "image without name": coco(lambda c: c["images"][1].pop("file_name"), "images lack a 'file_name': ids 9"),
     "image ids twice": coco(lambda c: c["images"][1].update(id=7), "1 image ids are used twice: 7"),
-    "image width": coco(lambda c: c["images"][1].update(width=-3), "width or height that is no positive number"),
+    "image width": coco(lambda c: c["images"][1].update(width=-3), "width or height that is not a positive number"),
     # categories
     "no points named": category("no category names its points", keypoints=[]),
     "two categories": coco(
@@ -296,7 +296,7 @@ BROKEN: dict[str, Maker] = {
     "mirror no pairs": category("expected 'flip_pairs' to be a list of pairs", flip_pairs="left_paw"),
     "mirror of itself": category(r"mirror pairs \['nose'\] with itself", flip_pairs=[["nose", "nose"]]),
     "two mirrors": category(
-        r"points \['left_paw'\] stand in two mirror pairs", flip_pairs=[["left_paw", "right_paw"], ["left_paw", "nose"]]
+        r"points \['left_paw'\] are in two mirror pairs", flip_pairs=[["left_paw", "right_paw"], ["left_paw", "nose"]]
     ),
     "point names as text": category("'keypoints' of category 'mouse' to be names", keypoints="nose"),
     "sigma of nothing": category(r"sigmas of \['right_paw'\] are not between 0 and 10", sigmas=[0.1, 0.1, 0]),
@@ -306,36 +306,36 @@ BROKEN: dict[str, Maker] = {
     "symmetry unknown": category("symmetry", symmetry="sideways"),
     # annotations
     "unknown image": annotation(
-        "annotations belong to no image in 'images': ids 2; the first has image_id 99", image_id=99
+        "annotations have an image_id that is not in 'images': ids 2; the first has image_id 99", image_id=99
     ),
     "too few numbers": annotation(
         r"do not have 3 x 3 = 9 numbers.*ids 2; the first has 6 numbers", keypoints=[1, 2, 2] * 2
     ),
     "too many numbers": annotation(r"do not have 3 x 3 = 9 numbers.*the first has 12 numbers", keypoints=[1, 2, 2] * 4),
-    "no image named": annotation("annotations belong to no image in 'images': ids 2", image_id=None),
+    "no image named": annotation("annotations have an image_id that is not in 'images': ids 2", image_id=None),
     "points infinite": annotation("points that are NaN or infinite: ids 2", keypoints=INFINITE),
     "points true": annotation(r"keypoints\[2\] = True", keypoints=[4, 5, True, 20, 6, 2, 9, 15, 1]),
-    "visibility of three": annotation("the first has 3; are these predictions", keypoints=[4, 5, 3] * 3),
+    "visibility of three": annotation("the first has 3; in predictions", keypoints=[4, 5, 3] * 3),
     "visibility below": annotation("the first has -1", keypoints=[4, 5, -1] * 3),
     "box infinite": annotation("no four finite numbers in 'bbox': ids 2", bbox=[1, 2, float("inf"), 4]),
     "box as text": annotation("no four finite numbers in 'bbox': ids 2", bbox="1 2 3 4"),
     "box with null": annotation("no four finite numbers in 'bbox': ids 2", bbox=[1, 2, None, 4]),
     "box as object": annotation("no four finite numbers in 'bbox': ids 2", bbox={"x": 1}),
-    "area negative": annotation("the first has area -5; give square pixels", area=-5),
+    "area negative": annotation("the first has area -5; give it in square pixels", area=-5),
     "area nan": annotation("the first has area nan", area=float("nan")),
     "area as list": annotation(r"the first has area \[150\]", area=[150]),
-    "depth too short": annotation(r"'depth' wants 3 numbers.*annotations 2 have something else", depth=[1.0]),
+    "depth too short": annotation(r"'depth' must be a list of 3 numbers.*annotations 2 have something else", depth=[1.0]),
     "points no list": annotation("the first has keypoints of type dict", keypoints={"nose": 1}),
     "points as text": annotation(r"the first has keypoints\[1\] = '5'", keypoints=[4, "5", 2, 20, 6, 2, 9, 15, 1]),
     "points null": annotation(r"keypoints\[3\] = None", keypoints=[4, 5, 2, None, None, 0, 9, 15, 1]),
     "points nan": annotation("points that are NaN or infinite: ids 2", keypoints=NAN),
-    "scores for visibility": annotation("the first has 0.93; are these predictions", keypoints=[4, 5, 0.93] * 3),
+    "scores for visibility": annotation("the first has 0.93; in predictions", keypoints=[4, 5, 0.93] * 3),
     "box of three": annotation(
         r"no four finite numbers in 'bbox': ids 2; the first has bbox \[1, 2, 3\]", bbox=[1, 2, 3]
     ),
     "box nan": annotation("no four finite numbers in 'bbox'", bbox=[1, 2, float("nan"), 4]),
     "area as text": annotation("the first has area 'large'", area="large"),
-    "annotation id as text": annotation("'id' that is no whole number, such as 'x'", id="x"),
+    "annotation id as text": annotation("'id' that is not a whole number, such as 'x'", id="x"),
     # images
     "image missing": image(None, "no such image; give the folder of the images"),
     "image empty": image(b"", "the image file is empty"),
@@ -368,7 +368,7 @@ BROKEN: dict[str, Maker] = {
     "later scans gone": image(progressive(), "lacks the later scans of its progressive picture"),
     "no image at all": image(b"<html>not found</html>", "not an image that can be decoded .it starts with b'<html>"),
     "image of another size": image(jpeg(picture(22, 33)), r"says 30x20 \(width x height\), the image is 33x22"),
-    "image turned by exif": image(turned(jpeg(), 6), "made on the image before its EXIF orientation was applied"),
+    "image turned by exif": image(turned(jpeg(), 6), "to ignore the EXIF orientation of the image"),
     # YOLO
     "bad yaml": _yaml_text("path: [1,\n  b: 2", "not YAML at line 2"),
     "yaml of text": _yaml_text("just words", "got str"),

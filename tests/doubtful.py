@@ -129,11 +129,11 @@ DOUBTFUL: dict[str, Maker] = {
     "points missing": annotation("info: .*1 annotations have no labelled point", keypoints=...),
     "nothing labelled": coco(lambda c: _all(c, keypoints=[0] * 9), "error: .*no instance has a labelled point"),
     "never labelled": coco(
-        lambda c: _all(c, keypoints=[4, 5, 2, 20, 6, 2, 0, 0, 0]), "1 points are labelled nowhere: right_paw"
+        lambda c: _all(c, keypoints=[4, 5, 2, 20, 6, 2, 0, 0, 0]), "1 points are never labelled: right_paw"
     ),
     "bare image": coco(lambda c: _all(c, image_id=7), "info: .*1 of 2 images have no annotation"),
-    "no mirror": category("nothing is known of left and right", keypoints=["a", "b", "c"]),
-    "one file twice": coco(lambda c: c["images"][1].update(file_name="7.jpg"), "1 files stand for several images"),
+    "no mirror": category("left and right are unknown", keypoints=["a", "b", "c"]),
+    "one file twice": coco(lambda c: c["images"][1].update(file_name="7.jpg"), "1 files are listed as several images"),
     "image missing": image(None, "error: .*1 images are missing"),
     "image empty": image(b"", "error: .*1 image files are empty"),
     "image cut off": image(jpeg()[:-60], "error: .*1 images are cut off"),
@@ -184,7 +184,7 @@ DOUBTFUL: dict[str, Maker] = {
     ),
     "points with y first": points_as(lambda x, y, _: [y, x], "points seem to be y before x|boxes seem to be"),
     "points from the box": points_as(
-        lambda x, y, box: [x - box[0], y - box[1]], "points seem to be counted from the upper left corner of their box"
+        lambda x, y, box: [x - box[0], y - box[1]], "points seem to be relative to the upper left corner of their box"
     ),
     "box far away": several(
         lambda m: m[0].update(bbox=[2, 2, 12, 12]), r"1 boxes are far from all labelled points.*ids 1 \(in 7.jpg\)"

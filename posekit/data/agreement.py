@@ -1,4 +1,4 @@
-"""Where labels and a model's predictions disagree: sides that were swapped, and points that lie elsewhere."""
+"""Compare labels with predictions: swapped left and right, and outliers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreement:
-    """What predictions say of the labels of a set's trainable instances.
+    """Comparison of labels and predictions for the trainable instances of a data set.
 
     Args:
-        distance: (len, K) from label to prediction as labelled, in longer sides of the box; NaN where not compared.
-        swapped: (len,) bool, left and right trade places in the label.
-        outlier: (len, K) bool, the label, its sides put right, lies elsewhere.
-        opposed: (len,) bool, half or more of an instance's points lie elsewhere: either the labels are wrong
-            throughout or the predictions are, and nobody can say which without looking.
-        apart: the distance beyond which a label lies elsewhere, in longer sides of the box.
+        distance: (len, K) from label to prediction, as a fraction of the longer side of the box; NaN where not
+            compared.
+        swapped: (len,) bool, left and right are swapped in the label.
+        outlier: (len, K) bool, the label (with left and right corrected) is far from the prediction.
+        opposed: (len,) bool, half or more of the points are far from the predictions: either the labels or the
+            predictions of the instance are wrong.
+        apart: distance above which a label counts as an outlier, as a fraction of the longer side of the box.
     """
 
     distance: Array
@@ -50,23 +51,23 @@ def agreement(
 ) -> Agreement:
     """Compare labels with predictions.
 
-    An instance is swapped where its mirrored points are ``factor`` times nearer to the predictions once left and right
-    trade places, and near then (``apart``). A model that contradicts half or more of an instance's points is not
-    believed about it: none of them is an outlier.
+    An instance is swapped if exchanging left and right brings its points ``factor`` times nearer to the predictions and
+    within ``apart``. If half or more of the points of an instance are far from the predictions, the predictions are not
+    trusted: none of these points is an outlier.
 
     Args:
         dataset: labelled.
         predictions: of its trainable instances.
-        score_threshold: least score of a prediction that counts.
-        factor: how many times nearer.
-        pairs: least mirror pairs, both ends labelled and predicted, that tell sides.
-        apart: distance of an outlier in longer sides of the instance's box.
+        score_threshold: predicted points with a lower score are not compared.
+        factor: how many times nearer the swapped points must be.
+        pairs: smallest number of mirror pairs, both points labelled and predicted, that is needed to detect a swap.
+        apart: distance of an outlier, as a fraction of the longer side of the box.
 
     Raises:
-        ValueError: ``factor`` is below 1, or there is not one prediction an instance.
+        ValueError: ``factor`` is below 1, or the numbers of predictions and instances differ.
     """
     if factor < 1:
-        raise ValueError(f"swapped sides are a number of times nearer: expected a factor of at least 1; got {factor}")
+        raise ValueError(f"expected a factor of at least 1; got {factor}")
     if len(predictions) != len(dataset):
         raise ValueError(f"{len(dataset)} instances were labelled and {len(predictions)} predicted; give each its own")
     labels, flip = in_files(dataset), list(dataset.skeleton.flip)
@@ -108,12 +109,12 @@ def _distance(a: Array, b: Array, side: Array) -> Array:
 
 
 def _mean(distance: Array, told: Array) -> Array:
-    """(len,) mean over what is told; 0 where nothing is."""
+    """(len,) mean over the given values; 0 where there are none."""
     return np.asarray(np.where(told, distance, 0).sum(1) / np.maximum(told.sum(1), 1))
 
 
 def repaired(dataset: Dataset, found: Agreement) -> Dataset:
-    """The same set with left and right traded back where they were swapped, and a sentence that says how often."""
+    """The same set with swapped left and right corrected, and a note with their number."""
     rows = dataset.rows[found.swapped]
     flip = list(dataset.skeleton.flip)
     changed: dict[str, Any] = {}
@@ -122,5 +123,5 @@ def repaired(dataset: Dataset, found: Agreement) -> Dataset:
         if column is not None:
             changed[name] = column.copy()
             changed[name][rows] = column[rows][:, flip]
-    said = f"left and right traded back in {len(rows)} of {len(dataset)} instances, as predictions have them"
+    said = f"left and right corrected in {len(rows)} of {len(dataset)} instances, according to the predictions"
     return replace(dataset, inferred=(*dataset.inferred, said), **changed)

@@ -1,4 +1,4 @@
-"""All faults of a label file in one go: what a reader refuses is set aside, and reading goes on without it."""
+"""Read a label file and collect all its faults; entries at fault are left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posekit.data.yolo_faults import read_yolo_past
 def read_with_faults(
     path: Path | str, images: Path | None = None, category: str | None = None, split: str | None = None
 ) -> tuple[Dataset | None, list[DataError]]:
-    """Read a label file past its faults. It is parsed once.
+    """Read a label file and collect its faults instead of raising the first. It is parsed once.
 
     Args:
         path: of the file.
@@ -23,8 +23,8 @@ def read_with_faults(
         split: as in `read`.
 
     Returns:
-        What is sound of the data, or ``None`` where a fault leaves nothing to go on with; and the faults, one for each
-        kind. An entry with several is in each.
+        The data without faults, or ``None`` if the file cannot be read at all; and the faults, one for each kind. An
+        entry with several faults is listed in each.
     """
     file = Path(path)
     if file.suffix.lower() == ".json":

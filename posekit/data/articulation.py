@@ -1,7 +1,7 @@
-"""Poses for synthetic people: any skeleton becomes a tree of bones that turn, and every pose follows from numbers.
+"""Poses for synthetic people: a skeleton becomes a tree of rotating bones, and random numbers give the poses.
 
-Left and right are told apart the way they are on a person: by where they are on a person seen from the front. Mirror
-points look alike, so the mirror image of a person, its points renamed, is a person of the same kind.
+Left points are on the right side of the image for a person seen from the front. Mirror points look alike, so a mirrored
+image with exchanged points is a valid sample.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ _FACE: tuple[tuple[str, float, float, float, str], ...] = (
     ("chin", 0, 1.0, 4, ""),
 )
 FREE, RIGID = 40.0, 8.0
-"""Degrees that a bone of an unknown skeleton turns, and a point that hangs on nothing moves about the middle."""
+"""Largest rotation, in degrees, of a bone of an unknown skeleton, and of a point without a parent about the centre."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Articulation:
-    """A skeleton at rest and how it bends.
+    """A skeleton at rest and the range of its rotations.
 
     Args:
-        parent: (K,) what each point hangs on; K is the middle of the person.
+        parent: (K,) parent of each point; K is the centre of the person.
         rest: (K, 2) offset from the parent at rest, person units, left parts to the right of the image.
-        bend: (K,) degrees each point turns about its parent, either way.
+        bend: (K,) largest rotation of each point about its parent, degrees either way.
         order: (K,) points, parents first.
         bones: (E, 2) point pairs to draw.
-        group: (K,) number of the look of each point; mirror points share one.
+        group: (K,) colour group of each point; mirror points share one.
         torso: four points around the torso, or none.
     """
 
@@ -77,7 +77,7 @@ class Articulation:
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> Articulation:
-        """A body or a face where the names tell, else a tree laid out around its middle."""
+        """A body or a face if the names are known, else a tree laid out around its centre."""
         known = (
             _named(skeleton, _BODY, ("shoulder", "hip")) or _named(skeleton, _FACE, ("eye", "nose")) or _face(skeleton)
         )
@@ -101,10 +101,11 @@ class Articulation:
         """Bend M people.
 
         Args:
-            draws: (M, 3, K) in [0, 1): of the turn, the tilt out of the image and the length of each bone.
+            draws: (M, 3, K) in [0, 1): random numbers for rotation, tilt out of the image plane and length of each
+                bone.
 
         Returns:
-            (M, K, 2) locations and (M, K) depths, away from the viewer, both in person units about the middle.
+            (M, K, 2) locations and (M, K) depths, away from the camera, both in person units about the centre.
         """
         turn = np.deg2rad(self.bend) * (2 * draws[:, 0] - 1)
         tilt = np.deg2rad(np.minimum(self.bend, 50.0)) * (2 * draws[:, 1] - 1)

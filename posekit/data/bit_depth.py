@@ -1,4 +1,4 @@
-"""Images of more than eight bits a value: how many are really used, and the same image in eight."""
+"""Images of more than eight bits for each value: the bits that are used, and the conversion to eight bits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _TIFF = {b"II*\0": "little", b"MM\0*": "big"}
 _BITS, _FORMAT, _FLOAT = 258, 339, 3
 _PNM = re.compile(rb"P[2356](?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+(\d+)\s")
 BITS = (8, 10, 12, 14, 16)
-"""Depths of sensors, of which a deep image is taken to have the least that holds its largest value."""
+"""Bit depths of sensors; the smallest that holds the largest value of an image is assumed."""
 
 
 def declared_bits(content: bytes) -> int:
-    """Bits a value that the header of a PNG, TIFF, PNM or JPEG 2000 declares; 8 for all else."""
+    """Bits for each value that the header of a PNG, TIFF, PNM or JPEG 2000 declares; 8 for all else."""
     if content.startswith(b"\x89PNG"):
         return 16 if content[24:25] == b"\x10" else 8
     if content[:4] in _TIFF:
@@ -33,7 +33,7 @@ def declared_bits(content: bytes) -> int:
 
 
 def tiff_samples(content: bytes) -> tuple[int, bool]:
-    """Bits a value of a TIFF's first image, and whether they are floating-point numbers; (8, False) where it is odd."""
+    """Bits for each value of a TIFF's first image, and whether values are floating point; (8, False) if unknown."""
     order: Any = _TIFF.get(content[:4])
     if order is None:
         return 8, False
@@ -50,11 +50,11 @@ def tiff_samples(content: bytes) -> tuple[int, bool]:
 
 
 def decode_deep(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
-    """A deep image in eight bits, and how many bits its values use.
+    """Decode an image of more than eight bits to eight bits; also return how many bits its values use.
 
-    Values are taken to fill the least of `BITS` that holds the largest of them: 12 bits in a file of 16 are read as
-    bright as the same 12 bits in a file of 12, where the upper half of 16 alone would be nearly black. An image all of
-    whose 16 bits are used loses the lower eight.
+    Values are scaled by the smallest of `BITS` that holds the largest value. So a 12-bit image in a 16-bit file keeps
+    its brightness; taking the upper eight of 16 bits would make it nearly black. An image that uses all 16 bits loses
+    the lower eight.
 
     Returns:
         (H, W, 3) uint8 RGB, upright, and the bits; ``None`` where OpenCV decodes nothing, or no whole numbers from 0.

@@ -1,4 +1,4 @@
-"""Boxes for given images from a COCO file: matched by path, never by a base name that could mean two images."""
+"""Boxes for given images from a COCO file, matched by path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ImageBoxes:
     Args:
         image_id: of the image in the file; ``None``: the file does not have the image.
         boxes: (N, 4) x0 y0 x1 y1.
-        faults: boxes that were left out, in words, with file and annotation.
+        faults: messages about boxes that were left out, with file and annotation.
     """
 
     image_id: int | None
@@ -34,18 +34,18 @@ class ImageBoxes:
 def read_boxes(file: Path, images: Sequence[Path]) -> list[ImageBoxes]:
     """Boxes of images from a COCO file; points are not needed.
 
-    A name in the file means the image whose path ends with it; where the label file lies beside the images, the whole
-    path decides.
+    A name in the file matches the image whose path ends with it; if the file lies beside the images, the full path
+    decides.
 
     Args:
         file: COCO JSON with images and annotations that have a bbox.
-        images: that boxes are wanted for.
+        images: paths of the images that need boxes.
 
     Returns:
-        For each image its boxes; a box without extent is left out and said.
+        The boxes of each image; a box without extent is left out and listed in ``faults``.
 
     Raises:
-        DataError: the file is no COCO JSON, a box is not four numbers, or a name could mean two of the images.
+        DataError: the file is no COCO JSON, a box is not four numbers, or a name matches two of the images.
     """
     content = _content(file)
     names: dict[Any, str] = {image["id"]: str(image["file_name"]) for image in content["images"]}
@@ -74,7 +74,7 @@ def read_boxes(file: Path, images: Sequence[Path]) -> list[ImageBoxes]:
 
 
 def _content(file: Path) -> dict[str, Any]:
-    """The file, with every field that is needed of the kind that is needed."""
+    """The content of the file, with the types of the needed fields checked."""
     what = "COCO JSON with images and annotations that have a bbox of four numbers"
     text = read_text(file, what)
     try:

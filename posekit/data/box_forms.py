@@ -1,7 +1,7 @@
-"""Boxes and points in another form than their format has: corners for sizes, centres for corners, y before x.
+"""Detect boxes and points in another convention than the format has: corners instead of sizes, y before x, and so on.
 
-A form is held against the points: in the right one nearly all labelled points lie within their boxes, the boxes are not
-much larger than the points need, and they lie within the images.
+A convention is checked against the points: in the right one nearly all labelled points lie within their boxes, the
+boxes are not much larger than the points need, and they lie within the images.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ WITHIN = 0.95
 """Share of the labelled points that lie within their boxes in the right form."""
 
 MANY = 8
-"""For so many instances the tightness of their boxes is enough; of fewer, some must also reach beyond their image."""
+"""With fewer instances, tight boxes are not evidence enough; some must also reach outside the image."""
 
 ENOUGH = 2000
-"""Of a large set so many instances are looked at, evenly spread."""
+"""Largest number of instances that are checked, evenly spread over the set."""
 
 MARGIN = 0.05
-"""How far beyond its box a point may lie and still be within, in sides of the box."""
+"""Tolerance for a point outside its box, as a fraction of the sides of the box."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Form:
-    """Boxes (len, 4) and points (len, K, 2) as another format would have them, what they then are, and the fix."""
+    """Boxes (len, 4) and points (len, K, 2) converted from another convention, its name, and the fix."""
 
     code: str
     boxes: Array
@@ -46,7 +46,7 @@ class _Form:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """How well boxes and points go together.
+    """How well boxes and points fit each other.
 
     Args:
         within: share of the labelled points that lie within their boxes.
@@ -62,7 +62,7 @@ class _Fit:
     rows: int
 
     def better_than(self, own: _Fit) -> bool:
-        """Whether this is the right form, and the own is not: it holds more points, fits tighter, or stays inside."""
+        """Whether this convention fits better: more points within boxes, tighter boxes, or boxes inside the image."""
         if self.within < WITHIN or self.within < own.within - (1 - WITHIN):
             return False
         inside = self.outside < 0.02
@@ -74,7 +74,7 @@ class _Fit:
 
 
 def misread(dataset: Dataset) -> Iterator[Found]:
-    """The form that boxes or points of the trainable instances seem to have in truth, where it is another; at most one.
+    """The convention of boxes or points of the trainable instances, if it seems not to be that of the format.
 
     Args:
         dataset: the ending of its file shows which form was read: YOLO's centre and size, or COCO's corner and size.
@@ -117,7 +117,7 @@ def _fit(boxes: Array, xy: Array, labelled: Array, sizes: Array) -> _Fit:
 
 
 def _of_coco(boxes: Array, xy: Array, mean: Array) -> Iterator[_Form]:
-    """What [x, y, width, height] may have been meant as."""
+    """Other conventions that COCO's [x, y, width, height] may be mistaken for."""
     corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
     read = "where COCO's [x, y, width, height] is read"
     yield _Form(
@@ -152,7 +152,7 @@ def _of_coco(boxes: Array, xy: Array, mean: Array) -> Iterator[_Form]:
 
 
 def _of_yolo(boxes: Array, xy: Array, mean: Array, sizes: Array) -> Iterator[_Form]:
-    """What centre and size may have been meant as."""
+    """Other conventions that YOLO's centre and size may be mistaken for."""
     centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     read = "where YOLO's [centre x, centre y, width, height] is read"
     yield _Form(
@@ -180,14 +180,14 @@ def _of_yolo(boxes: Array, xy: Array, mean: Array, sizes: Array) -> Iterator[_Fo
 
 
 def _of_points(boxes: Array, swapped: Array, xy: Array, mean: Array) -> Iterator[_Form]:
-    """What points may have been meant as; ``mean`` (len, 2) is of the labelled ones."""
+    """Other conventions of points; ``mean`` (len, 2) is of the labelled ones."""
     yield _Form("point_axes", boxes, swapped, "points seem to be y before x", "write x, y, visibility of each point")
     yield _Form(
         "point_origin",
         boxes,
         xy + boxes[:, None, :2],
-        "points seem to be counted from the upper left corner of their box",
-        "add that corner: points are counted from the corner of the image",
+        "points seem to be relative to the upper left corner of their box",
+        "add that corner: points are relative to the image",
     )
     if len(boxes) >= MANY:
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -197,5 +197,5 @@ def _of_points(boxes: Array, swapped: Array, xy: Array, mean: Array) -> Iterator
             boxes,
             xy * scale,
             f"points seem to be of images {1 / max(scale, 1e-9):.3g} times as large as those of the boxes",
-            f"multiply them, or the boxes, by what one is smaller (points by {scale:.3g})",
+            f"multiply the points by their ratio, or divide the boxes (points by {scale:.3g})",
         )

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with labelled data, with its place and the fix."""
+"""Check labelled data: all faults with their location and the fix."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Finding:
     """One kind of fault, however often it occurs.
 
     Args:
-        severity: ``error``: training or measuring would fail or be wrong; ``warning``: probably not meant;
+        severity: ``error``: training or evaluation would fail or be wrong; ``warning``: probably not meant;
             ``info``: good to know.
         file: label file.
-        what: was found, and where.
+        what: description of the fault and where it is.
         fix: what to do, or empty where there is nothing to do.
         image: path of the first image concerned, or empty.
         annotation: number of the first annotation concerned, or ``None``.
@@ -60,7 +60,7 @@ class Report:
 
     Args:
         findings: errors first; empty where all is well.
-        dataset: what is sound of the data; ``None`` where nothing can be read.
+        dataset: the data without faults; ``None`` if nothing can be read.
     """
 
     findings: list[Finding]
@@ -79,14 +79,14 @@ def check(
     split: str | None = None,
     pixels: bool = True,
 ) -> list[Finding]:
-    """Look for faults.
+    """Check labelled data.
 
     Args:
         target: a data set, or a label file to read.
         images: folder of the images, as in `read`.
         category: as in `read`.
         split: as in `read`.
-        pixels: whether every image is opened.
+        pixels: also open every image.
 
     Returns:
         One finding for each kind of fault, errors first; empty where all is well.
@@ -104,14 +104,14 @@ def inspect(
     pixels: bool = True,
     skeleton: str | None = None,
 ) -> Report:
-    """Read a label file past its faults, once, and look for more in what is sound.
+    """Read a label file, collect its faults, and check the rest of the data.
 
     Args:
         path: of the file.
         images: as in `read`.
         category: as in `read`.
         split: as in `read`.
-        pixels: whether every image is opened.
+        pixels: also open every image.
         skeleton: as in `posekit.data.named.read_named`.
     """
     dataset, faults = read_with_faults(path, images=images, category=category, split=split)
@@ -129,7 +129,7 @@ def inspect(
 
 
 _OF_SIDES = ("flip_pairs", "flip_idx", "kpt_names")
-"""What sides are known from: where it is at fault, that they are unknown is no news."""
+"""Codes of faults in mirror pairs; with these, unknown sides are not reported as well."""
 
 
 def _sorted(findings: list[Finding]) -> list[Finding]:
@@ -137,7 +137,7 @@ def _sorted(findings: list[Finding]) -> list[Finding]:
 
 
 def _refused(fault: DataError) -> Finding:
-    """What a reader refuses, as a finding."""
+    """An error of a reader, as a finding."""
     file, _, what = str(fault).partition(": ")
     first: Any = fault.entries[0] if fault.entries else {}
     number = first.get("id") if fault.key != "id" else None
@@ -160,7 +160,7 @@ _CAUSES = ("box_corners", "box_centres", "box_axes", "point_axes", "point_units"
 
 
 def _labels(dataset: Dataset) -> Iterator[Finding]:
-    """Faults that the arrays show."""
+    """Faults in the arrays."""
     yield from _twice_numbered(dataset)
     bad = unusable_boxes(dataset)
     if len(bad):
@@ -183,7 +183,7 @@ def _twice_numbered(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _locations(dataset: Dataset, flat: NDArray[np.int64]) -> Iterator[Finding]:
-    """Boxes and points outside their image, or where missing points are put."""
+    """Boxes and points outside their image, and labelled points at (0, 0)."""
     labelled = dataset.visibility > 0
     width, height, known = _sizes(dataset)
     x0, y0, x1, y1 = dataset.boxes.T
@@ -199,7 +199,7 @@ def _locations(dataset: Dataset, flat: NDArray[np.int64]) -> Iterator[Finding]:
             corner,
             "point_at_zero",
             "annotations have labelled points at (0, 0)",
-            "is that a missing point? give it visibility 0",
+            "if these are missing points, give them visibility 0",
         ),
         (
             (labelled & away).any(1) & known & ~corner,
@@ -234,7 +234,7 @@ def _rows(dataset: Dataset, rows: NDArray[Any], severity: Severity, code: str, w
 
 
 def _emptiness(dataset: Dataset, labelled: Mask) -> Iterator[Finding]:
-    """What is missing: labels, points, instances."""
+    """Missing labels, points and instances."""
     if not len(dataset):
         what, fix = "no instance has a labelled point", "label some, or name another file"
         yield Finding("error", dataset.file, what, fix, code="empty")
@@ -244,8 +244,8 @@ def _emptiness(dataset: Dataset, labelled: Mask) -> Iterator[Finding]:
         yield Finding(
             "warning",
             dataset.file,
-            f"{len(never)} points are labelled nowhere: {listed(never)}",
-            "they cannot be learnt; label some, or take them out of the category",
+            f"{len(never)} points are never labelled: {listed(never)}",
+            "they cannot be trained; label some, or remove them from the category",
             count=len(never),
             code="point_missing",
         )
@@ -260,25 +260,25 @@ def _emptiness(dataset: Dataset, labelled: Mask) -> Iterator[Finding]:
 
 
 def _sides(dataset: Dataset) -> Iterator[Finding]:
-    """What is doubtful about left and right."""
+    """Doubts about left and right."""
     faults = side_faults(dataset.skeleton)
     for fault in faults:
         what, _, fix = fault.rpartition("; ")
         yield Finding("warning", dataset.file, what, fix, code="sides")
     if not faults and not dataset.skeleton.flippable and len(dataset):
-        what = "nothing is known of left and right, so images are not flipped in training"
+        what = "left and right are unknown, so images are not flipped in training"
         yield Finding("warning", dataset.file, what, MIRROR_FIX, code="sides")
 
 
 def _images(dataset: Dataset) -> Iterator[Finding]:
-    """Faults that the images show, one finding for each kind."""
+    """Faults in the image files, one finding for each kind."""
     kinds: dict[tuple[Severity, str, str], list[str]] = {}
     for record in dataset.images:
         for fault in check_pixels(record):
             kinds.setdefault(fault, []).append(record.path)
     times = Counter(record.path for record in dataset.images)
     if again := [path for path, n in times.items() if n > 1]:
-        kinds["warning", "files stand for several images", "list each file once"] = again
+        kinds["warning", "files are listed as several images", "list each file once"] = again
     for (severity, what, fix), concerned in kinds.items():
         yield Finding(
             severity=severity,

@@ -1,8 +1,8 @@
-"""COCO key-point files: read, write, and results of predictions.
+"""COCO keypoint files: read and write labels, write results.
 
-COCO counts pixel centres from 0; a point moves by half a pixel on the way in and back on the way out. Its boxes are
-edges already and stay. Read and written again a file says the same of points, boxes, areas, iscrowd and ids; keys that
-nothing here uses (segmentation, licences, ...) are dropped.
+In COCO the centre of the first pixel is 0, so points are shifted by half a pixel when they are read, and back when they
+are written; boxes are not shifted. Reading and writing keeps points, boxes, areas, iscrowd and ids; unused keys
+(segmentation, licences, ...) are dropped.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from posekit.geometry.keypoints import IGNORE, Poses
 from posekit.geometry.skeleton import Skeleton
 
 CHUNK = 8192
-"""So many annotations are objects at a time while they are written."""
+"""Annotations that are written at a time."""
 
 
 def read_coco(path: Path | str, images: Path | None = None, category: str | None = None) -> Dataset:
-    """Read a COCO key-point file.
+    """Read a COCO keypoint file.
 
     Annotations with iscrowd or marked ``ignore``, or have no labelled point, become regions to ignore. A missing
     ``bbox`` is put around the points with a tenth to spare, a missing ``area`` is 0.53 of the box. A list ``depth``
     beside ``keypoints`` gives depths about the root, see `posekit.data.coco_depth`. Whole numbers may be written as
-    text or as 7.0, flags as text, and points as lists of three. All that is made up or read in another way than it is
-    written is said in ``inferred``.
+    text or as 7.0, flags as text, and points as lists of three. Everything that was inferred or converted is noted in
+    ``inferred``.
 
     Args:
         path: of the JSON.
-        images: folder of the images; found by trying where it is not given.
+        images: folder of the images; if not given, the usual folders are tried.
         category: whose points, where several categories have some.
 
     Raises:
-        DataError: the file is not what it should be; all faults of a kind are told together.
+        DataError: the file is invalid; all faults of a kind are reported together.
     """
     file = Path(path)
     return from_document(load_document(file), file, images, category)
 
 
 def write_coco(dataset: Dataset, path: Path | str) -> Path:
-    """Write a COCO key-point file that `read_coco` reads back the same; images stay where they are.
+    """Write a COCO keypoint file that `read_coco` reads back unchanged; images are not copied.
 
     Args:
         dataset: to write.
@@ -77,13 +77,13 @@ def write_coco(dataset: Dataset, path: Path | str) -> Path:
 
 
 def _encoded(entries: list[dict[str, Any]]) -> bytes:
-    """Annotations as JSON without the brackets around them; whole numbers as such, since there is no text in them."""
+    """Annotations as JSON without the outer brackets; whole floats are written as integers."""
     text = msgspec.json.encode(entries)[1:-1]
     return text.replace(b".0,", b",").replace(b".0]", b"]").replace(b".0}", b"}")
 
 
 def to_content(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """What `write_coco` writes, as plain objects; names of images lead from ``folder`` to them."""
+    """What `write_coco` writes, as plain objects; names of images are relative to ``folder``."""
     return {
         "images": _image_entries(dataset, folder),
         "annotations": _annotation_entries(dataset, slice(None)),
@@ -161,7 +161,7 @@ def _category_entry(skeleton: Skeleton, number: int) -> dict[str, Any]:
 
 
 def write_results(poses: Sequence[Poses], image_ids: Sequence[int], path: Path | str, category_id: int = 1) -> Path:
-    """Write predictions the way COCO's evaluation reads them: one object an instance.
+    """Write predictions in COCO's results format: one object for each instance.
 
     Args:
         poses: of each image, in pixels of its file; NumPy arrays (N, K, ...).
@@ -173,10 +173,10 @@ def write_results(poses: Sequence[Poses], image_ids: Sequence[int], path: Path |
         The path written.
 
     Raises:
-        ValueError: not as many ids as images.
+        ValueError: the numbers of ids and images differ.
     """
     if len(poses) != len(image_ids):
-        raise ValueError(f"{len(poses)} images have poses, {len(image_ids)} ids came; give one id an image")
+        raise ValueError(f"{len(poses)} images have poses, {len(image_ids)} ids were given; give one id for each image")
     results = [
         entry
         for per_image, image_id in zip(poses, image_ids, strict=True)
@@ -189,7 +189,7 @@ def write_results(poses: Sequence[Poses], image_ids: Sequence[int], path: Path |
 
 
 def to_results(poses: Poses, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
-    """Predictions in one image as COCO's evaluation reads them, with the box where there is one.
+    """Predictions in one image in COCO's results format, with the box if there is one.
 
     Args:
         poses: in pixels of the file; NumPy arrays (N, K, ...).

@@ -1,4 +1,4 @@
-"""Which category of a COCO file is meant, and the skeleton it describes."""
+"""Choose the category of a COCO file, and read its skeleton."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Entry = Mapping[str, Any]
 
 
 def choose_category(file: Path, categories: Sequence[Entry], wish: str | None) -> Entry:
-    """The category called ``wish``, or else the only one that names points.
+    """The category named ``wish``, or the only one with points.
 
     Raises:
-        DataError: there is none, or there are several and nobody said which.
+        DataError: there is none, or there are several and none was chosen.
     """
     pointed = [c for c in categories if c.get("keypoints")]
     said = ", ".join(f"{shown(c.get('name'))} ({_count(c['keypoints'])})" for c in pointed) or "none"
@@ -53,9 +53,9 @@ def _count(names: Any) -> str:
 
 
 def read_skeleton(file: Path, category: Entry) -> tuple[Skeleton, tuple[str, ...]]:
-    """The skeleton of a category, and one sentence for each thing that was inferred.
+    """The skeleton of a category, and notes on what was inferred.
 
-    Understood besides the names: ``skeleton`` (1-based pairs), ``flip_pairs`` (names, or 0-based indices),
+    Keys that are read besides the names: ``skeleton`` (1-based pairs), ``flip_pairs`` (names, or 0-based indices),
     ``sigmas`` or ``kpt_oks_sigmas``, ``symmetry``.
 
     Raises:
@@ -96,7 +96,7 @@ def _pairs(pairs: Any, points: Sequence[str], *, first: int, what: str) -> list[
 
 
 def _point(end: Any, known: set[str], points: Sequence[str], first: int) -> str | None:
-    """The point that one end of a pair means, ``None`` where it means none."""
+    """The point that one entry of a pair refers to; ``None`` if there is no such point."""
     if isinstance(end, str):
         return end if end in known else None
     index = whole(end)

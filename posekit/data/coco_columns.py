@@ -1,7 +1,7 @@
-"""The fields of many objects of a COCO file as arrays, and errors about those that are not what they should be.
+"""The fields of many objects of a COCO file as arrays, and errors about invalid values.
 
-A column of the plain kind is read at once. What is odd but can mean one thing only (a number as text, 7.0 for 7) is
-read and noted; the rest is refused, all faults of a kind together, with the ids of the objects.
+Unusual values with only one meaning (a number as text, 7.0 for 7) are converted and noted; the others are refused, all
+faults of a kind together, with the ids of the objects.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from posekit.data.json_values import decimal, flag, is_number, kind, whole
 
 Mask = NDArray[np.bool_]
 CHUNK = 512
-"""So many lists of numbers are objects at a time: few enough for the processor's cache."""
+"""Lists of numbers that are parsed at a time: few enough for the cache of the processor."""
 
 _NUMBERS = msgspec.json.Decoder(list[int | float] | None)
 
 
 @dataclass(eq=False)
 class Table:
-    """Objects of one list of a file, as far as messages need them.
+    """The objects of one list of a file, for error messages.
 
     Args:
         file: that holds them.
         kind: what they are, in the plural.
         ids: as they stand in the file.
         image_ids: as they stand in the file, where the objects are annotations.
-        faults: where faults are kept, so that reading goes on without what is at fault; ``None``: the first is raised.
-        notes: sentences on what was read in another way than it is written.
+        faults: list that collects faults, so that reading continues; ``None``: the first is raised.
+        notes: notes on converted values.
     """
 
     file: Path
@@ -52,9 +52,9 @@ class Table:
 
         Args:
             rows: their positions.
-            key: that is wrong in each of them.
-            what: is wrong; how many they are comes before it, their ids after it.
-            came: what the first has, or empty.
+            key: the invalid field.
+            what: what is wrong; the message puts the count before it and the ids after it.
+            came: value of the first object, or empty.
             fix: what to do.
 
         Raises:
@@ -83,14 +83,14 @@ class Table:
         return about if self.image_ids is None else about | {"image_id": self.image_ids[row]}
 
     def note(self, key: str, values: Sequence[Any], rows: Sequence[int], meaning: str) -> None:
-        """Say that some values were read in another way than they are written."""
+        """Note that some values were converted."""
         if len(rows):
             first = kind(values[rows[0]])
-            self.notes.append(f"{len(rows)} {self.kind} have {first} or the like as '{key}': read as {meaning}")
+            self.notes.append(f"{len(rows)} {self.kind} have values such as {first} as '{key}': read as {meaning}")
 
 
 def whole_numbers(table: Table, key: str, values: Sequence[Any]) -> tuple[NDArray[np.int64], Mask]:
-    """(N,) whole numbers, 0 where there is none, and where there is one; nothing is refused."""
+    """(N,) whole numbers (0 if missing), and a mask of those that are given; nothing is refused."""
     if set(map(type, values)) <= {int}:
         try:
             return np.array(values, np.int64), np.ones(len(values), bool)
@@ -104,10 +104,10 @@ def whole_numbers(table: Table, key: str, values: Sequence[Any]) -> tuple[NDArra
 
 
 def flags(table: Table, key: str, values: Sequence[Any]) -> Mask:
-    """(N,) yes or no; no where there is no value.
+    """(N,) booleans; false if there is no value.
 
     Raises:
-        DataError: a value says neither.
+        DataError: a value is neither true nor false.
     """
     if set(map(type, values)) <= {int, bool} and set(values) <= {0, 1}:
         return np.array(values, bool)
@@ -128,12 +128,12 @@ def numbers(table: Table, key: str, values: Sequence[Any], most: float, what: st
         table: of the objects.
         key: of the values.
         values: of each object.
-        most: that can be meant.
-        what: is wrong about a value that is something else.
+        most: largest valid number.
+        what: message for an invalid value.
         fix: what to do about it.
 
     Raises:
-        DataError: a value is no such number.
+        DataError: a value is not such a number.
     """
     if set(map(type, values)) == {float}:
         array, given = np.array(values, np.float64), np.ones(len(values), bool)
@@ -152,7 +152,7 @@ def numbers(table: Table, key: str, values: Sequence[Any], most: float, what: st
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Lists of numbers, one an object.
+    """Lists of numbers, one for each object.
 
     Args:
         values: (N, width) float64; zeros where there is no list, or none of the right kind.

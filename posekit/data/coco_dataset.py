@@ -26,7 +26,7 @@ AREA_OF_BOX = 0.53
 """Share of its box that a person's segment fills, where a file gives no area (the habit of CrowdPose)."""
 
 FURTHEST = 1e7
-"""Coordinates beyond are in no image, in pixels."""
+"""Largest valid coordinate, pixels."""
 
 Float = NDArray[np.float64]
 
@@ -44,14 +44,14 @@ def from_document(
     Args:
         document: what was parsed.
         file: where it came from.
-        images: folder of the images; found by trying where it is not given.
+        images: folder of the images; if not given, the usual folders are tried.
         category: whose points, where several categories have some.
-        look: whether images are looked for; else names stay as they are.
-        faults: where faults of single objects are kept, and reading goes on without these; ``None``: the first kind of
-            fault is raised.
+        look: whether to look for the image files; else names are kept.
+        faults: list that collects faults of single objects, which are then left out; ``None``: the first kind of fault
+            is raised.
 
     Raises:
-        DataError: the file is not what it should be; all faults of a kind make one error.
+        DataError: the file is invalid; all faults of a kind make one error.
     """
     chosen = choose_category(file, document.categories, category)
     skeleton, inferred = read_skeleton(file, chosen)
@@ -114,7 +114,7 @@ def _of_category(
     if bad:
         came = f"category_id {shown(values[bad[0]])}"
         table.refuse(
-            bad, "category_id", "have a 'category_id' that is no whole number", came, "give that of a category"
+            bad, "category_id", "have a 'category_id' that is not a whole number", came, "give the id of a category"
         )
     mine = known & (numbers_ == chosen)
     notes = list(table.notes)
@@ -136,14 +136,14 @@ def _image_of_each(
     order = np.argsort(images.ids, kind="stable")
     place = np.minimum(np.searchsorted(images.ids[order], numbers_), len(order) - 1)
     found = known & (images.ids[order][place] == numbers_)
-    # Whose image has faults of its own belongs nowhere, but that image has its own error.
+    # Annotations of images with faults are left out; the image has its own error.
     silent = np.isin(numbers_, images.lost) & known & ~found
     bad = np.flatnonzero(~found & ~silent).tolist()
     if bad:
         table.refuse(
             bad,
             "image_id",
-            "belong to no image in 'images'",
+            "have an image_id that is not in 'images'",
             f"image_id {shown(values[bad[0]])}",
             "add the images, or remove the annotations",
         )
@@ -163,12 +163,14 @@ def _points(table: Table, annotations: Sequence[AnnotationEntry], points: int) -
     table.refuse(
         list(rows.others),
         "keypoints",
-        "have 'keypoints' that are no numbers",
+        "have 'keypoints' that are not numbers",
         next(iter(rows.others.values()), ""),
         "write 0, 0, 0 for a point without a label",
     )
     if rows.nested:
-        table.notes.append(f"{len(rows.nested)} annotations have 'keypoints' as lists of [x, y, visibility]: read so")
+        table.notes.append(
+            f"{len(rows.nested)} annotations have 'keypoints' as lists of [x, y, visibility]: read as such"
+        )
     flat = rows.values.reshape(-1, points, 3)
     lost = np.zeros(len(flat), bool)
     lost[[*rows.shapes, *rows.others]] = True
@@ -176,8 +178,8 @@ def _points(table: Table, annotations: Sequence[AnnotationEntry], points: int) -
 
 
 def _values(table: Table, flat: Float) -> Mask:
-    """(M,) which annotations have points that cannot be, after refusing them."""
-    # Nearly always all is well, and that is seen at once.
+    """(M,) which annotations have impossible points, after refusing them."""
+    # Fast path: nearly always there is no fault.
     if flat.min(initial=0) >= -FURTHEST and flat.max(initial=0) <= FURTHEST and np.isin(flat[..., 2], (0, 1, 2)).all():
         return np.zeros(len(flat), bool)
     unlabelled = flat[..., 2] == 0
@@ -197,7 +199,7 @@ def _values(table: Table, flat: Float) -> Mask:
     rows = np.flatnonzero(far).tolist()
     if rows:
         came = f"{np.abs(flat[rows[0], :, :2]).max():g}"
-        table.refuse(rows, "keypoints", "have points that lie in no image", came, "give pixels")
+        table.refuse(rows, "keypoints", "have points far outside any image", came, "give pixels")
     flat[endless | far] = 0
     odd = ~np.isin(flat[..., 2], (0, 1, 2))
     rows = np.flatnonzero(odd.any(1)).tolist()
@@ -207,14 +209,14 @@ def _values(table: Table, flat: Float) -> Mask:
             "keypoints",
             "have a visibility other than 0 (no label), 1 (hidden), 2 (seen)",
             f"{flat[..., 2][odd][0]:g}",
-            "are these predictions? their third number is a score",
+            "in predictions the third number is a score: give the file of the labels",
         )
         flat[rows] = 0
     return np.asarray(endless | far | odd.any(1), bool)
 
 
 def _boxes(table: Table, annotations: Sequence[AnnotationEntry], xy: Float, labelled: Mask) -> tuple[Float, Float]:
-    """(M, 4) corners and (M,) areas, made up where the file has none; what was made up is noted."""
+    """(M, 4) corners and (M,) areas, estimated if the file has none, with a note."""
     rows = number_rows("bbox", [a.bbox for a in annotations], 4)
     with np.errstate(invalid="ignore"):
         far = rows.given & ~(np.abs(rows.values) <= FURTHEST).all(1)
@@ -228,15 +230,15 @@ def _boxes(table: Table, annotations: Sequence[AnnotationEntry], xy: Float, labe
     boxes = np.asarray(from_xywh(xywh), np.float64)
     boxes[~given] = around(xy[~given], labelled[~given], margin=0.1)
     if not given.all():
-        what = "none given, put around the points with a tenth to spare on each side"
+        what = "none given, put around the points with a margin of 10 % on each side"
         table.notes.append(f"{(~given).sum()} boxes: {what}")
     area = numbers(
         table,
         "area",
         [a.area for a in annotations],
         FURTHEST**2,
-        "have an 'area' that is no number from 0 up",
-        "give square pixels, or leave it out",
+        "have an 'area' that is not a number of at least 0",
+        "give it in square pixels, or leave it out",
     )
     missing = np.isnan(area)
     if missing.any():
@@ -258,12 +260,12 @@ def _is_crowd(table: Table, annotations: Sequence[AnnotationEntry]) -> Mask:
 
 
 def _annotation_ids(table: Table) -> NDArray[np.int64]:
-    """(M,) numbers of the annotations; those without one get numbers that no other has."""
+    """(M,) ids of the annotations; those without one get a new id."""
     given: list[Any] = [0 if number is None else number for number in table.ids]
     ids, known = whole_numbers(table, "id", given)
     bad = np.flatnonzero(~known).tolist()
     if bad:
-        what = f"have an 'id' that is no whole number, such as {shown(given[bad[0]])}"
+        what = f"have an 'id' that is not a whole number, such as {shown(given[bad[0]])}"
         table.refuse(bad, "id", what, "", "number them, with at most 64 bits")
     missing = ~known | np.array([number is None for number in table.ids], bool)
     if missing.any():

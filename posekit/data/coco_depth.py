@@ -1,6 +1,6 @@
 """Depths of points in COCO files: a list of numbers or nulls beside ``keypoints``, relative to the root.
 
-COCO has no such field; this one keeps the file readable for everything else.
+COCO has no such field; other readers ignore it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from posekit.data.json_values import decimal, is_number
 
 KEY = "depth"
 DEEPEST = 1e9
-"""No depth is larger, whatever its unit."""
+"""Largest valid depth, in any unit."""
 
 
 def read_depths(
@@ -46,7 +46,7 @@ def read_depths(
     if bad:
         who = listed([i + 1 if table.ids[i] is None else shown(table.ids[i]) for i in bad])
         error = DataError(
-            f"{table.file}: {KEY!r} wants {points} numbers, one for each point, or null where unknown; "
+            f"{table.file}: {KEY!r} must be a list of {points} numbers, one for each point, or null where unknown; "
             f"annotations {who} have something else"
         )
         table.keep(error.about(({"id": table.ids[i], "image_id": None} for i in bad), KEY))
@@ -56,7 +56,7 @@ def read_depths(
 
 
 def _row(row: Any, points: int) -> list[float | None] | None:
-    """Depths as numbers, or ``None`` where they are not what they should be."""
+    """Depths as numbers, or ``None`` if they are invalid."""
     if not isinstance(row, list) or len(row) != points:
         return None
     numbers = [None if value is None else decimal(value) if is_number(value) else math.nan for value in row]
@@ -64,7 +64,7 @@ def _row(row: Any, points: int) -> list[float | None] | None:
 
 
 def depth_entries(dataset: Dataset, rows: slice) -> list[dict[str, Any]]:
-    """For each of some rows what its annotation holds beside the rest: nothing, or its depths."""
+    """For each of some rows the extra entries of its annotation: none, or its depths."""
     if dataset.depth is None:
         return [{}] * len(dataset.role[rows])
     depth: Any = dataset.depth[rows].astype(float).round(6).astype(object)

@@ -1,4 +1,4 @@
-"""Reading a COCO file past its faults: objects at fault are reported and left out."""
+"""Read a COCO file and collect its faults: objects at fault are reported and left out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _OPTIONAL = ("skeleton", "flip_pairs", "sigmas", "kpt_oks_sigmas", "symmetry")
 def read_coco_past(
     file: Path, images: Path | None = None, category: str | None = None
 ) -> tuple[Dataset | None, list[DataError]]:
-    """What is sound of a COCO file, or ``None``; and its faults, one for each kind.
+    """The data of a COCO file without faults, or ``None``; and its faults, one for each kind.
 
     Annotations without an image or with points at fault are left out, as are images without an id or a name; other
-    values at fault count as not given. An object with several faults is in each of them.
+    invalid values count as not given. An object with several faults is listed in each.
 
     Args:
         file: of the JSON.
@@ -37,7 +37,7 @@ def read_coco_past(
 
 
 def _mend_category(file: Path, document: Document, wish: str | None, faults: list[DataError]) -> None:
-    """Tell what is wrong with each key of the category by itself, and take those out that are."""
+    """Report what is wrong with each key of the category, and remove the invalid ones."""
     chosen = choose_category(file, document.categories, wish)
     needed = {key: value for key, value in chosen.items() if key not in _OPTIONAL}
     read_skeleton(file, needed)

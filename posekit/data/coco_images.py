@@ -16,7 +16,7 @@ from posekit.data.errors import DataError, listed, shown
 from posekit.data.json_values import decimal, is_text, kind
 
 LARGEST = 10**7
-"""No image is wider or higher, in pixels."""
+"""Largest valid width and height, pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class Images:
         names: as the file has them.
         ids: (N,) numbers, each once.
         sizes: (N, 2) width and height, zeros where they are unknown.
-        lost: ids of images that are left out because of their faults.
-        notes: what was read in another way than it is written.
+        lost: ids of images that are left out because of faults.
+        notes: on converted values.
     """
 
     names: Sequence[str]
@@ -44,7 +44,7 @@ def read_images(file: Path, images: Sequence[ImageEntry], faults: list[DataError
     Args:
         file: that holds them.
         images: of the file.
-        faults: where faults are kept, as in `posekit.data.coco_dataset.from_document`.
+        faults: list that collects faults, as in `posekit.data.coco_dataset.from_document`.
 
     Raises:
         DataError: an image has no id or no name, two have the same id, a size is no size, or there are no images.
@@ -56,7 +56,7 @@ def read_images(file: Path, images: Sequence[ImageEntry], faults: list[DataError
     bad = np.flatnonzero(~numbered).tolist()
     if bad:
         came = kind(table.ids[bad[0]])
-        table.refuse(bad, "id", "lack a whole number as 'id'", came, "give one of at most 64 bits")
+        table.refuse(bad, "id", "have no whole number as 'id'", came, "give one of at most 64 bits")
     good = numbered & _named(table, [entry.file_name for entry in images])
     sizes = _sizes(table, images)
     rows = np.flatnonzero(numbered)
@@ -69,7 +69,7 @@ def read_images(file: Path, images: Sequence[ImageEntry], faults: list[DataError
         table.keep(error.about(({"id": table.ids[i]} for i in twice), "id"))
         good = good & first
     if not good.any():
-        raise DataError(f"{file}: none of its {len(images)} images is as it should be")
+        raise DataError(f"{file}: none of its {len(images)} images is valid")
     return Images(
         names=[entry.file_name for entry, fine in zip(images, good.tolist(), strict=True) if fine],
         ids=ids[good],
@@ -87,18 +87,18 @@ def _named(table: Table, names: Sequence[Any]) -> Mask:
     possible = np.array([not isinstance(name, str) or _possible(name) for name in names], bool)
     rows = np.flatnonzero(named & ~possible).tolist()
     came = kind(names[rows[0]]) if rows else ""
-    table.refuse(rows, "file_name", "have a 'file_name' that no file can have", came, "name the file")
+    table.refuse(rows, "file_name", "have an invalid 'file_name'", came, "name the file")
     both: Mask = named & possible
     return both
 
 
 def _possible(name: str) -> bool:
-    """Whether a name has neither an end of text nor halves of characters in it."""
+    """Whether a name has no null characters and no unpaired surrogates."""
     return "\0" not in name and is_text(name)
 
 
 def _sizes(table: Table, images: Sequence[ImageEntry]) -> NDArray[np.int64]:
-    """(N, 2) width and height; zeros where the file has none, or half of one."""
+    """(N, 2) width and height; zeros if the file lacks one of them."""
     sizes = np.zeros((len(images), 2), np.int64)
     bad: dict[int, str] = {}
     for column, key in enumerate(("width", "height")):
@@ -116,7 +116,7 @@ def _sizes(table: Table, images: Sequence[ImageEntry]) -> NDArray[np.int64]:
         table.note(key, values, texts, "numbers")
     if bad:
         rows = sorted(bad)
-        what = "have a width or height that is no positive number"
+        what = "have a width or height that is not a positive number"
         table.refuse(rows, "width", what, bad[rows[0]], "give whole pixels, or leave both out")
         sizes[rows] = 0
     sizes[(sizes == 0).any(1)] = 0

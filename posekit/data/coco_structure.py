@@ -1,8 +1,8 @@
 """The structure of a COCO file: three lists of objects, of which only the fields that are needed are built.
 
-Segmentations and whatever else nothing here uses are skipped, and lists of numbers stay text until they are read all
-together. What the fast parser does not take (NaN, numbers beyond a float, text that is no Unicode) goes through
-Python's own, which also knows the line of a mistake.
+Segmentations and other unused fields are skipped, and lists of numbers stay text until they are parsed all together.
+Files that the fast parser refuses (NaN, very large numbers, invalid Unicode) are parsed by Python's own parser, which
+also reports the line of an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ABSENT = msgspec.Raw(b"null")
 
 
 class ImageEntry(msgspec.Struct, gc=False):
-    """An image of a COCO file; fields are whatever the file has."""
+    """An image of a COCO file; fields have the types of the file."""
 
     id: Any = None
     file_name: Any = None
@@ -49,7 +49,7 @@ class AnnotationEntry(msgspec.Struct, gc=False):
 
 
 class Document(msgspec.Struct):
-    """What is needed of a COCO file."""
+    """The needed fields of a COCO file."""
 
     images: list[ImageEntry]
     annotations: list[AnnotationEntry]
@@ -60,7 +60,7 @@ _DECODER = msgspec.json.Decoder(Document)
 
 
 def load_document(file: Path) -> Document:
-    """What is needed of a COCO file.
+    """The needed fields of a COCO file.
 
     Raises:
         DataError: the file is not JSON, or lacks one of its three lists of objects.
@@ -69,7 +69,7 @@ def load_document(file: Path) -> Document:
 
 
 def parse_document(content: bytes, file: Path) -> Document:
-    """`load_document` of bytes; ``file`` is where they came from.
+    """`load_document` of bytes; ``file`` is for messages.
 
     Raises:
         DataError: as `load_document`.
@@ -85,8 +85,8 @@ def load_json(content: bytes, file: Path, expected: str) -> Any:
 
     Args:
         content: of the file.
-        file: where it came from, for the message.
-        expected: in it, for the message.
+        file: its path, for the message.
+        expected: what it should contain, for the message.
 
     Raises:
         DataError: it is empty, not UTF-8, or not JSON.
@@ -109,9 +109,9 @@ def load_json(content: bytes, file: Path, expected: str) -> Any:
 
 
 def _carefully(content: Any, file: Path) -> Document:
-    """The document of a file that Python parsed, or what it lacks."""
+    """The document of a file that Python parsed; raises what it lacks."""
     if isinstance(content, list):
-        raise DataError(f"{file}: expected {EXPECTED}, got a list (a results file?); give the file of the ground truth")
+        raise DataError(f"{file}: expected {EXPECTED}, got a list (a results file?); give the file with the labels")
     if not isinstance(content, dict):
         raise DataError(f"{file}: expected {EXPECTED}, got {type(content).__name__}")
     for key in ("images", "annotations", "categories"):

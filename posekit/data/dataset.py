@@ -1,4 +1,4 @@
-"""Labelled instances as arrays, one row an instance; images are read when asked for."""
+"""Labelled instances as arrays, one row for each instance; images are read on access."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageRecord:
-    """Where an image is and how large.
+    """Path and size of an image.
 
     Args:
         path: of the file, or a name for messages where ``load`` is given.
-        width: pixels, upright; 0 where nobody said.
-        height: pixels, upright; 0 where nobody said.
+        width: pixels, upright; 0 if unknown.
+        height: pixels, upright; 0 if unknown.
         id: in its label file.
-        load: gives the (H, W, 3) uint8 RGB image where it is not simply the file; must survive pickling.
+        load: function that gives the (H, W, 3) uint8 RGB image, if it is not the file itself; must be picklable.
         to_source: (3, 3) float64, pixels of this image to pixels of the file it was cut from; ``None``: it is the file.
         source: name of the file it was cut from; empty: it is the file.
-        source_id: number that the image, or the file it was cut from, had where it came from; ``None``: ``id``.
+        source_id: original id of the image, or of the file it was cut from; ``None``: ``id``.
     """
 
     path: str
@@ -45,7 +45,7 @@ class ImageRecord:
 
     @property
     def origin(self) -> tuple[str, int]:
-        """Name and number of the image, or of the file it was cut from, as they were where it came from."""
+        """Original name and id of the image, or of the file it was cut from."""
         return self.source or self.path, self.id if self.source_id is None else self.source_id
 
     def read(self) -> NDArray[np.uint8]:
@@ -58,7 +58,7 @@ class ImageRecord:
         height, width = image.shape[:2]
         if self.width and (height, width) != (self.height, self.width):
             turned = (height, width) == (self.width, self.height)
-            why = "the labels seem made on the image before its EXIF orientation was applied" if turned else ""
+            why = "the labels seem to ignore the EXIF orientation of the image" if turned else ""
             fix = "save the image upright without EXIF" if turned else "use the image that was labelled"
             raise DataError(
                 f"{self.path}: the label file says {self.width}x{self.height} (width x height), "
@@ -73,7 +73,7 @@ class Dataset:
 
     Args:
         skeleton: of every row.
-        images: what the rows lie in.
+        images: images of the rows.
         xy: (M, K, 2) float64, pixels of the image; finite everywhere.
         visibility: (M, K) int8, 0 unlabelled, 1 hidden, 2 seen.
         boxes: (M, 4) float64 x0 y0 x1 y1, pixels of the image.
@@ -82,10 +82,10 @@ class Dataset:
         role: (M,) int8 `INSTANCE` or `IGNORE`.
         image: (M,) int64 position in ``images``.
         annotation_id: (M,) int64 number in the label file.
-        inferred: sentences on what the data did not say.
+        inferred: notes on what was inferred or converted.
         is_crowd: (M,) bool, COCO's ``iscrowd``; ``None``: none is set.
         depth: (M, K) float32 depth relative to the root, in any one unit, or ``None``.
-        depth_known: (M, K) bool, where it counts; ``None``: wherever there are depths.
+        depth_known: (M, K) bool, which depths are known; ``None``: all, if there are depths.
         category_id: number of the category in its label file.
         file: label file, for messages.
     """
@@ -111,7 +111,7 @@ class Dataset:
         rows, points = len(self.role), len(self.skeleton.points)
         if self.xy.shape != (rows, points, 2) or self.visibility.shape != (rows, points):
             raise ValueError(
-                f"{rows} rows of {points} points want xy {(rows, points, 2)} and visibility {(rows, points)}; "
+                f"{rows} rows of {points} points need xy {(rows, points, 2)} and visibility {(rows, points)}; "
                 f"got {self.xy.shape} and {self.visibility.shape}"
             )
 
@@ -124,7 +124,7 @@ class Dataset:
 
     @cached_property
     def rows(self) -> Array:
-        """(len,) rows that can be learnt from: instances with a labelled point, in the order of the file."""
+        """(len,) trainable rows: instances with a labelled point, in the order of the file."""
         return np.flatnonzero((self.role == INSTANCE) & (self.visibility > 0).any(1))
 
     @property
@@ -137,7 +137,7 @@ class Dataset:
         return np.asarray(self.image[self.rows])
 
     def instance(self, index: int) -> Sample:
-        """The full image of one trainable instance, and that instance alone (N = 1).
+        """The full image of one trainable instance, with this instance only (N = 1).
 
         Raises:
             IndexError: there is no such instance.
@@ -172,7 +172,7 @@ class Dataset:
         return order, np.searchsorted(self.image[order], np.arange(self.scenes + 1))
 
     def instances(self, rows: Any) -> Instances:
-        """What is true of some rows, as a sample holds it: points, boxes and areas float32."""
+        """The instances of some rows for a sample: points, boxes and areas float32."""
         points = Keypoints(
             xy=self.xy[rows].astype(np.float32),
             visibility=self.visibility[rows],
@@ -202,10 +202,10 @@ class Dataset:
     def subset(self, indices: Sequence[int] | Array) -> Dataset:
         """Some of the trainable instances, and their images.
 
-        What else those images hold stays as regions to ignore, so that a scene does not show it as background.
+        Other instances of these images become regions to ignore, so that they are not trained as background.
 
         Args:
-            indices: of trainable instances, in the order wanted, each once.
+            indices: of trainable instances, in the wanted order, each once.
 
         Raises:
             IndexError: there is no such instance.
@@ -229,14 +229,14 @@ _OPTIONAL = ("is_crowd", "depth", "depth_known")
 
 
 def merged(datasets: Sequence[Dataset]) -> Dataset:
-    """Several data sets as one; images and annotations are numbered anew where their numbers collide.
+    """Several data sets as one; images and annotations get new ids if their ids collide.
 
     Args:
-        datasets: at least one; the first one's bones, sigmas and category stand for all.
+        datasets: at least one; bones, sigmas and category are those of the first.
 
     Raises:
         ValueError: there is none.
-        DataError: they differ in their points, or in what a mirror does.
+        DataError: their points or mirror pairs differ.
     """
     if not datasets:
         raise ValueError("there is nothing to merge; give at least one data set")
@@ -252,7 +252,7 @@ def merged(datasets: Sequence[Dataset]) -> Dataset:
     if len({record.id for record in images}) < len(images) or len(np.unique(numbers)) < len(numbers):
         images = tuple(replace(record, id=i, source_id=record.origin[1]) for i, record in enumerate(images, 1))
         numbers = np.arange(1, len(numbers) + 1)
-        inferred += ("images and annotations are numbered anew, as their numbers in the files collide",)
+        inferred += ("images and annotations got new ids, because ids of the files collide",)
     joined: dict[str, Any] = {name: np.concatenate([getattr(d, name) for d in datasets]) for name in _COLUMNS}
     joined |= {
         "image": np.concatenate([d.image + o for d, o in zip(datasets, offsets[:-1], strict=True)]),
@@ -267,7 +267,7 @@ def merged(datasets: Sequence[Dataset]) -> Dataset:
 
 
 def _joined_depths(datasets: Sequence[Dataset]) -> dict[str, Array | None]:
-    """Depths of all, unknown where a set has none; nothing where no set has any."""
+    """Depths of all sets, unknown where a set has none; ``None`` if no set has any."""
     if all(d.depth is None for d in datasets):
         return {"depth": None, "depth_known": None}
     depth = [np.zeros(d.visibility.shape, np.float32) if d.depth is None else d.depth for d in datasets]
@@ -287,7 +287,7 @@ def _agree(first: Dataset, other: Dataset) -> None:
             if missing or extra
             else f"the same points in another order: {list(b.points)}, not {list(a.points)}"
         )
-        raise DataError(f"{where}: {how}; files that are learnt together need the same points in the same order")
+        raise DataError(f"{where}: {how}; files that are joined need the same points in the same order")
     if a.flip != b.flip or a.symmetry != b.symmetry:
         raise DataError(
             f"{where}: mirror pairs {list(b.mirror)} with symmetry {b.symmetry!r}, not {list(a.mirror)} with "

@@ -1,4 +1,4 @@
-"""A name of its own for each of many images that are copied into one folder."""
+"""Unique names for images that are copied into one folder."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 WORDS = ("images", "labels")
-"""Folders whose names mean something to readers: no copy lies in one of its own."""
+"""Names of folders that readers look for; no copy gets a folder of such a name."""
 
 
 def distinct_names(paths: Sequence[str]) -> list[PurePath]:
-    """Relative names of copies: no two have the same stem in the same folder, in whatever case.
+    """Relative names of copies: no two have the same stem in the same folder, ignoring case.
 
-    They are the files' own names where these do, without their endings, all differ; else they lie as the files lie
-    below the folder that all have in common. What still agrees is numbered.
+    The names of the files are kept if their stems all differ; else the copies keep the folders below the common parent
+    of the files. Names that are still equal are numbered.
 
     Args:
-        paths: of the images; the same path may stand there twice.
+        paths: of the images; a path may occur twice.
 
     Returns:
-        One name for each path, never absolute and never upwards.
+        One relative name for each path, without "..".
     """
     names = [PurePath(Path(path).name) for path in paths]
     if len({_key(name) for name in names}) < len(names):
@@ -39,7 +39,7 @@ def distinct_names(paths: Sequence[str]) -> list[PurePath]:
 
 
 def _key(name: PurePath) -> str:
-    """What two copies must not share: labels go by the stem, and some file systems do not tell cases apart."""
+    """Key that two copies must not share: labels use the stem, and some file systems ignore case."""
     return str(name.with_suffix("")).lower()
 
 
@@ -53,5 +53,5 @@ def _below_common(paths: Sequence[str]) -> list[PurePath]:
 
 
 def _plain(part: str) -> str:
-    """A folder's name that any file system takes: that of a pack has a colon."""
+    """A name of a folder that is valid on any file system; that of a pack has a colon."""
     return part.replace(":", "_")

@@ -1,4 +1,4 @@
-"""The one error of labelled data, and how its messages list faults and show values."""
+"""The error class of labelled data, and how messages list faults and show values."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from pathlib import Path
 from typing import Any, Self
 
 TOLD = 5
-"""So many faults of a kind are listed; the rest are counted."""
+"""Largest number of faults of a kind that are listed; the others are counted."""
 
 LONGEST_PATH = 4096
-"""Characters of a path that file systems take."""
+"""Largest length of a path on common file systems."""
 
 LONGEST = 1500
-"""Characters of what other libraries say that a message repeats."""
+"""Largest number of characters repeated from messages of other libraries."""
 
 _BOM = b"\xef\xbb\xbf"
 
 
 class DataError(ValueError):
-    """Labelled data is not what it should be: the message names the file, what was expected, what came and the fix.
+    """Labelled data is invalid: the message names the file, what was expected, what was found and the fix.
 
-    Where single entries of a file are at fault, the error knows them, so that all faults can be told in one run: see
+    If single entries of a file are at fault, the error lists them, so that all faults can be reported in one run: see
     `posekit.data.all_faults`.
     """
 
     entries: tuple[Any, ...] = ()
-    "objects of the file that are at fault: their id, and the image_id where they are annotations"
+    "entries of the file that are at fault: their id, and the image_id of annotations"
     key: str = ""
-    "what is wrong in each of them"
+    "the invalid field of these entries"
 
     def about(self, entries: Iterable[Any], key: str) -> Self:
-        """This error, knowing the entries at fault and which of their keys is wrong."""
+        """The same error with the entries at fault and their invalid field."""
         self.entries, self.key = tuple(entries), key
         return self
 
 
 def listed(items: Sequence[Any]) -> str:
-    """The first few of many, and how many more there are.
+    """The first few of a list, and the number of the others.
 
     >>> listed([3, 5, 8, 13, 21, 34, 55])
     '3, 5, 8, 13, 21 and 2 more'
@@ -48,7 +48,7 @@ def listed(items: Sequence[Any]) -> str:
 
 
 class _Short(reprlib.Repr):
-    """Values as Python writes them, cut where they are long or nested deeply."""
+    """Values as Python writes them, shortened if they are long or deeply nested."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ _SHORT = _Short()
 
 
 def shown(value: Any) -> str:
-    """A value in a message: as Python writes it, on one line, cut in its middle where it is long.
+    """A value in a message: as Python writes it, on one line, shortened in the middle if it is long.
 
     >>> shown([1, "two", [3]]), shown(10**99)
     ("[1, 'two', [3]]", '100000000000000000...0000000000000000000')
@@ -75,18 +75,18 @@ def shown(value: Any) -> str:
 
 
 def plain_path(path: Path) -> str:
-    """A path in a message: on one line, and cut only where it is longer than any file system takes."""
+    """A path in a message: on one line, shortened only if no file system could hold it."""
     text = " ".join(str(path).splitlines())
     return text if len(text) <= LONGEST_PATH else f"{text[:120]}...{text[-120:]}"
 
 
 def one_line(sentences: Iterable[str]) -> tuple[str, ...]:
-    """Sentences without the line breaks that names in them may have."""
+    """Messages without the line breaks that names in them may have."""
     return tuple(" ".join(sentence.splitlines()) for sentence in sentences)
 
 
 def plain(error: ValueError) -> str:
-    """The sentences inside an error of validation, on one line, cut where they are very long."""
+    """The messages of a validation error, on one line, shortened if very long."""
     errors = getattr(error, "errors", None)
     if errors is None:
         told = [("", str(error))]
@@ -97,18 +97,18 @@ def plain(error: ValueError) -> str:
 
 
 def read_content(path: Path, what: str) -> bytes:
-    """The bytes of a file, without the mark that some editors put before UTF-8; may be empty.
+    """The bytes of a file without a UTF-8 byte order mark; may be empty.
 
     Args:
         path: of the file.
-        what: is expected in it, for the message.
+        what: expected content, for the message.
 
     Raises:
         DataError: the file is missing, a folder, or cannot be read.
     """
     try:
         if path.is_dir():
-            raise DataError(f"{path}: expected {what}, got a folder; name a file in it")
+            raise DataError(f"{path}: expected {what}, got a folder; give a file in it")
         content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected {what}") from None
@@ -117,7 +117,7 @@ def read_content(path: Path, what: str) -> bytes:
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{plain_path(path)}: no name of a file ({error}); expected {what}") from None
+        raise DataError(f"{plain_path(path)}: not a valid file name ({error}); expected {what}") from None
     return content.removeprefix(_BOM)
 
 
@@ -126,7 +126,7 @@ def read_text(path: Path, what: str) -> str:
 
     Args:
         path: of the file.
-        what: is expected in it, for the message.
+        what: expected content, for the message.
 
     Raises:
         DataError: the file is missing, a folder, empty, or not UTF-8.
@@ -143,7 +143,7 @@ def decoded(content: bytes, path: Path, what: str) -> str:
     Args:
         content: of the file.
         path: of the file, for the message.
-        what: is expected in it, for the message.
+        what: expected content, for the message.
 
     Raises:
         DataError: they are not UTF-8.

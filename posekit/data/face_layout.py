@@ -1,4 +1,4 @@
-"""Where the points of a densely labelled face are at rest, by their names."""
+"""Rest positions of the points of a densely labelled face, by name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LOCATIONS: dict[str, tuple[float, float]] = {
 
 
 def face_place(name: str, last: int) -> tuple[float, float] | None:
-    """Place of a point on a face, as if it were on the left; ``None`` where the name is not known.
+    """Position of a point on the left half of a face; ``None`` if the name is unknown.
 
     Args:
         name: of the point, with or without its side.

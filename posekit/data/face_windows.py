@@ -1,9 +1,9 @@
-"""Windows that teach a cascade what a face is: drawn around faces and elsewhere, sorted by overlap, with their targets.
+"""Training windows of a face cascade: random squares, classified by their overlap with faces, and their targets.
 
 Boxes are x0 y0 x1 y1 in continuous image pixels. NumPy.
 
 Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878, section III.D. Differs: a window mostly inside a region to ignore is
-no negative.
+not a negative.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
 
 UNUSED, NEGATIVE, PART, POSITIVE, POINTS = -1, 0, 1, 2, 3
-"""Kinds of windows: neither, no face, some of a face, a face, a face whose points are learnt."""
+"""Kinds of windows: unused, negative, part of a face, positive, positive for training points."""
 
 FACE, SOME, NONE = 0.65, 0.4, 0.3
-"""Overlap with the nearest face: from the first on a face, from the second on some of it, below the third none."""
+"""IoU with the nearest face: at least FACE is positive, at least SOME is a part, below NONE is negative."""
 
 SHARES = {NEGATIVE: 3, PART: 1, POSITIVE: 1, POINTS: 2}
 """How windows are mixed."""
@@ -34,13 +34,13 @@ SHARES = {NEGATIVE: 3, PART: 1, POSITIVE: 1, POINTS: 2}
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """What is true of one image.
+    """The labels of one image.
 
     Args:
         boxes: (M, 4).
         xy: (M, K, 2) points.
         labelled: (M, K) which of them are known.
-        ignore: (R, 4) regions in which there may be faces.
+        ignore: (R, 4) regions to ignore, in which there may be faces.
     """
 
     boxes: Float
@@ -98,19 +98,19 @@ class FaceWindows:
         return self[np.flatnonzero(self.kind == kind)[:most]]
 
     def for_points(self) -> FaceWindows:
-        """Its faces with a known point, as windows that teach points."""
+        """Its windows of faces with a known point, for training the points."""
         chosen = self[(self.kind == POSITIVE) & self.labelled.any(1)]
         return FaceWindows(chosen.boxes, np.full_like(chosen.kind, POINTS), chosen.face, chosen.xy, chosen.labelled)
 
 
 def near(boxes: Float, count: int, rng: np.random.Generator, shift: float = 0.2) -> Float:
-    """Draw squares about faces.
+    """Random squares around faces.
 
     Args:
         boxes: (M, 4) of the faces.
-        count: of squares a face.
-        rng: of the draws.
-        shift: of the centre, at most, in fractions of the square's side, along each axis.
+        count: squares for each face.
+        rng: random generator.
+        shift: largest shift of the centre along each axis, as a fraction of the side of the square.
 
     Returns:
         (M * count, 4); sides from 0.8 of the face's shorter side to 1.25 of its longer one.
@@ -123,13 +123,13 @@ def near(boxes: Float, count: int, rng: np.random.Generator, shift: float = 0.2)
 
 
 def anywhere(size: tuple[int, int], count: int, smallest: float, rng: np.random.Generator) -> Float:
-    """Draw squares inside an image.
+    """Random squares inside an image.
 
     Args:
         size: (height, width).
         count: of squares.
-        smallest: side; up to the image's shorter side all sizes are equally likely, in octaves.
-        rng: of the draws.
+        smallest: smallest side; sizes are log-uniform up to the shorter side of the image.
+        rng: random generator.
 
     Returns:
         (count, 4); none where the image is too small.
@@ -143,7 +143,7 @@ def anywhere(size: tuple[int, int], count: int, smallest: float, rng: np.random.
 
 
 def whole(windows: Float, size: tuple[int, int]) -> Float:
-    """Squares moved to whole pixels, and of them those that lie in the image; (N', 4)."""
+    """Squares rounded to whole pixels, without those outside the image; (N', 4)."""
     side = np.maximum((windows[:, 2:] - windows[:, :2]).max(-1).round(), 1)[:, None]
     low = windows[:, :2].round()
     moved = np.concatenate([low, low + side], axis=1)
@@ -151,15 +151,15 @@ def whole(windows: Float, size: tuple[int, int]) -> Float:
 
 
 def sorted_out(windows: Float, faces: Faces) -> FaceWindows:
-    """Say of each window what it teaches.
+    """Assign a kind and a face to each window.
 
     Args:
         windows: (N, 4).
         faces: of the same image.
 
     Returns:
-        N windows; `UNUSED` are those between no face and some of one, and those without a face of which more than 0.3
-        lies in a region to ignore.
+        N windows; `UNUSED` are those with an IoU between NONE and SOME, and negatives of which more than 0.3 lies in a
+        region to ignore.
     """
     if not len(faces.boxes):
         points = np.zeros((len(windows), *faces.xy.shape[1:]))
@@ -174,7 +174,7 @@ def sorted_out(windows: Float, faces: Faces) -> FaceWindows:
 
 
 def covered(windows: Float, regions: Float) -> Float:
-    """The largest share of each window (N, 4) that one of the regions (R, 4) covers; (N,)."""
+    """The largest share of each window (N, 4) that is covered by one of the regions (R, 4); (N,)."""
     low = np.maximum(windows[:, None, :2], regions[None, :, :2])
     high = np.minimum(windows[:, None, 2:], regions[None, :, 2:])
     shared = np.maximum(high - low, 0).prod(-1)
@@ -182,10 +182,10 @@ def covered(windows: Float, regions: Float) -> Float:
 
 
 def named_by_first(windows: Float, cells: int) -> Float:
-    """What the first network's answer is measured from, where it looked at these squares.
+    """The boxes to which the offsets of the first network refer, for these windows.
 
-    The cascade names a window of ``cells`` cells, as the published code does, from the end of its first cell less a
-    pixel on to its end.
+    As in the published code, the box of a window of ``cells`` cells begins one pixel before the end of its first cell
+    and ends at the end of the window.
 
     Args:
         windows: (N, 4).
@@ -196,15 +196,16 @@ def named_by_first(windows: Float, cells: int) -> Float:
 
 
 def moves_to(face: Float, windows: Float, shorter: float = 0.0) -> Float:
-    """What a network should say of its windows so that the cascade moves them onto faces.
+    """Regression targets: the offsets that move windows onto their faces.
 
     Args:
         face: (N, 4).
         windows: (N, 4); for the first network see `named_by_first`.
-        shorter: pixels that the cascade takes off width and height before it moves; 1 after the first network.
+        shorter: pixels that the cascade subtracts from width and height before it applies offsets; 1 after the first
+            network.
 
     Returns:
-        (N, 4) how far left, top, right and bottom are off, as fractions of width and height.
+        (N, 4) offsets of left, top, right and bottom, as fractions of width and height.
     """
     return (face - windows) / np.tile(windows[:, 2:] - windows[:, :2] - shorter, 2)
 

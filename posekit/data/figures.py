@@ -1,4 +1,4 @@
-"""A data set in numbers."""
+"""Statistics of a data set."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from posekit.geometry.keypoints import INSTANCE
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A data set in numbers.
+    """Statistics of a data set.
 
     Args:
-        images: how many.
-        instances: that can be learnt from.
-        ignored: regions to ignore.
-        labelled: name of each point to how many instances have it labelled.
-        hidden: name of each point to how many of these are hidden.
+        images: number of images.
+        instances: number of trainable instances.
+        ignored: number of regions to ignore.
+        labelled: for each point by name, the number of instances that have it labelled.
+        hidden: for each point by name, how many of these are hidden.
         box_sides: smallest, median and largest longer side of a box, pixels; zeros where there is none.
     """
 
@@ -35,7 +35,7 @@ class Figures:
 
 
 def figures(dataset: Dataset) -> Figures:
-    """Count what a data set holds."""
+    """Compute the statistics of a data set."""
     visibility, sides = dataset.visibility[dataset.rows], extent(dataset.boxes[dataset.rows]).max(-1, initial=0)
     points = dataset.skeleton.points
 

@@ -1,4 +1,4 @@
-"""Where the images of a label file are: the locations people put them, tried in order."""
+"""Find the images of a label file: the usual folders are tried in order."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 from posekit.data.errors import DataError
 
 TRIED = 20
-"""So many file names decide which folder it is."""
+"""Number of file names that are tried in each folder."""
 
 
 def find_images(file: Path, names: Sequence[str], images: Path | None = None) -> tuple[list[str], str]:
-    """Paths of images that a label file names.
+    """Paths of the images of a label file.
 
-    Tried are: ``images`` where it is given; else the folder of the label file, ``images/`` in it, ``../images``,
-    a folder called like the split in each of them, and ``..``; each with the names as they are and, where these differ
-    from each other, with their last part alone.
+    If ``images`` is given, only this folder is tried; else the folder of the label file, ``images/`` in it,
+    ``../images``, a folder with the name of the split in each of them, and ``..``; each with the full names and, if
+    these are unique, with the base names.
 
     Args:
         file: the label file.
         names: of the images, as the label file has them.
-        images: folder that the user names.
+        images: folder given by the user.
 
     Returns:
-        One path for each name (in the most likely folder where none of the names is found), and a sentence on
-        where they are.
+        One path for each name (in the most likely folder where none of the names is found), and a note on where
+        they are.
 
     Raises:
-        DataError: ``images`` is no folder.
+        DataError: ``images`` is not a folder.
     """
     if images is not None and not images.is_dir():
         raise DataError(f"{images}: no such folder; expected the images of {file} there")
@@ -46,14 +46,14 @@ def find_images(file: Path, names: Sequence[str], images: Path | None = None) ->
                 best, folder, chosen = found, place, form
         if best == len(names[::step][:TRIED]):
             break
-    said = f"images: in {folder}" if best else f"images: none of those tried was found, looked around {folder}"
+    said = f"images: in {folder}" if best else f"images: none was found in or near {folder}"
     if not best and len(forms) == 1:
-        said += "; some have the same name in different folders, so only their whole names count"
+        said += "; some have the same base name in different folders, so full names must match"
     return _joined(folder, chosen), said
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; names that no file can have are of none."""
+    """Whether the file exists; false for invalid names."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -61,7 +61,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is such a folder; names that no file can have are of none."""
+    """Whether the folder exists; false for invalid names."""
     try:
         return path.is_dir()
     except (OSError, ValueError):

@@ -32,7 +32,7 @@ def test_calibrate_tells_before_and_after_and_predictions_use_it(model, data, tm
     for said in (
         "probability of an error below 0.3 of the box's longer side",
         f"fitted on {labelled[even].sum()} points in images with even ids",
-        f"tables of {labelled[~even].sum()} points in images of odd number",
+        f"tables of {labelled[~even].sum()} points in images with odd ids",
         "before: expected error",
         "after: expected error",
         "mean score",
@@ -82,7 +82,7 @@ def test_without_the_option_the_folder_stays_as_it_is(model, data):
     ("words", "message"),
     [
         (["--within", "0.1"], "--within needs --calibrate"),
-        (["--calibrate", "--within", "0"], "parts of the box's longer side, above 0; got 0"),
+        (["--calibrate", "--within", "0"], "fraction of the box's longer side above 0; got 0"),
         (["--calibrate", "--within", "-1"], "above 0; got -1"),
     ],
 )

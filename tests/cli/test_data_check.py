@@ -81,7 +81,7 @@ def test_the_proposed_skeleton_can_be_taken(tmp_path, capsys):
     status, out = run(capsys, file, "--skeleton", "coco17", "--out", tmp_path / "s.png")
     assert status == 0
     assert "without names" not in out
-    assert "nothing is known of left and right" not in out
+    assert "left and right are unknown" not in out
     status, out = run(capsys, file, "--skeleton", "face5", "--out", tmp_path / "s.png")
     assert status == 1
     assert "skeleton 'face5' has 5 points, the data 17" in out

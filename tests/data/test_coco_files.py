@@ -169,7 +169,7 @@ def test_the_named_folder_comes_first_and_must_exist(tmp_path):
 def test_images_that_are_nowhere_are_told_when_asked_for(tmp_path):
     path = write(tmp_path, coco_content(), {"other.jpg": jpeg()})
     dataset = read_coco(path)
-    assert "none of those tried was found" in dataset.inferred[-1]
+    assert "none was found in or near" in dataset.inferred[-1]
     with pytest.raises(DataError, match=r"7\.jpg: no such image"):
         dataset.instance(0)
 
@@ -194,7 +194,7 @@ def test_results_are_as_coco_reads_them(tmp_path):
         "score": 0.25,
     }
     assert second["score"] == 0.75
-    with pytest.raises(ValueError, match="1 images have poses, 2 ids came"):
+    with pytest.raises(ValueError, match="1 images have poses, 2 ids were given"):
         write_results([poses], [7, 9], path)
 
 

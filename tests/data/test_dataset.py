@@ -77,7 +77,7 @@ def test_a_data_set_pickles(dataset):
 
 
 def test_arrays_must_fit_the_skeleton(dataset):
-    with pytest.raises(ValueError, match=r"6 rows of 3 points want xy \(6, 3, 2\)"):
+    with pytest.raises(ValueError, match=r"6 rows of 3 points need xy \(6, 3, 2\)"):
         replace(dataset, xy=dataset.xy[:, :2])
 
 
@@ -87,7 +87,7 @@ def test_files_are_joined_and_numbered_anew_where_numbers_collide(dataset):
     assert sorted(r.id for r in both.images) == [1, 2, 3, 4]
     assert len(np.unique(both.annotation_id)) == 12
     assert both.image.max() == 3
-    assert "numbered anew" in both.inferred[-1]
+    assert "got new ids" in both.inferred[-1]
     np.testing.assert_array_equal(both.instance(5).image, dataset.instance(1).image)
 
 

@@ -53,7 +53,7 @@ def test_a_file_without_depths_has_none(tmp_path):
 @pytest.mark.parametrize("bad", [[1.0], [1.0, "far"], 3, [1.0, True], [1.0, float("nan")]])
 def test_a_bad_list_is_refused_with_its_number(tmp_path, bad):
     with pytest.raises(
-        DataError, match=r"points.json: 'depth' wants 2 numbers, .*null where unknown; annotations 2 have"
+        DataError, match=r"points.json: 'depth' must be a list of 2 numbers, .*null where unknown; annotations 2 have"
     ):
         read_coco(labels(tmp_path, [[1.0, 2.0], bad]))
 

@@ -44,8 +44,8 @@ def test_cocos_names_bring_cocos_sigmas_whatever_their_order(tmp_path):
     assert found.skeleton.oks_sigmas == tuple(known.oks_sigmas[i] for i in order)
     assert set(found.skeleton.bones) == set(known.bones)
     told = "\n".join(found.inferred)
-    assert "OKS sigmas, from coco17, whose names these are: " in told
-    assert "bones: from coco17, whose names these are" in told
+    assert "OKS sigmas, from coco17, which has the same names: " in told
+    assert "bones: from coco17, which has the same names" in told
 
 
 def test_what_the_file_says_comes_first(tmp_path):

@@ -42,10 +42,10 @@ def test_ids_may_be_text_and_fractions_without_a_rest(tmp_path):
     assert dataset.image.tolist() == [0, 1, 1]
     assert dataset.category_id == 1
     for sentence in (
-        "2 images have text '7' or the like as 'id': read as whole numbers",
-        "3 annotations have the number 1.0 or the like as 'category_id': read as whole numbers",
-        "3 annotations have text '7' or the like as 'image_id': read as whole numbers",
-        "2 annotations have text '10' or the like as 'id': read as whole numbers",
+        "2 images have values such as text '7' as 'id': read as whole numbers",
+        "3 annotations have values such as the number 1.0 as 'category_id': read as whole numbers",
+        "3 annotations have values such as text '7' as 'image_id': read as whole numbers",
+        "2 annotations have values such as text '10' as 'id': read as whole numbers",
     ):
         assert sentence in notes(dataset)
 
@@ -78,13 +78,13 @@ def test_areas_and_sizes_may_be_text(tmp_path):
     dataset = read_coco(write(tmp_path, content))
     assert dataset.area[1] == 150.5
     assert (dataset.images[0].width, dataset.images[0].height) == (30, 20)
-    assert "1 annotations have text '150.5' or the like as 'area': read as numbers" in notes(dataset)
+    assert "1 annotations have values such as text '150.5' as 'area': read as numbers" in notes(dataset)
 
 
 def test_points_may_be_lists_of_three(tmp_path):
     dataset = read_coco(write(tmp_path, changed(keypoints=[[4, 5, 2], [20, 6, 2], [9, 15, 1]])))
     np.testing.assert_array_equal(dataset.xy[1], dataset.xy[0])
-    assert "1 annotations have 'keypoints' as lists of [x, y, visibility]: read so" in notes(dataset)
+    assert "1 annotations have 'keypoints' as lists of [x, y, visibility]: read as such" in notes(dataset)
 
 
 def test_nan_is_an_unlabelled_point_where_the_visibility_says_so(tmp_path):
@@ -134,15 +134,18 @@ def test_whole_numbers_are_written_as_such(tmp_path):
 REFUSED = {
     "id of 65 bits": (
         {"id": 2**64},
-        r"'id' that is no whole number, such as 18446744073709551616: ids 18446744073709551616",
+        r"'id' that is not a whole number, such as 18446744073709551616: ids 18446744073709551616",
     ),
-    "id true": ({"id": True}, "'id' that is no whole number, such as True"),
-    "id of a list": ({"id": [1]}, r"'id' that is no whole number, such as \[1\]"),
-    "fraction as image": ({"image_id": 7.5}, r"belong to no image in 'images': ids 2; the first has image_id 7\.5"),
-    "image of 65 bits": ({"image_id": -(2**63) - 1}, "belong to no image in 'images': ids 2"),
+    "id true": ({"id": True}, "'id' that is not a whole number, such as True"),
+    "id of a list": ({"id": [1]}, r"'id' that is not a whole number, such as \[1\]"),
+    "fraction as image": (
+        {"image_id": 7.5},
+        r"have an image_id that is not in 'images': ids 2; the first has image_id 7\.5",
+    ),
+    "image of 65 bits": ({"image_id": -(2**63) - 1}, "have an image_id that is not in 'images': ids 2"),
     "category as word": (
         {"category_id": "mouse"},
-        "no whole number: ids 2; the first has category_id 'mouse'; give that",
+        "not a whole number: ids 2; the first has category_id 'mouse'; give the id",
     ),
     "flag of two": ({"iscrowd": 2}, "have an 'iscrowd' that is neither 0 nor 1: ids 2; the first has iscrowd 2"),
     "flag as word": (
@@ -156,10 +159,10 @@ REFUSED = {
     "points as text": ({"keypoints": "4 5 2"}, "ids 2; the first has keypoints of type str"),
     "points far away": (
         {"keypoints": [4, 5e9, 2] * 3},
-        r"points that lie in no image: ids 2; the first has 5e\+09; give pixels",
+        r"points far outside any image: ids 2; the first has 5e\+09; give pixels",
     ),
     "box far away": ({"bbox": [0, 0, 1e308, 1]}, "no four finite numbers in 'bbox': ids 2"),
-    "area endless": ({"area": 1e300}, "'area' that is no number from 0 up: ids 2"),
+    "area endless": ({"area": 1e300}, "'area' that is not a number of at least 0: ids 2"),
 }
 
 
@@ -177,7 +180,7 @@ def test_what_means_nothing_is_refused_with_file_id_and_value(tmp_path, name):
 def test_numbers_beyond_every_float_are_refused(tmp_path, key, number):
     content = changed(**{key: "@"})
     file = write(tmp_path, json.dumps(content).replace('"@"', number))
-    with pytest.raises(DataError, match=f"'{key}'|too many digits|no image in 'images'"):
+    with pytest.raises(DataError, match=f"'{key}'|too many digits|not in 'images'"):
         read_coco(file)
 
 
@@ -192,16 +195,16 @@ def test_numbers_beyond_every_float_in_lists_are_refused(tmp_path, place):
 IMAGES = {
     "name of nothing": ({"file_name": ""}, "lack a 'file_name': ids 9; the first has text ''"),
     "name of a number": ({"file_name": 9}, "lack a 'file_name': ids 9; the first has the number 9"),
-    "name with an end": ({"file_name": "9\0.jpg"}, "have a 'file_name' that no file can have: ids 9"),
-    "half a character": ({"file_name": "\ud800.jpg"}, "have a 'file_name' that no file can have: ids 9"),
-    "id of 65 bits": ({"id": 2**63}, "lack a whole number as 'id': ids 9223372036854775808; .*at most 64 bits"),
+    "name with an end": ({"file_name": "9\0.jpg"}, "have an invalid 'file_name': ids 9"),
+    "half a character": ({"file_name": "\ud800.jpg"}, "have an invalid 'file_name': ids 9"),
+    "id of 65 bits": ({"id": 2**63}, "have no whole number as 'id': ids 9223372036854775808; .*at most 64 bits"),
     "endless width": (
         {"width": float("inf")},
-        "width or height that is no positive number: ids 9; the first has width inf",
+        "width or height that is not a positive number: ids 9; the first has width inf",
     ),
     "half a pixel": (
         {"height": 20.5},
-        r"width or height that is no positive number: ids 9; the first has height 20\.5",
+        r"width or height that is not a positive number: ids 9; the first has height 20\.5",
     ),
 }
 

@@ -131,8 +131,8 @@ def test_swapped_sides_are_found_and_put_right():
     mended = repaired(labels, found)
     assert np.array_equal(mended.xy, truth.xy)
     assert (
-        mended.inferred[-1] == f"left and right traded back in {wrong.sum()} of {len(truth)} instances, as "
-        "predictions have them"
+        mended.inferred[-1] == f"left and right corrected in {wrong.sum()} of {len(truth)} instances, "
+        "according to the predictions"
     )
     assert not agreement(mended, predictions).swapped.any()
 

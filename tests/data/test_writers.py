@@ -244,4 +244,4 @@ def test_a_base_name_is_never_taken_for_two_images(tmp_path):
         entry["file_name"] = name
     dataset = read_coco(write(tmp_path, content, {"0001.jpg": jpeg()}))
     assert [r.path for r in dataset.images] == [f"{tmp_path}/cam1/0001.jpg", f"{tmp_path}/cam2/0001.jpg"]
-    assert "some have the same name in different folders, so only their whole names count" in dataset.inferred[-1]
+    assert "some have the same base name in different folders, so full names must match" in dataset.inferred[-1]
