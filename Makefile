@@ -6,7 +6,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # Two torch threads on a busy machine are slower than one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test slow check bench docs clean
+.PHONY: setup demo test slow check bench mutants docs clean
 
 setup: $(VENV)/.ready
 
@@ -32,6 +32,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.run
+
+mutants: setup
+	$(BIN)/python -m benchmarks.mutants
 
 docs: setup
 	$(BIN)/python docs/build.py

@@ -4,10 +4,11 @@
 
 A word keeps the mutants whose file or texts hold it. Each mutant of `benchmarks.mutant_table` changes one place in one
 file of a temporary copy; its tests then run against that copy, two mutants at a time. A mutant is killed where a test
-fails or the time limit passes, and survives where all tests pass. Before that, the tests run on the unchanged copy.
+fails or the time limit passes, and survives where all tests pass. Before that, all tests run on the unchanged copy;
+mutants whose tests fail there are left out.
 
-Exit status: 0; 1 where fewer than 95 % are killed; 2 where the table is out of date (a text that does not stand in its
-file exactly once, tests that are not there) or tests fail without a mutant.
+Exit status: 0; 1 where fewer than 95 % are killed; 2 where mutants are left out, or the table is out of date: a text
+does not stand in its file exactly once, or tests are not there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ PARTS = ("posekit", "tests", "benchmarks", "pyproject.toml")
 WORKERS = 2
 LIMIT = 120.0
 """Seconds that the tests of one mutant may take."""
+ALL = 1800.0
+"""Seconds that all tests of the unchanged copy may take."""
 LEAST = 0.95
 """Share of mutants that must be killed."""
 
@@ -80,19 +83,19 @@ def copy_of(root: Path, folder: Path) -> Path:
     return folder
 
 
-def python(root: Path, words: Sequence[str], *, keep_bytecode: bool = False) -> tuple[int, str]:
+def python(root: Path, words: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
     """Run Python in a copy, which comes first on its path.
 
     Args:
         root: of the copy.
         words: of the command.
-        keep_bytecode: off for a mutant, whose bytecode would be taken for that of the next one.
+        limit: seconds.
 
     Returns:
         The return code, `LATE` past the limit, and what was printed.
     """
-    env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    env |= {} if keep_bytecode else {"PYTHONDONTWRITEBYTECODE": "1"}
+    # The bytecode of a mutant would be taken for that of the next one.
+    env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
         [sys.executable, *words],
         cwd=root,
@@ -103,18 +106,18 @@ def python(root: Path, words: Sequence[str], *, keep_bytecode: bool = False) -> 
         start_new_session=True,
     ) as run:
         try:
-            printed, _ = run.communicate(timeout=LIMIT)
+            printed, _ = run.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             # The tests may have started processes of their own.
             os.killpg(run.pid, signal.SIGKILL)
-            return LATE, f"not done after {LIMIT:g} seconds"
+            return LATE, f"not done after {limit:g} seconds"
     return run.returncode, printed
 
 
-def tested(root: Path, tests: str, *, keep_bytecode: bool = False) -> tuple[int, str]:
-    """Run tests, given as paths under ``tests/`` with spaces between them, against a copy."""
-    paths = [f"tests/{test}" for test in tests.split()]
-    return python(root, ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *paths], keep_bytecode=keep_bytecode)
+def tested(root: Path, tests: Sequence[str], *options: str, limit: float = LIMIT) -> tuple[int, str]:
+    """Run tests, paths under ``tests/``, against a copy."""
+    paths = [f"tests/{test}" for test in tests]
+    return python(root, ["-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *paths], limit)
 
 
 def refuse_another_package(root: Path) -> None:
@@ -139,17 +142,28 @@ class Check:
         self.free: Queue[Path] = Queue()
         for copy in copies:
             refuse_another_package(copy)
+            # All other runs write no bytecode.
+            python(copy, ["-m", "compileall", "-q", "posekit"])
             self.free.put(copy)
         self.workers = len(copies)
 
-    def sound(self, tests: str) -> str:
-        """What is wrong with tests of the unchanged copy; nothing where they pass."""
+    def failing(self, tests: Sequence[str]) -> set[str]:
+        """Those of some tests that fail in the unchanged copy: files under ``tests/``.
+
+        Raises:
+            TableError: some are not there.
+        """
+        if not tests:
+            return set()
         root = self.free.get()
         try:
-            code, printed = tested(root, tests, keep_bytecode=True)
+            code, printed = tested(root, tests, "--tb=no", limit=ALL)
         finally:
             self.free.put(root)
-        return "" if code == PASSED else f"without a mutant, {tests}: {_end(printed)}"
+        if code not in (PASSED, FAILED, INTERRUPTED):
+            raise TableError(f"the tests cannot be run: {_end(printed)}")
+        lines = [line.split() for line in printed.splitlines() if line.startswith(("FAILED tests/", "ERROR tests/"))]
+        return {words[1].partition("::")[0].removeprefix("tests/") for words in lines}
 
     def killed(self, mutant: Mutant) -> bool:
         """Whether the tests of a mutant notice it; a line about it is printed.
@@ -160,7 +174,7 @@ class Check:
         root, start = self.free.get(), time.monotonic()
         try:
             with applied(mutant, root):
-                code, printed = tested(root, mutant.tests)
+                code, printed = tested(root, mutant.tests.split(), "-x")
         finally:
             self.free.put(root)
         if code not in (PASSED, FAILED, INTERRUPTED, LATE):
@@ -175,31 +189,38 @@ def _end(printed: str) -> str:
     return " | ".join(line for line in printed.splitlines()[-4:] if line.strip())
 
 
-def check(mutants: Sequence[Mutant]) -> float:
-    """The share of mutants that are killed.
+def check(mutants: Sequence[Mutant]) -> tuple[int, int]:
+    """How many mutants are killed, and of how many; those whose tests fail without them are left out.
 
     Raises:
-        TableError: the table is out of date, or tests fail without a mutant.
+        TableError: the table is out of date.
     """
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         first = copy_of(ROOT, Path(folder) / "0")
         copies = [first, *(copy_of(first, Path(folder) / str(number)) for number in range(1, WORKERS))]
-        faults = []
-        for mutant in mutants:
-            try:
-                source(mutant, first)
-            except TableError as error:
-                faults.append(str(error))
+        faults = [fault for mutant in mutants if (fault := fault_of(mutant, first))]
+        if faults:
+            raise TableError("\n".join(faults))
         runner = Check(copies)
+        tests = sorted({test for mutant in mutants for test in mutant.tests.split()})
         with ThreadPoolExecutor(WORKERS) as pool:
-            if not faults:
-                faults = [fault for fault in pool.map(runner.sound, sorted({m.tests for m in mutants})) if fault]
-            if faults:
-                raise TableError("\n".join(faults))
-            found = list(pool.map(runner.killed, mutants))
-    for mutant in (mutant for mutant, killed in zip(mutants, found, strict=True) if not killed):
-        print(f"survived: {mutant}\n  tests: {mutant.tests}")
-    return sum(found) / len(found)
+            failing = set[str]().union(*pool.map(runner.failing, [tests[i::WORKERS] for i in range(WORKERS)]))
+            sound = [m for m in mutants if failing.isdisjoint(t.partition("::")[0] for t in m.tests.split())]
+            print(f"{len(mutants)} mutants; fail without one: {', '.join(sorted(failing)) or 'no tests'}", flush=True)
+            found = list(pool.map(runner.killed, sound))
+    for mutant, killed in zip(sound, found, strict=True):
+        if not killed:
+            print(f"survived: {mutant}\n  tests: {mutant.tests}")
+    return sum(found), len(found)
+
+
+def fault_of(mutant: Mutant, root: Path) -> str:
+    """Why a mutant cannot be applied; empty where it can."""
+    try:
+        source(mutant, root)
+    except TableError as error:
+        return str(error)
+    return ""
 
 
 def main(words: Sequence[str]) -> int:
@@ -210,12 +231,15 @@ def main(words: Sequence[str]) -> int:
         return 2
     start = time.monotonic()
     try:
-        share = check(mutants)
+        killed, count = check(mutants)
     except TableError as error:
         print(error)
         return 2
-    minutes = (time.monotonic() - start) / 60
-    print(f"{round(share * len(mutants))} of {len(mutants)} mutants killed: {share:.1%}, in {minutes:.1f} minutes")
+    share, minutes = killed / max(count, 1), (time.monotonic() - start) / 60
+    print(f"{killed} of {count} mutants killed: {share:.1%}, in {minutes:.1f} minutes")
+    if count < len(mutants):
+        print(f"{len(mutants) - count} left out: their tests fail without them")
+        return 2
     return 0 if share >= LEAST else 1
 
 

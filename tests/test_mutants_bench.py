@@ -1,0 +1,55 @@
+"""The mutation check changes a copy and puts it back; a mutant that no longer fits is refused."""
+
+import os
+
+import pytest
+
+from benchmarks.mutant_table import Mutant
+from benchmarks.mutants import MUTANTS, TableError, applied, fault_of, refuse_another_package
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A package of one file."""
+    folder = tmp_path / "posekit"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "add.py").write_text("a = 1 + 2\nb = 1 - 2\n")
+    os.utime(folder / "add.py", ns=(10**18, 10**18))
+    return tmp_path
+
+
+def test_a_mutant_is_applied_and_taken_back(copy):
+    file = copy / "posekit" / "add.py"
+    before = file.read_text()
+    with pytest.raises(KeyError), applied(Mutant("add.py", "1 + 2", "1 * 2", ""), copy):
+        assert file.read_text() == "a = 1 * 2\nb = 1 - 2\n"
+        assert file.stat().st_mtime_ns != 10**18
+        raise KeyError
+    assert file.read_text() == before
+    assert file.stat().st_mtime_ns == 10**18
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("add.py", "1 +", "1 +", r"add\.py should hold once, and the mutant change, '1 \+'; found 1 times"),
+        ("add.py", "= 1", "= 2", "found 2 times"),
+        ("add.py", "= 3", "= 2", "found 0 times"),
+        ("sum.py", "= 3", "= 2", "found 0 times"),
+    ],
+)
+def test_a_mutant_that_does_not_fit_is_refused(copy, file, old, new, message):
+    with pytest.raises(TableError, match=message), applied(Mutant(file, old, new, ""), copy):
+        pass
+    assert "found" in fault_of(Mutant(file, old, new, ""), copy)
+
+
+def test_the_tests_import_the_copy(copy, tmp_path_factory):
+    refuse_another_package(copy)
+    with pytest.raises(TableError, match="would import"):
+        refuse_another_package(tmp_path_factory.mktemp("empty"))
+
+
+def test_no_mutant_stands_twice():
+    assert len(set(MUTANTS)) == len(MUTANTS) > 60
