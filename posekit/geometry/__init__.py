@@ -1,1 +1,1 @@
-"""Points, boxes, grids and affine maps: the frame every other room speaks in. No networks, no torch."""
+"""Points, boxes, grids and affine maps. No networks, no torch."""

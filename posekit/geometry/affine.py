@@ -24,14 +24,14 @@ def crop_matrix(
     shift: tuple[float, float] = (0.0, 0.0),
     flip: bool = False,
 ) -> Float:
-    """Map a box to a crop: pad, fit the crop's aspect, scale, turn, shift, mirror, in one matrix.
+    """Map a box to a crop: pad, fit the aspect ratio, scale, rotate, shift and flip, in one matrix.
 
     Args:
         box: (4,) x0 y0 x1 y1, image pixels.
         size: (height, width) of the crop.
-        padding: context around the box; 1 is none.
-        scale: of the instance in the crop beyond that; 2 shows it twice as large.
-        rotation: degrees, the instance turns clockwise as seen on the screen.
+        padding: factor on the box size for context around it; 1: none.
+        scale: additional factor on the size of the instance in the crop; 2 shows it twice as large.
+        rotation: degrees; the instance is rotated clockwise on the screen.
         shift: (x, y) of the instance, in fractions of the padded box.
         flip: mirror the crop left to right, last.
 
@@ -41,12 +41,12 @@ def crop_matrix(
     Raises:
         ValueError: the box has no extent, or is not finite.
     """
-    # Plain numbers: on a cold cache, as between two decoded files, every NumPy call costs as much as fifty of theirs.
+    # Plain Python numbers: with a cold cache a NumPy call costs as much as fifty operations on them.
     x0, y0, x1, y1 = (float(v) for v in box)
     if not all(map(math.isfinite, (x0, y0, x1, y1))) or x1 <= x0 or y1 <= y0:
         raise ValueError(f"a crop needs a finite box x0 y0 x1 y1 with x0 < x1 and y0 < y1; got {[x0, y0, x1, y1]}")
     height, width = size
-    # The box grows on its short side until it has the crop's aspect, so nothing of it is lost or stretched.
+    # The short side grows until the box has the crop's aspect ratio, so nothing is cut off or stretched.
     extent = max((x1 - x0) / width, (y1 - y0) / height) * padding
     scale = scale / extent
     turn = math.radians(rotation)
@@ -60,13 +60,13 @@ def crop_matrix(
 
 
 def invert(matrix: Float) -> Float:
-    """The way back.
+    """The inverse map.
 
     Args:
         matrix: (..., 3, 3) affine.
 
     Raises:
-        ValueError: the matrix squashes the plane.
+        ValueError: the matrix is singular.
     """
     if (np.abs(np.linalg.det(matrix)) < 1e-12).any():
         raise ValueError(f"matrix has no inverse: {np.asarray(matrix).tolist()}")
@@ -74,7 +74,7 @@ def invert(matrix: Float) -> Float:
 
 
 def transform(xy: Float, matrix: Float) -> Float:
-    """Move points.
+    """Apply a matrix to points.
 
     Args:
         xy: (..., 2).

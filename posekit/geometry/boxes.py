@@ -29,7 +29,7 @@ def area(boxes: Float) -> Float:
 
 
 def iou(a: Float, b: Float) -> Float:
-    """Overlap of every box of ``a`` (N, 4) with every box of ``b`` (M, 4), as (N, M) in [0, 1]."""
+    """IoU of every box of ``a`` (N, 4) with every box of ``b`` (M, 4): (N, M) in [0, 1]."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     inner = np.maximum(high - low, 0).prod(-1)
@@ -44,7 +44,7 @@ def usable(boxes: Float) -> NDArray[np.bool_]:
 
 
 def or_around_points(boxes: Float, xy: Float, labelled: NDArray[np.bool_], margin: float = 0.1) -> Float:
-    """Boxes, and for those without extent the ones around their labelled points, at least a pixel wide and high.
+    """Replace boxes without extent by the box around their labelled points, at least a pixel wide and high.
 
     Args:
         boxes: (N, 4).
@@ -53,7 +53,7 @@ def or_around_points(boxes: Float, xy: Float, labelled: NDArray[np.bool_], margi
         margin: added on every side, in fractions of the box around the points.
 
     Returns:
-        (N, 4), the type of ``boxes``; a box without extent stays as it is where no point is labelled.
+        (N, 4), dtype of ``boxes``; a box without extent is unchanged if no point is labelled.
     """
     bad = ~usable(boxes) & labelled.any(-1)
     if not bad.any():

@@ -1,4 +1,4 @@
-"""Which parts of an image a network is shown, as matrices: a crop of each box, or the full image in one or more views.
+"""The inputs of a network as matrices: a crop of each box, or the full image in one or more views.
 
 Everything is in continuous pixels; nothing here touches the pixels themselves.
 """
@@ -31,17 +31,17 @@ class Crop:
     """One crop for each box, and one instance in each crop."""
 
     padding: float = Field(default=1.25, gt=0)
-    "context around the box in a crop; 1 is none"
+    "size of the crop relative to the box, for context around it; 1: no context"
     kind: Suppress[Literal["crop"]] = "crop"
 
     needs_boxes: ClassVar[bool] = True
     metric: ClassVar[str | None] = None
     """Models are ranked by the protocol of their skeleton."""
     samples: ClassVar[str] = "instances"
-    """What a training sample is."""
+    """What a training sample consists of."""
 
     def frames(self, shape: Size, boxes: Float | None, size: Size) -> list[Matrix]:
-        """From the image to the crop of each box.
+        """Matrices from the image to the crop of each box.
 
         Args:
             shape: (height, width) of the image.
@@ -61,28 +61,28 @@ class Crop:
 
 @dataclass(frozen=True, config=STRICT)
 class Letterbox:
-    """The full image, fitted into the view, shown larger or smaller, or in tiles that overlap.
+    """The full image, fitted into the view, at other scales, or in overlapping tiles.
 
     Raises:
         ValidationError: a value is out of bounds.
     """
 
     scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1.0,), min_length=1)
-    "sizes in which the image is shown, times that at which it fits; above 1 it is cut into tiles"
+    "scales of the image relative to the one at which it fits the view; above 1 it is cut into tiles"
     tiles: bool = False
-    "also show tiles in which the image keeps its own pixels; for small instances in large images"
+    "also use tiles at the image's original resolution; for small instances in large images"
     overlap: float = Field(default=0.25, ge=0, lt=0.9)
-    "share of a tile that its neighbour shows too; an instance larger than that may be cut by all of them"
+    "overlap of neighbouring tiles as a fraction of a tile; an instance larger than this may be cut in every tile"
     kind: Suppress[Literal["letterbox"]] = "letterbox"
 
     needs_boxes: ClassVar[bool] = False
     metric: ClassVar[str | None] = "AP"
     """Models are ranked by COCO's average precision."""
     samples: ClassVar[str] = "images"
-    """What a training sample is."""
+    """What a training sample consists of."""
 
     def frames(self, shape: Size, boxes: Float | None, size: Size) -> list[Matrix]:
-        """From the image to each view.
+        """Matrices from the image to each view.
 
         Args:
             shape: (height, width) of the image.
@@ -90,7 +90,7 @@ class Letterbox:
             size: (height, width) of a view.
 
         Returns:
-            (3, 3) each, one or more a scale.
+            (3, 3) each, one or more for each scale.
 
         Raises:
             ValueError: there are boxes.
@@ -103,12 +103,12 @@ class Letterbox:
         return [matrix for scale in scales for matrix in self._tiled(shape, size, fit * scale)]
 
     def _tiled(self, shape: Size, size: Size, scale: float) -> list[Matrix]:
-        """Views in which a pixel of the image is ``scale`` pixels wide."""
+        """Views at ``scale`` view pixels per image pixel."""
         (starts_y, starts_x) = (self._starts(side * scale, view) for side, view in zip(shape, size, strict=True))
         return [np.array([[scale, 0.0, -x], [0.0, scale, -y], [0.0, 0.0, 1.0]]) for y in starts_y for x in starts_x]
 
     def _starts(self, length: float, view: int) -> list[float]:
-        """Where tiles begin along one axis; one in the middle where all fits."""
+        """Starts of the tiles along one axis; one centred tile where everything fits."""
         if length <= view * (1 + 1e-9):
             return [(length - view) / 2]
         count = int(np.ceil((length - view) / (view * (1 - self.overlap)) - 1e-9)) + 1
@@ -117,14 +117,14 @@ class Letterbox:
 
 
 def own_poses(poses: Poses, frames: Sequence[Matrix], number: int, size: Size) -> Poses:
-    """The poses of a tile whose centre lies nearer to the tile's centre than to that of a tile of the same scale.
+    """Keep the poses of a tile whose centre is nearer to this tile's centre than to any other tile of the same scale.
 
-    What a border cuts is left to the tile that shows it whole.
+    An instance cut by a border is thereby left to the tile that shows all of it.
 
     Args:
         poses: (N, K) in pixels of view ``number``.
         frames: all views of the image.
-        number: which one.
+        number: index of the view.
         size: (height, width) of a view.
     """
     mine = frames[number]
@@ -140,7 +140,7 @@ def own_poses(poses: Poses, frames: Sequence[Matrix], number: int, size: Size) -
 
 
 def letterbox_matrix(shape: Size, size: Size) -> Matrix:
-    """Fit an image into a view: nothing cut, nothing stretched, the image in the middle.
+    """Fit an image into a view: nothing cut or stretched, the image centred.
 
     Args:
         shape: (height, width) of the image.

@@ -1,7 +1,7 @@
-"""Where the cells of a map lie in the image: the one place that knows about half pixels.
+"""Locations of a map's cells in the image: the only module that handles half pixels.
 
-An image covers ``[0, W] x [0, H]`` and the centre of its first pixel is (0.5, 0.5). A map of ``height x width``
-cells lies over the same image; the three grids differ in where they say the centres of its cells are.
+An image covers ``[0, W] x [0, H]`` and the centre of its first pixel is (0.5, 0.5). A map of ``height x width`` cells
+lies over the same image; the three grids differ in where the centres of its cells lie.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Array = Any
 
 
 def _pair(array: Array, x: float, y: float) -> Array:
-    """(2,) of the kind, floating type and device of ``array``."""
+    """(2,) of the framework, floating dtype and device of ``array``."""
     if hasattr(array, "new_tensor"):
         return array.new_tensor((x, y))
     import numpy as np
@@ -27,7 +27,7 @@ def _pair(array: Array, x: float, y: float) -> Array:
 class Grid:
     """Cells that tile the image evenly: cell ``X`` is centred at pixel ``(X + 0.5) * s``, ``s = image_width / width``.
 
-    The unbiased choice and the default.
+    Unbiased, and the default.
 
     Args:
         height: rows of the map.
@@ -93,13 +93,13 @@ class Grid:
         return cells * _pair(cells, *self.scale) + _pair(cells, *self._offset())
 
     def axes(self, like: Array) -> tuple[Array, Array]:
-        """Pixel positions of the columns (width,) and the rows (height,), of the kind, type and device of ``like``."""
+        """Pixel positions of the columns (width,) and the rows (height,); framework, dtype and device of ``like``."""
         (sx, sy), (ox, oy) = self.scale, self._offset()
         return _count(like, self.width) * sx + ox, _count(like, self.height) * sy + oy
 
 
 def _count(like: Array, n: int) -> Array:
-    """0, 1, ... n - 1 of the kind, type and device of ``like``."""
+    """0, 1, ... n - 1; framework, dtype and device of ``like``."""
     if hasattr(like, "new_ones"):
         return like.new_ones(n).cumsum(0) - 1
     import numpy as np
@@ -109,9 +109,9 @@ def _count(like: Array, n: int) -> Array:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class RatioGrid(Grid):
-    """Cell ``X`` is centred at pixel ``X * s + 0.5``: SimpleBaseline's and HRNet's habit.
+    """Cell ``X`` is centred at pixel ``X * s + 0.5``, as in SimpleBaseline and HRNet.
 
-    For published weights and for the study of what its bias costs: a flipped map is off by ``(s - 1) / s`` cells.
+    For published weights and for studies of its bias: a flipped map is off by ``(s - 1) / s`` cells.
     """
 
     kind: Literal["ratio"] = "ratio"  # type: ignore[assignment]
@@ -122,7 +122,7 @@ class RatioGrid(Grid):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class AlignedGrid(Grid):
-    """First and last cell lie on the first and last pixel centre: UDP's unit length."""
+    """First and last cell lie on the first and last pixel centre, as in UDP."""
 
     kind: Literal["aligned"] = "aligned"  # type: ignore[assignment]
 

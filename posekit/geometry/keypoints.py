@@ -1,6 +1,6 @@
-"""The three values that travel: what is true of points (`Keypoints`, `Instances`) and what a model says (`Poses`).
+"""The central data types: labels (`Keypoints`, `Instances`) and predictions (`Poses`).
 
-They hold whatever arrays they are given, NumPy or torch, and never mix the two.
+They hold NumPy arrays or torch tensors and never mix the two.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 from posekit.geometry.skeleton import Skeleton
 
 Array = Any
-"""A NumPy array or a torch tensor; geometry works on both and imports neither framework for it."""
+"""A NumPy array or a torch tensor; geometry works on both without importing torch."""
 
 EMPTY, INSTANCE, IGNORE = 0, 1, 2
-"""Roles of a slot in `Instances`: nothing there, an instance, a region where nothing is judged."""
+"""Roles of a slot in `Instances`: empty, an instance, a region to ignore."""
 
 
 def _each(value: Any, change: Callable[[Array], Array]) -> Any:
-    """Apply ``change`` to every array inside a value type, leaving ``None`` alone."""
+    """Apply ``change`` to every array of a dataclass, leaving ``None`` unchanged."""
     new = {}
     for field in fields(value):
         old = getattr(value, field.name)
@@ -35,10 +35,10 @@ class Keypoints:
     """Labelled points.
 
     Args:
-        xy: (..., K, 2) image pixels, continuous, always finite; points outside the image keep their place.
+        xy: (..., K, 2) image pixels, continuous, always finite; points outside the image keep their location.
         visibility: (..., K) 0 unlabelled, 1 hidden, 2 seen.
         depth: (..., K) depth relative to the root, or ``None``.
-        depth_known: (..., K) bool, where ``depth`` counts, or ``None``.
+        depth_known: (..., K) bool, where ``depth`` is known, or ``None``.
     """
 
     xy: Array
@@ -49,7 +49,7 @@ class Keypoints:
     def __post_init__(self) -> None:
         if self.xy.shape[-1:] != (2,) or tuple(self.xy.shape[:-1]) != tuple(self.visibility.shape):
             raise ValueError(
-                f"keypoints want xy (..., K, 2) and visibility (..., K); "
+                f"keypoints need xy (..., K, 2) and visibility (..., K); "
                 f"got {tuple(self.xy.shape)} and {tuple(self.visibility.shape)}"
             )
 
@@ -59,14 +59,14 @@ class Keypoints:
         return self.visibility > 0
 
     def flipped(self, width: float, skeleton: Skeleton) -> Keypoints:
-        """The points of the image mirrored left to right: x becomes ``width - x`` and mirror points trade places.
+        """The points of the image mirrored left to right: x becomes ``width - x`` and mirror points are swapped.
 
         Args:
             width: of the image, pixels.
             skeleton: whose mirror pairs are swapped, visibility and depth with them.
 
         Raises:
-            ValueError: the skeleton does not know what a mirror does.
+            ValueError: the skeleton has symmetry ``none``.
         """
         if not skeleton.flippable:
             raise ValueError(
@@ -85,7 +85,7 @@ class Keypoints:
 
 
 def _like(array: Array, values: tuple[float, ...]) -> Array:
-    """``values`` as a 1-D array of the kind, type and device of ``array``."""
+    """``values`` as a 1-D array of the framework, dtype and device of ``array``."""
     if hasattr(array, "new_tensor"):
         return array.new_tensor(values)
     import numpy as np
@@ -95,16 +95,16 @@ def _like(array: Array, values: tuple[float, ...]) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instances:
-    """What is true of a batch of images, padded to N slots each.
+    """Labels of a batch of images, padded to N slots each.
 
     Args:
         keypoints: (B, N, K).
         boxes: (B, N, 4) x0 y0 x1 y1, image pixels.
-        area: (B, N) square pixels; the segment's where the data has it.
+        area: (B, N) square pixels; of the segment where the data has it.
         category: (B, N) index of the category.
         role: (B, N) `EMPTY`, `INSTANCE` or `IGNORE`.
 
-    A `Sample` holds the same without the leading B.
+    A `Sample` holds the same without the batch axis.
     """
 
     keypoints: Keypoints
@@ -120,11 +120,11 @@ class Instances:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Poses:
-    """What a model says: points with scores.
+    """Predictions of a model: points with scores.
 
     Args:
         xy: (..., N, K, 2) pixels.
-        score: (..., N, K) in [0, 1]: how sure the location is.
+        score: (..., N, K) in [0, 1]: certainty of the location.
         instance_score: (..., N).
         visible: (..., N, K) probability of being seen rather than hidden, or ``None``.
         boxes: (..., N, 4), category (..., N), ids (..., N): or ``None``.
@@ -146,11 +146,11 @@ class Poses:
         return int(self.xy.shape[0])
 
     def __getitem__(self, index: Any) -> Poses:
-        """Some of the items of the first axis: images of a batch, or instances of one image.
+        """Select along the first axis: images of a batch, or instances of one image.
 
         Args:
-            index: a slice, a mask or indices keep the axis. A single number picks an image of a batch; of one image's
-                poses it picks one instance and keeps the axis, so that what comes back are poses again.
+            index: a slice, a mask or indices keep the axis. A single number selects an image of a batch; for the poses
+                of one image it selects one instance and keeps the axis, so that the result is `Poses` again.
 
         Raises:
             IndexError: there is no such item.
@@ -170,7 +170,7 @@ class Poses:
 
     @classmethod
     def empty(cls, points: int) -> Poses:
-        """No instance of so many points, NumPy arrays."""
+        """Poses without any instance, for the given number of points, NumPy arrays."""
         import numpy as np
 
         zeros = np.zeros((0, points), np.float32)
@@ -178,9 +178,9 @@ class Poses:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Poses]) -> Poses:
-        """All poses of all parts, along the first axis, NumPy arrays.
+        """Concatenate poses along the first axis, NumPy arrays.
 
-        Fields that a part with instances lacks are left out of the whole; parts without instances decide nothing.
+        A field that any part with instances lacks is ``None`` in the result; parts without instances are ignored.
 
         Args:
             parts: at least one.
@@ -200,13 +200,14 @@ class Poses:
         return cls(**joined)
 
     def transformed(self, matrix: Array) -> Poses:
-        """The poses in another frame: points, boxes and spreads are moved, depths are in a unit of their own and stay.
+        """The poses in another frame: points, boxes and spreads are transformed, depths are unchanged.
 
         Args:
-            matrix: (3, 3) affine, or (B, 3, 3) one for each image of a batch; NumPy for NumPy poses.
+            matrix: (3, 3) affine, or (B, 3, 3) one for each image of a batch; a NumPy array for NumPy poses.
 
         Returns:
-            Boxes are the upright boxes around the moved corners; a spread grows with the mean scale of the matrix.
+            Transformed poses. Boxes are the axis-aligned boxes around the moved corners; spreads are multiplied by the
+            mean scale of the matrix.
         """
         import numpy as np
 
@@ -227,29 +228,29 @@ class Poses:
         return replace(self, xy=xy, boxes=boxes, spread=spread)
 
     def above(self, threshold: float) -> Poses:
-        """The instances of one image whose score exceeds ``threshold``; coordinates are never touched."""
+        """The instances of one image whose score exceeds ``threshold``; coordinates are unchanged."""
         return self[self.instance_score > threshold]
 
     def points_of(self, skeleton: Skeleton, name: str) -> Array:
-        """(..., N, 2) place of the named point."""
+        """(..., N, 2) location of the named point."""
         return self.xy[..., skeleton.index([name])[0], :]
 
     def to_dict(self, skeleton: Skeleton) -> list[dict[str, Any]]:
-        """The poses of one image in plain words, one entry an instance, ready for JSON.
+        """The poses of one image as plain dicts for JSON, one for each instance.
 
         Args:
             skeleton: names the points.
 
         Returns:
-            ``score``, ``points`` (name to ``x``, ``y``, ``score`` and what else is known of it, image pixels, the
-            centre of the first pixel at 0.5), and, where there are such, ``box`` (x0 y0 x1 y1), ``id``, ``category``.
+            ``score``, ``points`` (name to ``x``, ``y``, ``score`` and further known fields, image pixels, the centre of
+            the first pixel at 0.5), and, where known, ``box`` (x0 y0 x1 y1), ``id``, ``category``.
 
         Raises:
             ValueError: the poses are not those of one image, or have another number of points.
         """
         if self.xy.ndim != 3 or self.xy.shape[1] != len(skeleton.points):
             raise ValueError(
-                f"poses of one image are wanted, (N, {len(skeleton.points)}, 2) for skeleton {skeleton.name!r}; got "
+                f"expected poses of one image, (N, {len(skeleton.points)}, 2) for skeleton {skeleton.name!r}; got "
                 f"{tuple(self.xy.shape)}"
             )
         plain = {field.name: a.tolist() for field in fields(self) if (a := getattr(self, field.name)) is not None}

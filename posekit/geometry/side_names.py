@@ -1,9 +1,9 @@
-"""What the name of a point says about left and right: its marks of a side, and what is left without them.
+"""Left and right in the name of a point: its side marks, and the rest of the name without them.
 
-Marks are words of several languages (``left``, ``links``, ``gauche``, 左), single letters set off by a separator, a
-capital or a digit (``l_eye``, ``wingL``, ``RHip``, ``leg_L1``), codes of two letters for limbs and corners (``LF``,
-``tr``), and an l or r that is glued to a word (``Lhip``, ``rpaw``). The last says little by itself, since ``lip`` and
-``rib`` begin so too: `posekit.geometry.sides` weighs it by the other names.
+Side marks are words of several languages (``left``, ``links``, ``gauche``, 左), single letters next to a separator, a
+capital or a digit (``l_eye``, ``wingL``, ``RHip``, ``leg_L1``), codes of two letters for legs and corners (``LF``,
+``tr``), and an l or r glued to a word (``Lhip``, ``rpaw``). The last is weak evidence, since ``lip`` and ``rib`` begin
+the same way: `posekit.geometry.sides` also considers the other names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 Side = Literal["left", "right"]
 Kind = Literal["marks", "words", "code", "glued"]
 KINDS: tuple[Kind, ...] = ("marks", "words", "code", "glued")
-"""Ways to read a name, the surest first: all its words and single letters, its words alone, a code, a glued letter."""
+"""Kinds of reading, the most reliable first: all words and single letters, words alone, a code, a glued letter."""
 
 # Language: words of the left, words of the right. A word stands alone between separators, capitals and digits.
 _WORDS: dict[str, tuple[str, str]] = {
@@ -44,7 +44,7 @@ _SIDE_OF_WORD = {
     for word in words.split()
 }
 UNSURE = frozenset(("links", "port", "dir", "der", "dex", "sin", "dx", "sx"))
-"""Words of a side that mean other things as well: alone they are no sign of a missing partner."""
+"""Words of a side that also have other meanings: alone they are no sign of a missing partner."""
 
 # Scripts without spaces: a sign anywhere in the name.
 _SIGNS: dict[str, tuple[Side, str]] = {
@@ -53,18 +53,18 @@ _SIGNS: dict[str, tuple[Side, str]] = {
     "왼": ("left", "korean"),
     "오른": ("right", "korean"),
 }
-# Left and right are marks wherever they stand, even within a word (`leftear`), but not in these words.
+# Left and right are marks anywhere, even within a word (`leftear`), but not in these words.
 _NO_SIDES = re.compile("leftover|cleft|bright|upright|fright|wright|outright|copyright", re.IGNORECASE)
 _ENGLISH = re.compile("left|right", re.IGNORECASE)
 _NUMBER = re.compile("[0-9]+")
 _RUN = re.compile(r"[^\W\d_]+|\d+")
 _PLACE = "fbhmaput"
-"""Letters of a code beside the side's: front, back, hind, middle, anterior, posterior, upper, top."""
+"""Letters of a code next to the side: front, back, hind, middle, anterior, posterior, upper, top, and so on."""
 _STYLED = frozenset(("english", "letter", "code", "first", "last"))
-"""Marks that partners write alike, small or capital; words of other languages also change their endings."""
+"""Kinds of mark that both partners write in the same case; words of other languages also change their endings."""
 _PLACEHOLDER = re.compile("\0[^\0]*\0")
 _COUNTING = 6
-"""More single letters than these in one place of a name count things, and are no sides."""
+"""If more different single letters than these occur at one position of the names, they enumerate and are no sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,14 @@ class Reading:
     """One way to read a name.
 
     Args:
-        kind: what was taken for a mark.
+        kind: kind of reading, see `KINDS`.
         sides: of each mark, in order.
-        languages: of each mark: of a word, or ``letter``, ``code``, or ``first`` and ``last`` for a glued letter.
+        languages: of each mark: the language of a word, or ``letter``, ``code``, or ``first`` and ``last`` for a glued
+            letter.
         marks: each mark as it is written.
-        stem: the name with a placeholder in the place of each mark; partners share it.
-        plain: the name's letters and digits without its marks, small; partners written otherwise share it.
+        stem: the name with a placeholder for each mark; the same for both partners.
+        plain: the name's letters and digits in lower case, without its marks; the same for partners written
+            differently.
         token: the word that holds the glued letter; empty for other kinds.
     """
 
@@ -96,7 +98,7 @@ class Reading:
 
     @property
     def rest(self) -> str:
-        """The word without its glued letter, small."""
+        """The word without its glued letter, in lower case."""
         word = self.token.lower()
         return word[1:] if self.languages == ("first",) else word[:-1]
 
@@ -119,11 +121,11 @@ class _Token:
 
 
 def readings(name: str, kind: Kind, counting: Collection[str] = ()) -> tuple[Reading, ...]:
-    """All ways to read a name that are of one kind; empty where it shows no such mark.
+    """All readings of a name of one kind; empty where it has no such mark.
 
     Args:
         name: of a point.
-        kind: see `KINDS`; codes and glued letters are looked for where there are no surer marks.
+        kind: see `KINDS`; codes and glued letters are only tried where there are no more reliable marks.
         counting: of all the names, see `letters_that_count`.
 
     >>> [r.sides for r in readings("left_eye_right_corner", "marks")]
@@ -144,7 +146,7 @@ def readings(name: str, kind: Kind, counting: Collection[str] = ()) -> tuple[Rea
 
 
 def counterpart(reading: Reading) -> str:
-    """The name of the partner, written alike.
+    """The name of the partner, written in the same style.
 
     >>> counterpart(readings("LinkeHand_l", "marks")[0])
     'rechteHand_r'
@@ -165,10 +167,10 @@ def _mirror_mark(language: str, mark: str, side: Side) -> str:
 
 
 def letters_that_count(points: Sequence[str]) -> frozenset[str]:
-    """Names with a gap in the place of a single letter that is no side there.
+    """Names with a gap at the position of a single letter that is no side there.
 
-    That is where many letters stand, as in corner_a, corner_b and so on, and where a number follows but only one of L
-    and R is there: L1 is then a vertebra.
+    That is a position with many different letters, as in corner_a, corner_b and so on, or one followed by a number with
+    only L or only R: L1 is then a vertebra.
     """
     letters: dict[str, set[str]] = defaultdict(set)
     numbered: dict[str, set[str]] = defaultdict(set)
@@ -202,12 +204,12 @@ def _tokens(name: str) -> list[_Token]:
 
 
 def _begins(word: str, i: int) -> bool:
-    """Whether a capital begins a new word: after a small letter, or as the last of several before a small one."""
+    """Whether a capital begins a new word: after a lower-case letter, or as the last of several before one."""
     return word[i].isupper() and (word[i - 1].islower() or word[i + 1 : i + 2].islower())
 
 
 def _sure_marks(name: str, tokens: Sequence[_Token], counting: Collection[str]) -> Iterator[_Mark]:
-    """Words and single letters that say a side."""
+    """Words and single letters that name a side."""
     for sign, (side, language) in _SIGNS.items():
         yield from (_Mark(m.start(), m.end(), side, language) for m in re.finditer(sign, name))
     for found in _ENGLISH.finditer(_NO_SIDES.sub(lambda m: "." * len(m.group()), name)):
@@ -221,7 +223,7 @@ def _sure_marks(name: str, tokens: Sequence[_Token], counting: Collection[str]) 
 
 
 def _codes(token: _Token) -> Iterator[list[_Mark]]:
-    """The letters of the side in a code of two: LF, rh, TL; of LL, LR, RL and RR both, or else the last."""
+    """The side letters in a code of two: LF, rh, TL; in LL, LR, RL and RR both letters, or only the last."""
     word = token.text.lower()
     if len(word) != 2:
         return
@@ -267,5 +269,5 @@ def _reading(name: str, marks: Sequence[_Mark], kind: Kind, token: str = "") -> 
 
 
 def _style(word: str) -> str:
-    """How a word is written: all small, all capitals, or a mixture."""
+    """How a word is written: lower case, upper case, or mixed."""
     return "small" if word.islower() else "capital" if word.isupper() else "mixed"

@@ -1,4 +1,4 @@
-"""The search for partners among names: exact ones, loose ones, and what looks like a side and has none."""
+"""Search for the left and right partners among names: exact pairs, loose pairs, and names without a partner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARTS = (
     *("shin", "calf", "shank", "fetlock", "hock", "stifle", "fore", "front", "back", "hind", "claw", "palm", "pupil"),
     *("pelvi", "pectoral", "tars", "carp", "tibia", "femur", "coxa", "pinky", "corner", "clavicle", "collar"),
 )
-"""Words, and beginnings of words, that an l or r may be glued to without other evidence."""
+"""Words, and prefixes of words, to which an l or r may be glued without other evidence."""
 
 _ORDINARY = frozenset(
     "leg legs lip lips lid lids low lower lock lung lungs lump lobe lens line last long large lateral limb limbs light "
@@ -29,18 +29,18 @@ _ORDINARY = frozenset(
     "finger shoulder center corner upper outer inner antler flipper whisker udder skewer layer femur radar "
     "rhino rhinarium rhombus llama".split()
 )
-"""Words that begin or end in l or r by themselves."""
+"""Words that begin or end with l or r without meaning a side."""
 
 _VOWELS = "aeiouy"
-"""After l or r most English words go on with one of these: lip and rib, but neither lhip nor rpaw."""
+"""Letters that follow l or r in most English words: lip and rib, but neither lhip nor rpaw."""
 
 _SIMILAR = 0.85
-"""Least likeness (`difflib`) of a name with the partner that another lacks, for it to be that partner misspelt."""
+"""Least `difflib` ratio between a name and a missing partner for the name to be taken as its misspelling."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """Two names that differ in their marks alone, and how both were read."""
+    """Two names that differ only in their side marks, and their readings."""
 
     left: str
     right: str
@@ -48,7 +48,7 @@ class _Match:
 
 
 class Search:
-    """The pairs found so far among some names, and what each name may be read as.
+    """The pairs found so far, and the possible readings of each name.
 
     Args:
         points: names of the points.
@@ -62,12 +62,12 @@ class Search:
         self._all = [reading for several in self._read.values() for reading in several]
 
     def free(self) -> list[str]:
-        """Names in no pair."""
+        """Names that are in no pair yet."""
         taken = {name for pair in self.pairs for name in pair}
         return [name for name in self.points if name not in taken]
 
     def pair_exactly(self, kind: Kind) -> None:
-        """Pair the free names that differ in their marks alone."""
+        """Pair the free names that differ only in their side marks."""
         matches = self._matches(kind)
         if kind == "glued":
             likely = [match for match in matches if _likely(match.readings[0])]
@@ -80,7 +80,7 @@ class Search:
             self._take(match.left, match.right)
 
     def pair_loosely(self) -> None:
-        """Pair the free names that are written differently, where one left and one right name say the same else."""
+        """Pair free names that are written differently, where one left and one right name are otherwise the same."""
         groups: dict[str, dict[Side, list[str]]] = defaultdict(lambda: {"left": [], "right": []})
         for name in self.free():
             for reading in self._read[name]:
@@ -91,11 +91,11 @@ class Search:
                 self._take(both["left"][0], both["right"][0])
 
     def lacks_partner(self, name: str) -> bool:
-        """Whether a free name looks left or right."""
+        """Whether a free name looks like a left or right one."""
         return any(self._sided(reading) for reading in self._read[name])
 
     def similar(self, name: str) -> str | None:
-        """A free name that is nearly the partner of a sided one."""
+        """A free name that is nearly the missing partner of the given name."""
         wanted = counterpart(next(reading for reading in self._read[name] if self._sided(reading)))
         others = [other for other in self.free() if other != name]
         return next(iter(difflib.get_close_matches(wanted, others, 1, _SIMILAR)), None)
@@ -113,7 +113,7 @@ class Search:
         ]
 
     def _sided(self, reading: Reading) -> bool:
-        """Whether a reading of a free name is a sign of a missing partner."""
+        """Whether a reading of a free name shows that its partner is missing."""
         if reading.kind == "code":
             return any(r.kind == "code" and r.sides == reading.mirrored for r in self._all)
         if reading.kind == "glued":
@@ -123,7 +123,7 @@ class Search:
         return any(self._tells(reading, *mark) for mark in enumerate(reading.languages))
 
     def _tells(self, reading: Reading, at: int, language: str) -> bool:
-        """Whether a mark is a side for certain, or the other side stands in another name."""
+        """Whether a mark is certainly a side, or the other side occurs in another name."""
         if reading.marks[at].lower() in UNSURE:
             side = reading.mirrored[at]
             return any((language, side) in zip(r.languages, r.sides, strict=True) for r in self._all)
@@ -131,7 +131,7 @@ class Search:
 
 
 def _likely(reading: Reading) -> bool:
-    """Whether an l or r that is glued to a word is no part of it, where the other letter makes another name."""
+    """Whether a glued l or r is a side, given that exchanging it gives another name."""
     if reading.languages == ("last",):
         return reading.rest.endswith(_PARTS)
     short = len(reading.rest) == 1 and reading.token.isupper()
@@ -143,5 +143,5 @@ def _ordinary(reading: Reading) -> bool:
 
 
 def _plain(reading: Reading) -> bool:
-    """Whether a glued letter is likely, even where no other name differs in it alone."""
+    """Whether a glued l or r is likely a side, even if exchanging it gives no other name."""
     return _likely(reading) and not _ordinary(reading)

@@ -1,4 +1,4 @@
-"""Which points mirror each other, as far as their names say: pairs, names left over, and pairs against the names."""
+"""Mirror pairs from the names of points: pairs, names without a partner, and pairs that contradict the names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from posekit.geometry.side_names import KINDS, Side, readings
 from posekit.geometry.side_search import Pair, Search
 
 _LISTED = 12
-"""So many names without a partner are listed; the rest are counted."""
+"""How many names without a partner are listed; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What the names of points say about left and right.
+    """Left and right in the names of points.
 
     Args:
         pairs: (left, right) names, in the order of their left point.
-        alone: names that look left or right and have no partner, in their order.
-        similar: of such a name, another without a partner that may be its partner misspelt.
+        alone: names that look left or right but have no partner, in their order.
+        similar: pairs of names without a partner that may be partners of each other, one of them misspelt.
     """
 
     pairs: tuple[Pair, ...]
@@ -28,7 +28,7 @@ class Sides:
     similar: dict[str, str]
 
     def about_alone(self) -> str:
-        """The names without a partner, and what may be misspelt, as a clause; empty where there are none.
+        """A clause on the names without a partner and possible misspellings; empty where there are none.
 
         >>> find_sides(("left_hipp", "right_hip")).about_alone()
         'left_hipp, right_hip look left or right but have no partner (are left_hipp and right_hip one pair, misspelt?)'
@@ -44,12 +44,12 @@ class Sides:
 
 
 def find_sides(points: Sequence[str]) -> Sides:
-    """Pair the names that say left and right, and find those that do but have no partner.
+    """Pair the names of left and right points, and find those that have no partner.
 
-    Partners differ in their marks of a side and in nothing else: first those written alike, then those that are not
-    (``left_hip`` and ``RHip``), where just one left and one right name remain. An l or r glued to a word counts where
-    the partner exists and the rest is a part of a body, or begins with a consonant (no English word has l or r before
-    one); beside two such pairs any that is no ordinary word counts as well.
+    Partners differ only in their side marks: first those written in the same style, then those that are not
+    (``left_hip`` and ``RHip``), where just one left and one right name remain. An l or r glued to a word is a side mark
+    if the partner exists and the rest is a body part or begins with a consonant (no English word has l or r before
+    one); if there are two such pairs, any glued letter is one unless the name is an ordinary word.
 
     Args:
         points: names of the points.
@@ -63,13 +63,13 @@ def find_sides(points: Sequence[str]) -> Sides:
 
 
 def infer_mirror(points: Sequence[str]) -> tuple[Pair, ...]:
-    """The (left, right) pairs that the names give away, see `find_sides`.
+    """The (left, right) pairs inferred from the names, see `find_sides`.
 
     Args:
         points: names of the points.
 
     Returns:
-        Pairs of names, in the order of their left point; empty where the names say nothing.
+        Pairs of names, in the order of their left point; empty where the names have no sides.
 
     >>> infer_mirror(("nose", "left_eye", "right_eye", "hand-l", "hand-r"))
     (('left_eye', 'right_eye'), ('hand-l', 'hand-r'))
@@ -78,15 +78,15 @@ def infer_mirror(points: Sequence[str]) -> tuple[Pair, ...]:
 
 
 def contradictions(points: Sequence[str], mirror: Iterable[Pair]) -> tuple[str, ...]:
-    """What given mirror pairs say against the names; empty where they agree, or the names say nothing.
+    """Contradictions between given mirror pairs and the names; empty where they agree or the names have no sides.
 
     Args:
         points: names of the points.
         mirror: pairs of names, as the data gives them.
 
     Returns:
-        One clause each: for names paired with another than the one of the same name on the other side, for two of
-        one side, and for names with a side that are in no pair.
+        One clause each: for a name paired with another one than its counterpart, for two names of the same side, and
+        for names with a side that are in no pair.
 
     >>> contradictions(("left_eye", "right_eye", "nose"), [("left_eye", "nose")])
     ('left_eye is paired with nose, not with right_eye',)
@@ -107,12 +107,12 @@ def contradictions(points: Sequence[str], mirror: Iterable[Pair]) -> tuple[str, 
 
 
 def _both_ways(pairs: Iterable[Pair]) -> dict[str, str]:
-    """Each name of a pair to the other."""
+    """Map each name of a pair to the other."""
     return {one: other for pair in pairs for one, other in (pair, pair[::-1])}
 
 
 def _certain_side(name: str) -> Side | None:
-    """The side that all the sure marks of a name say."""
+    """The side on which all reliable marks of a name agree."""
     sides = {side for reading in readings(name, "marks") for side in reading.sides}
     return sides.pop() if len(sides) == 1 else None
 

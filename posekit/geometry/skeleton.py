@@ -1,4 +1,4 @@
-"""What the points of an instance are called, which mirror each other, and how they hang together."""
+"""Skeletons: names of the points, mirror pairs, bones and OKS sigmas."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from pydantic.dataclasses import dataclass
 from posekit.geometry.sides import contradictions, find_sides
 
 DEFAULT_SIGMA = 0.05
-"""OKS sigma of a point nobody measured; printed with every metric that uses it."""
+"""OKS sigma of a point without a published one; printed with every metric that uses it."""
 
 Symmetry = Literal["anatomical", "positional", "none"]
 
 MIRROR_FIX = (
     "name points left_.../right_..., or give flip_pairs (COCO; [] where flipping needs no swap) or flip_idx (YOLO)"
 )
-"""How to let images be flipped."""
+"""Advice on how to enable flips."""
 
 PARTNER_FIX = "correct the names, or give flip_pairs (COCO) or flip_idx (YOLO)"
-"""What to do about names of a side without a partner."""
+"""Advice on names of a side without a partner."""
 
 PAIRS_FIX = "correct flip_pairs (COCO) or flip_idx (YOLO), or leave it out where the names are right"
-"""What to do about mirror pairs against the names."""
+"""Advice on mirror pairs that contradict the names."""
 
 _SINGLE = 12
-"""So many points in no pair are listed; the rest are counted."""
+"""How many points in no pair are listed; the rest are counted."""
 
 _CLAUSES = 5
-"""So many contradictions are listed; the rest are counted."""
+"""How many contradictions are listed; the rest are counted."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Skeleton:
-    """Names of the K points of one kind of instance and what is known about them.
+    """The K points of one kind of instance by name, with mirror pairs, bones and OKS sigmas.
 
     Everything is given by name; indices are derived. ``symmetry`` says what a reflection of the image does:
     ``anatomical`` (a left hand becomes a right hand: swap mirror pairs), ``positional`` (the points are locations
@@ -45,7 +45,7 @@ class Skeleton:
     (nothing is known: flips are refused).
 
     Raises:
-        ValueError: names repeat, or mirror pairs, bones or sigmas speak of unknown points.
+        ValueError: names repeat, or mirror pairs, bones or sigmas name unknown points.
     """
 
     name: str
@@ -72,9 +72,7 @@ class Skeleton:
         sided = [p for pair in self.mirror for p in pair]
         twice = sorted({p for p in sided if sided.count(p) > 1})
         if twice:
-            raise ValueError(
-                f"skeleton {self.name!r}: points {twice} stand in two mirror pairs; a point has one mirror"
-            )
+            raise ValueError(f"skeleton {self.name!r}: points {twice} are in two mirror pairs; a point has one mirror")
         unknown = sorted(set(self.sigmas) - known)
         if unknown:
             raise ValueError(
@@ -86,7 +84,7 @@ class Skeleton:
 
     @cached_property
     def flip(self) -> tuple[int, ...]:
-        """Index of each point's mirror; a point without one is its own."""
+        """Index of each point's mirror; a point without a mirror has its own index."""
         order = list(range(len(self.points)))
         for a, b in self.mirror:
             i, j = self.points.index(a), self.points.index(b)
@@ -100,17 +98,17 @@ class Skeleton:
 
     @cached_property
     def oks_sigmas(self) -> tuple[float, ...]:
-        """OKS sigma of each point; `DEFAULT_SIGMA` where none is known."""
+        """OKS sigma of each point; `DEFAULT_SIGMA` if unknown."""
         return tuple(self.sigmas.get(p, DEFAULT_SIGMA) for p in self.points)
 
     @property
     def unknown_sigmas(self) -> tuple[str, ...]:
-        """Points whose sigma is the declared default."""
+        """Points whose sigma is `DEFAULT_SIGMA`."""
         return tuple(p for p in self.points if p not in self.sigmas)
 
     @property
     def flippable(self) -> bool:
-        """Whether a mirrored image has a known pose."""
+        """Whether the pose of a mirrored image is known."""
         return self.symmetry != "none"
 
     def index(self, names: Sequence[str]) -> tuple[int, ...]:
@@ -135,25 +133,24 @@ def infer_skeleton(
     known: Skeleton | None = None,
     symmetry: Symmetry | None = None,
 ) -> tuple[Skeleton, tuple[str, ...]]:
-    """Make the best skeleton that names alone allow, and say what was guessed.
+    """Build a skeleton from names and whatever else the data gives, and report what was inferred.
 
     Args:
         name: of the category.
         points: names of the points, in the order of the labels.
-        mirror: pairs when the data says them; ``None`` infers them from the names.
-        bones: pairs of names, when the data says them.
-        sigmas: OKS sigmas by name, when the data says them.
-        known: a known skeleton of the same names, whose bones and sigmas hold where the data says none.
-        symmetry: what a mirror image does, when the data says it; pairs that the names give only in part are not
-            made whole by it.
+        mirror: pairs given by the data; ``None``: inferred from the names.
+        bones: pairs of names given by the data.
+        sigmas: OKS sigmas by name given by the data.
+        known: a known skeleton with the same names, whose bones and sigmas are used where the data has none.
+        symmetry: given by the data; it does not complete pairs that the names give only in part.
 
     Returns:
-        The skeleton, and one sentence for each thing that was inferred, or is doubtful about left and right.
+        The skeleton, and one sentence for each property that was inferred, or is doubtful about left and right.
     """
     half_known = mirror is None and bool(find_sides(points).alone)
     mirror, inferred, about_mirror = _mirror_of(points, mirror, symmetry)
     said = [f"{len(points)} points: {', '.join(points)}", *about_mirror]
-    origin = None if known is None else f"from {known.name}, whose names these are"
+    origin = None if known is None else f"from {known.name}, which has the same names"
     if bones:
         said.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones))
     elif known is not None and known.bones:
@@ -187,7 +184,7 @@ def infer_skeleton(
 def _mirror_of(
     points: Sequence[str], mirror: Sequence[tuple[str, str]] | None, symmetry: Symmetry | None
 ) -> tuple[Sequence[tuple[str, str]], Symmetry, tuple[str, ...]]:
-    """Mirror pairs, given or from the names, what a mirror image means with them, and sentences about both."""
+    """Mirror pairs, given or inferred from the names, the symmetry that follows, and sentences about both."""
     about = () if symmetry is None else (f"symmetry, from the file: {symmetry}",)
     if mirror is not None:
         return mirror, "anatomical", (f"mirror pairs, from the file: {_listed(mirror, points)}", *about)
@@ -198,12 +195,12 @@ def _mirror_of(
     if sides.pairs:
         return sides.pairs, "anatomical", (f"mirror pairs, from the names: {_listed(sides.pairs, points)}", *about)
     if symmetry is not None:
-        return (), symmetry, ("mirror pairs: the names tell none", *about)
-    return (), "none", (f"mirror pairs: the names tell none, so images are not flipped in training; {MIRROR_FIX}",)
+        return (), symmetry, ("mirror pairs: none found in the names", *about)
+    return (), "none", (f"mirror pairs: none found in the names, so images are not flipped in training; {MIRROR_FIX}",)
 
 
 def _listed(pairs: Sequence[tuple[str, str]], points: Sequence[str]) -> str:
-    """The pairs, and the points that stay themselves in a mirror image."""
+    """The pairs, and the points that are in no pair."""
     paired = {name for pair in pairs for name in pair}
     single = [name for name in points if name not in paired]
     some = ", ".join(single[:_SINGLE]) + (f" and {len(single) - _SINGLE} more" if len(single) > _SINGLE else "")
@@ -217,10 +214,10 @@ def _unpaired(points: Sequence[str]) -> str:
 
 
 def side_faults(skeleton: Skeleton) -> tuple[str, ...]:
-    """What is doubtful about left and right, and what to do, a sentence each; empty where names and pairs agree.
+    """Doubts about left and right with advice, one sentence each; empty where names and pairs agree.
 
-    Where flips are on, that is mirror pairs that contradict the names: they are used as they are given. Where flips
-    are off, it is names of a side that have no partner.
+    If flips are on: mirror pairs that contradict the names (the pairs are used as given). If flips are off: names of a
+    side that have no partner.
 
     >>> face = Skeleton(name="face", points=("left_eye", "right_eye"))
     >>> side_faults(face)[0][:65]

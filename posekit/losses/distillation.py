@@ -182,9 +182,8 @@ def okdhp_terms(
         grown: current value of `ramp`.
 
     Returns:
-        ``labels``, ``ensemble`` and ``distillation``; half the mean square over known maps, summed over outputs (also
-        for the ensemble), and the divergence from the ensemble divided by the number of cells, summed over points and
-        outputs.
+        ``labels``, ``ensemble`` and ``distillation``; half the mean square over known maps, summed over outputs, and
+        the divergence from the ensemble divided by the number of cells, summed over points and outputs.
 
     Source: arXiv:2108.02092 and its authors' code. Differs: means are over the known maps, not over all.
     """

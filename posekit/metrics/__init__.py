@@ -1,1 +1,1 @@
-"""How good poses are: pure functions on arrays."""
+"""Metrics: pure functions on arrays."""

@@ -1,7 +1,7 @@
-"""What a score is worth: how often points of a score are right, and a curve that makes score and share agree.
+"""Calibration of scores: how often points of a score are correct, and a curve that turns scores into probabilities.
 
-Scores rank the points of one model; what 0.8 means differs from codec to codec. A calibration fitted on labelled images
-turns a score into the probability that the point is near enough to the truth.
+The meaning of a score, say 0.8, differs between codecs. A calibration fitted on labelled images turns it into the
+probability that the point is near enough to the ground truth.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
 
 EDGE = 1e-6
-"""Scores are kept this far from 0 and 1, where the logit has no end."""
+"""Scores are kept this far from 0 and 1, where the logit is infinite."""
 
 HIGHEST = 100.0
-"""Temperature of scores that tell nothing, or the contrary: all points get nearly the same score."""
+"""Largest temperature, for scores without or with inverse information: all points get nearly the same score."""
 
 SPREAD = 5.0
-"""Standard deviation of the prior on the slope in deviations of the logit: it stops only what the data leave open."""
+"""Standard deviation of the prior on the slope, per standard deviation of the logits; weak, for data that leave it
+open."""
 
 FLAT = 1e-2
-"""Logits that spread less than this have no slope to fit."""
+"""Below this standard deviation of the logits no slope is fitted."""
 
 
 def _logit(score: Float) -> Float:
@@ -45,39 +46,40 @@ def _sigmoid(logit: Float) -> Float:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Calibration:
-    """A rising curve from scores to probabilities: ``sigmoid(logit(score) / temperature + shift)``.
+    """An increasing curve from scores to probabilities: ``sigmoid(logit(score) / temperature + shift)``.
 
-    Source: Platt 1999; Guo et al. 2017, arXiv:1706.04599 (temperature). Differs: both at once, on the logit of a score.
+    Source: Platt 1999; Guo et al. 2017, arXiv:1706.04599 (temperature). Differs: both parameters together, on the logit
+    of a score.
     """
 
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    "above 1 draws scores together, below 1 apart"
+    "above 1 draws scores towards the middle, below 1 towards 0 and 1"
     shift: float = Field(default=0.0, allow_inf_nan=False)
-    "of the logit; above 0 raises every score"
+    "added to the logit; above 0 raises every score"
     meaning: str = ""
-    "what a calibrated score is the probability of"
+    "the event whose probability a calibrated score is"
 
     def apply(self, score: Float) -> Float:
-        """Calibrated scores; no two of them change places.
+        """Calibrated scores, in the same order as before.
 
         Args:
-            score: (...) in [0, 1]; what lies outside [1e-6, 1 - 1e-6] counts as its end.
+            score: (...) in [0, 1]; clamped to [1e-6, 1 - 1e-6].
 
         Returns:
-            (...) in [0, 1], the type of ``score``.
+            (...) in [0, 1], dtype of ``score``.
         """
         return _sigmoid(_logit(score) / self.temperature + self.shift).astype(np.asarray(score).dtype)
 
 
 @plain(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Points in bins of their score.
+    """Reliability table: points in bins of their score.
 
     Args:
-        edges: (n + 1,) of the bins; each holds its lower edge, the last its upper one too.
-        count: (n,) points.
+        edges: (n + 1,) of the bins; each includes its lower edge, the last also its upper one.
+        count: (n,) number of points.
         score: (n,) their mean score; NaN in an empty bin.
-        share: (n,) which part of them is right; NaN in an empty bin.
+        share: (n,) fraction of them that is correct; NaN in an empty bin.
     """
 
     edges: Float
@@ -87,12 +89,12 @@ class Reliability:
 
     @property
     def gaps(self) -> Float:
-        """(n,) distance of score and share; 0 in an empty bin."""
+        """(n,) absolute difference of score and share; 0 in an empty bin."""
         return np.asarray(np.where(self.count > 0, np.abs(self.score - self.share), 0.0))
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error: the mean gap, bins weighing as many points as they hold."""
+        """Expected calibration error: the mean gap, weighted by the number of points of each bin."""
         return float((self.gaps * self.count).sum() / self.count.sum())
 
     @property
@@ -106,22 +108,22 @@ def _checked(score: Float, correct: Bool) -> tuple[Float, Float]:
     scores, right = np.asarray(score, np.float64), np.asarray(correct, bool)
     if scores.shape != right.shape or not scores.size:
         raise ValueError(
-            f"calibration wants scores and as many truths, at least one; got {scores.shape} and {right.shape}"
+            f"calibration needs as many labels as scores, at least one; got {scores.shape} and {right.shape}"
         )
     if not ((scores >= 0) & (scores <= 1)).all():
-        raise ValueError(f"calibration wants scores in [0, 1]; got {scores.min():g} to {scores.max():g}")
+        raise ValueError(f"calibration needs scores in [0, 1]; got {scores.min():g} to {scores.max():g}")
     return scores.ravel(), right.ravel().astype(np.float64)
 
 
 def reliability(score: Float, correct: Bool, bins: int = 10, by: Literal["count", "width"] = "count") -> Reliability:
-    """Sort points into bins of their score and count how many are right.
+    """Sort points into bins of their score and count how many are correct.
 
     Args:
         score: (...) in [0, 1].
-        correct: (...) bool, which of them are right.
-        bins: how many at most.
-        by: "count" gives every bin as many points, as far as equal scores, which stay together, allow it; "width"
-            divides [0, 1] evenly, and bins may be empty.
+        correct: (...) bool, which of them are correct.
+        bins: largest number of bins.
+        by: "count": about as many points in every bin, where equal scores stay in one bin; "width": [0, 1] is divided
+            evenly, and bins may be empty.
 
     Raises:
         ValueError: no points, scores outside [0, 1], or no bins.
@@ -132,7 +134,7 @@ def reliability(score: Float, correct: Bool, bins: int = 10, by: Literal["count"
     """
     scores, right = _checked(score, correct)
     if bins < 1 or by not in ("count", "width"):
-        raise ValueError(f"reliability wants at least one bin, by 'count' or 'width'; got {bins} by {by!r}")
+        raise ValueError(f"reliability needs at least one bin, by 'count' or 'width'; got {bins} by {by!r}")
     if by == "width":
         edges = np.linspace(0.0, 1.0, bins + 1)
     else:
@@ -151,24 +153,23 @@ def reliability(score: Float, correct: Bool, bins: int = 10, by: Literal["count"
 
 
 def fit(score: Float, correct: Bool, meaning: str = "") -> Calibration:
-    """The calibration under which what was seen is likeliest, by Newton's method on the log loss.
+    """Fit the calibration of maximum likelihood, by Newton's method on the log loss.
 
-    Weak priors hold what the data leave open: half a point right and half a point wrong at the middle score, and a
-    slope about that of the scores as they are. So scores that part right from wrong without a mistake get a finite
-    curve, equal scores all get the share that is right, and scores that rank points the wrong way round are drawn
-    together (`HIGHEST`).
+    Weak priors decide what the data leave open: half a correct and half a wrong point at the mean score, and a slope
+    near that of uncalibrated scores. Scores that separate right from wrong perfectly thus get a finite curve, equal
+    scores all get the fraction that is correct, and scores that rank points inversely get the temperature `HIGHEST`.
 
     Args:
         score: (...) in [0, 1], as the codec gives them.
         correct: (...) bool.
-        meaning: kept in the calibration.
+        meaning: stored in the calibration.
 
     Raises:
         ValueError: no points, or scores outside [0, 1].
     """
     scores, right = _checked(score, correct)
     x = _logit(scores)
-    # In deviations from the mean both parameters are of one size and nearly independent, whatever the scores are.
+    # With standardised logits both parameters have a similar scale and are nearly independent.
     middle, scale = float(x.mean()), max(float(x.std()), FLAT)
     z = np.append((x - middle) / scale, [0.0, 0.0])
     y = np.append(right, [1.0, 0.0])
@@ -181,7 +182,7 @@ def fit(score: Float, correct: Bool, meaning: str = "") -> Calibration:
 
 
 def _newton(z: Float, y: Float, weight: Float, prior: float, slope: float | None) -> tuple[float, float]:
-    """Slope and height of the likeliest logistic curve; a slope that is given stays."""
+    """Slope and intercept of the logistic curve of maximum likelihood; a given slope is kept fixed."""
 
     def loss(at: Float) -> float:
         t = at[0] * z + at[1]
@@ -213,12 +214,12 @@ def _newton(z: Float, y: Float, weight: Float, prior: float, slope: float | None
 
 @plain(frozen=True, slots=True)
 class Unit:
-    """A length that errors are measured in.
+    """A length in which errors are measured.
 
     Args:
         about: its name for the reader.
         length: (M,) of each instance, pixels; NaN where the labels do not give it.
-        threshold: the error below which a point counts as right, where nobody says otherwise.
+        threshold: default error below which a point is correct.
     """
 
     about: str
@@ -228,7 +229,7 @@ class Unit:
 
 UNITS: dict[str, Unit] = {
     "box": Unit("the box's longer side", lambda c: norms.box_side(c.boxes), 0.1),
-    "eyes": Unit("the distance of the eyes", lambda c: c.eyes(), 0.1),
+    "eyes": Unit("the distance between the eyes", lambda c: c.eyes(), 0.1),
     "torso": Unit("the torso", lambda c: norms.torso(c.truth, c.labelled, c.skeleton, c.boxes), 0.2),
 }
 """Name to unit."""
@@ -240,22 +241,22 @@ def unit_of(protocol: str) -> Unit:
 
 
 def found(comparison: Comparison, unit: Unit, threshold: float | None = None) -> tuple[Bool, Bool]:
-    """Which predicted points are right, and for which that is known.
+    """Which predicted points are correct, and which points count.
 
     Args:
         comparison: predictions beside the truth.
         unit: that errors are measured in.
-        threshold: in units; an error below it is right; ``None`` takes the unit's own.
+        threshold: in units; a point with a smaller error is correct; ``None``: the unit's own threshold.
 
     Returns:
-        (M, K) bool right, and (M, K) bool counted: labelled, in an instance that has the unit.
+        (M, K) bool correct, and (M, K) bool counted: labelled, in an instance that has the unit.
 
     Raises:
         ValueError: the threshold is not positive.
     """
     limit = unit.threshold if threshold is None else threshold
     if not 0 < limit < np.inf:
-        raise ValueError(f"a point is right below an error of some parts of {unit.about}, above 0; got {limit:g}")
+        raise ValueError(f"the threshold is a fraction of {unit.about} above 0; got {limit:g}")
     length = unit.length(comparison)
     usable = np.isfinite(length) & (length > 0)
     near = comparison.errors < limit * np.where(usable, length, 0.0)[:, None]

@@ -1,4 +1,4 @@
-"""COCO keypoint AP: one function owns the evaluator, so that its sigmas are never forgotten."""
+"""COCO keypoint AP, with the sigmas of any skeleton."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def coco_ap(
     *,
     max_detections: int = 20,
 ) -> dict[str, float]:
-    """Average precision and recall of poses over OKS 0.50, 0.55, ... 0.95, as COCO's own evaluator measures them.
+    """Average precision and recall of poses over OKS 0.50, 0.55, ... 0.95, as computed by COCO's evaluator.
 
-    Crowd regions and people without a labelled point are ignored: what lies on them counts neither way.
+    Crowd regions and people without a labelled point are ignored: predictions on them are neither right nor wrong.
 
     Args:
-        truth: a COCO file's content: ``images`` (each with ``id``), ``categories``, ``annotations`` (``image_id``,
-            ``category_id``, ``bbox`` x y w h, ``keypoints`` x y v a point; ``iscrowd``; ``area``, or
-            `AREA_OF_BOX` of the box is taken). ``num_keypoints`` is counted where it is missing.
-        results: a COCO results file's content: ``image_id``, ``category_id``, ``keypoints`` x y s a point, ``score``.
+        truth: content of a COCO file: ``images`` (each with ``id``), ``categories``, ``annotations`` (``image_id``,
+            ``category_id``, ``bbox`` x y w h, ``keypoints`` x y v a point; ``iscrowd``; ``area``, else `AREA_OF_BOX`
+            times the box's area). A missing ``num_keypoints`` is counted.
+        results: content of a COCO results file: ``image_id``, ``category_id``, ``keypoints`` x y s a point, ``score``.
         sigmas: (K,) OKS sigmas, in the order of the points.
-        max_detections: best-scored poses of an image that count.
+        max_detections: only this many poses of an image are used, those with the highest scores.
 
     Returns:
-        AP, AP50, AP75, APM, APL (area 32² to 96², above), AR, AR50, AR75, ARM, ARL in [0, 1]; NaN where no one of that
-        size is labelled.
+        AP, AP50, AP75, APM, APL (area 32² to 96², above), AR, AR50, AR75, ARM, ARL in [0, 1]; NaN where no instance of
+        that size is labelled.
 
     Raises:
         ValueError: sigmas or points of the wrong number, results of unknown images or without a score.
@@ -48,7 +48,7 @@ def coco_ap(
     poses = _checked_results(results, len(spread), {image["id"] for image in truth["images"]})
     labels = COCO({**truth, "annotations": people})
     engine = COCOeval(labels, labels.load_res(poses), "keypoints")
-    # Attributes of the parameters are copies: change the whole and give it back.
+    # The attribute is a copy: change it and assign it again.
     params = engine.params
     params.kpt_oks_sigmas = spread
     params.max_dets = [max_detections]
@@ -78,16 +78,16 @@ def _checked_sigmas(sigmas: Sequence[float]) -> list[float]:
     """The sigmas as plain numbers."""
     spread = [float(s) for s in sigmas]
     if not spread or not all(np.isfinite(s) and s > 0 for s in spread):
-        raise ValueError(f"OKS wants one positive sigma a point; got {spread}")
+        raise ValueError(f"OKS needs one positive sigma a point; got {spread}")
     return spread
 
 
 def _checked_truth(truth: Mapping[str, Any], points: int) -> list[dict[str, Any]]:
-    """Annotations with everything that the evaluator reads."""
+    """Annotations with all fields that the evaluator reads."""
     people = []
     for number, given in enumerate(truth["annotations"], start=1):
         who = f"annotation {given.get('id', number)}"
-        # The evaluator finds annotations by their ids, which may begin anew in each image of a file: here all differ.
+        # The evaluator needs unique annotation ids, which may repeat between the images of a file: renumber them.
         person = {"iscrowd": 0, "keypoints": [0] * 3 * points, **given, "id": number}
         _check_points(person["keypoints"], points, who)
         if "bbox" not in person:
@@ -100,18 +100,18 @@ def _checked_truth(truth: Mapping[str, Any], points: int) -> list[dict[str, Any]
 
 
 def _checked_results(results: Sequence[Mapping[str, Any]], points: int, images: set[int]) -> list[dict[str, Any]]:
-    """Results that the evaluator can match."""
+    """Results with all fields that the evaluator reads."""
     for number, pose in enumerate(results):
         who = f"result {number}"
         missing = [key for key in ("image_id", "category_id", "keypoints", "score") if key not in pose]
         if missing:
             raise ValueError(f"{who} has no {', '.join(missing)}; it has {sorted(pose)}")
         if pose["image_id"] not in images:
-            raise ValueError(f"{who} is of image {pose['image_id']}, which the truth does not hold")
+            raise ValueError(f"{who} is of image {pose['image_id']}, which the ground truth does not contain")
         _check_points(pose["keypoints"], points, who)
     return [dict(pose) for pose in results]
 
 
 def _check_points(keypoints: Sequence[float], points: int, who: str) -> None:
     if len(keypoints) != 3 * points:
-        raise ValueError(f"{who} has {len(keypoints)} numbers in keypoints; {points} sigmas want {3 * points}")
+        raise ValueError(f"{who} has {len(keypoints)} numbers in keypoints; {points} sigmas need {3 * points}")

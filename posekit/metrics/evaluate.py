@@ -1,4 +1,4 @@
-"""All figures that fit a data set, from its predictions and labels."""
+"""All metrics that fit a data set, from its predictions and labels."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ Bool = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Figures of predictions.
+    """Values of all metrics.
 
     Args:
-        figures: name in `PROTOCOLS` to value; NaN where nothing could be measured.
-        main: name of the one that ranks models.
-        higher: whether more of it is better.
-        per_point: name to (K,) values, the main figure's first where it has such; NaN for points never labelled.
+        figures: name of the metric in `PROTOCOLS` to its value; NaN where nothing could be measured.
+        main: name of the metric that ranks models.
+        higher: whether higher is better.
+        per_point: name of the metric to (K,) values, the main metric's first if it has them; NaN for points never
+            labelled.
         errors: (M, K) pixels.
     """
 
@@ -38,7 +39,7 @@ class Evaluation:
 
     @property
     def value(self) -> float:
-        """Of the figure that ranks models."""
+        """Value of the metric that ranks models."""
         return self.figures[self.main]
 
 
@@ -55,12 +56,12 @@ def evaluate(
 
     Args:
         xy: (M, K, 2) predictions, pixels of the images as labelled.
-        truth: (M, K, 2) in the same frame; anything finite where unlabelled.
+        truth: (M, K, 2) in the same frame; any finite value where unlabelled.
         labelled: (M, K) bool.
         boxes: (M, 4) x0 y0 x1 y1.
-        area: (M,) square pixels of the segments; ``None`` takes `AREA_OF_BOX` of the boxes.
+        area: (M,) square pixels of the segments; ``None``: `AREA_OF_BOX` times the boxes' area.
         skeleton: of the K points.
-        metric: name of the figure that ranks models; empty takes the skeleton's default.
+        metric: name of the metric that ranks models; empty: the skeleton's default.
 
     Raises:
         ValueError: arrays that do not fit each other, or a metric that does not fit the skeleton.
@@ -74,7 +75,7 @@ def evaluate(
         f"{name} {given[name].shape} instead of {shape}" for name, shape in wanted.items() if given[name].shape != shape
     ]
     if wrong:
-        raise ValueError(f"{m} instances of {k} points ({skeleton.name!r}) want other shapes: {'; '.join(wrong)}")
+        raise ValueError(f"{m} instances of {k} points ({skeleton.name!r}) need other shapes: {'; '.join(wrong)}")
     comparison = Comparison(xy, truth, labelled.astype(bool), boxes, area, skeleton, points.errors(xy, truth))
     return Evaluation(
         figures={name: PROTOCOLS[name].value(comparison) for name in fitting(skeleton)},
@@ -86,6 +87,6 @@ def evaluate(
 
 
 def _per_point(comparison: Comparison, main: str) -> dict[str, Float]:
-    """The table of points: the main figure, and two that everyone understands."""
+    """The table of points: the main metric and two common ones."""
     columns = dict.fromkeys((main, "pck@0.2", "epe"))
     return {name: own(comparison) for name in columns if (own := PROTOCOLS[name].points) is not None}

@@ -1,4 +1,4 @@
-"""Lengths that errors are measured against: one an instance, NaN where the labels do not give it."""
+"""Normalising lengths of errors: one for each instance, NaN where the labels do not give it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Bool = NDArray[np.bool_]
 TWELVE = tuple(
     f"{side}_{p}" for p in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
 )
-"""The twelve points that the torso's PCK is measured on."""
+"""The twelve points that the torso-normalised PCK (LSP) is measured on."""
 
 EYE_CORNERS = {68: (36, 45), 98: (60, 72)}
 """Outer eye corners of 300W's and WFLW's points, by their count."""
 
 AREA_OF_BOX = 0.53
-"""A person's segment in parts of its box, where no segment is known (xtcocotools, MMPose)."""
+"""Area of a person's segment as a fraction of the box, where no segment is known (xtcocotools, MMPose)."""
 
 TORSO_FLOOR = 0.12
-"""The torso is never taken as shorter than this part of the box's longer side: seen end-on it would be nothing."""
+"""Lower limit of the torso's length as a fraction of the box's longer side: seen end-on it would be 0."""
 
 
 def _positive(length: Float) -> Float:
-    """NaN where a length is not a length."""
+    """Replace lengths that are not positive and finite by NaN."""
     return np.asarray(np.where(length > 0, length, np.nan))
 
 
@@ -52,7 +52,7 @@ def head_box(heads: Float) -> Float:
 
 
 def between(truth: Float, labelled: Bool, i: int, j: int) -> Float:
-    """(M,) distance of two points; NaN where one is unlabelled or both coincide.
+    """(M,) distance between two points; NaN where one is unlabelled or both coincide.
 
     Args:
         truth: (M, K, 2) pixels.
@@ -65,7 +65,7 @@ def between(truth: Float, labelled: Bool, i: int, j: int) -> Float:
 
 
 def interocular(truth: Float, labelled: Bool, i: int, j: int) -> Float:
-    """(M,) distance of the two eye points: outer corners on 300W (36, 45), WFLW (60, 72) and COFW (8, 9).
+    """(M,) distance between the two eye points: outer corners on 300W (36, 45), WFLW (60, 72) and COFW (8, 9).
 
     Args:
         truth: (M, K, 2) pixels.
@@ -79,7 +79,7 @@ def interocular(truth: Float, labelled: Bool, i: int, j: int) -> Float:
 def eyes(skeleton: Skeleton) -> tuple[int, int] | None:
     """The two points that the interocular distance is measured between; ``None`` where the skeleton is no face.
 
-    The 68 points of 300W and the 98 of WFLW are known by their count, where the names speak of a face or an eye; a set
+    The 68 points of 300W and the 98 of WFLW are recognised by their count, if the names mention a face or an eye; a set
     of at most six points is a face when exactly two of its names contain "eye".
     """
     points = tuple(p.lower() for p in skeleton.points)
@@ -92,7 +92,7 @@ def eyes(skeleton: Skeleton) -> tuple[int, int] | None:
 
 
 def has_torso(skeleton: Skeleton) -> bool:
-    """Whether the twelve limb points are there by name."""
+    """Whether the skeleton has the twelve limb points by name."""
     return set(TWELVE) <= set(skeleton.points)
 
 
@@ -112,7 +112,7 @@ def torso(truth: Float, labelled: Bool, skeleton: Skeleton, boxes: Float) -> Flo
         ValueError: the skeleton has no such points.
     """
     ls, rs, lh, rh = skeleton.index(("left_shoulder", "right_shoulder", "left_hip", "right_hip"))
-    # Points that coincide are a torso seen end-on, not a missing one: the floor stands in for it.
+    # Coinciding points are a torso seen end-on, not a missing one: use the lower limit.
     known = np.stack([labelled[:, ls] & labelled[:, rh], labelled[:, rs] & labelled[:, lh]])
     lengths = np.stack([np.hypot(*(truth[:, a] - truth[:, b]).T) for a, b in ((ls, rh), (rs, lh))])
     mean = np.where(known, lengths, 0.0).sum(0) / np.maximum(known.sum(0), 1)

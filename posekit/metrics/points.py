@@ -1,4 +1,4 @@
-"""How far points are from where they should be: PCK, NME, AUC, EPE. Pure functions on arrays, no loop over points.
+"""Errors of points: PCK, NME, AUC, EPE. Pure functions on arrays, no loop over points.
 
 Every function takes the distances of `errors` and the mask of labelled points; a norm that is NaN, infinite or not
 positive leaves its instance out. A prediction that is not a number is infinitely far away.
@@ -21,11 +21,11 @@ TWENTIETHS = tuple(i / 20 for i in range(20))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerPoint:
-    """A figure of each point.
+    """A metric for each point.
 
     Args:
         values: (K,); NaN where no instance counts.
-        counts: (K,) how many instances count.
+        counts: (K,) number of instances that count.
     """
 
     values: Float
@@ -33,12 +33,12 @@ class PerPoint:
 
     @property
     def mean(self) -> float:
-        """Mean over the points that some instance counts for: every kind of point weighs the same."""
+        """Mean over the points with at least one counted instance: every point has the same weight."""
         return mean_of(self.values[self.counts > 0])
 
     @property
     def pooled(self) -> float:
-        """Mean over all labelled points of all instances: a kind of point weighs as often as it is labelled."""
+        """Mean over all labelled points of all instances: a point is weighted by how often it is labelled."""
         total = int(self.counts.sum())
         return (
             float((np.where(self.counts > 0, self.values, 0.0) * self.counts).sum() / total) if total else float("nan")
@@ -46,7 +46,7 @@ class PerPoint:
 
 
 def mean_of(values: Float) -> float:
-    """Mean; NaN of nothing, without a warning."""
+    """Mean; NaN for an empty array, without a warning."""
     return float(np.mean(values)) if np.size(values) else float("nan")
 
 
@@ -56,17 +56,17 @@ def errors(xy: Float, truth: Float, unit: Float | None = None) -> Float:
     Args:
         xy: (..., K, 2) predictions, pixels.
         truth: (..., K, 2) in the same frame.
-        unit: (..., 2) lengths that x and y are divided by first, where a protocol scales the axes apart
-            (MMPose's PCK by box width and height); ``None`` leaves pixels.
+        unit: (..., 2) lengths by which x and y are divided first, where a protocol scales the axes separately (MMPose's
+            PCK by box width and height); ``None``: pixels.
 
     Returns:
-        (..., K) pixels, or parts of ``unit``; infinite where a prediction is not a number.
+        (..., K) pixels, or fractions of ``unit``; infinite where a prediction is NaN.
 
     Raises:
         ValueError: the shapes differ.
     """
     if xy.shape != truth.shape or xy.shape[-1:] != (2,):
-        raise ValueError(f"predictions and truth want one shape (..., K, 2); got {xy.shape} and {truth.shape}")
+        raise ValueError(f"predictions and truth need the same shape (..., K, 2); got {xy.shape} and {truth.shape}")
     difference = xy.astype(np.float64) - truth
     if unit is not None:
         difference = difference / unit[..., None, :]
@@ -77,11 +77,11 @@ def errors(xy: Float, truth: Float, unit: Float | None = None) -> Float:
 def _counted(errors: Float, labelled: Bool, norm: Float | None) -> tuple[Float, Bool]:
     """Errors in units of the norm (M, K), and which of them count (M, K)."""
     if errors.ndim != 2 or errors.shape != labelled.shape:
-        raise ValueError(f"errors and labelled want one shape (M, K); got {errors.shape} and {labelled.shape}")
+        raise ValueError(f"errors and labelled need the same shape (M, K); got {errors.shape} and {labelled.shape}")
     if norm is None:
         return errors, labelled.astype(bool)
     if norm.shape != errors.shape[:1]:
-        raise ValueError(f"norm wants one length an instance, shape {errors.shape[:1]}; got {norm.shape}")
+        raise ValueError(f"norm needs one length an instance, shape {errors.shape[:1]}; got {norm.shape}")
     usable = np.isfinite(norm) & (norm > 0)
     return errors / np.where(usable, norm, 1.0)[:, None], labelled.astype(bool) & usable[:, None]
 
@@ -99,7 +99,7 @@ def pck(errors: Float, labelled: Bool, norm: Float | None, threshold: float = 0.
     Args:
         errors: (M, K) pixels.
         labelled: (M, K) bool.
-        norm: (M,) pixels; ``None`` where the errors are in norms already.
+        norm: (M,) pixels; ``None`` if the errors are already in norms.
         threshold: in norms.
         strict: ``<`` as in MMPose; otherwise ``<=`` as in MPII's code.
 
@@ -143,14 +143,14 @@ def epe(errors: Float, labelled: Bool) -> PerPoint:
 
 
 def median(errors: Float, labelled: Bool, norm: Float | None = None) -> tuple[Float, float]:
-    """Median error, which a few lost points do not move.
+    """Median error, which is robust to a few lost points.
 
     Returns:
-        (K,) of each point, NaN where nothing counts, and the median over all points that count.
+        (K,) of each point, NaN where nothing counts, and the median over all counted points.
     """
     scaled, counted = _counted(errors, labelled, norm)
     pool = scaled[counted]
-    # Sorted with what does not count at the end (infinity), the median of n values is the mean of two of them.
+    # Sorted with uncounted values (infinity) at the end, the median is the mean of the two middle values.
     rows = np.sort(np.where(counted, scaled, np.inf), axis=0)
     n = counted.sum(0)
     if not len(rows):
@@ -182,7 +182,7 @@ def area_under(each: Float, limit: float = 0.1) -> float:
     """Area under the cumulative distribution of errors up to ``limit``, in [0, 1].
 
     The share of instances below a threshold, averaged over all thresholds from 0 to the limit: each instance adds
-    ``max(0, 1 - error / limit)``, so nothing is approximated by a sum.
+    ``max(0, 1 - error / limit)``, so the integral is exact.
 
     Args:
         each: (M,) or any shape, in norms; NaN is left out.
@@ -200,7 +200,7 @@ def auc(
         errors: (M, K) pixels.
         labelled: (M, K) bool.
         norm: (M,) pixels.
-        thresholds: in norms; the default is MMPose's, whose first (0) never counts anything.
+        thresholds: in norms; the default is MMPose's, whose first (0) always gives 0.
         strict: ``<`` rather than ``<=``.
     """
     scaled, counted = _counted(errors, labelled, norm)

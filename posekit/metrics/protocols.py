@@ -1,4 +1,4 @@
-"""The figures that data sets are ranked by, by name: what is measured, in which unit, and whether more is better."""
+"""The metrics of data sets by name: what is measured, in which unit, and whether higher is better."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Bool = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Predictions beside the truth.
+    """Predictions and ground truth.
 
     Args:
         xy: (M, K, 2) predictions, pixels of the image as labelled.
@@ -39,12 +39,12 @@ class Comparison:
     errors: Float
 
     def twelve(self) -> Bool:
-        """(M, K) labelled points that are among the twelve of the limbs."""
+        """(M, K) labelled points that are among the twelve limb points."""
         among = np.isin(np.asarray(self.skeleton.points), norms.TWELVE)
         return np.asarray(self.labelled & among)
 
     def eyes(self) -> Float:
-        """(M,) distance of the eye points; NaN where the skeleton is no face."""
+        """(M,) distance between the eye points; NaN where the skeleton is no face."""
         pair = norms.eyes(self.skeleton)
         return np.full(len(self.xy), np.nan) if pair is None else norms.interocular(self.truth, self.labelled, *pair)
 
@@ -59,15 +59,15 @@ def _face(skeleton: Skeleton) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One way to measure.
+    """A metric and where it applies.
 
     Args:
-        about: one line for the reader.
-        value: the figure of a comparison; NaN where nothing can be measured.
-        higher: whether more is better.
-        fits: whether a skeleton has what is needed.
-        points: the figure of each point (K,), or ``None`` where there is no such thing.
-        needs: what a skeleton without it lacks, for the message.
+        about: one line of description.
+        value: computes the metric of a comparison; NaN where nothing can be measured.
+        higher: whether higher is better.
+        fits: whether a skeleton has the points that are needed.
+        points: computes the metric of each point (K,), or ``None`` where it is not defined for points.
+        needs: what the skeleton must have, for the error message.
     """
 
     about: str
@@ -108,7 +108,7 @@ _EYES = "a face: 68 or 98 points, or at most six of which two are eyes"
 
 PROTOCOLS: dict[str, Protocol] = {
     "pck_torso@0.2": Protocol(
-        "share of the 12 limb points nearer than 0.2 torsos (shoulder to opposite hip), mean over points",
+        "share of the twelve limb points nearer than 0.2 torsos (shoulder to opposite hip), mean over points",
         lambda c: _pck_torso(c).mean,
         higher=True,
         fits=norms.has_torso,
@@ -116,7 +116,7 @@ PROTOCOLS: dict[str, Protocol] = {
         needs=_TWELVE,
     ),
     "nme_interocular": Protocol(
-        "mean error in distances of the eyes (outer corners on 68 and 98 points)",
+        "mean error in distances between the eyes (outer corners with 68 and 98 points)",
         lambda c: _nme_eyes(c).pooled,
         higher=False,
         fits=_face,
@@ -124,20 +124,20 @@ PROTOCOLS: dict[str, Protocol] = {
         needs=_EYES,
     ),
     "fr_interocular@0.1": Protocol(
-        "share of faces whose mean error exceeds 0.1 distances of the eyes",
+        "share of faces whose mean error exceeds 0.1 distances between the eyes",
         lambda c: points.failure_rate(_each_eyes(c), 0.1),
         higher=False,
         fits=_face,
         needs=_EYES,
     ),
     "auc_interocular@0.1": Protocol(
-        "area under the cumulative distribution of faces' errors up to 0.1 distances of the eyes",
+        "area under the cumulative distribution of faces' errors up to 0.1 distances between the eyes",
         lambda c: points.area_under(_each_eyes(c), 0.1),
         higher=True,
         fits=_face,
         needs=_EYES,
     ),
-    "oks": Protocol("mean object keypoint similarity with the own truth", _oks, higher=True),
+    "oks": Protocol("mean object keypoint similarity with the matching ground truth", _oks, higher=True),
     "pck@0.2": Protocol(
         "share of points nearer than 0.2 of the box's longer side, mean over points",
         lambda c: _pck_box(0.2)(c).mean,
@@ -174,18 +174,18 @@ PROTOCOLS: dict[str, Protocol] = {
         points=lambda c: points.median(c.errors, c.labelled)[0],
     ),
 }
-"""Name of the figure: how it is measured. Those that do not fit a skeleton are left out of its figures."""
+"""Name of the metric to its definition. Metrics that do not fit a skeleton are not computed for it."""
 
 
 def fitting(skeleton: Skeleton) -> tuple[str, ...]:
-    """Names of the protocols that a skeleton has the points for."""
+    """Names of the metrics for which a skeleton has the points."""
     return tuple(name for name, protocol in PROTOCOLS.items() if protocol.fits(skeleton))
 
 
 def default_protocol(skeleton: Skeleton) -> str:
-    """The name of the figure that ranks models where nobody chose one.
+    """Name of the default metric that ranks models of a skeleton.
 
-    Faces by the eyes, skeletons all of whose OKS sigmas are known by OKS, bodies by the torso, all else by the box.
+    NME by the eyes for faces, OKS for skeletons with all OKS sigmas, PCK by the torso for bodies, else PCK by the box.
     """
     if norms.eyes(skeleton) is not None:
         return "nme_interocular"
@@ -195,10 +195,10 @@ def default_protocol(skeleton: Skeleton) -> str:
 
 
 def chosen_protocol(skeleton: Skeleton, name: str = "") -> str:
-    """Check the name of a figure; empty stands for the default.
+    """Check the name of a metric; empty: the default.
 
     Raises:
-        ValueError: no such figure, or the skeleton lacks the points for it.
+        ValueError: no such metric, or the skeleton lacks the points for it.
     """
     if not name:
         return default_protocol(skeleton)

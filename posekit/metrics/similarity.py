@@ -1,4 +1,4 @@
-"""Object keypoint similarity (OKS): how alike two poses are, in [0, 1], at the size of the instance."""
+"""Object keypoint similarity (OKS): similarity of two poses in [0, 1], relative to the size of the instance."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ Bool = NDArray[np.bool_]
 
 
 def _spread(sigmas: Sequence[float] | Float, points: int) -> Float:
-    """(K,) twice the squared fall-off of each point: 2 (2 sigma)^2."""
+    """(K,) denominator of each point's exponent: 2 (2 sigma)^2."""
     s = np.asarray(sigmas, dtype=np.float64)
     if s.shape != (points,):
-        raise ValueError(f"OKS wants one sigma a point, {points}; got {s.size}")
+        raise ValueError(f"OKS needs one sigma a point, {points}; got {s.size}")
     return 2 * (2 * s) ** 2
 
 
 def oks(xy: Float, truth: Float, labelled: Bool, area: Float, sigmas: Sequence[float] | Float) -> Float:
-    """OKS of each prediction with its own truth.
+    """OKS of each prediction with its own ground truth.
 
     Args:
-        xy: (M, K, 2) predictions, pixels of the image as labelled; one that is not a number counts as a miss.
+        xy: (M, K, 2) predictions, pixels of the image as labelled; NaN counts as a miss.
         truth: (M, K, 2) in the same frame.
         labelled: (M, K) bool.
         area: (M,) square pixels of the true instance's segment.
-        sigmas: (K,) spread of human labels a point, in roots of the area.
+        sigmas: (K,) standard deviation of human labels of each point, in square roots of the area.
 
     Returns:
         (M,) in [0, 1]; NaN where no point is labelled or the area is not positive.
@@ -35,7 +35,7 @@ def oks(xy: Float, truth: Float, labelled: Bool, area: Float, sigmas: Sequence[f
     Raises:
         ValueError: not one sigma a point.
 
-    Source: COCO keypoint evaluation; methods 9.1.
+    Source: COCO's keypoint evaluation (Lin et al. 2014, arXiv:1405.0312, and its code).
     """
     squared = ((xy.astype(np.float64) - truth) ** 2).sum(-1)
     squared = np.where(np.isnan(xy).any(-1), np.inf, squared)
@@ -48,7 +48,7 @@ def oks(xy: Float, truth: Float, labelled: Bool, area: Float, sigmas: Sequence[f
 
 
 def oks_between(a: Float, b: Float, area_a: Float, area_b: Float, sigmas: Sequence[float] | Float) -> Float:
-    """OKS of every pose of ``a`` with every pose of ``b``, at the mean of their areas: what suppression compares.
+    """OKS of every pose of ``a`` with every pose of ``b``, with the mean of their areas; used in suppression.
 
     Args:
         a: (A, K, 2) pixels.
@@ -63,7 +63,7 @@ def oks_between(a: Float, b: Float, area_a: Float, area_b: Float, sigmas: Sequen
     Raises:
         ValueError: not one sigma a point.
 
-    Source: methods 7.6.
+    Source: OKS NMS of SimpleBaseline and HRNet, arXiv:1804.06208, arXiv:1902.09212.
     """
     squared = ((a[:, None].astype(np.float64) - b[None]) ** 2).sum(-1)
     size = (area_a[:, None] + area_b[None]) / 2

@@ -1,4 +1,4 @@
-"""Errors of points in space: MPJPE, as it is, after the best scale, after the best similarity."""
+"""Errors of 3-D points: MPJPE, N-MPJPE (after the best scale), P-MPJPE (after Procrustes alignment)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Float = NDArray[np.floating]
 
 
 def mpjpe(xyz: Float, truth: Float, root: int | None = None) -> Float:
-    """Mean distance of an instance's points in space.
+    """MPJPE: mean distance of an instance's 3-D points.
 
     Args:
         xyz: (..., K, 3) predictions, usually millimetres.
         truth: (..., K, 3) in the same frame.
-        root: index of the point that both are moved to first; ``None`` leaves them where they are.
+        root: index of the point that is moved to the origin in both first; ``None``: no alignment.
 
     Returns:
         (...) in the unit of the points.
@@ -29,7 +29,7 @@ def mpjpe(xyz: Float, truth: Float, root: int | None = None) -> Float:
 
 
 def n_mpjpe(xyz: Float, truth: Float) -> Float:
-    """`mpjpe` after the scale of the prediction that fits best, ``sum(p g) / sum(p p)``; 1 for a prediction of zeros.
+    """`mpjpe` after scaling the prediction by the best factor, ``sum(p g) / sum(p p)``; 1 for a prediction of zeros.
 
     Args:
         xyz: (..., K, 3).
@@ -42,7 +42,7 @@ def n_mpjpe(xyz: Float, truth: Float) -> Float:
 
 
 def p_mpjpe(xyz: Float, truth: Float) -> Float:
-    """`mpjpe` after the shift, rotation and scale of the prediction that fit best (Procrustes); never a reflection.
+    """`mpjpe` after the best shift, rotation and scale of the prediction (Procrustes), without reflection.
 
     Args:
         xyz: (..., K, 3).
@@ -54,7 +54,7 @@ def p_mpjpe(xyz: Float, truth: Float) -> Float:
     middle = truth.mean(-2, keepdims=True)
     a, b = xyz - xyz.mean(-2, keepdims=True), truth - middle
     u, values, vt = np.linalg.svd(np.swapaxes(b, -1, -2) @ a)
-    # A reflection would fit better where the determinant is negative: the weakest axis is turned round.
+    # A negative determinant would be a reflection: flip the axis with the smallest singular value.
     sign = np.ones_like(values)
     sign[..., -1] = np.where(np.linalg.det(u @ vt) < 0, -1, 1)
     rotation = (u * sign[..., None, :]) @ vt
@@ -64,7 +64,7 @@ def p_mpjpe(xyz: Float, truth: Float) -> Float:
 
 
 def _pair(xyz: Float, truth: Float) -> tuple[Float, Float]:
-    """Both in float64, after a look at their shapes."""
+    """Both in float64; checks their shapes."""
     if xyz.shape != truth.shape or xyz.shape[-1:] != (3,):
-        raise ValueError(f"predictions and truth want one shape (..., K, 3); got {xyz.shape} and {truth.shape}")
+        raise ValueError(f"predictions and truth need the same shape (..., K, 3); got {xyz.shape} and {truth.shape}")
     return xyz.astype(np.float64), truth.astype(np.float64)

@@ -1,1 +1,1 @@
-"""From what a network says to what is reported: people put together from points."""
+"""From decoded points to final poses: grouping, non-maximum suppression, rescoring."""

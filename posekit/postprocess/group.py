@@ -1,4 +1,4 @@
-"""People put together from candidates for their points: OpenPose's greedy grouping."""
+"""Bottom-up grouping of candidate points into people: OpenPose's greedy matching."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Bone = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Candidate ``start`` of a bone's first point joined with candidate ``end`` of its second."""
+    """Candidate ``start`` of a bone's first point connected to candidate ``end`` of its second."""
 
     bone: Bone
     start: int
@@ -27,7 +27,7 @@ class Link:
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Candidate of each point that was found."""
+    """The candidate chosen for each point that was found."""
 
     found: dict[int, int] = field(default_factory=dict)
 
@@ -43,33 +43,33 @@ def group(
     min_share: float = 0.8,
     fewest: int = 3,
 ) -> Poses:
-    """Put the people of one image together.
+    """Group the candidates of one image into people.
 
-    For each bone the two candidates that fit best are joined, then the best two of the others, and so on. The links of
-    all bones, strongest first, then make people: a link adds a point to a person or joins two people, and is dropped
-    where that would give somebody two of one point. A candidate without a link belongs to nobody, and a person without
-    any link between two parts becomes two.
+    For each bone the two candidates with the highest affinity are linked, then the best two of the rest, and so on. The
+    links of all bones, strongest first, are then merged into people: a link adds a point to a person or merges two
+    people, and is dropped where a person would get the same point twice. A candidate without a link is left out, and a
+    person whose parts are not linked becomes two people.
 
     Args:
-        xy: (K, M, 2) locations of candidates; kept as they are, so in any frame.
-        score: (K, M) in [0, 1]; 0 is no candidate.
+        xy: (K, M, 2) locations of candidates, in any frame; returned unchanged.
+        score: (K, M) in [0, 1]; 0: no candidate.
         affinity: (bones, M, M) how well candidate i of a bone's first point fits candidate j of its second.
-        share: (bones, M, M) share of the line between them that agrees.
+        share: (bones, M, M) share of the line between them where the field agrees.
         bones: pairs of points.
-        min_affinity: of a link; what does not exceed it is none.
-        min_share: of a link.
-        fewest: points of a person; who has fewer is left out.
+        min_affinity: a link needs an affinity above it.
+        min_share: least share of a link.
+        fewest: least number of points; people with fewer are left out.
 
     Returns:
-        Poses (N, K) of NumPy arrays, the highest instance score first. A missing point has score 0 and lies in the
-        middle of those found. The instance score is the mean score over all K points, so that of two equally clear
-        people the more complete one is first.
+        Poses (N, K) of NumPy arrays, the highest instance score first. A missing point has score 0 and lies at the mean
+        of the points found. The instance score is the mean score over all K points, so that a more complete person
+        comes first.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        ValueError: the shapes do not fit each other.
 
-    Source: OpenPose, arXiv:1812.08008, section 3.3. Differs: people are made from the strongest link on, not bone after
-    bone; two people who share a point are never joined; the length of a bone costs nothing.
+    Source: OpenPose, arXiv:1812.08008, section 3.3. Differs: links are merged from the strongest on, not bone by bone;
+    two people who share a point are never merged; there is no penalty on the length of a bone.
     """
     xy, score = np.asarray(xy), np.asarray(score)
     affinity, share = np.asarray(affinity), np.asarray(share)
@@ -84,15 +84,15 @@ def group(
 
 
 def match(bone: Bone, affinity: Array, fits: Array) -> list[Link]:
-    """Join the candidates of a bone's two ends, the best pair first, each at most once.
+    """Link the candidates of a bone's two ends, the best pair first, each candidate at most once.
 
     Args:
         bone: pair of points.
         affinity: (M, M).
-        fits: (M, M) bool: which pairs may be joined.
+        fits: (M, M) bool: which pairs may be linked.
 
     Returns:
-        Links, strongest first; of equal pairs the one with the lower numbers.
+        Links, strongest first; of equal pairs the one with the lower indices first.
     """
     starts, ends = np.nonzero(fits)
     order = np.argsort(-affinity[starts, ends], kind="stable")
@@ -106,7 +106,7 @@ def match(bone: Bone, affinity: Array, fits: Array) -> list[Link]:
 
 
 def assemble(links: Sequence[Link]) -> list[Person]:
-    """Make people from links, the strongest first and of equal ones the first given.
+    """Merge links into people, the strongest first and of equal links the first given.
 
     Returns:
         People in the order of their strongest link.
@@ -132,7 +132,7 @@ def assemble(links: Sequence[Link]) -> list[Person]:
 
 def _poses(people: Sequence[Person], xy: Array, score: Array) -> Poses:
     K = len(score)
-    # An index of -1 would be the last candidate, so what is missing reads the first and is overwritten.
+    # Missing points read the first candidate instead of index -1 and are overwritten below.
     at = np.array([[person.found.get(k, -1) for k in range(K)] for person in people], dtype=int).reshape(-1, K)
     found = at >= 0
     points = np.arange(K)

@@ -1,7 +1,7 @@
-"""One of several answers for the same thing: suppression of poses by OKS and of boxes by overlap, hard or soft.
+"""Non-maximum suppression (NMS) of poses by OKS and of boxes by IoU, hard or soft.
 
-The best is kept and what is too much like it is dropped (hard) or lowered (soft), then the best of the rest, and so on.
-Of equal scores the first given is the better one.
+The instance with the highest score is kept, and similar ones are dropped (hard) or their scores lowered (soft); then
+the best of the rest, and so on. Of equal scores the first given comes first.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Float = NDArray[np.floating]
 Index = NDArray[np.intp]
 Bool = NDArray[np.bool_]
 Alike = Callable[[Index, Index], Float]
-"""How much each of some instances (n,) is like each of others (m,): (n, m) in [0, 1]."""
+"""Similarity of instances with indices (n,) to instances with indices (m,): (n, m) in [0, 1]."""
 
 BLOCK = 64
-"""Instances that are held against the others of their category at once; bounds the memory."""
+"""Number of instances compared with all others of their category at once; limits the memory."""
 
 
 def oks_nms(
@@ -38,27 +38,27 @@ def oks_nms(
     point_threshold: float | None = None,
     per_category: bool = True,
 ) -> Poses:
-    """Drop poses that repeat a better one.
+    """Drop duplicates of a pose with a higher score.
 
     Args:
         poses: (N, K) of one image.
         sigmas: (K,) as in OKS.
-        threshold: an OKS above it drops the lesser of two poses; 1 keeps all.
-        area: (N,) square pixels, at least 1 is taken; ``None`` is that of ``poses.boxes``, or without them of the
+        threshold: of two poses with an OKS above it the one with the lower score is dropped; 1 keeps all.
+        area: (N,) square pixels, raised to at least 1; ``None``: the area of ``poses.boxes``, or without them of the
             boxes around the points.
-        point_threshold: compare two poses over the points whose score exceeds this in both; two without such a point
-        are
-            not alike. ``None`` compares over all points.
+        point_threshold: compare two poses over the points whose score exceeds this in both; without such a point their
+            OKS is 0. ``None`` compares over all points.
         per_category: poses of two categories never drop each other.
 
     Returns:
-        The poses left, the highest instance score first; NumPy arrays, none of them changed.
+        The poses kept, the highest instance score first; NumPy arrays, otherwise unchanged.
 
     Raises:
         ValueError: the poses are not those of one image, a score is NaN, or the shapes do not belong together.
 
-    Source: methods 7.6. Differs: with ``point_threshold`` a point counts where both poses have it; HRNet's code looks
-    at one of them only. A point that is not finite is not compared.
+    Source: OKS NMS of SimpleBaseline and HRNet, arXiv:1804.06208, arXiv:1902.09212. Differs: with ``point_threshold`` a
+    point is compared where both poses have it; HRNet's code considers one of them only. A point that is not finite is
+    not compared.
     """
     poses = _of_one_image(poses)
     alike = _by_oks(poses, sigmas, area, point_threshold)
@@ -77,7 +77,7 @@ def soft_oks_nms(
     point_threshold: float | None = None,
     per_category: bool = True,
 ) -> Poses:
-    """Lower the scores of poses that are like a better one, by ``exp(-oks^2 / spread)``.
+    """Lower the scores of poses that are similar to a better one, by ``exp(-oks^2 / spread)``.
 
     Args:
         poses: (N, K) of one image; instance scores are not negative.
@@ -95,8 +95,8 @@ def soft_oks_nms(
     Raises:
         ValueError: as `oks_nms`; also a negative score, or a spread that is not positive.
 
-    Source: methods 7.6; Bodla et al. 2017, arXiv:1704.04503. Differs: the lowered scores are returned, not only used
-    to choose.
+    Source: Bodla et al. 2017, arXiv:1704.04503, with OKS as in HRNet's code. Differs: the lowered scores are returned,
+    not only used for the selection.
     """
     poses = _of_one_image(poses)
     alike = _by_oks(poses, sigmas, area, point_threshold)
@@ -113,17 +113,16 @@ def box_nms(
     over: Literal["union", "smaller"] = "union",
     category: ArrayLike | None = None,
 ) -> Index:
-    """Choose boxes of which none repeats a better one.
+    """Select boxes, without duplicates of a box with a higher score.
 
-    Poses of a network that gives no boxes are thinned out by the boxes around their points (`boxes.around`).
+    For poses without boxes, use the boxes around their points (`posekit.geometry.boxes.around`).
 
     Args:
-        boxes: (N, 4) x0 y0 x1 y1, continuous pixels: a box from the first to the second pixel is 2 wide, so there is no
-            "+ 1" to mind.
+        boxes: (N, 4) x0 y0 x1 y1, continuous pixels: a box from the first to the second pixel is 2 wide, without "+ 1".
         score: (N,).
-        threshold: an overlap above it drops the lesser of two boxes; 1 keeps all.
-        over: what the common area is divided by: the union of two boxes, or the smaller box, which also drops a small
-            box inside a large one.
+        threshold: of two boxes with an overlap above it the one with the lower score is dropped; 1 keeps all.
+        over: what the intersection is divided by: the union (IoU), or the area of the smaller box, which also drops a
+            small box inside a large one.
         category: (N,); boxes of two categories never drop each other. ``None``: all are of one.
 
     Returns:
@@ -132,7 +131,7 @@ def box_nms(
     Raises:
         ValueError: a score is NaN, or the shapes do not belong together.
 
-    Source: for the smaller box MTCNN, arXiv:1604.02878, its published code.
+    Source: MTCNN, arXiv:1604.02878, its published code (``over="smaller"``).
     """
     boxes, score, category = _checked_boxes(boxes, score, category)
     return _hard(score, category, _by_overlap(boxes, over), threshold)
@@ -160,7 +159,7 @@ def soft_box_nms(
         category: (N,); boxes of two categories never lower each other.
 
     Returns:
-        Indices of the boxes left, (M,), and their lowered scores, (M,), the highest first.
+        Indices of the boxes kept, (M,), and their lowered scores, (M,), the highest first.
 
     Raises:
         ValueError: as `box_nms`; also a negative score, or a spread that is not positive.
@@ -172,7 +171,7 @@ def soft_box_nms(
 
 
 def _hard(score: Array, category: Array | None, alike: Alike, threshold: float) -> Index:
-    """Go through all, category by category and the best first, a block at a time."""
+    """Hard NMS, category by category, the best first, a block at a time."""
     ranked = -_numbers(score)
     group = np.zeros(len(ranked), np.intp) if category is None else np.unique(category, return_inverse=True)[1]
     order = np.lexsort((ranked, group))
@@ -190,10 +189,10 @@ def _hard(score: Array, category: Array | None, alike: Alike, threshold: float) 
 
 
 def _settled(stays: Bool, hides: Bool) -> Bool:
-    """Who stays of a block (n,), the best first: not hidden (n, n) by one who stays.
+    """Which instances of a block (n,), sorted by score, are kept: those not suppressed (n, n) by one that is kept.
 
-    Each round settles at least one more, the best that is unsettled, and most blocks take a handful of rounds; the
-    answer is that of going through them one by one.
+    Each round decides at least the best undecided instance, and most blocks need few rounds; the result equals that of
+    the sequential algorithm.
     """
     before, now = np.zeros_like(stays), stays
     while not np.array_equal(before, now):
@@ -208,11 +207,11 @@ def _soft(
     if not spread > 0:
         raise ValueError(f"spread should be positive, got {spread}")
     if (lowered < 0).any():
-        raise ValueError(f"lowering wants scores that are not negative, got {lowered.min():g}; give probabilities")
+        raise ValueError(f"soft NMS needs scores that are not negative, got {lowered.min():g}; give scores in [0, 1]")
     kept: list[int] = []
     left: Index = np.flatnonzero(lowered >= score_threshold)
     while left.size and (max_instances is None or len(kept) < max_instances):
-        # `left` stays in the order given, so the first of equal scores is taken.
+        # `left` keeps the order given, so the first of equal scores is taken.
         at = int(lowered[left].argmax())
         best, left = int(left[at]), np.delete(left, at)
         kept.append(best)
@@ -235,10 +234,10 @@ def _by_overlap(boxes: Float, over: Literal["union", "smaller"]) -> Alike:
         smaller = np.minimum(area_of(one), area_of(many))
         return np.asarray(np.where(smaller > 0, inner / np.maximum(smaller, 1e-12), 0.0))
 
-    ways: dict[str, Alike] = {"union": over_union, "smaller": over_smaller}
-    if over not in ways:
-        raise ValueError(f"overlap is measured over {' or '.join(ways)}, got {over!r}")
-    return ways[over]
+    modes: dict[str, Alike] = {"union": over_union, "smaller": over_smaller}
+    if over not in modes:
+        raise ValueError(f"overlap is measured over {' or '.join(modes)}, got {over!r}")
+    return modes[over]
 
 
 def _by_oks(
@@ -251,12 +250,12 @@ def _by_oks(
         area = area_of(around(xy, finite) if poses.boxes is None else poses.boxes)
     size = np.maximum(np.asarray(area, dtype=np.float64), 1.0)
     if size.shape != xy.shape[:1]:
-        raise ValueError(f"{len(xy)} poses want one area each, ({len(xy)},); got {size.shape}")
+        raise ValueError(f"{len(xy)} poses need one area each, ({len(xy)},); got {size.shape}")
 
     def alike(some: Index, others: Index) -> Float:
         one, other = np.repeat(some, len(others)), np.tile(others, len(some))
         found = oks(xy[other], xy[one], known[other] & known[one], (size[other] + size[one]) / 2, sigmas)
-        # Poses without a common point are not alike.
+        # Poses without a common point have similarity 0.
         return np.nan_to_num(found, nan=0.0).reshape(len(some), len(others))
 
     return alike

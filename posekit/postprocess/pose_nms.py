@@ -1,7 +1,7 @@
-"""One of several poses of the same instance, by how many of their points nearly coincide: DEKR's suppression.
+"""Suppression of duplicate poses by the number of points that nearly coincide: DEKR's pose NMS.
 
-Poses are taken in the order given, which should be that of how clearly an instance is there. Each takes all that are
-near it, and the clearest of them stays, unless an earlier one has taken that already.
+Poses are processed in the order given, which should be that of the centre scores. Each forms a group with all poses
+near it, and the pose with the highest rank of the group is kept, unless it was in an earlier group.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
 
 POINTS = 17
-"""Of the poses that the published numbers of near points were chosen on."""
+"""K of the poses for which the published numbers of near points were chosen."""
 
 
 def pose_nms(
@@ -27,28 +27,28 @@ def pose_nms(
     clear: ArrayLike | None = None,
     max_instances: int | None = 30,
 ) -> Poses:
-    """Drop poses most of whose points nearly coincide with those of a clearer one, at the size of the pose.
+    """Drop poses most of whose points nearly coincide with those of a better one, relative to the size of the pose.
 
-    A pose takes another in when more than ``near_points`` points are closer than ``share`` of its own diagonal, so a
-    large one takes in a small one but not the other way round.
+    A pose is near another if more than ``near_points`` points are closer than ``share`` times the other's diagonal, so
+    a small pose may be near a large one but not the large one near the small one.
 
     Args:
-        poses: (N, K) of one image, in the order of how clearly an instance is there.
-        share: of the diagonal of the box around a pose's points.
-        near_points: points; unset: 8 of 17, or that share of other numbers.
-        clear: (N,) what tells the clearest of several: the mean of what the heatmap says at the points; ``None`` is
-            the mean of the points' scores.
-        max_instances: poses, the clearest of all; ``None`` for all.
+        poses: (N, K) of one image, in descending order of the centre scores.
+        share: fraction of the diagonal of the box around a pose's points.
+        near_points: number of points; unset: 8 of 17, or the same fraction of another number.
+        clear: (N,) rank of the poses: the mean of the heatmaps at their points; ``None``: the mean of the points'
+            scores.
+        max_instances: largest number of poses, those with the highest rank; ``None`` for all.
 
     Returns:
-        The poses left, in the order in which they were chosen, or the clearest first where ``max_instances`` cuts;
+        The poses kept, in the order in which they were chosen, or by rank where ``max_instances`` leaves some out;
         NumPy arrays.
 
     Raises:
-        ValueError: the poses are not those of one image, or there are not as many clearnesses.
+        ValueError: the poses are not those of one image, or ``clear`` does not have one number a pose.
 
-    Source: Geng et al. 2021, arXiv:2104.02300, its published code, which takes poses in the order of their middles'
-    hills. Differs: a pose is always near itself, also one whose points all lie in one place.
+    Source: Geng et al. 2021, arXiv:2104.02300, its published code, which processes poses in the order of the centre
+    heatmap's values. Differs: a pose is always near itself, even if all its points coincide.
     """
     poses, clear = _checked(poses, clear)
     finite = np.isfinite(poses.xy).all(-1)
@@ -69,10 +69,11 @@ def fixed_pose_nms(
 
     Args:
         poses: as in `pose_nms`.
-        pixels: points closer than that nearly coincide.
-        near_points: points; more of them make two poses one; unset: 10 of 17, or that share of other numbers.
-        clear: (N,) what tells the best of several; ``None``: the first given is.
-        max_instances: poses, the best of all; ``None`` for all.
+        pixels: points closer than this nearly coincide.
+        near_points: poses with more near points than this are duplicates; unset: 10 of 17, or the same fraction of
+            another number.
+        clear: (N,) rank of the poses; ``None``: the first given is the best.
+        max_instances: largest number of poses, the best; ``None`` for all.
 
     Returns:
         As `pose_nms`.
@@ -89,7 +90,7 @@ def fixed_pose_nms(
 
 
 def _near(xy: Float, reach: Float) -> NDArray[np.intp]:
-    """(N, N) how many points of pose j lie closer than ``reach`` (N,) of pose i to those of pose i."""
+    """(N, N) how many points of pose j lie closer than ``reach[i]`` to those of pose i."""
     apart = np.linalg.norm(xy[:, None].astype(np.float64) - xy[None], axis=-1)
     return np.asarray((apart < reach[:, None, None]).sum(-1))
 
@@ -125,5 +126,5 @@ def _checked(poses: Poses, clear: ArrayLike | None) -> tuple[Poses, Float]:
         )
     rank = np.asarray(poses.score.mean(-1) if clear is None else clear, dtype=np.float64)
     if rank.shape != poses.xy.shape[:1]:
-        raise ValueError(f"{len(poses)} poses want one clearness each, ({len(poses)},); got {rank.shape}")
+        raise ValueError(f"{len(poses)} poses need one number each in clear, ({len(poses)},); got {rank.shape}")
     return poses, rank

@@ -1,4 +1,4 @@
-"""A better instance score from what is known of the points: their own scores, or a heatmap read where they lie."""
+"""Instance scores from the points: from their own scores, or from a heatmap read at their locations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Float = NDArray[np.floating]
 
 
 def rescore_by_points(poses: Poses, threshold: float = 0.2) -> Poses:
-    """Multiply each instance score by the mean score of its clear points.
+    """Multiply each instance score by the mean score of its points above a threshold.
 
     Args:
         poses: (..., N, K); their instance scores are those of the boxes.
@@ -24,7 +24,7 @@ def rescore_by_points(poses: Poses, threshold: float = 0.2) -> Poses:
     Returns:
         The poses in the order given, NumPy arrays; the instance score is 0 where no point exceeds the threshold.
 
-    Source: SimpleBaseline's and HRNet's evaluation, arXiv:1902.09212; methods 7.6.
+    Source: the evaluation of SimpleBaseline, arXiv:1804.06208, and HRNet, arXiv:1902.09212.
     """
     poses = poses.each(np.asarray)
     clear = poses.score > threshold
@@ -34,13 +34,13 @@ def rescore_by_points(poses: Poses, threshold: float = 0.2) -> Poses:
 
 
 def rescore_by_heatmap(poses: Poses, heatmap: ArrayLike, grid: Grid, *, times: bool = False) -> Poses:
-    """Score points that were regressed by what a heatmap says where they lie, and instances by the mean of that.
+    """Score regressed points by a heatmap read at their locations, and instances by the mean over their points.
 
     Args:
         poses: (..., N, K), in the frame of ``grid``'s image.
-        heatmap: (..., K, H, W), what is outside [0, 1] is clamped.
+        heatmap: (..., K, H, W); values are clamped to [0, 1].
         grid: where the cells of the heatmap lie.
-        times: multiply what was read by the instance score of before, as DEKR does with the score of a centre.
+        times: multiply the values read by the previous instance score, as DEKR does with the score of the centre.
 
     Returns:
         The poses in the order given with new point and instance scores, NumPy arrays; an instance score is the mean
@@ -49,7 +49,8 @@ def rescore_by_heatmap(poses: Poses, heatmap: ArrayLike, grid: Grid, *, times: b
     Raises:
         ValueError: the heatmap does not fit the poses or the grid.
 
-    Source: DEKR, arXiv:2104.02300, its published code. Differs: read between the cells, not at the cell of a point.
+    Source: DEKR, arXiv:2104.02300, its published code. Differs: read with bilinear interpolation, not at the nearest
+    cell.
     """
     poses = poses.each(np.asarray)
     value = read(heatmap, poses.xy, grid).clip(0, 1)
@@ -60,7 +61,7 @@ def rescore_by_heatmap(poses: Poses, heatmap: ArrayLike, grid: Grid, *, times: b
 
 
 def read(heatmap: ArrayLike, xy: ArrayLike, grid: Grid) -> Float:
-    """Read a heatmap where points lie, linearly between the cells.
+    """Read a heatmap at the locations of points with bilinear interpolation.
 
     Args:
         heatmap: (..., K, H, W).
@@ -68,8 +69,8 @@ def read(heatmap: ArrayLike, xy: ArrayLike, grid: Grid) -> Float:
         grid: where the cells lie.
 
     Returns:
-        (..., N, K). Between the outermost centres of cells and the edge of the image the value of the outermost cells;
-        0 for points outside the image and those that are not finite.
+        (..., N, K). Between the outermost cell centres and the edge of the image the border value; 0 for points outside
+        the image and points that are not finite.
 
     Raises:
         ValueError: the heatmap does not fit the points or the grid.
@@ -78,7 +79,7 @@ def read(heatmap: ArrayLike, xy: ArrayLike, grid: Grid) -> Float:
     wanted = (*xy.shape[:-3], *xy.shape[-2:-1], *grid.shape)
     if xy.ndim < 3 or xy.shape[-1] != 2 or heatmap.shape != wanted:
         raise ValueError(
-            f"points (..., N, K, 2) {xy.shape} on a grid of {grid.height}x{grid.width} cells want a heatmap "
+            f"points (..., N, K, 2) {xy.shape} on a grid of {grid.height}x{grid.width} cells need a heatmap "
             f"{wanted}, got {heatmap.shape}"
         )
     size = np.array([grid.image_width, grid.image_height])
@@ -99,10 +100,10 @@ def read(heatmap: ArrayLike, xy: ArrayLike, grid: Grid) -> Float:
 
 
 def _at(flat: NDArray[Any], index: NDArray[np.intp]) -> Float:
-    """(..., N, K) what ``flat`` (..., K, cells) holds at ``index`` (..., N, K)."""
+    """(..., N, K) values of ``flat`` (..., K, cells) at ``index`` (..., N, K)."""
     return np.take_along_axis(flat, index.swapaxes(-1, -2), axis=-1).swapaxes(-1, -2)
 
 
 def _like(value: Float, poses: Poses) -> Float:
-    """``value`` in the floating type of the scores, which may themselves be whole numbers."""
+    """``value`` in the scores' dtype, or in float if the scores are integers."""
     return value.astype(np.result_type(poses.score, poses.instance_score, np.float32))

@@ -1,4 +1,4 @@
-"""Poses rescored by their shape: a small network says how good a pose looks, and its score is multiplied by that.
+"""Rescoring by shape: a small network predicts the quality of a pose, and the pose's score is multiplied by it.
 
 Sun et al. 2020, arXiv:2006.15480, section 3.3; kept in DEKR, arXiv:2104.02300.
 """
@@ -20,13 +20,13 @@ from posekit.geometry.skeleton import Skeleton
 
 Float = NDArray[np.floating]
 PoseScorer = Callable[[Float], Float]
-"""Features (N, F) to how good each pose is, (N,), about its OKS."""
+"""Features (N, F) to the predicted quality (N,) of each pose, trained on its OKS."""
 
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 def _decoded(value: Any) -> NDArray[np.float32]:
-    """An array, or what `_encoded` made of one."""
+    """Decode an array; inverse of `_encoded`, arrays pass unchanged."""
     if isinstance(value, np.ndarray):
         return value.astype(np.float32, copy=False)
     if not isinstance(value, dict) or set(value) != {"shape", "float32"}:
@@ -45,28 +45,28 @@ def _encoded(value: NDArray[np.float32]) -> dict[str, Any]:
 
 
 EncodedArray = Annotated[NDArray[np.float32], PlainValidator(_decoded), PlainSerializer(_encoded)]
-"""An array that JSON can hold."""
+"""An array as a value that JSON can hold."""
 
 COCO_BONES = (
     *((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6), (5, 7), (5, 11)),
     *((6, 8), (6, 12), (7, 9), (8, 10), (11, 12), (11, 13), (12, 14), (13, 15), (14, 16)),
 )
-"""Bones of COCO's 17 points, in the order in which published scoring networks want them."""
+"""Bones of COCO's 17 points, in the order of published scoring networks."""
 CROWDPOSE_BONES = (
     *((12, 13), (13, 0), (13, 1), (0, 2), (1, 3), (2, 4), (3, 5), (0, 6), (1, 7)),
     *((6, 8), (7, 9), (8, 10), (9, 11), (6, 7), (0, 1)),
 )
-"""Of CrowdPose's 14 points."""
+"""Bones of CrowdPose's 14 points, in the same order."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class PoseShape:
-    """What tells a good pose from a bad one: its bones, whatever the place and the size, and its points' scores.
+    """Features of a pose for a scoring network: its bones, independent of location and size, and its points' scores.
 
     Args:
         points: K.
         bones: E pairs of points.
-        unit: bones, by their number, whose mean length is the unit.
+        unit: indices of the bones whose mean length is the unit of length.
     """
 
     points: int
@@ -79,23 +79,24 @@ class PoseShape:
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> PoseShape:
-        """Of any skeleton with bones; the unit is the torso where it has one, else the mean of all bones.
+        """The shape features of any skeleton with bones; the unit is the torso or, without one, the mean bone.
 
         Raises:
             ValueError: it has no bones.
         """
         if not skeleton.bones:
-            raise ValueError(f"skeleton {skeleton.name!r} has no bones, so its poses have no shape: name some")
+            raise ValueError(f"skeleton {skeleton.name!r} has no bones, which shape features need: name some")
         torso = [i for i, bone in enumerate(skeleton.bones) if _is_torso(*bone)]
         return cls(len(skeleton.points), skeleton.edges, tuple(torso or range(len(skeleton.bones))))
 
     @classmethod
     def published(cls, name: Literal["coco", "crowdpose"], compat: bool = False) -> PoseShape:
-        """What published scoring networks were shown.
+        """The shape features of published scoring networks.
 
         Args:
-            name: of the data they were trained on.
-            compat: their code takes the unit of CrowdPose from a thigh and a shin; wanted for its published weights.
+            name: of the data set that they were trained on.
+            compat: as in their code, the unit of CrowdPose is taken from a thigh and a shin; needed for published
+                weights.
         """
         if name == "coco":
             return cls(17, COCO_BONES, (9, 11))
@@ -103,11 +104,11 @@ class PoseShape:
 
     @property
     def size(self) -> int:
-        """F: three numbers a bone and one a point; 74 for COCO."""
+        """F: three numbers for each bone and one for each point; 74 for COCO."""
         return 3 * len(self.bones) + self.points
 
     def features(self, xy: ArrayLike, score: ArrayLike) -> Float:
-        """What a scoring network is shown.
+        """Compute the input of a scoring network.
 
         Args:
             xy: (..., K, 2) pixels.
@@ -115,7 +116,7 @@ class PoseShape:
 
         Returns:
             (..., F) float32: x and y along each bone in turn, from its second point to its first, then the bones'
-            lengths, all in units, which are at least a pixel; then the scores.
+            lengths, all in the unit of length (at least a pixel), then the scores.
 
         Raises:
             ValueError: another number of points.
@@ -136,7 +137,7 @@ class PoseShape:
 
 
 def rescore_by_shape(poses: Poses, shape: PoseShape, scorer: PoseScorer) -> Poses:
-    """Score instances by the mean of their points' scores times what a network thinks of the pose.
+    """Score instances by the mean of their points' scores times the quality that a network predicts.
 
     Args:
         poses: (..., N, K).
@@ -144,12 +145,12 @@ def rescore_by_shape(poses: Poses, shape: PoseShape, scorer: PoseScorer) -> Pose
         scorer: the network: features (N, F) to (N,).
 
     Returns:
-        The poses in the order given with new instance scores, NumPy arrays; what is not a number counts as 0.
+        The poses in the order given with new instance scores, NumPy arrays; a predicted quality of NaN counts as 0.
 
     Raises:
         ValueError: another number of points.
 
-    Source: Sun et al. 2020; Geng et al. 2021. Differs: what the network says is cut to [0, 1].
+    Source: Sun et al. 2020; Geng et al. 2021. Differs: the network's output is clamped to [0, 1].
     """
     poses = poses.each(np.asarray)
     features = shape.features(poses.xy, poses.score)
@@ -163,7 +164,7 @@ class PoseRescorer:
     """A trained scoring network for the poses of one image; part of a model's `InferenceSpec`.
 
     Args:
-        shape: what the network is shown of a pose.
+        shape: features of a pose.
         weights: of two hidden layers with ReLU and one output: ``l1.weight``, ``l1.bias``, ..., ``l3.bias``.
     """
 
@@ -187,7 +188,7 @@ class PoseRescorer:
             )
 
     def score(self, features: Float) -> Float:
-        """(N, F) to (N,): how good each pose is, about its OKS."""
+        """(N, F) to (N,): predicted quality of each pose, trained on its OKS."""
         w, x = self.weights, np.asarray(features, np.float32)
         for layer in ("l1", "l2"):
             x = np.maximum(x @ w[f"{layer}.weight"].T + w[f"{layer}.bias"], 0)

@@ -18,20 +18,20 @@ from posekit.postprocess.pose_nms import pose_nms
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class NMS:
-    """Of several poses of one instance, and of weak ones, only the best are kept."""
+    """Settings of non-maximum suppression: duplicates and poses with low scores are dropped."""
 
     method: Literal["none", "box", "oks", "soft_oks", "pose_distance"] = "none"
-    """how duplicates are found: by overlap of boxes, OKS of the points, the same with scores lowered instead, or points
-    that nearly coincide (DEKR)"""
+    """how duplicates are found: by IoU of boxes, by OKS of the points, by OKS with lowered scores (soft NMS), or by
+    points that nearly coincide (DEKR); or not at all"""
     threshold: float = Field(default=0.7, gt=0, le=1)
-    "IoU or OKS above which the lower-scored of two is dropped; not used by pose_distance"
+    "IoU or OKS above which the instance with the lower score is dropped; not used by pose_distance"
     score_threshold: float = Field(default=0.01, ge=0, lt=1)
     "instances with a lower score are dropped"
     max_instances: int = Field(default=100, ge=1)
-    "instances kept in an image, at most"
+    "largest number of instances kept in an image"
 
     def __call__(self, poses: Poses, sigmas: Sequence[float]) -> Poses:
-        """The poses that stay, the best first.
+        """The poses kept, the best first.
 
         Args:
             poses: (N, K) of one image, NumPy arrays.
@@ -61,5 +61,5 @@ class NMS:
 
 
 def across_views(nms: NMS) -> NMS:
-    """The same for poses of several views of one image, where everyone may be found more than once."""
+    """The settings for several views of one image, where every instance may be found more than once."""
     return replace(nms, method="oks") if nms.method == "none" else nms

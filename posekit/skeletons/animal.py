@@ -25,8 +25,8 @@ _AP10K = (
     "right_back_paw",
 )
 
-# The published list is COCO's, taken over by position although AP-10K orders its legs otherwise, so a left leg's
-# sigmas are not its right one's. Kept, because AP-10K's published figures use it.
+# The published list is COCO's, copied by position although AP-10K orders its legs differently, so left and right legs
+# have different sigmas. Kept, because AP-10K's published figures use it.
 _SIGMAS = (
     *(0.025, 0.025, 0.026, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072),
     *(0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089),

@@ -119,8 +119,8 @@ _MPII = (
     "left_wrist",
 )
 
-# MPII has no OKS of its own. These are the values that MMPose gives it, its 0.179 for the shoulders and its 0.083 for
-# the knees included (COCO has 0.079 and 0.087), so that figures compare.
+# MPII defines no OKS. These are MMPose's values, including its 0.179 for the shoulders and 0.083 for the knees (COCO:
+# 0.079 and 0.087), so that results are comparable.
 MPII16 = Skeleton(
     name="mpii16",
     points=_MPII,

@@ -108,7 +108,7 @@ _EYES68 = (
 )
 _FACE68 = (*_JAW68, *_BROWS68[0], *_BROWS68[1], *_NOSE, *_EYES68[0], *_EYES68[1], *_LIPS, *_MOUTH)
 
-# Of COCO-WholeBody's face, in the same order; 300W itself publishes none.
+# Sigmas of COCO-WholeBody's face, in the same order; 300W itself publishes none.
 _SIGMAS68 = (
     *(0.042, 0.043, 0.044, 0.043, 0.040, 0.035, 0.031, 0.025, 0.020, 0.023, 0.029, 0.032, 0.037, 0.038, 0.043, 0.041),
     *(0.045, 0.013, 0.012, 0.011, 0.011, 0.012, 0.012, 0.011, 0.011, 0.013, 0.015, 0.009, 0.007, 0.007, 0.007, 0.012),

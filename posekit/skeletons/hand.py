@@ -12,7 +12,7 @@ _FINGERS = tuple(
 )
 _HAND = ("wrist", *(point for finger in _FINGERS for point in finger))
 
-# Of COCO-WholeBody's hands.
+# Sigmas of COCO-WholeBody's hands.
 _SIGMAS = (
     *(0.029, 0.022, 0.035, 0.037, 0.047, 0.026, 0.025, 0.024, 0.035, 0.018, 0.024),
     *(0.022, 0.026, 0.017, 0.021, 0.021, 0.032, 0.020, 0.019, 0.022, 0.031),

@@ -87,7 +87,7 @@ def test_positional_points_flip_as_well():
 
 
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match=r"keypoints want xy .* got \(2, 3, 5, 2\) and \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"keypoints need xy .* got \(2, 3, 5, 2\) and \(2, 3\)"):
         Keypoints(xy=numbers(B, N, K, 2), visibility=np.zeros((B, N)))
     with pytest.raises(ValueError, match=r"got \(2, 3, 5\) and \(2, 3\)"):
         Keypoints(xy=numbers(B, N, K), visibility=np.zeros((B, N)))

@@ -45,7 +45,7 @@ def test_no_mirror_is_a_flip_that_moves_nothing():
         ({"bones": (("nose", "nose"),)}, r"bones pairs \['nose'\] with itself"),
         (
             {"mirror": (("nose", "left_eye"), ("left_eye", "right_eye"))},
-            r"points \['left_eye'\] stand in two mirror pairs",
+            r"points \['left_eye'\] are in two mirror pairs",
         ),
         ({"sigmas": {"tail": 0.1}}, r"sigmas names unknown points \['tail'\]"),
         ({"sigmas": {"nose": 0.0}}, r"sigmas of \['nose'\] are not between 0 and 10"),

@@ -99,7 +99,7 @@ def test_scores_that_are_the_probability_have_no_error(by):
     ("score", "right", "message"),
     [
         ([], [], "at least one"),
-        ([0.5, 0.5], [True], r"as many truths, at least one; got \(2,\) and \(1,\)"),
+        ([0.5, 0.5], [True], r"as many labels as scores, at least one; got \(2,\) and \(1,\)"),
         ([0.5, 1.5], [True, True], r"in \[0, 1\]; got 0\.5 to 1\.5"),
         ([0.5, np.nan], [True, True], r"in \[0, 1\]; got nan"),
     ],
@@ -222,5 +222,5 @@ def test_every_protocol_has_a_unit_that_its_skeletons_have():
 @pytest.mark.parametrize("threshold", [0.0, -0.1, float("nan"), float("inf")])
 def test_a_threshold_that_is_none_is_refused(threshold):
     skeleton = Skeleton(name="one", points=("a",))
-    with pytest.raises(ValueError, match="parts of the box's longer side, above 0; got"):
+    with pytest.raises(ValueError, match="fraction of the box's longer side above 0; got"):
         found(comparison(np.zeros((2, 1, 2)), np.zeros((2, 1, 2)), np.ones((2, 1)), skeleton), UNITS["box"], threshold)

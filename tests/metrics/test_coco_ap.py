@@ -188,7 +188,7 @@ def test_nothing_is_said_or_changed():
 
 def test_refusals():
     truth, poses = one_point(HIT), [at(*HIT, 0.5)]
-    with pytest.raises(ValueError, match="annotation 1 has 3 numbers in keypoints; 2 sigmas want 6"):
+    with pytest.raises(ValueError, match="annotation 1 has 3 numbers in keypoints; 2 sigmas need 6"):
         coco_ap(truth, poses, [0.05, 0.05])
     with pytest.raises(ValueError, match="result 0 has 6 numbers"):
         coco_ap(truth, [result(1, 1, np.zeros((2, 2)), 0.5)], [0.05])

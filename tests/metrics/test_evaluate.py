@@ -171,7 +171,7 @@ def test_arrays_that_do_not_fit_are_refused():
     skeleton = SKELETONS["coco17"]
     xy, truth, labelled, boxes, area = case(skeleton)
     with pytest.raises(
-        ValueError, match=r"6 instances of 17 points \('coco17'\) want other shapes: labelled \(17, 6\) ins"
+        ValueError, match=r"6 instances of 17 points \('coco17'\) need other shapes: labelled \(17, 6\) ins"
     ):
         evaluate(xy, truth, labelled.T, boxes, area, skeleton)
     with pytest.raises(ValueError, match=r"xy \(6, 14, 2\) instead of \(6, 17, 2\); area \(3,\) instead of \(6,\)"):

@@ -53,9 +53,9 @@ def test_a_prediction_that_is_no_number_is_infinitely_far():
 
 
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match=r"one shape \(\.\.\., K, 2\); got \(7, 5, 2\) and \(5, 2\)"):
+    with pytest.raises(ValueError, match=r"the same shape \(\.\.\., K, 2\); got \(7, 5, 2\) and \(5, 2\)"):
         points.errors(np.zeros((M, K, 2)), np.zeros((K, 2)))
-    with pytest.raises(ValueError, match=r"one shape \(M, K\); got \(7, 5\) and \(5, 7\)"):
+    with pytest.raises(ValueError, match=r"the same shape \(M, K\); got \(7, 5\) and \(5, 7\)"):
         points.epe(np.zeros((M, K)), np.ones((K, M), bool))
     with pytest.raises(ValueError, match=r"one length an instance, shape \(7,\); got \(5,\)"):
         points.nme(np.zeros((M, K)), np.ones((M, K), bool), np.ones(K))

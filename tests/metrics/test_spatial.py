@@ -58,5 +58,5 @@ def test_a_collapsed_prediction_is_measured():
 
 def test_shapes_are_checked():
     for measure in (mpjpe, n_mpjpe, p_mpjpe):
-        with pytest.raises(ValueError, match=r"one shape \(\.\.\., K, 3\); got \(2, 5, 2\) and \(2, 5, 2\)"):
+        with pytest.raises(ValueError, match=r"the same shape \(\.\.\., K, 3\); got \(2, 5, 2\) and \(2, 5, 2\)"):
             measure(np.zeros((B, K, 2)), np.zeros((B, K, 2)))

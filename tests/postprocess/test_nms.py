@@ -304,7 +304,7 @@ def test_scores_that_cannot_be_ranked_or_lowered_are_refused():
     for suppress in (box_nms, soft_box_nms):
         with pytest.raises(ValueError, match=r"NaN at \[2\]"):
             suppress(boxes, np.where(np.arange(30) == 2, np.nan, score))
-    with pytest.raises(ValueError, match="give probabilities"):
+    with pytest.raises(ValueError, match="give scores in \\[0, 1\\]"):
         soft_box_nms(boxes, score - 0.5)
     with pytest.raises(ValueError, match="spread should be positive, got 0"):
         soft_oks_nms(shifted(0, 3), SIGMAS, spread=0)

@@ -131,7 +131,7 @@ def test_nobody_there():
 
 def test_what_does_not_fit_is_refused():
     given = poses([LARGE, SMALL])
-    with pytest.raises(ValueError, match=r"2 poses want one clearness each, \(2,\); got \(3,\)"):
+    with pytest.raises(ValueError, match=r"2 poses need one number each in clear, \(2,\); got \(3,\)"):
         pose_nms(given, clear=[0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match=r"image by image: .* got \(1, 2, 17, 2\) and \(1, 2, 17\)"):
         fixed_pose_nms(given.each(lambda array: array[None]))

@@ -117,5 +117,5 @@ def test_nobody_is_nobody():
 
 @pytest.mark.parametrize("shape", [(K, W, H), (N, H, W), (B, K, H, W), (H, W)])
 def test_a_heatmap_of_another_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"on a grid of 16x12 cells want a heatmap \(5, 16, 12\), got"):
+    with pytest.raises(ValueError, match=r"on a grid of 16x12 cells need a heatmap \(5, 16, 12\), got"):
         rescore_by_heatmap(people(), np.zeros(shape), GRID)

@@ -14,6 +14,7 @@ from posekit.codecs.one_stage.dekr_first import DekrFirst
 from posekit.codecs.one_stage.directpose import DirectPose
 from posekit.codecs.one_stage.fcos import Fcos
 from posekit.codecs.one_stage.fcpose import FCPose
+from posekit.codecs.one_stage.movenet import MoveNetPose
 from posekit.codecs.one_stage.ttf_pose import TtfPose
 from posekit.geometry.grid import Grid
 
@@ -23,6 +24,7 @@ CODECS = {
     "center_pose": CenterPose(points=POINTS, grid=GRID),
     "center_pose in units": CenterPose(points=POINTS, grid=GRID, unit=16),
     "center_pose of centres alone": CenterPose(points=POINTS, grid=GRID, unit=24, snap=False),
+    "movenet": MoveNetPose(points=POINTS, grid=GRID),
     "ttf_pose": TtfPose(points=POINTS, grid=GRID),
     "ttf_pose in cells": TtfPose(points=POINTS, grid=GRID, unit=4),
     "dekr": Dekr(points=POINTS, grid=GRID),
