@@ -101,7 +101,7 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
     methods, _ = held("scenes")
     for system in asked.only:
         run = asked.root / f"{system}-{asked.epochs}"
-        words = command(system, asked.root, run, asked.epochs, asked.start, extra)
+        words = command(system, asked.root, run, asked.epochs, asked.init, extra)
         if methods.get(system, {}).get("command") != said(words, asked.root):
             methods[system] = {**train(words, run), "command": said(words, asked.root)}
         if asked.scales:
@@ -114,7 +114,7 @@ def trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
 def backbone_trained(asked: argparse.Namespace, extra: tuple[str, ...]) -> None:
     """Train a backbone for full images, and evaluate it in given boxes."""
     run = asked.root / "backbone"
-    words = backbone_command(asked.root, run, asked.start, extra)
+    words = backbone_command(asked.root, run, asked.init, extra)
     found = {**train(words, run), "command": said(words, asked.root)}
     found["figures"] = evaluated(run, ["--data", coco("val")])
     print(f"{found['figures']}; in {write('scenes_backbone', {'methods': {'topdown-dark': found}})}", flush=True)
