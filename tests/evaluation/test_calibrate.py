@@ -45,7 +45,7 @@ def test_the_threshold_says_what_is_right(small, many):
     everything = calibrate(measured, many, threshold=1000.0)
     assert everything.calibration.meaning == "error below 1000 of the box's longer side"
     np.testing.assert_allclose(everything.after.share, 1)
-    with pytest.raises(ValueError, match="parts of the box's longer side, above 0; got 0"):
+    with pytest.raises(ValueError, match="fraction of the box's longer side above 0; got 0"):
         calibrate(measured, many, threshold=0)
 
 
