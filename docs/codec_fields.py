@@ -1,4 +1,4 @@
-"""Arrows of fields: ways from cells to points, and directions along bones."""
+"""Arrows of vector fields: offsets from cells to points, and directions along bones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from posekit.geometry.grid import Grid
 from posekit.visualize.palette import wheel
 
 
-def ways_panel(image: Image, xy: Array, field: Array, grid: Grid) -> Panel:
-    """Arrows from cells to the shown point that lies furthest from all middles of cells, in a window around it.
+def offsets_panel(image: Image, xy: Array, field: Array, grid: Grid) -> Panel:
+    """Arrows from cells to the shown point that lies furthest from a cell centre, in a window around the point.
 
-    A thin line goes all the way, its arrow more than half of it.
+    A thin line has the full length of the offset, its arrow 60 % of it.
 
     Args:
         image: of the figure.
@@ -25,39 +25,39 @@ def ways_panel(image: Image, xy: Array, field: Array, grid: Grid) -> Panel:
     k, colour = SHOWN[number], COLOURS[number]
     own = field if len(field) == 2 else field[2 * k : 2 * k + 2]
     rows, columns = np.nonzero(np.abs(own).sum(0) > 1e-6)
-    says, cells = own[:, rows, columns].T, np.stack([columns, rows], -1).astype(np.float64)
+    offsets, cells = own[:, rows, columns].T, np.stack([columns, rows], -1).astype(np.float64)
     if len(field) == 2:
-        # The other points' cells lead to them.
+        # The cells of other points hold the offsets to those.
         near = np.abs(grid.pixels(cells) - xy[k]).max(-1) < max(grid.scale)
-        says, cells = says[near], cells[near]
-    starts, length = leading(cells, says, xy[k], grid)
+        offsets, cells = offsets[near], cells[near]
+    starts, length = leading(cells, offsets, xy[k], grid)
     reach = max(2.5 * max(grid.scale), float(np.abs(starts - xy[k]).max(initial=0)) + 6)
     x, y = xy[k]
     panel = Panel(image, (x - reach, y - reach, x + reach, y + reach))
     lattice(panel, grid)
-    for start, way in zip(starts, says, strict=True):
-        panel.line(start, start + length * way, colour, 1)
-        panel.arrow(start, start + 0.6 * length * way, INK, 2)
+    for start, offset in zip(starts, offsets, strict=True):
+        panel.line(start, start + length * offset, colour, 1)
+        panel.arrow(start, start + 0.6 * length * offset, INK, 2)
     panel.dot(xy[k], colour)
     return panel
 
 
-def leading(cells: Array, says: Array, point: Array, grid: Grid) -> tuple[Array, float]:
-    """Where arrows start, middles or corners of cells, and the pixels a unit: whichever leads to ``point`` best."""
+def leading(cells: Array, offsets: Array, point: Array, grid: Grid) -> tuple[Array, float]:
+    """Starts of the arrows (cell centres or corners) and pixels per unit, whichever lead to ``point`` best."""
     tried = [grid.pixels(cells), grid.pixels(cells - 0.5)]
-    lengths = [unit(starts, says, point) for starts in tried]
-    off = [float(np.abs(point - s - n * says).sum()) for s, n in zip(tried, lengths, strict=True)]
+    lengths = [unit(starts, offsets, point) for starts in tried]
+    off = [float(np.abs(point - s - n * offsets).sum()) for s, n in zip(tried, lengths, strict=True)]
     best = int(np.argmin(off))
     return tried[best], lengths[best]
 
 
-def unit(starts: Array, says: Array, point: Array) -> float:
-    """Pixels a unit of a field whose arrows lead from ``starts`` to ``point``, in least squares."""
-    return float(((point - starts) * says).sum()) / max(float((says**2).sum()), 1e-12)
+def unit(starts: Array, offsets: Array, point: Array) -> float:
+    """Pixels per unit of a field whose arrows lead from ``starts`` to ``point``, by least squares."""
+    return float(((point - starts) * offsets).sum()) / max(float((offsets**2).sum()), 1e-12)
 
 
 def lattice(panel: Panel, grid: Grid) -> None:
-    """A dot in the middle of every cell."""
+    """A dot at the centre of every cell."""
     columns, rows = grid.axes(np.zeros(1))
     for x in columns[(columns > panel.x0) & (columns < panel.x1)]:
         for y in rows[(rows > panel.y0) & (rows < panel.y1)]:
@@ -65,7 +65,7 @@ def lattice(panel: Panel, grid: Grid) -> None:
 
 
 def directions_panel(image: Image, field: Array, grid: Grid) -> Panel:
-    """Arrows along bones, a colour a bone, in every other cell."""
+    """Arrows along bones, one colour for each bone, in every other cell."""
     panel = Panel(image)
     count = len(field) // 2
     for number, colour in enumerate(wheel(count)):

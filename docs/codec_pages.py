@@ -1,4 +1,4 @@
-"""One page for each representation, and their table: from docstrings, fields and what is measured on perfect maps."""
+"""One page for each representation, and their table: from docstrings, fields and measurements on perfect maps."""
 
 from __future__ import annotations
 
@@ -26,27 +26,25 @@ from posekit.studies.codecs import Row, cells, table, titles
 FOLDER = Path(__file__).parent / "codecs"
 INDEX = """# Representations
 
-Made by `make docs`. How points become maps and maps become points again: what `--codec` and the recipes choose from.
-`posekit codecs` prints this table for your own points and size of crops; here it is for {skeleton.name}
-({points} points), crops of {height}x{width} and the networks of the plain recipes.
+Made by `make docs`. How points become maps and maps become points again; the values of `--codec`. `posekit codecs`
+prints this table for your own points and size of crops; here it is for {skeleton.name} ({points} points), crops of
+{height}x{width} and the networks of the plain recipes.
 
 {table}
 
-- *the head gives*: its maps for one crop, without the batch.
-- *head*, *neck*: multiply-accumulates and weights from the backbone's last map on; the backbone itself is the same for
-  all.
-- *error*: image pixels between a point and what is decoded from the maps of a network without mistakes, points in the
-  middle half of the crop. It is the least error that a trained network can have, not the one that it will have.
-- *losses*: what the recipe trains with; *their weights*: numbers that they learn beside the network's.
-- *target*: bytes that one crop's targets take while it is trained on.
+- *the head gives*: shapes of the head's output for one crop, without the batch axis. - *head*, *neck*:
+multiply-accumulates and weights after the backbone, which is the same for all. - *error*: distance in image pixels
+between a point and the point decoded from perfect maps, for points in the middle half of the crop. It is a lower limit
+of the error of a trained network. - *losses*: what the recipe trains with; *their weights*: parameters that the losses
+learn in addition to the network's. - *target*: memory of one crop's targets in training, bytes.
 """
 (HIDDEN,) = typing.get_args(Suppress[int])[1:]
-"""The mark of fields that have no flag: they follow from the skeleton, the crop or the class."""
+"""Marker of fields without a flag: they follow from the skeleton, the crop or the class."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """One field of a config as the page shows it."""
+    """One field of a config, as shown on the page."""
 
     name: str
     values: str
@@ -55,19 +53,19 @@ class Named:
 
 
 def pages() -> dict[Path, str]:
-    """File to text, the index first."""
+    """File names to texts, the index first."""
     rows = list(table(COCO17, PLAIN))
     return {FOLDER / "README.md": index(rows), **{FOLDER / f"{row.name}.md": page(row) for row in rows}}
 
 
 @cache
 def codec_of(name: str) -> Codec:
-    """The codec of a plain recipe, which pages and pictures show."""
+    """The codec of the plain recipe, which the pages and pictures show."""
     return topdown("docs", PLAIN, name, COCO17).codec
 
 
 def index(rows: list[Row]) -> str:
-    """The table of all."""
+    """The table of all representations."""
     height, width = PLAIN.size
     head = [*titles(), "paper"]
     lines = [head, ["---"] * len(head)]
@@ -85,10 +83,10 @@ def page(row: Row) -> str:
     parts = [
         f"# {row.name}\n\nMade by `make docs`; [all representations](README.md).",
         text,
-        f"![what a network is taught]({row.name}.png)",
+        f"![training targets]({row.name}.png)",
         f"```\n{_command(row.name)}\n```",
         source,
-        "## What passes through it\n\n" + "\n".join(_passes(codec)),
+        "## Methods\n\n" + "\n".join(_passes(codec)),
         f"## Figures\n\n{_figures(row)}",
         f"## Fields\n\n{_fields_table(codec)}",
         f"## Losses\n\n{_losses(row)}",
@@ -103,7 +101,7 @@ def _command(name: str) -> str:
 
 
 def _about(kind: type) -> tuple[str, str]:
-    """A class's docstring, and the paragraphs on its source."""
+    """A class's docstring, and its paragraphs on the source."""
     paragraphs = inspect.cleandoc(kind.__doc__ or "").split("\n\n")
     said = [p for p in paragraphs if not p.startswith(("Source:", "Args:", "Raises:"))]
     source = [p for p in paragraphs if p.startswith("Source:")]
@@ -116,7 +114,7 @@ def _code(text: str) -> str:
 
 
 def _passes(codec: Codec) -> Iterator[str]:
-    """What encode, activate, perfect, decode and flip say of themselves."""
+    """Summaries of encode, activate, perfect, decode and flip, from their docstrings."""
     for name in ("encode", "activate", "perfect", "decode", "flip"):
         text = inspect.getdoc(getattr(type(codec), name)) or ""
         first = " ".join(text.split("\n\n")[0].split())
@@ -166,7 +164,7 @@ def shown_fields(codec: Codec) -> Iterator[Named]:
 
 
 def field_docs(kind: type) -> dict[str, str]:
-    """The text literal below each field of a class and of those it is made from."""
+    """The string below each field of a class and its base classes."""
     docs: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if not one.__module__.startswith("posekit"):
@@ -185,7 +183,7 @@ def _value(value: Any) -> str:
 
 
 def _values(annotation: Any, metadata: list[Any]) -> str:
-    """What a field takes: choices, or a kind of number with its bounds."""
+    """Possible values of a field: choices, or a type of number with its bounds."""
     if typing.get_origin(annotation) is typing.Annotated:
         annotation, *inner = typing.get_args(annotation)
         return _values(annotation, [*metadata, *(m for i in inner for m in getattr(i, "metadata", [i]))])

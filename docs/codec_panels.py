@@ -1,4 +1,4 @@
-"""Panels of the pictures: the figure, and what a network is taught drawn over it."""
+"""Panels of the pictures: the example image with training targets drawn over it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Image = NDArray[np.uint8]
 Array = NDArray[np.floating]
 
 SHOWN = tuple(COCO17.points.index(n) for n in ("nose", "left_wrist", "right_wrist", "left_ankle", "right_ankle"))
-"""Points whose maps are drawn: few enough to be told apart."""
+"""Points whose maps are drawn: few enough to distinguish them."""
 COLOURS = wheel(len(SHOWN))
 ENLARGED = 2
-"""Whole factor by which panels are drawn larger than they end, for smooth lines."""
+"""Integer factor by which panels are drawn larger than shown, for smooth lines."""
 HEIGHT = 320
-"""Of a panel in the end, pixels."""
+"""Height of a panel as shown, pixels."""
 INK: Colour = (40, 40, 48)
 PAPER = 250
 ROOM = 40
 """Width of the strips beyond the border where bars are drawn, image pixels."""
 LEAST = 0.02
-"""Of the tallest bar; lower ones are not drawn."""
+"""Fraction of the tallest bar; lower bars are not drawn."""
 
 
 class Panel:
@@ -81,7 +81,7 @@ class Panel:
 
 
 def points_panel(image: Image, xy: Array) -> Panel:
-    """The figure with its bones, and the points whose maps follow."""
+    """The person with its bones, and the points whose maps follow."""
     panel = Panel(image)
     for a, b in COCO17.edges:
         panel.line(xy[a], xy[b], (120, 120, 128))
@@ -91,7 +91,7 @@ def points_panel(image: Image, xy: Array) -> Panel:
 
 
 def maps_panel(image: Image, maps: Array) -> Panel:
-    """Maps (C, H, W) laid over the figure cell by cell, each in its own colour and fullest at its maximum."""
+    """Maps (C, H, W) drawn over the image cell by cell, each in its own colour, opaque at its maximum."""
     panel = Panel(image)
     values = np.maximum(maps, 0) / np.maximum(maps.max((1, 2), keepdims=True, initial=0), 1e-12)
     colours = np.array(COLOURS if len(maps) == len(COLOURS) else wheel(len(maps)), np.float64)
@@ -104,7 +104,7 @@ def maps_panel(image: Image, maps: Array) -> Panel:
 
 
 def volume_panels(image: Image, volume: Array) -> tuple[Panel, Panel]:
-    """Maps (C, D, H, W) as clouds over the figure, and from the side, depth to the right."""
+    """Maps (C, D, H, W) over the image, and from the side with the depth to the right."""
     height, depths = image.shape[0], volume.shape[1]
     side = np.full((height, height // 2, 3), 215, np.uint8)
     for edge in np.linspace(0, side.shape[1], depths + 1)[1:-1].astype(int):
@@ -113,7 +113,7 @@ def volume_panels(image: Image, volume: Array) -> tuple[Panel, Panel]:
 
 
 def bars_panel(image: Image, xy: Array, bins: Mapping[str, Array]) -> Panel:
-    """Bins as bars beyond the border: those of x below, of y to the right, and of the depth, near to far, above."""
+    """Bins as bars outside the border: x below, y to the right, depth (near to far) above."""
     height, width = image.shape[:2]
     above = ROOM if any(name.endswith("z") for name in bins) else 0
     wide = np.full((height + ROOM + above, width + ROOM, 3), PAPER, np.uint8)
@@ -140,9 +140,9 @@ def bars_panel(image: Image, xy: Array, bins: Mapping[str, Array]) -> Panel:
 
 
 def _bars(values: Array, length: float, truth: Array | None) -> Iterator[tuple[Colour, float, float]]:
-    """Colour, height in 0..1 and place of every bar of the shown points.
+    """Colour, height in 0..1 and position of every bar of the shown points.
 
-    Bins lie in the middles of as many parts of the side, or from border to border: whichever has its mean at the truth.
+    Bins are centred in equal parts of the side, or run from border to border: whichever has its mean at the true point.
     """
     count = values.shape[1]
     middles, borders = (np.arange(count) + 0.5) / count * length, np.linspace(0, length, count)
@@ -159,7 +159,7 @@ def _bars(values: Array, length: float, truth: Array | None) -> Iterator[tuple[C
 
 
 def numbers_panel(image: Image, xy: Array) -> Panel:
-    """Two numbers a point: how far right and how far down."""
+    """Two numbers for each point: x and y."""
     panel = Panel(image)
     for number, i in enumerate(SHOWN):
         panel.line((0, xy[i, 1]), xy[i], COLOURS[number], 2)

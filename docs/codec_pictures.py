@@ -1,4 +1,4 @@
-"""What a network is taught, drawn: the target of one figure for each representation."""
+"""Pictures of training targets: one synthetic person for each representation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from codec_fields import directions_panel, ways_panel
+from codec_fields import directions_panel, offsets_panel
 from codec_pages import FOLDER, codec_of
 from codec_panels import (
     ENLARGED,
@@ -35,15 +35,15 @@ from posekit.recipes.topdown import PLAIN
 from posekit.skeletons.body import COCO17
 
 SEED, INDEX = 0, 3
-"""The figure: all of it inside, all points labelled."""
+"""The synthetic person: completely inside the image, all points labelled."""
 LEVELS = 8
-"""Colours are whole multiples of it, so that pictures stay small."""
+"""Colours are multiples of this, so that files stay small."""
 CAPTION, GAP = 26, 10
-"""Height of the line below a panel, and the room between panels, pixels."""
+"""Height of the caption below a panel, and the gap between panels, pixels."""
 
 
 def scene() -> tuple[Image, Instances]:
-    """A pale grey figure and its labels as a batch of one."""
+    """A pale grey image of a person and its labels as a batch of one."""
     drawn = Synthetic(COCO17, INDEX + 1, size=PLAIN.size, seed=SEED, outside=0)
     labels = drawn.dataset()
     (row,) = np.flatnonzero(labels.image == INDEX)
@@ -62,9 +62,9 @@ def scene() -> tuple[Image, Instances]:
 
 
 def panels(codec: Codec, image: Image, labels: Instances) -> Iterator[tuple[str, Panel]]:
-    """The figure, then a panel for each map that the network gives; bins of all axes share one.
+    """The person, then a panel for each map that the network gives; bins of all axes share one.
 
-    A representation that trains nothing but locations has a panel of those.
+    A representation that trains only locations has a panel of them.
     """
     xy = labels.keypoints.xy[0, 0].double().numpy()
     target = codec.encode(labels).maps
@@ -75,11 +75,11 @@ def panels(codec: Codec, image: Image, labels: Instances) -> Iterator[tuple[str,
         if shown not in target:
             continue
         values = target[shown][0].double().numpy()
-        told = "x".join(map(str, shape))
+        size = "x".join(map(str, shape))
         if values.ndim == 2 and values.shape[1] > 4:
             bins[name] = values
         for caption, panel in panels_of(shown, codec, image, xy, values):
-            yield f"{caption} {told}", panel
+            yield f"{caption} {size}", panel
             drawn += 1
     if bins:
         yield (
@@ -91,14 +91,14 @@ def panels(codec: Codec, image: Image, labels: Instances) -> Iterator[tuple[str,
 
 
 def panels_of(name: str, codec: Codec, image: Image, xy: Array, values: Array) -> Iterator[tuple[str, Panel]]:
-    """What one target looks like, by its name and its axes."""
+    """Panels of one target, by its name and its axes."""
     if values.ndim == 2:
         if values.shape[1] == 2:
             yield name, numbers_panel(image, xy)
         return
     grid, points = grid_of(codec, values), len(xy)
     if name == "offset":
-        yield name, ways_panel(image, xy, values, grid)
+        yield name, offsets_panel(image, xy, values, grid)
     elif name == "paf":
         yield name, directions_panel(image, values, grid)
     elif name == "volume":
@@ -110,7 +110,7 @@ def panels_of(name: str, codec: Codec, image: Image, xy: Array, values: Array) -
 
 
 def grid_of(codec: Codec, values: Array) -> Grid:
-    """The codec's grid, or an even one of as many cells where it has none of that size."""
+    """The codec's grid, or an even grid of as many cells if it has none of that size."""
     grid = getattr(codec, "grid", None)
     if grid is not None and grid.shape == values.shape[-2:]:
         return grid
@@ -134,7 +134,7 @@ def picture(name: str) -> Image:
 
 
 def write_all() -> list[Path]:
-    """Draw every picture; tells which files changed."""
+    """Draw every picture; returns the files that changed."""
     changed = []
     FOLDER.mkdir(exist_ok=True)
     for name in REPRESENTATIONS:
