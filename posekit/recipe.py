@@ -1,7 +1,7 @@
-"""The hinge: everything that makes a run, in one value that is checked, saved and loaded.
+"""The recipe: all settings of a run in one value that is validated, saved and loaded.
 
-A recipe is made by a function of a skeleton (`posekit.recipes`), changed field by field from the command line or
-with `dataclasses.replace`, and written beside every result so that a run can be repeated from it.
+A recipe is made by a function of a skeleton (`posekit.recipes`), changed by command line options or
+`dataclasses.replace`, and saved with every result, so that a run can be repeated from it.
 """
 
 import json
@@ -43,12 +43,12 @@ AnyModel = Annotated[TopDown | OneStage, Field(discriminator="kind")]
 
 
 class RecipeError(ValueError):
-    """A recipe that contradicts itself, or cannot be read."""
+    """A recipe that is inconsistent or cannot be read."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Train:
-    """How long, how fast, and with what."""
+    """Training options."""
 
     epochs: int = Field(default=60, ge=1)
     "passes over the training images"
@@ -100,11 +100,11 @@ class Train:
 
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """Everything that makes a run.
+    """All settings of a run.
 
     Raises:
-        ValidationError: a value is out of bounds, or the parts do not fit each other; a ValueError with all faults and
-            how to mend them. `load`, `parse` and the functions of `posekit.recipes` give it as a `RecipeError`.
+        ValidationError: a value is out of range, or the parts do not fit each other; a ValueError that lists all errors
+            and how to fix them. `load`, `parse` and the functions of `posekit.recipes` raise it as a `RecipeError`.
     """
 
     name: Suppress[str]
@@ -163,17 +163,17 @@ class Recipe:
             yield f"codec {codec.kind!r} does not fit a {self.model.kind} model; fitting: {', '.join(kinds)}"
         if self.train.flip_test and isinstance(codec, PerInstance):
             yield (
-                f"train.flip_test: codec {codec.kind!r} runs a network for each instance, and there is nothing to "
-                "average with a mirrored image; leave it out"
+                f"train.flip_test: codec {codec.kind!r} runs a network for each instance, whose maps cannot be "
+                "averaged with those of the mirrored image; leave it out"
             )
         if tuple(codec.image) != tuple(self.model.size):
-            yield f"codec works on {codec.image} images, model on {self.model.size} (height, width)"
+            yield f"codec is for images of {codec.image}, model for {self.model.size} (height, width)"
 
     def _loss_faults(self) -> Iterator[str]:
         codec = self.codec
         fits = ", ".join(fitting(codec))
         if not self.losses:
-            yield f"no loss given; codec {codec.kind!r} takes {fits}"
+            yield f"no loss given; losses that fit codec {codec.kind!r}: {fits}"
         for name, loss in self.losses.items():
             if not loss.needs <= codec.gives:
                 yield (
@@ -183,22 +183,22 @@ class Recipe:
 
     @property
     def one_stage(self) -> bool:
-        """Whether the network looks at full images with all their instances, not at a crop of each."""
+        """Whether the network takes full images with all instances, not a crop of each instance."""
         return not self.framing.needs_boxes
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the crops, or of the full image as the network sees it."""
+        """(height, width) of the network's input in pixels: of the crop, or of the resized full image."""
         return self.model.size
 
     def spec(
         self, figures: Mapping[str, float | None] | None = None, licences: Licences | None = None
     ) -> InferenceSpec:
-        """What is needed to use the trained network.
+        """The inference spec, with everything needed to run the trained network.
 
         Args:
-            figures: of the measurement that chose the weights.
-            licences: of code, weights and training data.
+            figures: metrics of the weights.
+            licences: licences of code, weights and training data.
         """
         return InferenceSpec(
             name=self.name,
@@ -213,10 +213,10 @@ class Recipe:
         )
 
     def build(self, *, weights: bool = True) -> nn.Module:
-        """The network; its head follows from the codec.
+        """The network; the codec determines the outputs of its head.
 
         Args:
-            weights: False leaves the backbone's published weights out, for one who fills the whole network anyway.
+            weights: False does not load pretrained backbone weights, for use before a full checkpoint is loaded.
         """
         backbone = self.model.backbone
         trained = weights and (backbone.weights is not None or getattr(backbone, "pretrained", False))
@@ -233,14 +233,14 @@ def dump(recipe: Recipe) -> str:
 
 
 def parse(text: str | bytes, where: str) -> Recipe:
-    """The recipe in a JSON text.
+    """Parse a recipe from JSON.
 
     Args:
         text: JSON.
-        where: file it came from, for the message.
+        where: name of the file, for the message.
 
     Raises:
-        RecipeError: not JSON, an unknown field, or values that do not fit; all faults are told at once.
+        RecipeError: not JSON, an unknown field, or invalid values; the message lists all errors.
     """
     try:
         return _ADAPTER.validate_json(text)
@@ -261,19 +261,19 @@ def load(path: Path) -> Recipe:
         RecipeError: the file is missing or not a recipe.
     """
     if not path.is_file():
-        raise RecipeError(f"{path}: no recipe there; a run folder holds recipe.json")
+        raise RecipeError(f"{path}: there is no such file; the recipe of a run is recipe.json in its folder")
     return parse(path.read_bytes(), str(path))
 
 
 def changed(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
-    """The recipe with other values in some fields.
+    """Copy of a recipe with other values in some fields.
 
     Args:
-        recipe: any.
-        fields: dotted name to value, as in ``{"train.epochs": 20, "codec.sigma": 12}``.
+        recipe: the original.
+        fields: dotted name to value, such as ``{"train.epochs": 20, "codec.sigma": 12}``.
 
     Raises:
-        RecipeError: there is no such field, or a value does not fit.
+        RecipeError: there is no such field, or a value is invalid.
     """
     document = json.loads(dump(recipe))
     for name, value in fields.items():
@@ -283,20 +283,20 @@ def changed(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
             inside = inside.get(part) if isinstance(inside, dict) else None
         if not isinstance(inside, dict) or last not in inside:
             known = ", ".join(inside) if isinstance(inside, dict) else ", ".join(document)
-            raise RecipeError(f"{recipe.name} has no field {name!r}; there is {known}")
+            raise RecipeError(f"{recipe.name} has no field {name!r}; known: {known}")
         inside[last] = list(value) if isinstance(value, tuple) else value
     return parse(json.dumps(document, default=str), "options")
 
 
 def decoding(recipe: Recipe, words: Sequence[str]) -> Recipe:
-    """The recipe with a codec that reads the same maps in another way.
+    """Copy of a recipe with another decoding of the same maps.
 
     Args:
         recipe: of a trained network.
         words: ``field=value`` each, such as "refine=parabola".
 
     Raises:
-        RecipeError: no such field, a bad value, or one that asks for other maps than the network gives.
+        RecipeError: no such field, an invalid value, or one that needs other output maps.
     """
     document = json.loads(dump(recipe))
     fields = [field for field in document["codec"] if field not in ("points", "grid", "kind")]
@@ -304,19 +304,19 @@ def decoding(recipe: Recipe, words: Sequence[str]) -> Recipe:
         name, equals, value = word.partition("=")
         if not equals or name not in fields:
             raise RecipeError(
-                f"--decode wants field=value with a field of the codec ({', '.join(fields)}); got {word!r}"
+                f"--decode takes field=value with a field of the codec ({', '.join(fields)}); got {word!r}"
             )
         document["codec"][name] = _plain(value)
     changed = parse(json.dumps(document), "--decode")
     if changed.codec.shapes != recipe.codec.shapes:
         raise RecipeError(
-            f"--decode {' '.join(words)} asks for other maps than the network gives: train with --codec... instead"
+            f"--decode {' '.join(words)} needs other output maps than the network has: train with --codec... instead"
         )
     return changed
 
 
 def _plain(text: str) -> Any:
-    """A value as JSON has it; what is none, such as a bare word, is text."""
+    """Parse a value as JSON; anything else, such as a bare word, is text."""
     try:
         return json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One function per published run: a skeleton in, a recipe out."""
+"""Recipes: functions from a skeleton to the recipe of a published method."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,7 +24,7 @@ SYSTEMS: dict[str, onestage.System] = {
     "fcpose": fcpose,
     "movenet": movenet.movenet,
 }
-"""Name to a system for full images."""
+"""One-stage systems by name."""
 
 FORMS: dict[str, tuple[onestage.Form, onestage.Form]] = {"movenet": (movenet.PLAIN, movenet.TINY)}
 """Plain and tiny form of systems that do not take the usual ones."""
@@ -40,4 +40,4 @@ RECIPES: Mapping[str, Callable[..., Recipe]] = {
     for kind, system in SYSTEMS.items()
     for suffix, form in zip(("", "-tiny"), FORMS.get(kind, (onestage.PLAIN, onestage.TINY)), strict=True)
 }
-"""Name to a function of a skeleton, and of ``size``, ``stride``, ``codec``, ``losses`` and ``backbone``."""
+"""Recipe functions by name; arguments: skeleton, ``size``, ``stride``, ``codec``, ``losses``, ``backbone``."""

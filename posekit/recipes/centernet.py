@@ -1,4 +1,4 @@
-"""CenterNet for poses. Zhou et al. 2019, arXiv:1904.07850."""
+"""CenterNet for pose estimation. Zhou et al. 2019, arXiv:1904.07850."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ STRIDE = 4
 
 
 def centernet(skeleton: Skeleton, form: Form) -> Parts:
-    """Gaussians on centres and points; the light form has separable convolutions behind its backbone.
+    """CenterNet: Gaussians on centres and points; the tiny form has separable convolutions after its backbone.
 
-    Trained for short, it would not get as far as its offsets are long: a unit of its maps is several cells.
+    In the short training of the tiny form, offsets would not reach their length, so their unit is several cells.
     """
     unit = 16.0 if form.tiny else None
     return Parts(

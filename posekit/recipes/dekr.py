@@ -27,9 +27,9 @@ FILE = 640
 
 
 def dekr(skeleton: Skeleton, form: Form) -> Parts:
-    """Gaussians on centres and points, and offsets by adaptive blocks, a branch a point.
+    """DEKR: Gaussians on centres and points, and offsets from adaptive blocks, one branch for each point.
 
-    The published network is that with ``backbone="hrnet"``: its four maps are laid behind each other.
+    The published network has ``backbone="hrnet"``, whose four maps are concatenated.
     """
     codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form))
     head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
@@ -39,9 +39,8 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
 
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
-    """Gaussians seen at three dilations, a regression that is shown them, and points drawn to their gaussians."""
-    # Points near each other keep their own gaussians on coarse maps, and short runs need offsets that count as much as
-    # DEKR's.
+    """DEKR's first version: heatmaps at three dilations, which also feed the offsets; points snap to heatmap peaks."""
+    # A smaller snap distance keeps nearby points apart on coarse maps; short runs need the offset weight of DEKR.
     near: dict[str, Any] = {"peak_window": 3, "snap_distance": 75.0 * _share(form) ** 0.5} if form.tiny else {}
     codec = DekrFirst(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form), **near)
     head = DekrFirstHead(channels=16, width=32) if form.tiny else DekrFirstHead(channels=_channels(form))
@@ -61,18 +60,18 @@ def _losses(offsets: float) -> dict[str, AnyLoss]:
 
 
 def _spreads(form: Form) -> dict[str, Any]:
-    """What the papers say of images of 512.
+    """Gaussian sizes, radius and smallest area, which the papers give for 512x512 images.
 
-    In the light form's, half as large, gaussians as wide would run into each other and centres take each other's cells.
-    The least area of the published code, 32x32 pixels, is that of COCO's files before they are scaled; the codec counts
-    pixels of the image as the network sees it, into which a file of 640x640 fits.
+    In the tiny form's 256x256 images such wide Gaussians would overlap, so sizes are halved. The smallest area of the
+    published code, 32x32 pixels, refers to COCO's original images (640 pixels); the codec counts pixels of the resized
+    image.
     """
     half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0} if form.tiny else {}
     return {"min_area": 32.0**2 * form.size[0] * form.size[1] / FILE**2, **half}
 
 
 def _share(form: Form) -> float:
-    """Of the pixels of an image of 512x512."""
+    """Number of pixels relative to a 512x512 image."""
     return form.size[0] * form.size[1] / 512**2
 
 

@@ -17,11 +17,11 @@ HEAD = ("nose", "eye", "ear", "mouth", "head", "neck")
 """Words in the names of points that move with the head."""
 
 MOST = 16
-"""Groups that points may be in, before larger ones are looked for."""
+"""Largest number of groups."""
 
 
 def directpose(skeleton: Skeleton, form: Form) -> Parts:
-    """Points from features read near them; the light form has thinner towers and groups."""
+    """DirectPose: points from features sampled near them; the tiny form has fewer channels."""
     neck = pyramid(form)
     groups = groups_of(skeleton)
     head = DirectPoseHead(groups=groups, width=16, channels=64, convs=2, side=64) if form.tiny else None
@@ -39,17 +39,17 @@ def directpose(skeleton: Skeleton, form: Form) -> Parts:
 
 
 def groups_of(skeleton: Skeleton) -> tuple[tuple[int, ...], ...]:
-    """Points that move together: those of the head, the last two of each bone, and every other alone.
+    """Groups of points that move together: the head, the last two points of each chain, and all others alone.
 
-    Skeletons of many points, which that would leave in more than sixteen groups, are parted where no bone leads from
-    one part to the other, and those without bones into runs of neighbours.
+    If that gives more than sixteen groups, the connected parts of the skeleton are the groups or, if these are too many
+    too, consecutive points.
 
     Returns:
-        Indices, each point once, groups by their first point.
+        Point indices of each group, each point once; groups are sorted by their first point.
     """
     names, count = skeleton.points, len(skeleton.points)
     head = [k for k, name in enumerate(names) if any(word in name.lower().split("_") for word in HEAD)]
-    # A face is no part of a face.
+    # In a face all points belong to the head, which would be one group.
     head = head if len(head) < count else []
     near = _neighbours(skeleton.edges, count)
     ends = [(k, *near[k]) for k in range(count) if len(near[k]) == 1 and k not in head]
@@ -75,7 +75,7 @@ def _neighbours(edges: tuple[tuple[int, int], ...], count: int) -> list[set[int]
 
 
 def _parts(near: list[set[int]]) -> list[list[int]]:
-    """Points that bones connect, in any number of steps."""
+    """Connected components of the skeleton."""
     parts: list[list[int]] = []
     for first in range(len(near)):
         if any(first in part for part in parts):

@@ -1,4 +1,4 @@
-"""FCOS with points. Tian et al. 2019, arXiv:1904.01355."""
+"""FCOS with keypoints. Tian et al. 2019, arXiv:1904.01355."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAST = 32
 
 
 def fcos(skeleton: Skeleton, form: Form) -> Parts:
-    """Boxes and points told by the cells of a pyramid; the light form has a thinner one that ends with the backbone."""
+    """FCOS with a keypoint branch; the tiny form has fewer channels and no levels beyond the backbone's."""
     neck = pyramid(form)
     return Parts(
         codec=Fcos(points=len(skeleton.points), size=form.size, strides=strides_of(neck)),
@@ -36,14 +36,14 @@ def fcos(skeleton: Skeleton, form: Form) -> Parts:
 
 
 def pyramid(form: Form) -> FPN:
-    """Five levels, or as many as the size can be halved to; three thin ones in the light form."""
+    """FPN with up to five levels, as many as the image size allows; in the tiny form three with 64 channels."""
     fits = [extra for extra in range(3) if not any(side % (LAST << extra) for side in form.size)]
     extra = 0 if form.tiny else max(fits, default=0)
     return FPN(channels=64 if form.tiny else 256, finest=FINEST, extra=extra)
 
 
 def strides_of(neck: FPN) -> tuple[int, ...]:
-    """Of a pyramid over a backbone that ends at stride 32."""
+    """Strides of a pyramid on a backbone whose last stride is 32."""
     strides = [neck.finest]
     while strides[-1] < LAST << neck.extra:
         strides.append(2 * strides[-1])
@@ -51,10 +51,10 @@ def strides_of(neck: FPN) -> tuple[int, ...]:
 
 
 def detection_losses() -> dict[str, AnyLoss]:
-    """Of classes, boxes and centre-ness."""
+    """Losses of class, box and centre-ness."""
     return {"class": SigmoidFocal(), "box": Giou(), "centreness": Bce()}
 
 
 def suppressed() -> NMS:
-    """Of several boxes over the same instance the best."""
+    """Box NMS with FCOS's thresholds."""
     return NMS(method="box", threshold=0.6, score_threshold=0.05)

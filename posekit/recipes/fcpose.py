@@ -12,10 +12,9 @@ from posekit.recipes.onestage import Form, Parts
 
 
 def fcpose(skeleton: Skeleton, form: Form) -> Parts:
-    """Filters for each instance over features that all share.
+    """FCPose: a dynamic keypoint head for each instance on shared features.
 
-    The light form has thinner towers and fewer features, and leaves out the gaussians that are learnt beside: their
-    fine ones take a third of a light network's training step.
+    The tiny form has fewer channels and no auxiliary heatmaps, which would take a third of its training step.
     """
     neck = pyramid(form)
     light = FCPoseHead(channels=64, convs=2, width=64, features=16, hidden=16)

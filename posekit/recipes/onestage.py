@@ -1,4 +1,4 @@
-"""One-stage recipes: full images, and a system of the field in each."""
+"""One-stage recipes: systems for full images with many instances."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from posekit.validation import explain
 
 @dataclass(frozen=True)
 class Form:
-    """What the plain and the tiny form of a recipe differ in."""
+    """Size, backbone and training options of the plain or the tiny form of a recipe."""
 
     size: Size
     backbone: AnyBackbone
@@ -35,7 +35,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a system is made of."""
+    """Parts of a one-stage system."""
 
     codec: AnyCodec
     model: OneStage
@@ -44,18 +44,18 @@ class Parts:
 
 
 System = Callable[[Skeleton, Form], Parts]
-"""A system of the field: the skeleton and the form (with the size and the backbone asked for) to its parts."""
+"""A one-stage system: a function from skeleton and form to its parts."""
 
 PLAIN = Form((512, 512), ResNet(depth=50), Train(epochs=140, batch=16, lr=5e-4, schedule="step"))
 TINY = Form((256, 256), ResNet(depth=18, width=0.5), Train(epochs=60, batch=8, lr=1e-3), tiny=True)
 
 
 def one_map(form: Form, stride: int) -> OneStage:
-    """CenterNet's network: one fine map and a small branch for each that is wanted.
+    """CenterNet's network: one fine map, and a small branch for each output map.
 
     Args:
-        form: the light one grows the map, and reads it, with separable convolutions.
-        stride: of the map.
+        form: the tiny form has separable convolutions in neck and head.
+        stride: stride of the map in pixels.
     """
     neck = Upsample() if form.tiny else Deconv()
     head = Branches(separable=form.tiny)
@@ -77,23 +77,23 @@ def onestage(
     """A one-stage recipe.
 
     Args:
-        name: of the recipe.
-        form: size, backbone and options.
-        system: makes the parts.
-        skeleton: of the user's points.
-        size: (height, width) that images are fitted into, instead of the form's.
-        stride: not for these; so are ``codec`` and ``losses``: a system brings its own.
+        name: name of the recipe.
+        form: size, backbone and training options.
+        system: function that makes the parts.
+        skeleton: skeleton of the data.
+        size: (height, width) that images are resized into, instead of the form's.
+        stride: not supported: the system determines it, and also ``codec`` and ``losses``.
         codec: see ``stride``.
         losses: see ``stride``.
         backbone: key of `BACKBONES`, or ``timm:NAME``, instead of the form's.
 
     Raises:
-        RecipeError: something was asked for that the system settles itself, or the parts do not fit.
+        RecipeError: an option was given that the system determines itself, or the parts do not fit.
     """
     given = {"--stride": stride, "--codec": codec, "--loss": losses}
     if extra := [word for word, value in given.items() if value]:
         raise RecipeError(
-            f"{name} brings its own maps and losses: leave out {', '.join(extra)}; their fields are set by "
+            f"{name} has its own codec and losses: leave out {', '.join(extra)}; their options are "
             "--codec.FIELD and --losses.NAME.FIELD"
         )
     form = Form(size or form.size, backbone_of(backbone) or form.backbone, form.train, form.tiny)

@@ -1,4 +1,4 @@
-"""What `--codec` chooses from: for each representation its codec, what trains it, and the head that gives its maps."""
+"""The choices of `--codec`: for each representation its codec, its losses, and the head that outputs its maps."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from posekit.models.heads.simcc import SimCC as BinsHead
 from posekit.models.topdown import AnyHead
 
 DEPTH = 800.0
-"""Depth of the space about the root where a representation has one: millimetres, for bodies."""
+"""Depth range around the root of 3-D representations, in millimetres, for human bodies."""
 
 
 @dataclass(frozen=True)
 class Representation:
-    """How a codec is made for a skeleton on a grid, what trains it, and which head gives its maps.
+    """Codec, losses and head of a representation.
 
     Args:
-        codec: skeleton and grid to codec.
-        losses: names of `LOSSES`; those that do not fit the codec made are left out.
-        head: of the network.
-        stride: pixels a cell of its maps, where that is not what other maps have; such maps are read without a neck.
+        codec: function from skeleton and grid to codec.
+        losses: names in `LOSSES`; those that do not fit the codec are left out.
+        head: head of the network.
+        stride: stride of its maps in pixels, if not the usual one; such networks have no neck.
     """
 
     codec: Callable[[Skeleton, Grid], AnyCodec]
@@ -49,12 +49,12 @@ class Representation:
 
     @property
     def neck(self) -> bool:
-        """Whether the head reads a finer map than the backbone's last."""
+        """Whether the network has a neck."""
         return isinstance(self.head, Maps) and self.stride is None
 
 
 def blur(grid: Grid) -> float:
-    """Sigma of a Gaussian target in pixels: two cells, or less where the map is small."""
+    """Default sigma of Gaussian targets in pixels: 2 cells, or 1.5 on small maps."""
     return grid.scale[0] * (2.0 if min(grid.shape) >= 48 else 1.5)
 
 
@@ -66,9 +66,9 @@ def aligned(grid: Grid) -> AlignedGrid:
 
 
 def neighbours(skeleton: Skeleton) -> tuple[int, ...]:
-    """For each point another one that a bone joins with it, or -1; mirror points have mirror neighbours.
+    """For each point a neighbour along a bone, or -1; mirror points have mirrored neighbours.
 
-    A point of the middle line has a neighbour on that line, or none: a mirror would give it another one.
+    A point on the midline has a neighbour on the midline or none, so that mirroring does not change it.
     """
     bones = skeleton.edges
     flip = skeleton.flip if skeleton.flippable else tuple(range(len(skeleton.points)))
@@ -147,4 +147,4 @@ REPRESENTATIONS = {
     ),
     "dfl": Representation(lambda s, g: Dfl(points=len(s.points), size=g.image), ("dfl", "l1"), BinsHead()),
 }
-"""Name to representation; every one of `CODECS` is among them (a test compares)."""
+"""Representations by name; all of `CODECS` are included (tested)."""

@@ -1,4 +1,4 @@
-"""Each technique for small networks as one named change of any recipe: what `posekit ablate` turns on and off."""
+"""Techniques for small networks, each a named change of a recipe; `posekit ablate` compares them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Technique:
     """One technique.
 
     Args:
-        about: one line.
-        claim: what its authors report.
-        change: recipe, and what stands behind the colon, to the recipe with it.
-        takes: what must stand behind the colon, if anything.
+        about: short description.
+        claim: gain that the authors report.
+        change: function from a recipe and the argument (after the colon) to the recipe with the technique.
+        takes: name of the argument, if the technique has one.
     """
 
     about: str
@@ -35,7 +35,7 @@ class Technique:
 
 
 NONE = "no figures for poses"
-"""Where the authors report nothing that a keypoint network could be held to."""
+"""Claim of techniques whose authors report no results for pose estimation."""
 
 
 def _drop(kind: Kind) -> Callable[[Recipe, str], Recipe]:
@@ -57,7 +57,7 @@ def _half_body(recipe: Recipe, _: str) -> Recipe:
 def _guided(recipe: Recipe, _: str) -> Recipe:
     model = recipe.model
     if not isinstance(model, TopDown) or model.neck.kind == "none":
-        raise RecipeError(f"guided growth is for necks that make maps finer, and {recipe.name} has none")
+        raise RecipeError(f"guided upsampling replaces the neck of a top-down recipe, and {recipe.name} has none")
     return replace(recipe, model=replace(model, neck=Guided()))
 
 
@@ -70,12 +70,12 @@ def _teacher(recipe: Recipe, source: str) -> Recipe:
 
 
 def _clean(recipe: Recipe, source: str) -> Recipe:
-    """Labels that predictions contradict do not count; alone, nothing else is learnt from them."""
+    """Give labels that predictions contradict weight 0; on its own, it does not learn from the predictions."""
     return replace(recipe, distill=replace(_distillation_of(recipe, source), outliers=0.0))
 
 
 def _distillation_of(recipe: Recipe, source: str) -> Teacher:
-    """The distillation that is there from the same source, or one that does nothing yet."""
+    """The recipe's distillation from the same source, or a new one whose loss weights are 0."""
     distillation = recipe.distill
     if isinstance(distillation, Teacher) and distillation.source == source:
         return distillation
@@ -85,9 +85,7 @@ def _distillation_of(recipe: Recipe, source: str) -> Teacher:
 
 def _alone(recipe: Recipe, distillation: Any) -> Any:
     if recipe.distill is not None:
-        raise RecipeError(
-            f"a recipe takes one source of distillation, and {recipe.name} has {recipe.distill.kind!r} already"
-        )
+        raise RecipeError(f"a recipe can have one distillation, and {recipe.name} already has {recipe.distill.kind!r}")
     return distillation
 
 
@@ -96,7 +94,7 @@ def _netaug(recipe: Recipe, _: str) -> Recipe:
 
 
 def _beside(kind: str, **fields: Any) -> Callable[[Recipe, str], Recipe]:
-    """A loss added to those that are there."""
+    """Add a loss."""
 
     def change(recipe: Recipe, _: str) -> Recipe:
         return replace(recipe, losses={**recipe.losses, kind: LOSSES[kind](**fields)})
@@ -105,7 +103,7 @@ def _beside(kind: str, **fields: Any) -> Callable[[Recipe, str], Recipe]:
 
 
 def _instead(kind: str) -> Callable[[Recipe, str], Recipe]:
-    """A loss in the place of those that are there."""
+    """Replace all losses by one."""
 
     def change(recipe: Recipe, _: str) -> Recipe:
         losses: Any = {kind: LOSSES[kind]()}
@@ -116,7 +114,7 @@ def _instead(kind: str) -> Callable[[Recipe, str], Recipe]:
 
 def _auto_weight(recipe: Recipe, _: str) -> Recipe:
     if len(recipe.losses) < 2:
-        raise RecipeError(f"automatic weights weigh losses against each other, and {recipe.name} has one; add another")
+        raise RecipeError(f"automatic loss weights need two losses or more, and {recipe.name} has one")
     return replace(recipe, auto_weight=replace(recipe.auto_weight, kind="liebel_koerner"))
 
 
@@ -146,18 +144,18 @@ TECHNIQUES: dict[str, Technique] = {
     "teacher": Technique("learn from a trained model or predictions too", NONE, _teacher, "SOURCE"),
     "clean": Technique("leave out labels that predictions contradict", NONE, _clean, "FILE.json"),
 }
-"""Name to technique. Claims are those of the papers, on their data and networks."""
+"""Techniques by name. Claims are from the papers, on their data and networks."""
 
 
 def with_techniques(recipe: Recipe, *words: str) -> Recipe:
-    """The recipe with some techniques turned on.
+    """Copy of a recipe with some techniques.
 
     Args:
-        recipe: without them.
-        words: keys of `TECHNIQUES`; those that take something are written ``name:what``.
+        recipe: recipe without them.
+        words: keys of `TECHNIQUES`; those with an argument are written ``name:argument``.
 
     Raises:
-        RecipeError: an unknown name, something missing behind its colon, or a technique that does not fit the recipe.
+        RecipeError: an unknown name, a missing argument, or a technique that does not fit the recipe.
     """
     for word in words:
         name, _, argument = word.partition(":")

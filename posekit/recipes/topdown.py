@@ -1,8 +1,7 @@
-"""Top-down recipes: one crop an instance, one network, and the representations side by side.
+"""Top-down recipes: one crop for each instance, one recipe for each representation.
 
-Every recipe is a function of the user's skeleton. The plain ones are for a GPU (ResNet-50, 256x192); each has a
-`-tiny` form for the CPU. Within a form the recipes differ in representation, head and loss only, so that what is
-compared is the representation.
+Every recipe is a function of the skeleton. The plain form is for a GPU (ResNet-50, 256x192), `-tiny` for a CPU.
+Within a form recipes differ only in representation, head and loss, so that representations can be compared.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Form:
-    """What the plain and the tiny form of a recipe differ in."""
+    """Size, backbone, neck and training options of the plain or the tiny form of a recipe."""
 
     size: Size
     backbone: AnyBackbone
@@ -44,11 +43,11 @@ class Form:
 PLAIN = Form((256, 192), ResNet(depth=50), Deconv(), Train(epochs=210, lr=5e-4, schedule="step"))
 TINY = Form((128, 128), ResNet(depth=18, width=0.5), Upsample(), Train(epochs=60, lr=2e-3, batch=16))
 STRIDE = 4
-"""Pixels a cell of the maps, where a codec has maps."""
+"""Stride of the maps in pixels."""
 
 
 def _refuse_unknown(what: str, asked: Sequence[str], known: Iterable[str]) -> None:
-    """Answer the first unknown name with the nearest known one."""
+    """Raise for the first unknown name, and suggest the nearest known one."""
     for word in asked:
         if word not in (names := list(known)):
             near = difflib.get_close_matches(word, names, 1)
@@ -57,7 +56,7 @@ def _refuse_unknown(what: str, asked: Sequence[str], known: Iterable[str]) -> No
 
 
 def backbone_of(name: str | None) -> AnyBackbone | None:
-    """The backbone of that name, with its own defaults; its fields are set by ``--model.backbone...``."""
+    """The backbone of that name with default options; change them by ``--model.backbone...``."""
     if name is None:
         return None
     kind, _, which = name.partition(":")
@@ -81,14 +80,14 @@ def topdown(
     """A top-down recipe.
 
     Args:
-        name: of the recipe.
-        form: size, network and options.
+        name: name of the recipe.
+        form: size, network and training options.
         representation: key of `REPRESENTATIONS`.
-        skeleton: of the user's points.
+        skeleton: skeleton of the data.
         size: (height, width) of the crops instead of the form's.
-        stride: pixels a cell of the maps.
+        stride: stride of the maps in pixels.
         codec: another representation instead of the recipe's.
-        losses: names of `LOSSES` instead of the representation's.
+        losses: names in `LOSSES` instead of the representation's.
         backbone: key of `BACKBONES`, or ``timm:NAME``, instead of the form's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""TTFNet for poses. Liu et al. 2020, arXiv:1909.00700."""
+"""TTFNet for pose estimation. Liu et al. 2020, arXiv:1909.00700."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ STRIDE = 4
 
 
 def ttfnet(skeleton: Skeleton, form: Form) -> Parts:
-    """Dense samples around each centre.
+    """TTFNet: several training samples around each centre.
 
-    Offsets count as much as boxes, by their distance itself: its square, however near, would leave them a pixel off.
+    Offsets have the weight of boxes and an L1 loss: a squared loss would leave them a pixel off.
     """
     return Parts(
         codec=TtfPose(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE)),

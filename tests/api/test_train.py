@@ -53,7 +53,7 @@ def test_a_run_from_python_leaves_what_the_command_leaves(tmp_path, small):
 
 def test_options_that_do_not_exist_are_told(tmp_path):
     file = labelled_files(tmp_path / "data", count=3)
-    with pytest.raises(RecipeError, match=r"has no field 'train\.epoch'; there is epochs, batch"):
+    with pytest.raises(RecipeError, match=r"has no field 'train\.epoch'; known: epochs, batch"):
         posekit.train("topdown-dark-tiny", file, options={"train.epoch": 3})
     with pytest.raises(RecipeError, match=r"no recipe 'topdown-drak'; did you mean 'topdown-dark'"):
         posekit.train("topdown-drak", file)
@@ -98,7 +98,7 @@ def test_an_interrupt_is_saved_and_the_command_to_go_on_printed(tmp_path, small,
     assert len(made) == 3
     out = capsys.readouterr().out
     command = f"posekit train {tmp_path / 'run' / 'recipe.json'} --out {tmp_path / 'run'} --resume"
-    assert f"stopped; go on with: {command}" in out
+    assert f"stopped; resume with: {command}" in out
     monkeypatch.setattr(Loop, "_step", step)
     assert main([*command.split()[1:], "--device", "cpu"]) == 0
     assert "at epoch 1, step 3" in capsys.readouterr().out
@@ -149,7 +149,7 @@ def test_a_saturated_metric_does_not_rank(drawn, small):
     easy = upright(drawn)
     recipe, (sentence,) = suited(small(), Sets(easy, easy, ()))
     assert recipe.metric == "nme_box"
-    assert sentence.startswith("ranked by nme_box: the mean pose, put into each box without looking, has pck@0.2 1.00")
+    assert sentence.startswith("ranked by nme_box: pck@0.2 is saturated, since the mean pose placed into each box reaches 1.00")
     harder = upright(drawn, spread=0.12)
     assert suited(small(), Sets(harder, harder, ()))[0].metric == "pck@0.05"
     assert suited(small(), Sets(*[upright(drawn, spread=0.4)] * 2, ()))[0].metric == ""

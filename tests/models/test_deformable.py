@@ -117,7 +117,7 @@ def test_it_counts_as_a_plain_convolution_and_the_places_beside_it():
 def test_what_cannot_be_built_is_said():
     with pytest.raises(ValueError, match="5 channels cannot be split into 2 parts"):
         SampledConv2d(5, 5, parts=2)
-    with pytest.raises(ValueError, match="odd width, got 4"):
+    with pytest.raises(ValueError, match="odd size, got 4"):
         DeformableConv(6, 6, kernel=4)
 
 

@@ -179,5 +179,5 @@ def test_concat_grows_between_cells():
 
 
 def test_concat_refuses_a_finer_map_than_doubling_gives():
-    with pytest.raises(ValueError, match="the maps need stride 3, but .*last map \\(stride 32\\)"):
+    with pytest.raises(ValueError, match=r"the maps need stride 3, but .*last map \(stride 32\)"):
         Concat().build((8,), (32,), 3)

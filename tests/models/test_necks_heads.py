@@ -140,7 +140,11 @@ def test_simcc_heads_give_bins_from_each_points_own_map():
         ("simcc", {"heatmap": (K, H, W)}, "use the head 'maps'"),
         ("pooled", {"deep": (K, 2, H, W)}, "no head here gives it"),
         ("maps", {}, "at least one map"),
-        ("simcc", {"x": (K, 9), "y": (4, 9)}, r"same number of points for every output; got 'x' \(5, 9\), 'y' \(4, 9\)"),
+        (
+            "simcc",
+            {"x": (K, 9), "y": (4, 9)},
+            r"same number of points for every output; got 'x' \(5, 9\), 'y' \(4, 9\)",
+        ),
         ("maps", {"heatmap": (K, 2 * H, W)}, "'heatmap' is 32x12 cells but the input of the head has 16x12"),
     ],
 )

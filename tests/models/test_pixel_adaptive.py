@@ -89,7 +89,7 @@ def test_one_filter_for_all_channels_is_a_depth_wise_one():
     expected = F.conv2d(X, layer.weight.expand(C, 1, 3, 3), layer.bias, padding=1, groups=C)
     torch.testing.assert_close(layer(X, SAME), expected)
     for build in (PacConv2d, PacConvTranspose2d):
-        with pytest.raises(ValueError, match="keeps their number; got 4 in and 6 out"):
+        with pytest.raises(ValueError, match="cannot change the number of channels; got 4 in and 6 out"):
             build(C, D, shared=True)
 
 
@@ -318,7 +318,7 @@ def test_weights_start_by_their_fan():
 
 def test_refusals():
     for build in (partial(PacConv2d, C, D), PacPool2d, partial(PacConvTranspose2d, C, D)):
-        with pytest.raises(ValueError, match="expected an odd width, got 4"):
+        with pytest.raises(ValueError, match="expected an odd size, got 4"):
             build(4)
     with pytest.raises(ValueError, match="the guide is 16x11 and the map 16x12 cells: resize the guide to that"):
         pac()(X, GUIDE[..., 1:])

@@ -69,7 +69,9 @@ def test_layers_are_cut_to_their_first_channels():
 def test_a_table_of_another_network_is_refused():
     with pytest.raises(ValueError, match=r"'1' should have 4 output and 4 input channels, but there is no such layer"):
         with_pruned_channels(nn.Sequential(nn.Linear(3, 4)), {"1": (4, 4)})
-    with pytest.raises(ValueError, match=r"'0' should have 5 output and 3 input channels, but the recipe's has 4 and 3"):
+    with pytest.raises(
+        ValueError, match=r"'0' should have 5 output and 3 input channels, but the recipe's has 4 and 3"
+    ):
         with_pruned_channels(nn.Sequential(nn.Linear(3, 4)), {"0": (5, 3)})
 
 

@@ -68,7 +68,9 @@ def test_what_does_not_learn_keeps_its_channels():
 
 
 def test_unknown_backbones_and_layers_are_refused():
-    with pytest.raises(ValueError, match=r"type ShuffleNetV2Backbone cannot be made wider; NetAug supports mobilenet_v2"):
+    with pytest.raises(
+        ValueError, match=r"type ShuffleNetV2Backbone cannot be made wider; NetAug supports mobilenet_v2"
+    ):
         Plan(ShuffleNetV2(0.5).build())
     backbone = MobileNetV2(0.35).build()
     backbone.features[0][2] = nn.PReLU(16)

@@ -16,7 +16,7 @@ from posekit.recipe import RecipeError, dump, parse
 from posekit.recipes import RECIPES, SYSTEMS
 from posekit.training.task import Task
 
-NAMES = {"centernet", "fcos", "directpose", "fcpose", "dekr", "dekr-first", "ttfnet"}
+NAMES = {"centernet", "fcos", "directpose", "fcpose", "dekr", "dekr-first", "ttfnet", "movenet"}
 SIZE = (128, 192)
 ON = pytest.mark.parametrize("name", SYSTEMS)
 
@@ -77,7 +77,7 @@ def test_the_plain_form_is_made_too(name):
     recipe = RECIPES[name](FOUR)
     assert recipe.one_stage
     assert recipe.size == (512, 512)
-    with pytest.raises(RecipeError, match="brings its own maps"):
+    with pytest.raises(RecipeError, match="has its own codec and losses"):
         RECIPES[name](FOUR, codec="dark")
 
 

@@ -124,7 +124,7 @@ def test_enough_windows_end_the_visits(drawn, first):
 
 def test_faces_that_are_too_small_are_told(drawn):
     with pytest.raises(
-        ValueError, match=r"no window shows a face of the \d labelled: .* at least 80 pixels .*smallest"
+        ValueError, match=r"no window shows one of the \d labelled faces: .* at least 80 pixels .*smallest"
     ):
         training_windows(drawn, 12, None, replace(FEW, smallest=80), (0, 0))
 

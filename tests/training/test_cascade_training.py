@@ -91,9 +91,9 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(whole, drawn, tmp_path, monkeyp
 
 def test_a_folder_goes_on_only_with_what_it_began_with(whole, drawn, tmp_path):
     folder = whole[0]
-    with pytest.raises(WeightsError, match=r"begun with other training .*'epochs': 1.*instead of .*'epochs': 2"):
+    with pytest.raises(WeightsError, match=r"started with other training .*'epochs': 1.*instead of .*'epochs': 2"):
         train_cascade(drawn, folder, replace(BRIEF, epochs=2), device="cpu")
-    with pytest.raises(WeightsError, match=r"begun with other faces, images \(5 instead of \d, 3 instead of 1\)"):
+    with pytest.raises(WeightsError, match=r"started with other faces, images \(5 instead of \d, 3 instead of 1\)"):
         train_cascade(drawn.subset([0]), folder, BRIEF, device="cpu")
     (tmp_path / "config.json").write_text('{"recipe": {}}')
     with pytest.raises(WeightsError, match="holds another model; choose another --out"):
@@ -106,7 +106,7 @@ def test_other_points_are_refused_with_the_fix(drawn, tmp_path):
         train_cascade(four, tmp_path / "run", BRIEF, device="cpu")
     assert not (tmp_path / "run").exists()
     named = replace(drawn, skeleton=Skeleton("mine", points=tuple(f"p{i}" for i in range(5)), symmetry="none"))
-    with pytest.raises(DataError, match=r"names its own p0, .* in this order, say --data.skeleton face5"):
+    with pytest.raises(DataError, match=r"has p0, .* in this order, add --data.skeleton face5"):
         faces_of(named)
     # The same names, whatever else the file says of them.
     assert faces_of(replace(drawn, skeleton=replace(FACE5, symmetry="none", mirror=()))).skeleton == FACE5
@@ -118,7 +118,7 @@ def test_other_points_are_refused_with_the_fix(drawn, tmp_path):
 def test_a_device_that_is_not_there_is_told(drawn, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(RuntimeError, match="device 'cuda' was asked for, but there is none; `posekit doctor`"):
+    with pytest.raises(RuntimeError, match="device 'cuda' was asked for, but is not available; `posekit doctor`"):
         train_cascade(drawn, tmp_path / "run", BRIEF, device="cuda")
 
 

@@ -31,7 +31,7 @@ class DLAUp:
         expected = [reduction << step for step in range(len(strides))]
         if list(strides) != expected or len(strides) < 3:
             raise ValueError(
-                f"the maps need stride {reduction} and the backbone outputs strides {', '.join(map(str, strides))}: "
+                f"the maps need stride {reduction}, but the backbone outputs strides {', '.join(map(str, strides))}: "
                 f"this neck takes three or more, {reduction}, {2 * reduction}, {4 * reduction}, ...; use the neck "
                 "'upsample' instead"
             )

@@ -1,7 +1,7 @@
 """Train the three networks of MTCNN in turn, each on windows that the earlier networks pass on.
 
-When the same command is run again, finished networks are loaded, so an interrupted run continues with the network it was
-at. Random numbers depend only on seed, network and image, so a continued run equals an uninterrupted one.
+When the same command is run again, finished networks are loaded, so an interrupted run continues where it was. Random
+numbers depend only on seed, network and image, so a continued run equals an uninterrupted one.
 
 Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878. Differs: Adam with a cosine schedule; windows are cut once for each
 network; faces and points come from one data set, in the paper from two.
