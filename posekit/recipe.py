@@ -95,7 +95,7 @@ class Train:
     checkpoint_steps: int = Field(default=0, ge=0)
     "steps between checkpoints, instead of minutes; 0 uses checkpoint_minutes"
     tensorboard: bool = True
-    "write TensorBoard logs, beside metrics.csv"
+    "write TensorBoard logs in addition to metrics.csv"
 
 
 @dataclass(frozen=True, config=STRICT)

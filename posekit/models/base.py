@@ -58,7 +58,7 @@ class Neck(Protocol):
 
 
 class InstanceHead(Protocol):
-    """What a head's module that runs a network for each instance has beside ``forward``."""
+    """Head with a dynamic network for each instance: has ``at`` in addition to ``forward``."""
 
     def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
         """See `PoseNet.at`."""

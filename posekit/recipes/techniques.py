@@ -120,13 +120,19 @@ def _auto_weight(recipe: Recipe, _: str) -> Recipe:
 
 TECHNIQUES: dict[str, Technique] = {
     "aid": Technique(
-        "hide an ellipse in the second half of the run", "COCO AP 77.2 to 77.9, HRNet-W32", _drop("cutout")
+        "cutout (AID): hide an ellipse in the second half of the run", "COCO AP 77.2 to 77.9, HRNet-W32", _drop("cutout")
     ),
     "hide_and_seek": Technique(
-        "hide cells of a grid, likewise", "COCO AP 67.0 to 68.4, bottom-up", _drop("hide_and_seek")
+        "hide-and-seek: hide grid cells in the second half of the run",
+        "COCO AP 67.0 to 68.4, bottom-up",
+        _drop("hide_and_seek"),
     ),
-    "grid_mask": Technique("hide a lattice of squares, likewise", "COCO AP 74.9 to 75.2, MMPose", _drop("grid_mask")),
-    "half_body": Technique("show the upper or lower half of a body alone", NONE, _half_body),
+    "grid_mask": Technique(
+        "grid mask: hide a lattice of squares, second half of the run",
+        "COCO AP 74.9 to 75.2, MMPose",
+        _drop("grid_mask"),
+    ),
+    "half_body": Technique("crop to the upper or lower half of the body", NONE, _half_body),
     "silu": Technique("SiLU (Swish) in the backbone", NONE, _override(activation="silu")),
     "hardswish": Technique("hard Swish in the backbone", NONE, _override(activation="hardswish")),
     "mish": Technique("Mish in the backbone", NONE, _override(activation="mish")),
@@ -134,15 +140,17 @@ TECHNIQUES: dict[str, Technique] = {
     "meta_acon": Technique("Meta-ACON in the backbone", NONE, _override(activation="meta_acon")),
     "dynamic": Technique("dynamic convolutions in the backbone", "COCO AP +2.9", _override(convolution="dynamic")),
     "condconv": Technique("conditional convolutions in the backbone", NONE, _override(convolution="condconv")),
-    "guided": Technique("maps grown by pixel-adaptive convolutions", NONE, _guided),
-    "okdhp": Technique("three heads that teach each other", "MPII PCKh 90.0 with four stacks", _okdhp),
-    "netaug": Technique("wider networks around the backbone while training", "ImageNet top-1 up to +2.2", _netaug),
-    "bone": Technique("lengths of bones beside points", NONE, _beside("bone", variant="length")),
-    "auto_weight": Technique("losses weighed by what they learn", NONE, _auto_weight),
-    "qfl": Technique("quality focal loss instead", NONE, _instead("qfl")),
-    "eqfl": Technique("equalized quality focal loss instead", NONE, _instead("eqfl")),
-    "teacher": Technique("learn from a trained model or predictions too", NONE, _teacher, "SOURCE"),
-    "clean": Technique("leave out labels that predictions contradict", NONE, _clean, "FILE.json"),
+    "guided": Technique("upsampling by pixel-adaptive convolutions", NONE, _guided),
+    "okdhp": Technique("online distillation between three heads (OKDHP)", "MPII PCKh 90.0 with four stacks", _okdhp),
+    "netaug": Technique(
+        "network augmentation: also train wider backbones (NetAug)", "ImageNet top-1 up to +2.2", _netaug
+    ),
+    "bone": Technique("bone length loss in addition", NONE, _beside("bone", variant="length")),
+    "auto_weight": Technique("learnt weights of the losses", NONE, _auto_weight),
+    "qfl": Technique("quality focal loss instead of the recipe's losses", NONE, _instead("qfl")),
+    "eqfl": Technique("equalized quality focal loss instead of the recipe's losses", NONE, _instead("eqfl")),
+    "teacher": Technique("distillation from a trained model or predictions", NONE, _teacher, "SOURCE"),
+    "clean": Technique("ignore labels that predictions contradict", NONE, _clean, "FILE.json"),
 }
 """Techniques by name. Claims are from the papers, on their data and networks."""
 

@@ -45,7 +45,7 @@ class Prune:
     start: float = Field(default=0.1, ge=0, lt=1)
     """share of the run before pruning starts, 0 to 1; layers that are initialised with zeros need some steps first"""
     stop: float = Field(default=0.75, ge=0, lt=1)
-    """share of the run after which no more weights are pruned; not above start: all are pruned at once"""
+    """share of the run after which no more weights are pruned; at or below start: all are pruned at once"""
     keep: tuple[str, ...] = ()
     """parts of the network that are not pruned, by name, such as head; frozen parts are never pruned"""
 

@@ -35,7 +35,7 @@ class NetAug:
     """
 
     expansions: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
-    """factors on the hidden channels of blocks, chosen at random for each block and step; published: 1 1.6 2.2 2.8"""
+    """factors on hidden channels, chosen at random for each block and step; 1: not widened; published: 1 1.6 2.2 2.8"""
     widths: Annotated[tuple[Factor, ...], Field(min_length=1)] = (1.0,)
     """factors on the channels between blocks, chosen likewise; hidden channels grow with them; published: 1 1.8 2.6"""
     alpha: float = Field(default=1.0, ge=0)

@@ -36,9 +36,9 @@ class BackboneOverrides:
     convolution: Literal["static", "dynamic", "condconv"] = "static"
     """dynamic and condconv mix several kernels for each image: more accurate, few more MACs, many more parameters"""
     kernels: int = Field(default=4, gt=1)
-    """kernels mixed in each dynamic or conditional convolution; parameters grow in proportion; published: 4 and 8"""
+    """kernels in each dynamic convolution; parameters grow in proportion; published: 4, for condconv 8"""
     temperature: float = Field(default=30.0, ge=1)
-    """initial softmax temperature of dynamic convolutions; high values let all kernels learn; published: 30"""
+    """initial softmax temperature of dynamic convolutions; above 10 all kernels learn from the start; published: 30"""
     anneal: float = Field(default=0.1, ge=0, le=1)
     """share of the run over which the temperature falls to 1, 0 to 1; published: the first 10 epochs"""
     noise: Annotated[float, Field(ge=0)] | None = None

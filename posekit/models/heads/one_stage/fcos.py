@@ -85,13 +85,13 @@ class FCOSHead(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Tensor]:
         """Output maps of all levels, finest first, without activation."""
-        return self.said(self.features(maps))
+        return self.predict(self.features(maps))
 
     def features(self, maps: Sequence[Tensor]) -> dict[str, list[Tensor]]:
         """Features of each tower on each level."""
         return {name: [tower(x) for x in maps] for name, tower in self.towers.items()}
 
-    def said(self, features: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+    def predict(self, features: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
         """Output maps by name and stride, from the features of the towers."""
         result = {}
         for name, predictor in self.predictors.items():

@@ -100,7 +100,7 @@ class FCPoseNet(nn.Module):
             Those of FCOS; ``refine``; ``side_8`` and ``side_2``; and, as input of `at`, ``basis`` and ``tower_8``, ...
         """
         features = self.detector.features(maps)
-        result: dict[str, Tensor] = self.detector.said(features)
+        result: dict[str, Tensor] = self.detector.predict(features)
         for stride, x in zip(self.detector.strides, features["box"], strict=True):
             result[f"tower_{stride}"] = x
         hidden, both = self.shared(maps)
