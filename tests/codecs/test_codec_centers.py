@@ -1,4 +1,4 @@
-"""CenterNet's and TTFNet's Gaussians against numbers worked out by hand, and what their radius means."""
+"""CenterNet's and TTFNet's Gaussians against numbers worked out by hand, and the meaning of their radius."""
 
 import math
 from dataclasses import replace
@@ -49,7 +49,7 @@ def test_radii_by_hand(height, width, iou, fixed, outward, published):
     h, w = double(height), double(width)
     assert corner_radius(h, w, iou).item() == pytest.approx(fixed, abs=1e-6)
     assert corner_radius(h, w, iou, compat=True).item() == pytest.approx(published, abs=1e-5)
-    # What the published code takes for the smallest root is 4 iou times that of both corners moving outward.
+    # The root that the published code takes is 4 iou times the root for both corners moving outwards.
     assert published / (4 * iou) == pytest.approx(outward, abs=1e-6)
 
 
@@ -63,11 +63,11 @@ def test_a_radius_keeps_the_overlap_that_was_asked_for():
         outward = area / ((height + 2 * r) * (width + 2 * r))
         both = (height - r) * (width - r)
         alike = both / (2 * area - both)
-        # Both corners moving inward binds; the other two moves keep more.
+        # Both corners moving inwards is the limiting case; the other two keep a higher IoU.
         torch.testing.assert_close(inward, torch.full_like(inward, iou), atol=1e-9, rtol=0)
         assert outward.min() >= iou
         assert alike.min() >= iou
-        # The published radius keeps less than was asked for.
+        # The published radius gives a lower IoU than requested.
         wide = corner_radius(height, width, iou, compat=True)
         kept = (height - 2 * wide).clamp_min(0) * (width - 2 * wide).clamp_min(0) / area
         assert (kept < iou).all()
@@ -80,7 +80,7 @@ def test_a_radius_keeps_the_overlap_that_was_asked_for():
         (1, 0.5, 0.135335),
         (2, 0.833333, 0.056135),
         (4, 1.5, 0.028566),
-        # exp(-225 / (2 * 5.166667^2)) = exp(-4.214360) = 0.0147818; methods 1.10 has 0.014786.
+        # exp(-225 / (2 * 5.166667^2)) = exp(-4.214360) = 0.0147818.
         (15, 5.166667, 0.0147818),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_mirrored_image_has_its_points_back(grid, residue, compat):
     mirror = replace(labels, keypoints=labels.keypoints.flipped(192, FIVE))
     maps, there = (codec.perfect(codec.encode(each)) for each in (mirror, labels))
     back = codec.flip(maps, FIVE.flip)
-    # A pixel is left where cells are multiples of a stride, whichever way they are rounded.
+    # An error of a pixel remains where cell centres are multiples of the stride, whatever the rounding.
     off = codec.decode(back).xy - xy
     assert torch.allclose(off, double(residue, 0.0).expand_as(off), atol=1e-6)
     # The Gaussians of both lie in the same cells, so their mean is a Gaussian again; not always on a ratio grid.

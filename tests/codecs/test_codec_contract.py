@@ -1,4 +1,4 @@
-"""What every codec promises, asked of every codec."""
+"""The contract of all codecs, checked for every codec."""
 
 import pytest
 import torch
@@ -142,7 +142,7 @@ def test_flipping_maps_is_flipping_points(case):
     back = codec.flip(codec.perfect(codec.encode(mirror)), FIVE.flip)
     assert set(back) == set(there)
     for name, value in there.items():
-        # What counts for nothing may differ: where no point is, an offset leads anywhere.
+        # Values without weight may differ: offsets are arbitrary where there is no point.
         counts = (target.weight[name] > 0).expand_as(value) if name in target.weight else torch.ones_like(value).bool()
         assert counts.any()
         assert torch.allclose(back[name][counts].exp(), value[counts].exp(), atol=1e-6)
@@ -179,7 +179,7 @@ def test_what_is_not_known_has_no_weight(case):
         assert all(value.isfinite().all() for value in target.maps.values())
 
 
-# OpenPose says that a person's point is nowhere in the image by an empty map.
+# In OpenPose an empty map means that a person's point is outside the image.
 OUTSIDE_COUNTS = {("heatmap", "openpose"), ("xy", "openpose")}
 
 
@@ -250,7 +250,7 @@ def test_number_types(case, dtype):
 
 @each
 def test_everything_stays_on_the_device_of_what_is_given(case):
-    # The device without memory refuses to be mixed with the CPU.
+    # The meta device cannot be mixed with the CPU.
     codec, far = CASES[case], torch.device("meta")
     target = codec.encode(instances(scattered()).each(lambda array: array.to(far)))
     maps = {name: value.to(far) for name, value in random_maps(codec).items()}

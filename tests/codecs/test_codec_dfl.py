@@ -1,4 +1,4 @@
-"""Places of a line against numbers worked out by hand: two neighbours share each coordinate."""
+"""Positions along a line against numbers worked out by hand: each coordinate is split between two neighbours."""
 
 import pytest
 import torch
@@ -24,12 +24,12 @@ def test_a_mean_by_hand():
     poses = codec.decode({"dfl_x": z, "dfl_y": z})
     assert poses.xy.flatten().tolist() == pytest.approx([1.855341 * 64, 1.855341 * 256 / 3], abs=1e-4)
     p = z.softmax(-1).flatten()
-    # The score is the share of the two locations beside the mean.
+    # The score is the probability of the two positions beside the mean.
     assert poses.score.item() == pytest.approx((p[1] + p[2]).item())
 
 
 def test_two_places_share_a_coordinate():
-    # 1.3 of three steps: 0.7 for the first place, 0.3 for the second. Their entropy is the smallest loss there is.
+    # 1.3 of three steps: 0.7 for the first position, 0.3 for the second. Their entropy is the smallest possible loss.
     _, target = encoded(1.3 * 64, bins=3)
     shares = target.maps["dfl_x"].flatten()
     assert shares.tolist() == pytest.approx([0, 0.7, 0.3, 0], abs=1e-9)
@@ -56,7 +56,7 @@ def test_the_mean_is_exact(x, y, bins):
 
 @pytest.mark.parametrize(("x", "last"), [(192.0, [0, 0, 1]), (0.0, [1, 0, 0]), (96.0, [0, 1, 0])])
 def test_both_ends_have_a_place(x, last):
-    # The published labels have no place for the far end and must stay below it.
+    # The published labels have no position at the far end and must stay below it.
     codec, target = encoded(x, bins=2)
     assert target.maps["dfl_x"].flatten().tolist() == last
     assert target.weight["dfl_x"].item() == 1

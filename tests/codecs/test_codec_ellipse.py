@@ -1,4 +1,4 @@
-"""Hills of any widths and direction against numbers worked out by hand."""
+"""Gaussians of any widths and direction against numbers worked out by hand."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,7 @@ def double(*values):
 
 
 def pair(angle, length=30.0, **fields):
-    """(H, W) Gaussian of the second of two points, a bone of that length in pixels and direction in radians before it."""
+    """(H, W) Gaussian of the second of two points, the end of a bone of that length (pixels) and angle (radians)."""
     there = double(96.0, 128.0)
     back = double(math.cos(angle), math.sin(angle)) * length
     xy = torch.stack((there - back, there)).reshape(1, 1, 2, 2)
@@ -76,7 +76,7 @@ def test_equal_widths_are_round(seed, sigma, grid):
     codec = Ellipse(points=K, grid=grid, parents=PARENTS, sigmas=SIGMAS, along=sigma, across=sigma)
     round_ = Heatmap(points=K, grid=grid, sigma=sigma)
     made, expected = codec.encode(labels), round_.encode(labels)
-    # One cuts a product below 1e-17, the other each of its two factors.
+    # One sets products below 1e-17 to 0, the other each of the two factors.
     torch.testing.assert_close(made.maps["heatmap"], expected.maps["heatmap"], atol=1e-12, rtol=0)
     assert torch.equal(made.weight["heatmap"], expected.weight["heatmap"])
 

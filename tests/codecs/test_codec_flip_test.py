@@ -1,4 +1,4 @@
-"""What is left of a point after its mirrored maps are mirrored back and averaged with the others."""
+"""Error of a point after flip testing: maps of the mirrored image are mirrored back and averaged with the others."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def both(codec, xy, back=None):
 
 
 def unmoved(maps, order):
-    """Mirrored without the shift that a ratio grid wants."""
+    """Mirrored without the shift that a ratio grid needs."""
     return {name: value[:, list(order)].flip(-1) for name, value in maps.items()}
 
 
@@ -47,7 +47,7 @@ def heatmap(grid):
 
 
 def place(grid, x, y):
-    """(1, 1, 1, 2) pixels of a place in cells."""
+    """(1, 1, 1, 2) pixels of a location in cells."""
     return grid.pixels(torch.tensor([x, y], dtype=torch.float64).reshape(1, 1, 1, 2))
 
 
@@ -65,10 +65,10 @@ def test_ratio_grids_leave_something(stride):
 @strides
 @pytest.mark.parametrize("shift", [True, False])
 def test_half_of_it_is_left_of_averaged_maps(stride, shift):
-    # The mean of two equal Gaussians is a map that is symmetric about their middle: +1/2 pixel with the shift, (1 - s) / 2 without.
+    # The mean of two equal Gaussians is symmetric about their midpoint: +1/2 pixel with the shift, (1 - s) / 2 without.
     grid = RatioGrid.of(IMAGE, stride)
     residue = 1 / stride if shift else (1 - stride) / stride
-    # The middle is put on a cell's centre, where DARK has nothing to add.
+    # The middle is put on a cell centre, where DARK takes no step.
     codec, xy = heatmap(grid), place(grid, 12 - residue / 2, 14.0)
     maps, back = both(codec, xy, None if shift else unmoved)
     mean = {"heatmap": (maps["heatmap"] + back["heatmap"]) / 2}

@@ -13,7 +13,7 @@ GRID = Grid.of((256, 192), 32)
 
 
 def target_of(style, x, y, **fields):
-    """Target of one point; a cell is 32 pixels from border to border, as in the detectors, so a place needs no 0.5."""
+    """Target of one point; a cell is 32 pixels from border to border, as in detectors, so no 0.5 is added."""
     codec = GridRegression(points=1, grid=GRID, style=style, **fields)
     xy = torch.tensor([x, y], dtype=torch.float64).reshape(1, 1, 1, 2)
     return codec, codec.encode(instances(xy)), xy
@@ -44,7 +44,7 @@ def test_a_point_by_hand(style, offset):
 def test_edges(style, x, y, cell):
     codec, target, xy = target_of(style, x, y)
     assert target.maps["heatmap"].nonzero().tolist() == [[0, 0, *cell]]
-    # A share of 0 or 1 has no finite logit: it is drawn in by a thousandth of a cell.
+    # A share of 0 or 1 has no finite logit: it is moved inwards by a thousandth of a cell.
     bound = EDGE * 32 if style == "yolo" else 0
     assert (codec.decode(codec.perfect(target)).xy - xy).abs().max() <= bound + 1e-9
     if style == "yolo":

@@ -19,7 +19,7 @@ RATIO = RatioGrid.of(IMAGE, 4)
 
 
 def one_point(grid, x, y):
-    """(1, 1, 1, 2) pixels of a place given in cells."""
+    """(1, 1, 1, 2) pixels of a location given in cells."""
     return grid.pixels(torch.tensor([[[[x, y]]]], dtype=torch.float64))
 
 
@@ -156,7 +156,7 @@ def test_a_step_of_a_stride_is_a_step_of_a_cell(x, y, dx, dy):
 
 @pytest.mark.parametrize(("kind", "residue"), [(Grid, 0.0), (AlignedGrid, 0.0), (RatioGrid, 0.25)])
 def test_what_a_flip_leaves(kind, residue):
-    # Methods §7.4: ratio grids keep 1 / s cells after HRNet's shift by one.
+    # Ratio grids keep an error of 1 / s cells after HRNet's shift by one cell.
     grid = kind.of(IMAGE, 4)
     codec = Heatmap(points=1, grid=grid, blur=0)
     xy = one_point(grid, 20.3, 30.7)

@@ -1,4 +1,4 @@
-"""OpenPose's maps and fields, by hand and by what they promise."""
+"""OpenPose's maps and fields, against numbers worked out by hand and the codec contract."""
 
 import math
 import warnings
@@ -136,7 +136,7 @@ def test_where_people_cross_a_field_is_their_mean(form):
 @pytest.mark.parametrize("length", [0.0, 1e-8])
 def test_a_bone_without_length_draws_nothing(form, length):
     assert (one_bone(form, ((5.0, 5.0), (5.0 + length, 5.0))) == 0).all()
-    # Nor does it take part in the mean of others.
+    # It does not change the mean of others either.
     field = one_bone(form, ((5.0, 5.0), (5.0 + length, 5.0)), ((1.0, 5.0), (10.0, 5.0)))
     assert field[:, 5, 5].tolist() == [1, 0]
 
@@ -202,7 +202,7 @@ def test_a_point_far_outside(codec, at):
     target = codec.encode(instances(xy))
     assert target.weight["heatmap"][1, 2] == target.weight["xy"][1, 0, 2] == 0
     assert target.weight["heatmap"][:, :K].sum() == target.weight["xy"].sum() == B * K - 1
-    # It was labelled: that no cell shows it is known; a place in no image is a slip.
+    # It was labelled, so it is known that no cell shows it; a location far away is a labelling error.
     assert target.weight["heatmap"][1, K] == (abs(at[0]) < 1e6)
     if codec.bones:
         assert target.weight["paf"].sum() == 2 * (B * len(BONES) - (0 if abs(at[0]) < 1e6 else 2))

@@ -1,4 +1,4 @@
-"""Perfect maps are activated to what the target says, whatever stands between raw maps and targets."""
+"""Perfect maps are activated to the target, for every activation."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What is drawn in bands, by lines, or read in windows is what the plain formula over whole maps gives."""
+"""Drawing in bands or by factors and reading in windows equal the plain formula over full maps."""
 
 import math
 from dataclasses import replace

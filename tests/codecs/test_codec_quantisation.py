@@ -1,4 +1,4 @@
-"""What cells of a stride cost: errors of each way to round and to read them, against their closed forms."""
+"""Quantisation error of cells: each rounding and decoding rule against its closed form."""
 
 import math
 
@@ -17,14 +17,14 @@ from posekit.skeletons.body import COCO17
 
 SIZE = (512, 512)
 MEAN_2D = (math.sqrt(2) + math.log(1 + math.sqrt(2))) / 3
-"""Mean length of a place in the unit square."""
+"""Mean distance of a location in the unit square."""
 
 schemes = pytest.mark.parametrize("scheme", ["floor", "round", "quarter"])
 strides = pytest.mark.parametrize("stride", [2, 4, 8])
 
 
 def decoded(scheme, x, grid):
-    """Places (B, 1, K, 2) of points with both coordinates ``x`` (n,), pixels counted from 0 as in the spec."""
+    """Decoded locations (B, 1, K, 2) of points with both coordinates ``x`` (n,), in pixel indices from 0."""
     xy = (x + 0.5)[None, None, :, None].expand(1, 1, -1, 2)
     if scheme == "floor":
         codec = CenterNet(points=len(x), grid=grid, compat="centernet")
@@ -44,7 +44,7 @@ def errors(scheme, x, grid):
 @schemes
 @strides
 def test_errors_of_a_stride(scheme, stride):
-    # Places spread evenly over a cell, none of them on a tie.
+    # Locations spread evenly over a cell, none of them at equal distance to two cells.
     n = 512
     x = 10 * stride + stride * (torch.arange(n, dtype=torch.float64) + 0.5) / n
     e = errors(scheme, x, RatioGrid.of((32 * stride, 32 * stride), stride))
@@ -117,7 +117,8 @@ def test_unbiased_reading_loses_nothing(kind):
 
 @pytest.mark.parametrize("x", [510.0, 511.0])
 def test_the_last_pixels_round_to_a_cell_that_is_not_there(x):
-    # 127.5 and 127.75 round to cell 128 of 128: the map holds only one side of the Gaussian, and is read up to 3 pixels off.
+    # 127.5 and 127.75 round to cell 128 of 128: the map holds only one side of the Gaussian, with an error of up to 3
+    # pixels.
     xy = torch.tensor([x + 0.5, 200.5], dtype=torch.float64).reshape(1, 1, 1, 2)
     codec = Heatmap(points=1, grid=RatioGrid.of(SIZE, 4), target="quantised", refine="none")
     target = codec.encode(instances(xy))

@@ -13,7 +13,7 @@ SIZE = (256, 192)
 
 
 def at(x, y=100.0):
-    """Pixel (x, y) of the spec's frame in ours."""
+    """Pixel index (x, y) as a location in image pixels."""
     return instances(torch.tensor([[[[x + 0.5, y + 0.5]]]], dtype=torch.float64))
 
 

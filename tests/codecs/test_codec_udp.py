@@ -1,4 +1,4 @@
-"""UDP's maps, discs and votes against numbers worked out by hand, and how they bear borders and noise."""
+"""UDP's maps, discs and votes against numbers worked out by hand, and at borders and with noise."""
 
 import math
 
@@ -19,7 +19,7 @@ from posekit.geometry.grid import AlignedGrid, Grid
 ALIGNED = AlignedGrid.of((256, 192), 4)
 PLAIN = Grid.of((256, 192), 4)
 CELLS = Grid.of((64, 48), 1)
-"""A map as large as the image: what the spec counts in cells are pixels here."""
+"""A map as large as the image, so that cells are pixels."""
 
 
 def double(*values):
@@ -115,7 +115,7 @@ def test_the_far_edge_comes_back(p):
 
 @pytest.mark.parametrize("blur", [15, 23])
 def test_the_published_decoding_of_filled_offsets(blur):
-    # A network says the way everywhere; its mean over a window, seen from the middle of it, is the way from there.
+    # A network gives the offset in every cell; the mean over a symmetric window is the offset at its centre.
     codec = UdpCombined(points=1, grid=ALIGNED, merge="peak", blur=blur * 4.06, offset_blur=7 * 4.06)
     xy = double(83.4, 125.9).reshape(1, 1, 1, 2)
     columns, rows = ALIGNED.axes(xy)

@@ -1,4 +1,4 @@
-"""The third axis: what is encoded of depths, what comes back, and points whose depth nobody knows."""
+"""The depth axis: encoding, decoding, and points without a known depth."""
 
 import math
 from dataclasses import replace
@@ -84,7 +84,7 @@ def test_half_of_a_batch_without_depths(case):
             assert torch.equal(*both), name
         assert mixed.maps[name].isfinite().all(), name
     assert deep < set(mixed.weight)
-    # That nobody knows any is said by its mark alone, by a depth that is none, or by a file without depths.
+    # An unknown depth is marked by depth_known, by a depth that is not finite, or by the absence of depths.
     for none in (labels(unknown), labels(depth, known=torch.zeros_like(known)), instances(scattered(33), deep=False)):
         target = codec.encode(none)
         first = target.weight[min(deep)]
@@ -132,7 +132,7 @@ def test_a_layer_of_the_volume_is_the_map():
 
 
 def test_a_ring_of_depths_keeps_the_place():
-    """The place is read where the volume is highest, so another depth's map may not mix in."""
+    """The location is read in the layer of the maximum, so another layer must not influence it."""
     codec = DEEP["heatmap3d"][0]
     target = codec.encode(labels(torch.zeros(B, K, dtype=torch.float64)))
     volume = target.maps["volume"].clone().reshape(B, K, BINS, *GRID.shape)

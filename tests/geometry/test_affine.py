@@ -1,4 +1,4 @@
-"""The crop: corners, order of the steps, the way back, and a white pixel that stays under its point."""
+"""The crop matrix: corners, order of the steps, the inverse, and a white pixel that stays at its point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grids: the conventions of methods 0.2, and that nothing is lost on the way there and back."""
+"""Grids: their three conventions, and exact conversion from pixels to cells and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ sizes = st.tuples(*[st.integers(2, 40)] * 2, *[st.integers(41, 300)] * 2)
 
 
 def test_where_507_lies():
-    # The spec's x = 507 counts pixel centres from 0; ours is 507.5.
+    # Pixel index x = 507 is the location 507.5.
     p = np.array([507.5, 507.5])
     for kind, cell in ((RatioGrid, 126.75), (AlignedGrid, 126.005871), (Grid, 126.375)):
         grid = kind.of(image=(512, 512), stride=4)

@@ -1,4 +1,4 @@
-"""The three values that travel: shapes are checked, flips are exact, arrays stay of their kind."""
+"""`Keypoints`, `Instances` and `Poses`: shapes are checked, flips are exact, the framework of arrays is kept."""
 
 from __future__ import annotations
 

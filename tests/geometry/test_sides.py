@@ -1,4 +1,4 @@
-"""Left and right in the names of points: what pairs, what looks sided and has no partner, what contradicts."""
+"""Left and right in the names of points: pairs, names without a partner, contradictions."""
 
 from __future__ import annotations
 

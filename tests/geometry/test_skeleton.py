@@ -1,4 +1,4 @@
-"""Skeletons: bad metadata fails at once, names give away what they can."""
+"""Skeletons: wrong metadata is refused, and mirror pairs are inferred from names."""
 
 from __future__ import annotations
 

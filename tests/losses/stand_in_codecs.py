@@ -1,4 +1,4 @@
-"""Codecs that give the maps some losses need and nothing else; each draws what such a target looks like."""
+"""Minimal codecs for tests: each gives only the maps that some losses need, with a plausible target."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Losses of yes or no: by hand, against cross-entropy, and with an average that is remembered."""
+"""Binary classification losses: by hand, against cross-entropy, and with the moving average."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What every loss promises, asked of every loss."""
+"""The contract of all losses, checked for every loss."""
 
 from dataclasses import replace
 
@@ -155,7 +155,7 @@ def raw(codec, seed=7):
 
 
 def of_point(name, value, k):
-    """What a named tensor holds of a point of the first image."""
+    """The part of a named tensor that belongs to a point of the first image."""
     if name in ("xy", "point_maps"):
         return value[0, :, k]
     several = CHANNELS.get(name, 1)

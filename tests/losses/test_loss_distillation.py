@@ -1,4 +1,4 @@
-"""What is learnt from another network: divergences by hand, their size, and whose points they count."""
+"""Distillation: divergences by hand, their scale, and which points they count."""
 
 import math
 

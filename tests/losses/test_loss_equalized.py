@@ -1,4 +1,4 @@
-"""Equalized focal losses: their closed-form gradients, what they remember, and over several processes."""
+"""Equalized focal losses: closed-form gradients, accumulated sums, and several processes."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Losses of maps that instances bring along, by hand."""
+"""FCPose's losses against numbers worked out by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Samples without a depth help a network that says depths: they teach it where things are."""
+"""Samples without a depth improve a network that predicts depths: they train the locations."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Scores that are told what they are worth: tables by hand, and curves that are known beforehand."""
+"""Calibration of scores: reliability tables by hand, and recovery of known curves."""
 
 import numpy as np
 import pytest

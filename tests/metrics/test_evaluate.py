@@ -1,4 +1,4 @@
-"""Protocols fit what they are made for, and one call gives all figures of a data set."""
+"""Metrics apply to the skeletons they are made for, and one call gives all metrics of a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OKS against the spec's vectors."""
+"""OKS against numbers worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MPJPE against the spec's vector, and what each alignment must not mind."""
+"""MPJPE against a number worked out by hand, and the invariances of each alignment."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ DEPTHS = (3.0, 0.0, -41.0, 10.0, 10.0, -39.0, 36.0)
 
 
 def discs(xy: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Discs with offsets, and what is read from discs as a network gives them."""
+    """Discs with offsets, and points decoded from noisy discs."""
     # Smoothing as wide as the default would fold all of so small a map.
     codec = UDPHeatmap(SQUARE, CELLS, heatmap_type="combined", radius_factor=RADIUS / max(CELLS), blur_kernel_size=BLUR)
     made = codec.encode(xy, visible)
@@ -79,7 +79,7 @@ def udp(xy: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> dict[s
 
 
 def megvii(xy: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Hills of five widths, and what is read from maps."""
+    """Gaussians of five widths, and points decoded from maps."""
     stored = {}
     for kernel in KERNELS:
         made = MegviiHeatmap(input_size=SIZE, heatmap_size=CELLS, kernel_size=kernel).encode(xy, visible)

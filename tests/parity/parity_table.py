@@ -1,4 +1,4 @@
-"""What the tests of parity share: stored answers, the table of `docs/parity.md`, and the run that makes them anew."""
+"""Helpers of the parity tests: stored reference results, the table of `docs/parity.md`, and their regeneration."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def farthest(ours: Tensor, theirs: Tensor) -> float:
 
 
 def agrees(row: str, *pairs: tuple[Tensor, Tensor], relative: bool = False) -> None:
-    """Hold the largest difference of a comparison to what the table says, and the table to the difference.
+    """Check the largest difference of a comparison against the table, and the table against the difference.
 
     Args:
         row: of the table.
@@ -71,7 +71,7 @@ def agrees(row: str, *pairs: tuple[Tensor, Tensor], relative: bool = False) -> N
     assert not any(math.isnan(value) for value in each), f"{row!r}: a difference is not a number"
     apart = max(each)
     assert apart <= limit, f"{row!r} differs by {apart:.2g}; docs/parity.md says {limit:g}"
-    assert limit <= max(ROUNDING, 20 * apart), f"{row!r} differs by {apart:.2g} only; tell docs/parity.md"
+    assert limit <= max(ROUNDING, 20 * apart), f"{row!r} differs by {apart:.2g} only; correct docs/parity.md"
 
 
 def remakes(name: str, script: str, variable: str, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Our codecs and losses against MMPose 1.3.2: stored answers by default, the package itself with ``-m parity``.
+"""Our codecs and losses against MMPose 1.3.2: stored results by default, the package itself with ``-m parity``.
 
 MMPose counts pixels from the centre of the first, so its ``x`` is our ``p - 0.5``; its maps are a `RatioGrid` (UDP's
 an `AlignedGrid`), its sigmas cells where ours are image pixels. Where we differ on purpose, the test says why and holds

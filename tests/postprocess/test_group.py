@@ -1,4 +1,4 @@
-"""People are put together from drawn scenes: as many as there are, however they stand."""
+"""Grouping finds all people of synthetic maps, in any arrangement."""
 
 import numpy as np
 import pytest

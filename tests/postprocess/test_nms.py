@@ -1,4 +1,4 @@
-"""What repeats a better answer goes, what stands apart stays, in whatever order it comes."""
+"""NMS drops duplicates of better instances and keeps distinct ones, in any order."""
 
 from __future__ import annotations
 

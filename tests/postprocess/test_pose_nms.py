@@ -1,4 +1,4 @@
-"""Near poses thinned out: at their own size, in their order, and at a fixed distance."""
+"""Pose NMS: relative to the size of the pose, and at a fixed distance."""
 
 import math
 
@@ -27,7 +27,7 @@ def kept(result, given):
 
 
 def by_hand(given, reach, least, clear):
-    """The algorithm of the specification, pose by pose and point by point."""
+    """The published algorithm as plain loops over poses and points."""
     n, ignored, keep = len(given), set(), []
     for i in range(n):
         if i in ignored:

@@ -1,4 +1,4 @@
-"""Scores made anew: by the spec's vector, and by heatmaps whose values are known where they are read."""
+"""Rescoring by points against a number worked out by hand, and by heatmaps with known values."""
 
 from __future__ import annotations
 

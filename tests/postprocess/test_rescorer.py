@@ -1,4 +1,4 @@
-"""What a scoring network is shown of a pose: the same wherever it stands and however large it is."""
+"""Input features of a scoring network: independent of the location and size of the pose."""
 
 import numpy as np
 import pytest

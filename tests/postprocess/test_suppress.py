@@ -1,4 +1,4 @@
-"""Which of the poses found in an image stay."""
+"""Non-maximum suppression of the poses of an image."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The known skeletons are what their data sets publish."""
+"""The known skeletons agree with their data sets' publications."""
 
 from __future__ import annotations
 

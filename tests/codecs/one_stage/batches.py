@@ -1,4 +1,4 @@
-"""Scenes to try codecs on: people as boxes with points inside."""
+"""Batches for tests of codecs: people as boxes with points inside."""
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ def laid(levels, row, name):
 
 
 def perfect(codec, target):
-    """Raw maps of a detector that says what it should; where nothing is wanted it is sure of nothing."""
+    """Raw maps of a perfect detector; background cells have a score near 0."""
     values, levels = target.maps, codec.levels
     maps = laid(levels, 20 * values["class"] - 10, "class")
     maps |= laid(levels, values["centreness"].clamp(1e-6, 1 - 1e-6).logit(), "centreness")
@@ -92,7 +92,7 @@ def perfect(codec, target):
 
 
 def thinned(poses, image, threshold=0.6, least=0.05):
-    """One image's poses without repetitions, as a pipeline leaves them."""
+    """One image's poses after non-maximum suppression."""
     one = poses.each(lambda a: a[image].numpy()).above(least)
     kept = box_nms(one.boxes, one.instance_score, threshold=threshold)
     return one.each(lambda a: a[kept])

@@ -1,4 +1,4 @@
-"""Maps as a perfect network would give them, for codecs of full images with peaks as logits."""
+"""Maps of a perfect network, for one-stage codecs with peaks as logits."""
 
 NEAR = 1e-4
 """How far a probability stays from 0 and 1."""

@@ -18,7 +18,7 @@ from posekit.models.heads.one_stage.branches import PRIOR
 IMAGE = (128, 192)
 CODEC = CenterPose(points=POINTS, grid=Grid.of(IMAGE, 4))
 APART = ([(11.0, 21.0, 70.0, 110.0), (101.0, 9.0, 180.0, 120.0)], [(41.0, 31.0, 120.0, 90.0)])
-"No centre lies between two cells: a mirror would choose the other one."
+"No centre lies exactly between two cells, where a flip would choose the other one."
 
 
 def test_perfect_maps_give_everyone_back():

@@ -1,4 +1,4 @@
-"""DEKR's maps: what is drawn and with which weight, which cells tell whose points, and what is read back."""
+"""DEKR's targets and their weights, the assignment of cells to instances, and decoding."""
 
 import math
 from dataclasses import replace
@@ -34,7 +34,7 @@ def maps_of(codec, people):
 
 
 def by_hand(codec, people, image):
-    """The rules in words, person by person and point by point: heatmap, its weight, offsets, their weight."""
+    """The rules as plain loops over people and points: heatmap, its weight, offsets, their weight."""
     height, width = codec.grid.shape
     rows, columns = np.indices((height, width))
     heat, weight = np.zeros((POINTS + 1, height, width)), np.full((POINTS + 1, height, width), codec.background)

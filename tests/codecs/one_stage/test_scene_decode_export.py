@@ -1,4 +1,4 @@
-"""Decoding of FCOS and its kin has no control flow on data: it is exported, and says the same."""
+"""Decoding of FCOS, DirectPose and FCPose has no data-dependent control flow: exported, it gives the same poses."""
 
 import pytest
 import torch

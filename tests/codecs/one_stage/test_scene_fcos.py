@@ -1,4 +1,4 @@
-"""FCOS: what its cells are told, and that what they say is read back."""
+"""FCOS: targets of its cells, and decoding of perfect maps."""
 
 import math
 from dataclasses import replace

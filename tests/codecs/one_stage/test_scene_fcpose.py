@@ -1,4 +1,4 @@
-"""FCPose: whom it learns from, and that maps of each instance lead to its points."""
+"""FCPose: which instances it trains on, and decoding of the instance maps."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Cells of several maps in one row, and whom they answer for."""
+"""Cells of several levels in one row, and their assignment to instances."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def strides_with(assigned, levels, number=0):
 
 
 def by_hand(levels, boxes, region):
-    """The rule in words, cell by cell."""
+    """The rule as a plain loop over cells."""
     result = []
     for index, (stride, grid) in enumerate(zip(levels.strides, levels.grids, strict=True)):
         low = 0 if index == 0 else 4 * stride

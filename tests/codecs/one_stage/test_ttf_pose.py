@@ -1,4 +1,4 @@
-"""TTFNet's samples against its rules, and what comes back from perfect maps."""
+"""TTFNet's targets against its rules, and decoding of perfect maps."""
 
 import math
 
@@ -75,7 +75,7 @@ def test_the_smaller_takes_cells_from_the_larger():
 
 
 def test_a_centre_keeps_its_cell_under_a_smaller_gaussian():
-    """Decoding asks the centres: one that told of another would be two poses of the one and none of the other."""
+    """Decoding reads the centres: a centre assigned to another instance would give that one twice."""
     large, small = (21.0, 11.0, 170.0, 120.0), (81.0, 45.0, 120.0, 94.0)
     people = scene([large, small])
     poses = CODEC.decode(raw(CODEC.encode(people)))

@@ -1,4 +1,4 @@
-"""A whole small network of a scene, decoding included, says the same in onnxruntime, at any batch size."""
+"""A small one-stage network with decoding gives the same poses in ONNX Runtime, at any batch size."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ class Whole(nn.Module):
 
 
 def awake(net):
-    """Heads so lively that no two cells say the same, and kernels that turn."""
+    """Random heads, so that no two cells have equal values, and rotated kernels."""
     for part in net.head.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight)
