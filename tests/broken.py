@@ -252,7 +252,7 @@ BROKEN: dict[str, Maker] = {
     # the file
     "no such file": lambda folder: (folder / "nothing.json", "no such file; expected COCO JSON"),
     "a folder": lambda folder: ((folder / "x.json").mkdir(parents=True) or folder / "x.json", "got a folder"),
-    "unknown kind": _file("labels.xls", b"1", r"no reader for this kind of file; readable are \.json"),
+    "unknown kind": _file("labels.xls", b"1", r"no reader for this kind of file; known endings are \.json"),
     "empty file": text("", "the file is empty"),
     "blank file": text(" \n ", "the file is empty"),
     "not utf-8": _not_utf8,
@@ -414,9 +414,9 @@ BROKEN: dict[str, Maker] = {
         "several classes have labels: 'mouse', 'rat'", row=f"{ROW}\n1{ROW[1:]}", names=["mouse", "rat"]
     ),
     # packs
-    "no pack": _file("x.zip", b"PK rubbish", "not a whole pack"),
-    "pack cut off": packed(lambda e: None, "not a whole pack", cut=40),
-    "pack without labels": packed(lambda e: e.pop("labels.json"), "not a whole pack"),
+    "no pack": _file("x.zip", b"PK rubbish", "incomplete pack"),
+    "pack cut off": packed(lambda e: None, "incomplete pack", cut=40),
+    "pack without labels": packed(lambda e: e.pop("labels.json"), "incomplete pack"),
     "pack of bad labels": packed(lambda e: e.update({"labels.json": b"{"}), "not JSON at line 1, column 2"),
     "pack without categories": packed(relabelled(lambda c: c.pop("categories")), "categories"),
     "pack without a picture": packed(lambda e: e.pop("images/000000.jpg"), "000000.jpg"),

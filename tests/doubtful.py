@@ -42,7 +42,7 @@ def _grey_and_alpha(folder: Path) -> Path:
 def _turned_and_right(folder: Path) -> Made:
     content = coco_content()
     content["images"][1].update(width=20, height=30)
-    return write(folder, content, {"7.jpg": jpeg(), "9.jpg": turned(jpeg(), 6)}), "1 images are turned by EXIF"
+    return write(folder, content, {"7.jpg": jpeg(), "9.jpg": turned(jpeg(), 6)}), "1 images are rotated by EXIF"
 
 
 def _all(content: dict[str, Any], **values: Any) -> None:
@@ -137,9 +137,9 @@ DOUBTFUL: dict[str, Maker] = {
     "image missing": image(None, "error: .*1 images are missing"),
     "image empty": image(b"", "error: .*1 image files are empty"),
     "image cut off": image(jpeg()[:-60], "error: .*1 images are cut off"),
-    "no image at all": image(b"<html>", "error: .*1 files are no images"),
+    "no image at all": image(b"<html>", "error: .*1 files are not images"),
     "another size": image(jpeg(picture(22, 33)), "error: .*1 images have another size"),
-    "turned": image(turned(jpeg(), 6), "error: .*1 images are turned by EXIF after their size was written"),
+    "turned": image(turned(jpeg(), 6), "error: .*1 images are rotated by EXIF, but their size"),
     "turned and right": _turned_and_right,
     "grey": lambda folder: (_grey_and_alpha(folder), "info: .*1 images are grey; they are read as RGB"),
     "alpha": lambda folder: (_grey_and_alpha(folder), "info: .*1 images have an alpha channel; it is dropped"),
@@ -153,8 +153,8 @@ DOUBTFUL: dict[str, Maker] = {
     ),
     "area 1": several(lambda m: m[2].update(area=1), r"1 areas are 0 or 1 square pixel beside.*ids 3 \(in 7.jpg\)"),
     "area of fractions": several(lambda m: [a.update(area=a["area"] / 19200) for a in m], "4 areas are 0 or 1"),
-    "area too large": several(lambda m: m[1].update(area=9000), "1 areas are out of all proportion.*15 times as large"),
-    "area too small": several(lambda m: m[1].update(area=3), "1 areas are out of all proportion to their boxes"),
+    "area too large": several(lambda m: m[1].update(area=9000), "1 areas do not fit.*15 times as large"),
+    "area too small": several(lambda m: m[1].update(area=3), "1 areas do not fit their boxes"),
     "annotations twice": several(_again, "4 annotations repeat the points of another in the same image: ids 101 .in 7"),
     "annotation twice, moved a little": several(
         lambda m: m.append(m[0] | {"id": 9, "keypoints": [v + 0.1 if v > 2 else v for v in m[0]["keypoints"]]}),

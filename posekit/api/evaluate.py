@@ -1,4 +1,4 @@
-"""`posekit.evaluate`: a model's figures on labelled images."""
+"""`posekit.evaluate`: the metrics of a model on labelled images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """How label files are read where they do not say it themselves.
+    """How to read label files that leave something open.
 
     Args:
         images: folder of the images.
-        category: whose points, where a file has several categories.
-        skeleton: name of a known skeleton with as many points.
+        category: category to use, if a file has several.
+        skeleton: name of a known skeleton with the same number of points.
     """
 
     images: Path | None = None
@@ -51,22 +51,22 @@ def evaluate(
 
     Args:
         model: a run folder, a weights folder, a hub id, or what `posekit.load` gave.
-        data: label files (COCO JSON, YOLO data.yaml, packs), or a set that is read already.
-        reading: how label files are read where they do not say it themselves.
-        metric: protocol that ranks models; empty: the one that the model was chosen by.
+        data: label files (COCO JSON, YOLO data.yaml, packs), or a data set.
+        reading: folder of the images, category and skeleton, where label files leave them open.
+        metric: main metric; empty: the one that chose the best checkpoint.
         flip_test: average with the mirrored image; ``None`` does as in training.
-        decode: fields of the codec to read the same maps with, as ``field=value``.
+        decode: fields of the codec to change for decoding, as ``field=value``.
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
         device: "cpu", "cuda", "mps".
-        progress: show a bar.
+        progress: show a progress bar.
 
     Returns:
-        The figures: those of the skeleton's protocols, and COCO's AP and AR. Of a model of crops these are in given
-        boxes, ranked by the poses' scores.
+        The metrics of the skeleton's protocols, and COCO's AP and AR; for models of crops AP and AR use the given boxes
+        and the scores of the poses.
 
     Raises:
-        DataError: the data is not what it should be, or labels other points than the model finds.
+        DataError: the data is invalid, or its points are not those of the model.
         WeightsError: there is no such model.
     """
     predictor = (
@@ -90,7 +90,7 @@ def read_labels(data: str | Path | Sequence[str | Path], reading: Reading) -> Da
 
 
 def check_points(predictor: PosePredictor, dataset: Dataset) -> None:
-    """Refuse a set of other points than the model finds, or without any.
+    """Refuse a set without labelled points, or with other points than the model.
 
     Raises:
         DataError: names or their order differ, or nothing is labelled.
@@ -112,7 +112,7 @@ def open_model(
     device: str = "cpu",
     raw: bool = False,
 ) -> PosePredictor:
-    """A model as it is to be measured.
+    """Load a model for evaluation.
 
     Args:
         model: a run folder, a weights folder, or a hub id.

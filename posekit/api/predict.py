@@ -1,4 +1,4 @@
-"""`posekit.predict`: files of images to poses, drawings and tables."""
+"""`posekit.predict`: image files to poses, drawings and tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from posekit.visualize.draw import draw_poses
 from posekit.zoo.load import load
 
 QUALITY = 95
-"""Of the JPEG drawings."""
+"""Quality of the JPEG drawings."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Drawing:
     """How poses are drawn.
 
     Args:
-        points: points with a lower score are not drawn.
-        instances: instances with a lower score are not drawn, where the model finds them itself.
+        points: score threshold of points that are drawn.
+        instances: score threshold of instances that are drawn, for models that find them without boxes.
     """
 
     points: float = 0.3
@@ -57,31 +57,31 @@ def predict(
 ) -> Predictions:
     """Find the points in image files.
 
-    An image that cannot be read, or a box without extent, is left out and said; all others are done all the same. No
-    input is ever written over.
+    Unreadable images and boxes without extent are left out and listed in ``faults``; the others are predicted. Input
+    files are never overwritten.
 
     Args:
-        sources: images, folders, or globs.
+        sources: image files, folders, or glob patterns.
         model: a run folder, a weights folder, a hub id, or what `posekit.load` gave.
-        boxes: COCO file with a box for each instance, matched by path; ``None``: each image is one box. For a model
-            that is shown boxes.
+        boxes: COCO file with a box for each instance, matched by image path; ``None``: each image is one box. For
+            models of crops.
         out: folder for ``results.json`` and the drawings; ``None`` writes nothing.
-        pictures: draw, where there is an ``out``.
-        drawing: which scores are drawn.
-        device: "cpu", "cuda", "mps", where ``model`` is a name.
-        batch: crops, or views of full images, at once.
+        pictures: write images with the points drawn, if there is an ``out``.
+        drawing: score thresholds of the drawings.
+        device: "cpu", "cuda", "mps", if ``model`` is a name.
+        batch: crops, or views of full images, in a batch.
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
         flip_test: see `posekit.load`.
-        seen: called with the number of images done and of all.
+        seen: called with the number of finished images and of all images.
 
     Returns:
-        What was found, image by image.
+        The poses of each image.
 
     Raises:
-        DataError: a source means no image, or the box file is not what it should be.
+        DataError: a source has no image, or the box file is invalid.
         WeightsError: there is no such model.
-        ValueError: boxes for a model that finds instances by itself, or an ``out`` among the sources.
+        ValueError: boxes for a model that finds instances itself, or an ``out`` among the sources.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     _check_out(named, out)
@@ -91,7 +91,7 @@ def predict(
     else:
         predictor = model
     if boxes is not None and not predictor.needs_boxes:
-        raise ValueError(f"{predictor.name} finds instances by itself: leave out the boxes (--boxes)")
+        raise ValueError(f"{predictor.name} finds instances itself: leave out the boxes (--boxes)")
     jobs = _jobs(files, boxes, out if pictures else None)
     work = _Work(predictor.skeleton, drawing or Drawing(), not predictor.needs_boxes)
     images = tuple(work.run(predictor, jobs, lambda done: seen(done, len(files))))
@@ -109,7 +109,7 @@ def predict(
 
 
 def _check_out(sources: Sequence[str | Path], out: Path | None) -> None:
-    """Refuse a folder for results that holds the pictures themselves: the next run would take its drawings for photos.
+    """Refuse the folder of the images as the folder for results: the next run would read the drawings as images.
 
     Raises:
         ValueError: it is one of the source folders, or named like a file.
@@ -118,7 +118,7 @@ def _check_out(sources: Sequence[str | Path], out: Path | None) -> None:
         return
     if out.suffix.lower() in (".csv", ".json", ".jpg", ".png"):
         raise ValueError(
-            f"--out {out} is the folder of the results, and named like a file; a table is --csv {out.stem}.csv"
+            f"--out {out} is the folder for results, but looks like a file name; for a table use --csv {out.stem}.csv"
         )
     if any(Path(source).is_dir() and os.path.realpath(source) == os.path.realpath(out) for source in sources):
         raise ValueError(f"--out {out} is the folder of the images: choose another one, such as {out / 'predictions'}")
@@ -126,7 +126,7 @@ def _check_out(sources: Sequence[str | Path], out: Path | None) -> None:
 
 @dataclass(eq=False)
 class _Job:
-    """One image to look at."""
+    """One image to predict."""
 
     file: Path
     image_id: int
@@ -138,10 +138,10 @@ class _Job:
 
 
 def _jobs(files: Sequence[Path], boxes: Path | None, drawings: Path | None) -> list[_Job]:
-    """What is to be done, settled before the first image is read."""
+    """The work to do, complete before the first image is read."""
     targets: Sequence[Path | None] = [None] * len(files)
     if drawings is not None:
-        # A PNG of a photo takes ten times as long as a JPEG and is five times as large; of a PNG it loses nothing.
+        # JPEG for photos: a PNG takes ten times as long and is five times as large. PNG for PNG: lossless.
         photos = all(file.suffix.lower() in (".jpg", ".jpeg") for file in files)
         targets = output_names(files, drawings, ".jpg" if photos else ".png")
     if boxes is None:
@@ -156,12 +156,12 @@ def _jobs(files: Sequence[Path], boxes: Path | None, drawings: Path | None) -> l
             notes = (f"{file}: not in {boxes}; no boxes, nothing predicted",)
         jobs.append(_Job(file, found.image_id or 0, found.boxes, found.faults, notes, target))
     if unknown == len(files):
-        raise DataError(f"{boxes} names none of the {len(files)} images: are its file_names those of other images?")
+        raise DataError(f"{boxes} lists none of the {len(files)} images: do its file_names belong to other images?")
     return jobs
 
 
 class _Work:
-    """Images through a model, one after another, while failures are counted.
+    """Predict images one after another and collect failures.
 
     Args:
         skeleton: of the points.

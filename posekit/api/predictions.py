@@ -1,4 +1,4 @@
-"""What `posekit.predict` gives: poses of many images, and the files they are written to."""
+"""The result of `posekit.predict`: poses of many images, and writers for them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class PredictedImage:
-    """What was found in one image.
+    """The poses found in one image.
 
     Args:
         path: of the image.
-        image_id: its number in the box file, or counted from 1.
+        image_id: its id in the box file, or its position from 1.
         height: of the image, pixels.
         width: of the image, pixels.
         poses: (N, K) in its pixels.
-        drawing: where it was drawn, if it was.
+        drawing: file of the drawing, if there is one.
     """
 
     path: Path
@@ -42,15 +42,15 @@ class PredictedImage:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What was found in many images; iterate over it, or write it.
+    """The poses found in many images; iterate over it, or write it to a file.
 
     Args:
-        model: as the user named it.
+        model: name given by the user.
         skeleton: of the points.
-        images: that could be read, in order.
-        faults: what had to be left out, in words: images that could not be read, boxes without extent.
-        notes: what else is to be said, such as images that the box file does not have.
-        unread: how many images could not be read.
+        images: results of the readable images, in order.
+        faults: messages on what was left out: unreadable images, boxes without extent.
+        notes: other messages, such as on images that the box file does not list.
+        unread: number of unreadable images.
     """
 
     model: str
@@ -68,11 +68,11 @@ class Predictions:
 
     @property
     def instances(self) -> int:
-        """In all images."""
+        """Number of instances in all images."""
         return sum(len(image.poses) for image in self.images)
 
     def to_results(self) -> list[dict[str, Any]]:
-        """COCO's results, one entry an instance, with what is needed to understand one without the others.
+        """COCO's results, one entry for each instance, with extra fields that make each entry self-contained.
 
         Beside COCO's ``image_id``, ``category_id``, ``keypoints`` (x, y, score of each point; pixel indices), ``score``
         and ``bbox``: ``point_names``, ``file_name``, ``path``, ``width``, ``height``, ``model``.
@@ -93,11 +93,11 @@ class Predictions:
         ]
 
     def write_json(self, file: Path) -> Path:
-        """Write `to_results`; the file appears when it is whole."""
+        """Write `to_results`; the file appears when it is complete."""
         return _written(file, json.dumps(self.to_results()) + "\n")
 
     def write_csv(self, file: Path) -> Path:
-        """Write one row a point, coordinates in continuous pixels (the centre of the first is 0.5)."""
+        """Write one row for each point, coordinates in continuous pixels (the centre of the first is 0.5)."""
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_name(f"{file.name}.tmp")
         with beside.open("w", newline="", encoding="utf-8") as out:

@@ -1,4 +1,4 @@
-"""The folder of a run: chosen, never one of another run, and gone again where the start fails."""
+"""The folder of a run: never that of another run, and removed if the run fails at the start."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def run_folder(
 
     Args:
         recipe: of the run.
-        sentences: what was inferred of its data.
-        out: where; ``None``: ``runs/RECIPE-N``.
-        resume: the run may have begun.
+        sentences: notes on what was inferred from the data.
+        out: the folder; ``None``: ``runs/RECIPE-N``.
+        resume: continue a run in this folder.
         say: prints a line.
 
     Yields:
-        The folder, and what prints a line on the main process only. Where the block fails before anything was learnt,
-        a folder that was made here is removed again.
+        The folder, and a function that prints a line on the main process only. If the block fails before the first
+        checkpoint, a folder made here is removed again.
 
     Raises:
         RecipeError: the folder holds another run.
@@ -49,7 +49,7 @@ def run_folder(
         yield folder, tell
     except KeyboardInterrupt:
         if (folder / "last").exists():
-            tell(f"stopped; go on with: {resume_command(recipe, folder)}")
+            tell(f"stopped; resume with: {resume_command(recipe, folder)}")
         raise
     except BaseException:
         if made and main_process() and not _begun(folder):
@@ -58,33 +58,33 @@ def run_folder(
 
 
 def resume_command(recipe: Recipe, folder: Path) -> str:
-    """The words that go on with a run."""
+    """The command that resumes a run."""
     if recipe.data.train:
         return f"posekit train {shlex.quote(str(folder / 'recipe.json'))} --out {shlex.quote(str(folder))} --resume"
     return f"posekit.train(recipe, data, out={str(folder)!r}, resume=True)"
 
 
 def _begun(folder: Path) -> bool:
-    """Whether anything is in the folder that took time to make."""
+    """Whether the folder holds results of training."""
     return any((folder / name).exists() for name in ("last", "last.old", "best", "metrics.csv", "log.txt")) or any(
         folder.glob("nan_batch_*")
     )
 
 
 def _silent(_: str) -> None:
-    """Another process prints."""
+    """Do nothing: only the main process prints."""
 
 
 def _chosen(recipe: Recipe, out: Path | None, resume: bool) -> Path:
     if out is not None:
         if (out / "recipe.json").exists() and not resume and (out / "metrics.csv").exists():
-            raise RecipeError(f"{out} holds a run already; go on with --resume, or choose another --out")
+            raise RecipeError(f"{out} already holds a run; continue it with --resume, or choose another --out")
         return out
     if resume:
-        raise RecipeError("--resume needs --out DIR: which run should go on?")
+        raise RecipeError("--resume needs --out DIR, the folder of the run to continue")
     if world() > 1:
         # Every process must write to the same place without asking the others.
-        raise RecipeError("several processes need --out DIR, so that all write to one place")
+        raise RecipeError("several processes need --out DIR, so that all write to the same folder")
     number = 1
     while (RUNS / f"{recipe.name}-{number}").exists():
         number += 1
@@ -92,7 +92,7 @@ def _chosen(recipe: Recipe, out: Path | None, resume: bool) -> Path:
 
 
 def _check_same(recipe: Recipe, folder: Path, resume: bool) -> None:
-    """A run goes on only with the recipe it began with."""
+    """Refuse to resume a run with another recipe."""
     file = folder / "recipe.json"
     if not (resume and file.exists()):
         return
@@ -100,6 +100,6 @@ def _check_same(recipe: Recipe, folder: Path, resume: bool) -> None:
     changed = [f.name for f in fields(Recipe) if getattr(before, f.name) != getattr(recipe, f.name)]
     if changed:
         raise RecipeError(
-            f"{folder} was begun with other values of {', '.join(changed)}; repeat the command it began with, "
+            f"{folder} was started with other values of {', '.join(changed)}; repeat the original command, "
             f"or: posekit train {file} --out {folder} --resume"
         )

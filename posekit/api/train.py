@@ -48,7 +48,7 @@ class Run:
         return self.predictor(images, boxes)
 
     def evaluate(self, data: str | Path | Sequence[str | Path], **reading: Any) -> Measured:
-        """Figures of the best weights on labelled images; see `posekit.evaluate`."""
+        """Metrics of the best weights on labelled images; see `posekit.evaluate`."""
         files = [data] if isinstance(data, str | Path) else list(data)
         source = Data(**{"skeleton": self.recipe.data.skeleton, **reading})
         return measure(self.predictor, read_set(source, [Path(file) for file in files], "val"))
@@ -74,15 +74,15 @@ def train(
 
     Args:
         recipe: name of a recipe (`posekit.recipes.RECIPES`), a ``recipe.json`` to repeat, or a `Recipe`.
-        data: label files to learn from: COCO JSON, YOLO data.yaml, or a pack; ``None``: those of the recipe.
-        val: label files to measure on; none: every tenth image is held out.
+        data: label files to train on: COCO JSON, YOLO data.yaml, or a pack; ``None``: those of the recipe.
+        val: label files for validation; none: every tenth image is held out.
         people: label files of single people to paste into full images.
-        images: folder of the images, where the label file does not lead to it.
-        category: whose points, where a file has several categories.
-        skeleton: name of a known skeleton with as many points.
+        images: folder of the images, if they are not where the label file says.
+        category: category to use, if a file has several.
+        skeleton: name of a known skeleton with the same number of points.
         out: folder of the run; ``None``: ``runs/RECIPE-N``.
         device: "auto", "cpu", "cuda", "mps".
-        resume: go on from the newest checkpoint in ``out``.
+        resume: continue from the newest checkpoint in ``out``.
         options: fields of the recipe by dotted name: ``{"train.epochs": 20, "codec.sigma": 12}``.
         say: prints a line.
         asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` and ``distill`` of a named recipe.
@@ -91,8 +91,8 @@ def train(
         The run: its folder, its figures, and the model (``.predict``, ``.evaluate``).
 
     Raises:
-        DataError: the data is not what it should be.
-        RecipeError: the recipe does not exist, or does not fit itself or the data.
+        DataError: the data is invalid.
+        RecipeError: the recipe does not exist, contradicts itself, or does not fit the data.
 
     >>> run = posekit.train("topdown-dark-tiny", "labels.json", options={"train.epochs": 20})   # doctest: +SKIP
     """
@@ -124,7 +124,7 @@ def recipe_for(recipe: str | Path | Recipe, skeleton: Skeleton, *, distill: str 
     Args:
         recipe: name, ``recipe.json``, or a `Recipe`.
         skeleton: of the data.
-        distill: ``"okdhp"``, a trained model, or a .json of predictions to learn from beside the labels.
+        distill: ``"okdhp"``, a trained model, or a .json of predictions: the teacher of a distillation.
         asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` of a named recipe.
 
     Raises:
@@ -133,7 +133,9 @@ def recipe_for(recipe: str | Path | Recipe, skeleton: Skeleton, *, distill: str 
     asked = {name: value for name, value in asked.items() if value is not None}
     if isinstance(recipe, Recipe) or str(recipe).endswith(".json"):
         if asked:
-            raise RecipeError(f"{', '.join(asked)} make a recipe, and {recipe!s:.60} is one already: change its fields")
+            raise RecipeError(
+                f"{', '.join(asked)} fit a named recipe only; {recipe!s:.60} is complete: change its fields"
+            )
         made = recipe if isinstance(recipe, Recipe) else load(Path(recipe))
         if made.skeleton.points != skeleton.points:
             raise RecipeError(
@@ -149,7 +151,7 @@ def recipe_for(recipe: str | Path | Recipe, skeleton: Skeleton, *, distill: str 
 
 
 def with_data(recipe: Recipe, data: Data) -> Recipe:
-    """The recipe with its data; people to paste are pasted into half of the images unless something else is asked for.
+    """The recipe with its data; people are pasted into half of the images unless the recipe says otherwise.
 
     Raises:
         RecipeError: there are people to paste and no full images.
@@ -158,7 +160,7 @@ def with_data(recipe: Recipe, data: Data) -> Recipe:
     if not data.people:
         return recipe
     if not recipe.one_stage:
-        raise RecipeError(f"{recipe.name} learns from crops: --data.people are pasted into full images, leave them out")
+        raise RecipeError(f"{recipe.name} trains on crops: leave out --data.people, which are pasted into full images")
     scene = recipe.augment.scene
     if scene.paste:
         return recipe
@@ -174,7 +176,7 @@ def train_recipe(
     resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> Run:
-    """Train a recipe on sets that are read already; see `train`."""
+    """Train a recipe on data sets; see `train`."""
     with run_folder(recipe, sets.said, out, resume=resume, say=say) as (folder, tell):
         measured = train_run(recipe, folder, sets, device=device, resume=resume, say=tell)
     return Run(folder, recipe, measured)

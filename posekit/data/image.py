@@ -1,4 +1,4 @@
-"""Images from files: always RGB, upright and whole, or an error that says why not."""
+"""Read images from files: always RGB, upright and complete, or an error with the reason."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ Image = NDArray[np.uint8]
 
 
 class ImageError(DataError):
-    """An image cannot be used; ``many`` says why of several images, and ``fix`` what to do about them."""
+    """An image cannot be used; ``many`` is the message for several images, and ``fix`` what to do."""
 
     many: str = ""
     fix: str = ""
 
 
 def _error(name: str, what: str, many: str, fix: str) -> ImageError:
-    """The error of one image; ``{it}`` in the fix stands for it, or for several."""
-    # Made of one text alone, so that it survives the transfer from a worker process.
+    """The error of one image; ``{it}`` in the fix is replaced by "it" or "them"."""
+    # Constructed from one text, so that it can be pickled by a worker process.
     error = ImageError(f"{name}: {what}; {fix.format(it='it')}")
     error.many, error.fix = many, fix.format(it="them")
     return error
 
 
 def read_image(path: Path | str) -> Image:
-    """Decode an image: the EXIF orientation is applied, grey becomes RGB, alpha is dropped, deep values become 8 bits.
+    """Decode an image: EXIF orientation applied, grey to RGB, alpha dropped, more than 8 bits to 8 bits.
 
-    Values of more than 8 bits are scaled by the bits that the image really uses, see `decode_deep`.
+    Values of more than 8 bits are scaled by the bits that the image uses, see `decode_deep`.
 
     Args:
-        path: of a JPEG, PNG, WebP, BMP, TIFF or whatever else OpenCV decodes; any characters.
+        path: of a JPEG, PNG, WebP, BMP, TIFF or another format that OpenCV decodes.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        DataError: the file is missing, empty, cut off, damaged inside, no image, or an image of floating-point numbers.
+        DataError: the file is missing, empty, truncated, damaged, not an image, or an image of floating-point numbers.
     """
     return decode_image(image_bytes(path), str(path))
 
@@ -74,7 +74,7 @@ def decode_image(content: bytes, name: str) -> Image:
 
 
 def decode_with_bits(content: bytes, name: str) -> tuple[Image, int]:
-    """`decode_image`, and how many bits the values of the file really use.
+    """`decode_image`, and how many bits the values of the file use.
 
     Raises:
         DataError: as `decode_image`.
@@ -115,19 +115,19 @@ def _no_image(content: bytes, name: str) -> ImageError:
         kind = f"{bits}-bit {'floating-point' if floating else 'whole'} numbers"
         return _error(
             name,
-            f"a TIFF of {kind}, which have no agreed black and white",
-            f"images are TIFFs of {kind}, which have no agreed black and white",
+            f"a TIFF of {kind}, which have no defined black and white",
+            f"images are TIFFs of {kind}, which have no defined black and white",
             "choose a range, the same for all images, and save {it} as 8-bit PNG: "
             "np.clip((values - black) / (white - black) * 255, 0, 255).astype(np.uint8)",
         )
     if jpeg.is_jpeg(content) or content.startswith(b"\x89PNG"):
-        return _broken(name, "cannot be decoded, though it begins like one: it is damaged")
+        return _broken(name, "cannot be decoded, though its header is right: it is damaged")
     what = f"not an image that can be decoded (it starts with {content[:8]!r})"
-    return _error(name, what, "files are no images that can be decoded", "save {it} as JPEG or PNG")
+    return _error(name, what, "files are not images that can be decoded", "save {it} as JPEG or PNG")
 
 
 def cut_off(content: bytes) -> bool:
-    """Whether the end of a JPEG, PNG or WebP is missing: decoders fill the rest with grey and only warn."""
+    """Whether the end of a JPEG, PNG or WebP is missing: decoders only warn and fill the rest with grey."""
     if jpeg.is_jpeg(content):
         return jpeg.cut_off(content)
     if content.startswith(b"\x89PNG"):
@@ -138,7 +138,7 @@ def cut_off(content: bytes) -> bool:
 
 
 def image_size(path: Path | str) -> tuple[int, int]:
-    """(height, width) as `read_image` would give it, mostly from the header alone.
+    """(height, width) as from `read_image`; in most cases only the header is read.
 
     Raises:
         DataError: as `read_image`.
@@ -155,7 +155,7 @@ def image_size(path: Path | str) -> tuple[int, int]:
 
 
 def channels(content: bytes) -> str:
-    """What an image file holds besides colour: ``"grey"``, ``"alpha"``, or empty where neither, or nothing is known."""
+    """``"grey"`` or ``"alpha"`` for an image file that is grey or has alpha; else, or if unknown, empty."""
     if content.startswith(b"\x89PNG") and len(content) > 25:
         return {0: "grey", 4: "alpha", 6: "alpha"}.get(content[25], "")
     if jpeg.is_jpeg(content):

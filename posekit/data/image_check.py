@@ -1,4 +1,4 @@
-"""What is wrong with, or remarkable about, one image."""
+"""Check one image file."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from posekit.data.jpeg import orientation
 
 T = TypeVar("T")
 Fault = tuple[Literal["error", "warning", "info"], str, str]
-"""Severity, what (of several images), and the fix."""
+"""Severity, message (for several images), and fix."""
 
-AGAIN = "copy them again, or take them out of the label file"
+AGAIN = "copy them again, or remove them from the label file"
 
 FOLDER = "give the folder of the images (--images FOLDER), or correct the names in the label file"
 
 _COMPLAINT = re.compile(rb"^(?:Corrupt JPEG data: |Premature end of JPEG).*$", re.MULTILINE)
 _PADDING = 4
-"""So few bytes too many before a marker are what some cameras write, and no damage."""
+"""Up to this many extra bytes before a marker are written by some cameras and are no damage."""
 
 
 def check_pixels(record: ImageRecord) -> Iterator[Fault]:
-    """Open an image and report what is amiss."""
+    """Open an image and report its faults."""
     if record.load is not None:
         yield from _made(record)
         return
@@ -72,7 +72,7 @@ def _decoded(record: ImageRecord, content: bytes) -> Iterator[Fault]:
     if record.width and (height, width) != (record.height, record.width):
         yield _another_size(turned and (width, height) == (record.height, record.width))
     elif turned:
-        yield "info", "images are turned by EXIF; they are read upright", ""
+        yield "info", "images are rotated by EXIF; they are read upright", ""
     yield from _values(content, bits)
 
 
@@ -80,7 +80,7 @@ def _another_size(turned: bool) -> Fault:
     if turned:
         return (
             "error",
-            "images are turned by EXIF after their size was written down; the labels seem made before the turn",
+            "images are rotated by EXIF, but their size in the label file is not; the labels seem to ignore EXIF",
             "save the images upright without EXIF",
         )
     return (
@@ -91,14 +91,14 @@ def _another_size(turned: bool) -> Fault:
 
 
 def _values(content: bytes, bits: int) -> Iterator[Fault]:
-    """What is remarkable about the values: depth, grey, alpha."""
+    """Notes on the values: bit depth, grey, alpha."""
     declared = declared_bits(content)
     if bits < declared:
         yield (
             "warning",
-            f"images of {declared} bits use only {bits} of them, and are nearly black to most programs; they are read "
+            f"images of {declared} bits use only {bits} of them, and look nearly black in most programs; they are read "
             f"{1 << (declared - bits)} times as bright",
-            "save them with 8 bits, or scaled to their whole range",
+            "save them with 8 bits, or scaled to the full range",
         )
     elif declared > 8:
         yield "info", f"images have {declared} bits; the upper 8 are read", ""
@@ -110,9 +110,9 @@ def _values(content: bytes, bits: int) -> Iterator[Fault]:
 
 
 def overheard(decode: Callable[[], T]) -> tuple[T, str]:
-    """What a decoder gives, and what it complains of: libjpeg writes damage to the standard error of the process only.
+    """The result of a decoder and its complaint about damage, which libjpeg only writes to standard error.
 
-    Numbers are left out of the complaint; other words go where they were meant to go.
+    Numbers are removed from the complaint; other output is passed on.
     """
     with tempfile.TemporaryFile() as log:
         try:

@@ -1,4 +1,4 @@
-"""Image files that a user names: paths, folders and globs; and names for what is written about each of them."""
+"""Find image files by paths, folders and glob patterns; and names for the output files of each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def image_files(sources: Sequence[str | Path], skip: Path | None = None) -> list[Path]:
-    """The image files that paths, folders and globs mean, in order, each once.
+    """The image files of paths, folders and glob patterns, in order, each once.
 
     Args:
         sources: at least one.
-        skip: a folder whose images are left out where a folder or a glob leads into it: that of results. Folders that
-            earlier predictions were written to, with their ``results.json``, are left out in any case.
+        skip: the folder for results, whose images are left out. Folders with the ``results.json`` of earlier
+            predictions are always left out.
 
     Raises:
-        DataError: a source means no image.
+        DataError: a source has no image.
     """
     files: dict[str, Path] = {}
     hidden = None if skip is None else skip.resolve()
@@ -30,7 +30,7 @@ def image_files(sources: Sequence[str | Path], skip: Path | None = None) -> list
         if not found:
             raise DataError(f"{source}: no image there (looked for {', '.join(SUFFIXES)})")
         for file in found:
-            # Two ways to one file, such as a link or "./", are one image.
+            # Two paths to one file, such as a link or "./", are one image.
             files.setdefault(os.path.realpath(file), file)
     return list(files.values())
 
@@ -47,14 +47,14 @@ def _files(source: str, hidden: Path | None) -> Iterator[Path]:
         if file.suffix.lower() not in SUFFIXES or not file.is_file():
             continue
         parents = file.resolve().parents
-        # A folder of drawings that is named itself is meant.
+        # A folder of drawings that is given explicitly is not skipped.
         below = [p for p in parents if named is None or (p != named and p.is_relative_to(named))]
         if hidden not in parents and not any(_holds_predictions(p, known) for p in below):
             yield file
 
 
 def _holds_predictions(folder: Path, known: dict[Path, bool]) -> bool:
-    """Whether `posekit predict` wrote its drawings here."""
+    """Whether the folder holds the drawings of `posekit predict`."""
     if folder not in known:
         file = folder / "results.json"
         known[folder] = file.is_file() and _written_by_predict(file)
@@ -68,7 +68,7 @@ def _written_by_predict(file: Path) -> bool:
 
 
 def output_names(files: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
-    """One new file for each of many: none is that of another, and none is one of the files themselves.
+    """One output file for each file: all different, and none of them an input file.
 
     Args:
         files: each once.
@@ -76,8 +76,8 @@ def output_names(files: Sequence[Path], folder: Path, suffix: str) -> list[Path]
         suffix: of the new files, with its dot.
 
     Returns:
-        ``folder/stem.suffix`` where no two stems agree, else below ``folder`` as the files lie below the folder that
-        they have in common; ``_pose`` is added where that would be one of the files.
+        ``folder/stem.suffix`` if all stems differ, else with the folders of the files below their common parent;
+        ``_pose`` is added if that would be an input file.
     """
     stems = [file.stem for file in files]
     if len({stem.lower() for stem in stems}) == len(stems):

@@ -1,4 +1,4 @@
-"""Which image of a data set a prediction is of: by the name of its file where it has one, else by its number."""
+"""Match predictions with the images of a data set: by file name, or else by id."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ H = TypeVar("H", bound=Hashable)
 
 
 def origins(dataset: Dataset) -> tuple[list[tuple[str, int]], NDArray[np.int64]]:
-    """The files that a data set's images are, or were cut from, by name and number; and which one each image is of."""
+    """Names and ids of the original files of a data set's images, and the index of the file of each image."""
     place: dict[tuple[str, int], int] = {}
     which = [place.setdefault(image.origin, len(place)) for image in dataset.images]
     return list(place), np.array(which, np.int64)
 
 
 def by_number(file: Path, numbers: NDArray[np.int64], files: Sequence[tuple[str, int]]) -> NDArray[np.int64]:
-    """(P,) position in ``files`` of the file with each number; -1 where there is none.
+    """(P,) position in ``files`` of the file with each id; -1 if there is none.
 
     Args:
         file: of the predictions, for the message.
         numbers: (P,) ids of images.
-        files: names and numbers, as `origins` gives them.
+        files: names and ids, from `origins`.
 
     Raises:
-        DataError: two files have the same number.
+        DataError: two files have the same id.
     """
     known = np.array([number for _, number in files], np.int64)
     order = np.argsort(known, kind="stable")
@@ -40,7 +40,7 @@ def by_number(file: Path, numbers: NDArray[np.int64], files: Sequence[tuple[str,
     twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
     if len(twice):
         raise DataError(
-            f"{file}: goes by ids of images, but the data has {len(twice)} ids for two files each, such as "
+            f"{file}: uses ids of images, but the data has {len(twice)} ids for two files each, such as "
             f"{listed(twice.tolist())}; give each prediction its file_name, or each file ids of its own"
         )
     at = np.minimum(np.searchsorted(ranked, numbers), len(ranked) - 1)
@@ -50,16 +50,16 @@ def by_number(file: Path, numbers: NDArray[np.int64], files: Sequence[tuple[str,
 def by_name(file: Path, names: Sequence[str], files: Sequence[tuple[str, int]]) -> NDArray[np.int64]:
     """(P,) position in ``files`` of the file of each name; -1 where there is none.
 
-    A name is that of the file with which it has most of its last parts in common, and at least the last one. So whole
-    paths tell files of the same name apart, wherever they lie by now.
+    A name matches the file with which it shares most of its last path components, at least the base name. So full paths
+    distinguish files of the same name, even after they were moved.
 
     Args:
         file: of the predictions, for the message.
         names: of images.
-        files: names and numbers, as `origins` gives them.
+        files: names and ids, from `origins`.
 
     Raises:
-        DataError: a name could be that of several files, or several names that of one.
+        DataError: a name matches several files, or several names match one file.
     """
     ends: dict[str, list[int]] = defaultdict(list)
     parts = [_parts(name) for name, _ in files]
@@ -84,7 +84,7 @@ def by_name(file: Path, names: Sequence[str], files: Sequence[tuple[str, int]]) 
 
 
 def _exclusive(file: Path, best: dict[str, tuple[int, int]], files: Sequence[tuple[str, int]]) -> dict[str, int]:
-    """For each name its file, where no other name is more like that file's."""
+    """For each name its file, unless another name matches that file better."""
     claims: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for name, (length, i) in best.items():
         claims[i].append((length, name))
@@ -110,14 +110,14 @@ def _parts(name: str) -> list[str]:
 
 
 def _common(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many of the last parts two paths have in common."""
+    """Number of last path components that two paths share."""
     return next(
         (n for n, (x, y) in enumerate(zip(reversed(a), reversed(b), strict=False)) if x != y), min(len(a), len(b))
     )
 
 
 def refuse_contradictions(file: Path, numbers: Sequence[Any], names: Sequence[str]) -> None:
-    """Refuse predictions in which one number stands for two files, or one file has two numbers.
+    """Refuse predictions in which one id belongs to two files, or one file has two ids.
 
     Args:
         file: of the predictions.
@@ -134,6 +134,6 @@ def refuse_contradictions(file: Path, numbers: Sequence[Any], names: Sequence[st
             before = seen.setdefault(pair[key], pair[other])
             if before != pair[other]:
                 raise DataError(
-                    f"{file}: {what} {shown(pair[key])} stands beside {shown(before)} and beside {shown(pair[other])}; "
-                    "image_id and file_name contradict each other: mend one, or leave image_id out"
+                    f"{file}: {what} {shown(pair[key])} occurs with {shown(before)} and with {shown(pair[other])}; "
+                    "image_id and file_name contradict each other: correct one, or leave image_id out"
                 )

@@ -1,4 +1,4 @@
-"""What a data set was read from is never written over."""
+"""Input files of a data set are never overwritten."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from posekit.data.errors import DataError
 def refuse_overwriting(target: Path, dataset: Dataset) -> None:
     """Refuse to write a file that is one of those a data set was read from: a label file or an image.
 
-    Links count as what they lead to.
+    Links count as their targets.
 
     Args:
         target: to be written.
@@ -31,7 +31,7 @@ def refuse_overwriting(target: Path, dataset: Dataset) -> None:
     alike = [path for path in images if path.endswith((name, target.name)) or _holds(Path(path).is_symlink)]
     for path in map(Path, (*files, *alike)):
         if _holds(path.exists) and path.samefile(target):
-            raise DataError(f"{target}: would be written over, but the data set was read from it; name another file")
+            raise DataError(f"{target}: the data set was read from this file; give another file")
 
 
 def _holds(question: Callable[[], bool]) -> bool:

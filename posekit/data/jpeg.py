@@ -1,6 +1,6 @@
-"""What the bytes of a JPEG say without decoding it: size, orientation, and whether its picture is whole.
+"""Inspect the bytes of a JPEG without decoding it: size, orientation, and damage.
 
-A decoder that meets the end of a damaged picture fills the rest with grey and only warns, so damage is looked for here.
+Decoders only warn about damage and fill the rest of the image with grey, so damage is searched here.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 _ZEROS, _ONES = bytes(128), b"\xff" * 16
-"""So many in a row are no code of a picture, but a part of the file that was never written."""
+"""A run of this length does not occur in coded data: this part of the file was never written."""
 
 # A header, a progressive frame, or a hole of ones.
 _DOUBTFUL = re.compile(rb"\xff(?:[\xd8\xc2]|\xff{15})")
 
 _FILL = 128
-"""What decoders fill with: no light and no colour in YCbCr, which is middle grey."""
+"""Fill value of decoders: zero coefficients in YCbCr, which is middle grey."""
 
 
 def is_jpeg(content: bytes) -> bool:
@@ -41,7 +41,7 @@ def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def scan_start(content: bytes) -> int:
-    """Where the picture begins, behind the header; the length of the bytes where it never does."""
+    """Offset of the coded data after the header; the length of the bytes if there is none."""
     ends = [end for _, end in _header(content)]
     at = _after_padding(content, ends[-1] if ends else 2)
     return at if content[at : at + 2] == _SCAN else len(content)
@@ -64,12 +64,12 @@ def _after_padding(content: bytes, at: int) -> int:
 
 
 def frame(content: bytes) -> tuple[int, bytes]:
-    """Marker and body of the frame's header: how it is coded, its size and its channels; (0, nothing) without one."""
+    """Marker and body of the frame header (coding, size, channels); (0, empty) without one."""
     return next(((marker, body) for marker, body in segments(content) if marker in _FRAMES), (0, b""))
 
 
 def stored_size(content: bytes) -> tuple[int, int] | None:
-    """(height, width) as stored, before EXIF turns it, or ``None`` where the header is odd."""
+    """(height, width) as stored, before EXIF rotation, or ``None`` if the header is invalid."""
     body = frame(content)[1]
     if len(body) < 5:
         return None
@@ -78,7 +78,7 @@ def stored_size(content: bytes) -> tuple[int, int] | None:
 
 
 def orientation(content: bytes) -> int:
-    """The EXIF orientation, 1 (upright) to 8; 5 and more trade height and width. 1 for what is no JPEG."""
+    """The EXIF orientation, 1 (upright) to 8; 5 and more swap height and width. 1 if it is not a JPEG."""
     for marker, body in segments(content):
         if marker == 0xE1 and body.startswith(b"Exif\0\0"):
             tiff = body[6:]
@@ -98,10 +98,10 @@ def cut_off(content: bytes) -> bool:
 
 
 def scan_fault(content: bytes) -> str:
-    """What is wrong with the bytes of the picture, as far as searching them shows; empty where nothing is.
+    """Damage found by searching the coded data; empty if none is found.
 
-    Found are a second header inside the picture, a hole (many bytes 0 or 255, where no code has them), and a
-    progressive picture whose fine detail never comes. Costs a few hundredths of decoding, less for larger pictures.
+    Detects a second header inside the coded data, a hole (long runs of bytes 0 or 255), and missing scans of a
+    progressive image. Takes a few hundredths of the time of decoding, less for larger images.
     """
     # Most pictures hold none of these bytes at all, so that their headers need not be read.
     if _DOUBTFUL.search(content, 2) is None and _ZEROS not in content:
@@ -168,13 +168,13 @@ def _has_detail(content: bytes, start: int) -> bool:
 
 
 def grey_corner(image: NDArray[np.uint8]) -> bool:
-    """Whether a corner of a decoded image may be filled in by the decoder: a reason to ask `ends_in_fill`."""
+    """Whether a corner of a decoded image may be fill of the decoder: then `ends_in_fill` is needed."""
     corners = (image[0, 0], image[0, -1], image[-1, 0], image[-1, -1])
     return any(corner[0] == _FILL and corner[1] == corner[2] == _FILL for corner in corners)
 
 
 def ends_in_fill(content: bytes) -> bool:
-    """Whether the last rows are filled in by the decoder, since the coded data ends too early.
+    """Whether the decoder filled the last rows, because the coded data ends too early.
 
     Grey rows that are meant are coded, however briefly: without its last bytes the picture decodes the same but for
     them. Where they are filled in, the last bytes are of the picture above. Decodes twice. Progressive pictures, which
@@ -204,7 +204,7 @@ def _grey_end(grey: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _run(values: NDArray[np.bool_]) -> int:
-    """How many true values stand at the end."""
+    """Number of true values at the end."""
     return len(values) if values.all() else int(np.argmin(values[::-1]))
 
 

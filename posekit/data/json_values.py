@@ -1,4 +1,4 @@
-"""What single values of JSON or YAML say where people, spreadsheets and other tools wrote them in odd ways."""
+"""Interpret values of JSON or YAML that people, spreadsheets and tools wrote in unusual ways."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from posekit.data.errors import shown
 
 EXACT = 2**53
-"""Above it not every whole number has a float of its own."""
+"""Above this, floats do not represent every whole number."""
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,19}\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
@@ -18,12 +18,12 @@ _FLAGS = {"0": False, "1": True, "false": False, "true": True}
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number; true and false are none."""
+    """Whether a value is a number; true and false are not."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def whole(value: Any) -> int | None:
-    """The whole number of 64 bits that a value says; ``None`` where it says none.
+    """The 64-bit whole number that a value means; ``None`` if it means none.
 
     >>> whole(7), whole(7.0), whole("007"), whole(7.5), whole("seven"), whole(True), whole(2**63)
     (7, 7, 7, None, None, None, None)
@@ -38,7 +38,7 @@ def whole(value: Any) -> int | None:
 
 
 def decimal(value: Any) -> float | None:
-    """The number that a value says, perhaps infinite or NaN; ``None`` where it says none.
+    """The number that a value means, possibly infinite or NaN; ``None`` if it means none.
 
     >>> decimal(3), decimal("2.5"), decimal("large"), decimal(False), decimal(10**400)
     (3.0, 2.5, None, None, inf)
@@ -54,7 +54,7 @@ def decimal(value: Any) -> float | None:
 
 
 def flag(value: Any) -> bool | None:
-    """Whether a value says yes or no; ``None`` where it says neither.
+    """The boolean that a value means; ``None`` if it means none.
 
     >>> flag(1), flag(0.0), flag("0"), flag("true"), flag(2), flag("maybe")
     (True, False, False, True, None, None)
@@ -67,7 +67,7 @@ def flag(value: Any) -> bool | None:
 
 
 def is_text(value: Any) -> bool:
-    """Whether a value is text that can be written: JSON can hold halves of characters.
+    """Whether a value is text that can be encoded: JSON may have unpaired surrogates.
 
     >>> is_text("é"), is_text(chr(0xD800)), is_text(7)
     (True, False, False)
@@ -76,7 +76,7 @@ def is_text(value: Any) -> bool:
 
 
 def kind(value: Any) -> str:
-    """A value and what it is, for a message.
+    """A value with its type, for a message.
 
     >>> kind("7"), kind(7.5), kind(None), kind([1]), kind({}), kind(True)
     ("text '7'", 'the number 7.5', 'nothing', 'the list [1]', 'the object {}', 'true')

@@ -1,4 +1,4 @@
-"""Which known skeleton a data set's points are named after, or may be, where they have numbers for names."""
+"""Recognise known skeletons by the names or the number of a data set's points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posekit.skeletons import SKELETONS
 
 
 def known_skeleton(points: Sequence[str]) -> Skeleton | None:
-    """The known skeleton with just these names, in this order before any other; ``None`` where there is none.
+    """The known skeleton with exactly these names, in the same order if possible; ``None`` if there is none.
 
     >>> known_skeleton(["right_mouth", "left_mouth", "nose", "right_eye", "left_eye"]).name
     'face5'
@@ -20,14 +20,14 @@ def known_skeleton(points: Sequence[str]) -> Skeleton | None:
 
 
 def proposal(points: Sequence[str], option: str = "--data.skeleton") -> str:
-    """A sentence that proposes the known skeletons with as many points, where the points have numbers for names.
+    """A message that proposes known skeletons with the same number of points, if the points have no real names.
 
     Args:
         points: names of the points.
-        option: by which the user says that a skeleton is meant.
+        option: command-line option that chooses a skeleton.
 
     Returns:
-        The sentence; empty where names mean something, or no known skeleton has as many points.
+        The message; empty if the points have names, or no known skeleton has this number of points.
 
     >>> proposal([f"point_{i}" for i in range(5)])[:62]
     '5 points without names: if they are those of face5 (left_eye, '
@@ -38,7 +38,7 @@ def proposal(points: Sequence[str], option: str = "--data.skeleton") -> str:
     known = " or ".join(f"{s.name} ({', '.join(s.points[:3])}, ...)" for s in alike)
     return (
         f"{len(points)} points without names: if they are those of {known}, in that order, say "
-        f"{' or '.join(f'{option} {s.name}' for s in alike)}: names, mirror pairs, bones and sigmas then come with it"
+        f"{' or '.join(f'{option} {s.name}' for s in alike)}: this sets names, mirror pairs, bones and sigmas"
     )
 
 

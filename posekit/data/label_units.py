@@ -16,19 +16,19 @@ Found = tuple[str, Literal["error", "warning"], str, str, Array]
 """Code, severity, what, fix and rows of a suspicion."""
 
 MOST = 0.9
-"""Share of the annotations that makes it the unit of the whole file."""
+"""Share of the annotations from which on the whole file is taken to have the unit."""
 
 SLACK = 0.01
-"""How far beyond the edge of the image a fraction may reach."""
+"""Tolerance for fractions outside 0 to 1."""
 
-CHANCE = 1e-6
-"""Less likely than this, locations that would be uniform over the images are no accident."""
+SIGNIFICANCE = 1e-6
+"""Significance: below this probability under uniform points, the pattern counts as a wrong unit."""
 
 
 def another_unit(dataset: Dataset) -> Iterator[Found]:
-    """A sign of another unit in points or boxes of the trainable instances; at most one.
+    """Evidence of another unit of points or boxes of the trainable instances; at most one.
 
-    YOLO sets are left alone: their fractions are multiplied on reading, and small values are small objects.
+    YOLO sets are not checked: their fractions are converted on reading, and small values are small objects.
     """
     if dataset.file.lower().endswith((".yaml", ".yml")):
         return
@@ -84,10 +84,10 @@ def _fractions(dataset: Dataset, sizes: Array) -> Found | None:
 
 
 def _unlikely(sizes: Array, part: Array, images: Array) -> bool:
-    """Whether one uniformly drawn place an image would hardly ever lie in a part (width, height) of each."""
+    """Whether uniformly random points, one for each image, would hardly all lie in a part (width, height) of each."""
     share = np.clip(part / sizes, 1e-9, 1).prod(1)
     first = np.unique(images, return_index=True)[1]
-    return bool(np.log(share[first]).sum() < np.log(CHANCE))
+    return bool(np.log(share[first]).sum() < np.log(SIGNIFICANCE))
 
 
 def _percentages(dataset: Dataset, sizes: Array) -> Found | None:

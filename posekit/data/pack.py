@@ -1,7 +1,7 @@
-"""A data set as one file: crops at training size and their labels, small enough to carry, fast to train from.
+"""Packs: a data set as one file of crops at training size and their labels, small to copy and fast to train from.
 
 A pack is an uncompressed zip of ``labels.json`` (COCO, points in pixels of the crops, and for each crop ``to_source``
-and the file it was cut from) and ``images/``. Written twice it has the same bytes.
+and the file it was cut from) and ``images/``. Packing is deterministic: the same data gives the same bytes.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from posekit.geometry.affine import invert, transform
 ENDING = ".zip"
 LABELS = "labels.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Time of every entry, so that bytes depend on content alone."""
+"""Time of every entry, so that the bytes depend only on the content."""
 
 SMALLEST = 1e-9
-"""A matrix whose determinant is less leads nowhere."""
+"""Matrices with a smaller determinant are refused."""
 
 Float = NDArray[np.floating]
 
@@ -50,14 +50,14 @@ def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, qua
     """Write one crop for each trainable instance, and its labels.
 
     A crop is the part of the image inside a square around the box, never enlarged, so training crops of any aspect
-    with less padding see what they would have seen in the image. Other instances and regions to ignore are not kept;
+    ratio with less padding are the same as from the image. Other instances and regions to ignore are not kept;
     original annotation ids and depths are.
 
     Args:
         dataset: to pack.
         out: archive to write, ending in ``.zip``; its folder is made.
         size: longest side of a crop, pixels.
-        padding: side of the square, in longer sides of the box.
+        padding: side of the square, as a multiple of the longer side of the box.
         quality: of the JPEGs, 1 to 100.
 
     Returns:
@@ -69,9 +69,11 @@ def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, qua
     """
     out = Path(out)
     if out.suffix.lower() != ENDING:
-        raise ValueError(f"{out}: a pack ends in {ENDING}; name it {out.name}{ENDING}")
+        raise ValueError(f"{out}: the name of a pack ends in {ENDING}; use {out.name}{ENDING}")
     if size < 8 or padding < 1:
-        raise ValueError(f"a pack wants crops of 8 pixels or more and a padding from 1 up; got {size} and {padding}")
+        raise ValueError(
+            f"a pack needs size of 8 or more and padding of 1 or more; got {size} and {padding}"
+        )
     refuse_overwriting(out, dataset)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
@@ -83,7 +85,7 @@ def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, qua
             records.append(replace(record, path=name, width=image.shape[1], height=image.shape[0], id=i + 1))
             matrices.append(matrix)
         _store(archive, LABELS, msgspec.json.encode(_labels(dataset, records, matrices)))
-    # A broken run leaves no half a pack under the name asked for.
+    # An interrupted run leaves no incomplete pack under the final name.
     return part.replace(out)
 
 
@@ -127,7 +129,7 @@ def cut(
         image: (H, W, 3).
         box: (4,) x0 y0 x1 y1, pixels.
         size: longest side of the crop.
-        padding: side of the square, in longer sides of the box.
+        padding: side of the square, as a multiple of the longer side of the box.
 
     Returns:
         The crop, and (3, 3) from pixels of the image to pixels of the crop.
@@ -146,7 +148,7 @@ def cut(
     scale = min(1.0, size / max(2 * reach, 1.0))
     if scale < 1:
         shape = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
-        # Averaging over areas keeps fine texture from turning into patterns; a warp would pick single pixels.
+        # Averaging over areas avoids aliasing; a warp would sample single pixels.
         crop = np.asarray(cv2.resize(crop, shape, interpolation=cv2.INTER_AREA), np.uint8)
     sx, sy = crop.shape[1] / (x1 - x0), crop.shape[0] / (y1 - y0)
     return crop, np.array([[sx, 0.0, -x0 * sx], [0.0, sy, -y0 * sy], [0.0, 0.0, 1.0]])
@@ -186,7 +188,7 @@ def _labels(dataset: Dataset, records: list[ImageRecord], matrices: list[NDArray
 
 
 def _source_names(paths: list[str]) -> list[str]:
-    """Names of files, without folders where these tell nothing: two files never have the same."""
+    """Unique names of files, without folders where base names are unique."""
     apart = sorted(set(paths))
     last = [Path(path).name for path in apart]
     if len(set(last)) == len(apart):
@@ -205,14 +207,14 @@ _DAMAGED = (
 
 
 def read_pack(path: Path | str, category: str | None = None) -> Dataset:
-    """Read a pack: encoded crops stay in memory, and are decoded when asked for.
+    """Read a pack: encoded crops are held in memory and decoded on access.
 
     Args:
         path: of the archive.
-        category: must be the pack's, where it is given.
+        category: if given, must be that of the pack.
 
     Raises:
-        DataError: the file is no pack, or a damaged one.
+        DataError: the file is not a pack, or damaged.
     """
     file = Path(path)
     labels, encoded = _unzipped(file)
@@ -223,7 +225,7 @@ def read_pack(path: Path | str, category: str | None = None) -> Dataset:
 
 
 def _unzipped(file: Path) -> tuple[bytes, dict[str, bytes]]:
-    """The labels, and everything else by name."""
+    """The labels, and all other entries by name."""
     if file.is_dir():
         raise DataError(f"{file}: expected a pack (posekit data pack), got a folder")
     try:
@@ -234,11 +236,11 @@ def _unzipped(file: Path) -> tuple[bytes, dict[str, bytes]]:
         raise DataError(f"{file}: no such file; expected a pack (posekit data pack)") from None
     except _DAMAGED as error:
         problem = " ".join(str(error).split())[:200]
-        raise DataError(f"{file}: not a whole pack ({problem}); write it anew with `posekit data pack`") from None
+        raise DataError(f"{file}: incomplete pack ({problem}); write it again with `posekit data pack`") from None
 
 
 def _crop(file: Path, record: ImageRecord, entry: ImageEntry, encoded: dict[str, bytes]) -> ImageRecord:
-    """The record of one crop, which knows its bytes and the way to its file.
+    """The record of one crop, with its bytes and the matrix to its file.
 
     Raises:
         DataError: the archive lacks one of them.
@@ -251,10 +253,10 @@ def _crop(file: Path, record: ImageRecord, entry: ImageEntry, encoded: dict[str,
     if not known or abs(np.linalg.det(matrix.reshape(3, 3)[:2, :2])) < SMALLEST:
         raise DataError(
             f"{file}: not a pack: image {record.id} has {shown(rows)} as 'to_source', the 3 x 3 matrix to pixels of "
-            "the file it was cut from; write it anew with `posekit data pack`"
+            "the file it was cut from; write it again with `posekit data pack`"
         )
     if record.path not in encoded:
-        raise DataError(f"{file}: not a whole pack: {shown(record.path)} is not in it; write it anew")
+        raise DataError(f"{file}: incomplete pack: {shown(record.path)} is not in it; write it again")
     name = f"{file}:{record.path}"
     return replace(
         record,

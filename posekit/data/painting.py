@@ -1,4 +1,4 @@
-"""Pictures of articulated people on clutter. Everything follows from one generator and the poses."""
+"""Images of articulated people on random backgrounds, determined by one random generator and the poses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Float = NDArray[np.floating]
 Image = NDArray[np.uint8]
 
 SHIFT = 4
-"""Bits of a pixel that OpenCV's drawing resolves."""
+"""Fractional bits of a pixel in OpenCV's drawing functions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +23,7 @@ class People:
 
     Args:
         xy: (M, K, 2) continuous pixels.
-        depth: (M, K) pixels, away from the viewer.
+        depth: (M, K) pixels, away from the camera.
         bone: (M,) thickness of bones, pixels.
         behind: (M,) bool, seen from behind.
     """
@@ -38,15 +38,15 @@ class People:
 
 
 def point_radius(bone: Float | float) -> Float | float:
-    """Of the disc that marks a point, from the thickness of the bones."""
+    """Radius of the disc of a point, from the thickness of the bones."""
     return 0.62 * bone
 
 
 def nearness(people: People, body: Articulation) -> tuple[Float, Float, Float]:
-    """In what order parts are drawn, the least first.
+    """Drawing order of parts, smallest first.
 
     Returns:
-        (M, E) of bones, (M, K) of the discs of points, (M,) of torsos. A disc lies over the parts that it belongs to.
+        (M, E) of bones, (M, K) of discs of points, (M,) of torsos. A disc is drawn over the bones that it joins.
     """
     depth, m = people.depth, len(people.depth)
     bone = -depth[:, body.bones].mean(2)
@@ -62,7 +62,7 @@ def nearness(people: People, body: Articulation) -> tuple[Float, Float, Float]:
 
 
 def hidden(people: People, body: Articulation) -> NDArray[np.bool_]:
-    """(M, K) whether another part of the same person lies over a point."""
+    """(M, K) whether a point is covered by another part of the same person."""
     bone, disc, torso = nearness(people, body)
     on_bone, on_disc, on_torso = covering(people.xy, people, body)
     here = disc[..., None]
@@ -104,13 +104,13 @@ def nearest(points: Float, start: Float, end: Float) -> Float:
 
 
 def paint(people: People, body: Articulation, size: tuple[int, int], rng: np.random.Generator) -> Image:
-    """Draw people on clutter, the last one in front.
+    """Draw people on a random background, the last one in front.
 
     Args:
         people: of this image.
-        body: how they are built.
+        body: their articulation.
         size: (height, width).
-        rng: of all that is random but the poses.
+        rng: random generator for everything except the poses.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -130,7 +130,7 @@ def paint(people: People, body: Articulation, size: tuple[int, int], rng: np.ran
 
 
 def _clutter(size: tuple[int, int], rng: np.random.Generator) -> Image:
-    """A soft background with shapes in it."""
+    """A blurred background with random shapes."""
     height, width = size
     coarse = rng.integers(20, 220, (int(rng.integers(2, 7)), int(rng.integers(2, 7)), 3), np.uint8)
     image = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -158,14 +158,14 @@ def _figure(
 ) -> None:
     """Draw person ``i`` part by part: bones (0), discs (1) and the torso (2), in the order given."""
     bone = float(people.bone[i])
-    # Seen from behind a person is dark, from the front light: that is what tells its left from its right.
+    # People seen from behind are dark, others light, so that left and right can be distinguished.
     low, high = (20, 90) if people.behind[i] else (150, 250)
     cloth = rng.integers(low, high, (len(body.bones) + 1, 3)).tolist()
     fixed = np.rint((people.xy[i] - 0.5) * (1 << SHIFT)).astype(np.int32)
     looks = point_colours(body, rng)
     thickness, radius = max(1, round(bone)), round(float(point_radius(bone)) * (1 << SHIFT))
     if not len(body.bones):
-        # Points that hang on nothing, as in a face, lie on a plate.
+        # Points without a parent, as in a face, lie on a plate.
         cv2.fillConvexPoly(image, cv2.convexHull(fixed), cloth[0], cv2.LINE_AA, SHIFT)
     for _, kind, at in parts:
         if kind == 0:

@@ -1,4 +1,4 @@
-"""Files of predictions, as far as they are understood without the data they are of.
+"""Parse files of predictions, independent of a data set.
 
 Two forms are read: COCO's results, a list of objects with ``keypoints`` (x, y, score, flat) and ``image_id``,
 ``file_name`` or ``path``, and an object ``predictions`` from the number or name of an image to one pose, or several, of
@@ -58,7 +58,7 @@ def load_predictions(file: Path) -> LoadedPredictions:
     """Read a file of predictions.
 
     Raises:
-        DataError: it is not what it should be.
+        DataError: the file is invalid.
     """
     content = read_content(file, EXPECTED)
     try:
@@ -81,7 +81,7 @@ def load_predictions(file: Path) -> LoadedPredictions:
 
 
 def _by_image(file: Path, content: dict[str, Any]) -> list[Result]:
-    """Results out of an object from images to poses; keys that are numbers are ids, all others names."""
+    """Results from an object of images to poses; numeric keys are ids, all others names."""
     predictions = content.get("predictions")
     if not isinstance(predictions, dict):
         raise DataError(
@@ -121,9 +121,9 @@ def _poses(table: Table, results: Sequence[Result]) -> Float:
         table.refuse(
             sorted(bad),
             "keypoints",
-            f"do not have {width} numbers in 'keypoints' (x, y, score a point)",
+            f"do not have {width} numbers in 'keypoints' (x, y, score for each point)",
             bad[first],
-            "give all the points of one skeleton, in one order",
+            "give all points of one skeleton, in one order",
         )
     poses = rows.values.reshape(-1, width // 3, 3)
     endless = ~np.isfinite(poses).all((1, 2))
@@ -131,13 +131,13 @@ def _poses(table: Table, results: Sequence[Result]) -> Float:
         raise DataError(f"{table.file}: {endless.sum()} predictions have numbers that are not finite; leave them out")
     far = (np.abs(poses[..., :2]) > FURTHEST).any((1, 2))
     if far.any():
-        raise DataError(f"{table.file}: {far.sum()} predictions have points that lie in no image; give pixels")
+        raise DataError(f"{table.file}: {far.sum()} predictions have points far outside any image; give pixels")
     poses[..., :2] += HALF_PIXEL
     return poses
 
 
 def _width(table: Table, values: Sequence[Any]) -> int:
-    """How many numbers a prediction has: as many as the first that has some."""
+    """Number of values of a prediction: that of the first that has any."""
     for value in values:
         first = plain_value(value)
         if isinstance(first, list) and first:
@@ -152,13 +152,13 @@ def _width(table: Table, values: Sequence[Any]) -> int:
 
 
 def _images(table: Table, results: Sequence[Result]) -> tuple[NDArray[np.int64], Sequence[str] | None]:
-    """Ids of images, and their names where there are any."""
+    """Ids of images, and their names if given."""
     names = [next((n for n in (r.path, r.file_name) if isinstance(n, str) and n), None) for r in results]
     values = [result.image_id for result in results]
     if any(name is not None for name in names):
         bare = [i for i, name in enumerate(names) if name is None]
-        what = "have no 'file_name', while others do"
-        table.refuse(bare, "file_name", what, "", "name the image of each, or of none")
+        what = "have no 'file_name', but others do"
+        table.refuse(bare, "file_name", what, "", "give it for all predictions, or for none")
         given = [str(name) for name in names]
         refuse_contradictions(table.file, [whole(value) for value in values], given)
         return np.zeros(len(results), np.int64), given

@@ -1,4 +1,4 @@
-"""A model's predictions for a data set, read from a file: each beside the instance that it is of."""
+"""Predictions for a data set, read from a file and matched to its instances."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from posekit.skeletons import SKELETONS
 
 Array = NDArray[Any]
 OVERLAP = 0.2
-"""Least overlap of a prediction's box with an instance's for one to be of the other."""
+"""Smallest IoU between the box of a prediction and that of its instance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Points that were predicted for the trainable instances of a set.
+    """Predicted points for the trainable instances of a data set.
 
     Args:
         xy: (len, K, 2) float64, pixels of the images' files.
-        score: (len, K) float64 in [0, 1]; 0 where nothing was said.
+        score: (len, K) float64 in [0, 1]; 0 where nothing was predicted.
     """
 
     xy: Array
@@ -41,21 +41,21 @@ class Predictions:
 
 
 def read_predictions(path: Path | str, dataset: Dataset, skeleton: str | None = None) -> Predictions:
-    """Read predictions and put them beside the instances of a set, point by point of the same name.
+    """Read predictions and match them to the instances of a data set; points are matched by name.
 
-    In each image the best overlapping pairs of boxes go together, each prediction to one instance. Predictions that
-    have a ``file_name`` (or ``path``) are of the image of that name, whatever their ``image_id``; without one they are
-    of the image with that number in its label file. Those of other images are left out.
+    In each image predictions and instances are matched one to one by the IoU of their boxes, highest first. Predictions
+    with a ``file_name`` (or ``path``) belong to the image of that name, regardless of ``image_id``; those without to
+    the image with that id. Predictions for other images are left out.
 
     Args:
         path: of the file.
-        dataset: whose trainable instances they are of.
-        skeleton: key of `SKELETONS` that names the file's points; unset: that of the set where it has as many points,
-            else COCO's where there are 17.
+        dataset: its trainable instances are matched.
+        skeleton: key of `SKELETONS` that names the file's points; unset: that of the set if it has the same number of
+            points, else COCO's if there are 17.
 
     Raises:
-        DataError: the file is not what it should be, names too few of the set's points, contradicts itself about its
-            images, or fits none of the instances.
+        DataError: the file is invalid, has too few of the set's points, contradicts itself about its images, or
+            matches no instance.
     """
     file = Path(path)
     loaded = load_predictions(file)
@@ -100,7 +100,7 @@ def _named(file: Path, points: int, own: Skeleton, skeleton: str | None) -> Skel
 
 
 def _matched(dataset: Dataset, of_image: Array, images: Array, poses: Array) -> tuple[Array, Array]:
-    """Instances and the poses that are of them, pair by pair.
+    """Matched pairs of instances and poses.
 
     Args:
         dataset: whose instances are matched.

@@ -1,4 +1,4 @@
-"""Images of a set read in a thread of their own while the network works on those before."""
+"""Read images in a separate thread while the network processes earlier ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from posekit.data.dataset import ImageRecord
 
 
 def read_ahead(records: Iterable[ImageRecord], ahead: int = 8) -> Iterator[NDArray[np.uint8]]:
-    """Images in the order of their records, at most so many of them read before they are asked for.
+    """Images in the order of their records, read at most ``ahead`` in advance.
 
     Args:
         records: of any set.
-        ahead: images in memory beside the one in use.
+        ahead: images in memory besides the one in use.
 
     Yields:
         (H, W, 3) uint8, RGB.

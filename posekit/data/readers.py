@@ -1,4 +1,4 @@
-"""Labelled data of any kind that is understood, by the end of its file name."""
+"""Read labelled data of any known format, chosen by the ending of the file name."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def read(
 
     Args:
         path: of a label file (COCO JSON, YOLO data.yaml, or a pack), or of several.
-        images: folder of the images, where a COCO file does not lead to it.
-        category: whose points, where a file has several categories.
-        split: ``"train"`` or ``"val"`` of a YOLO set; train where it is not given.
+        images: folder of the images, if they are not where a COCO file says.
+        category: category to use, if a file has several.
+        split: ``"train"`` or ``"val"`` of a YOLO set; default: train.
 
     Raises:
-        DataError: a file is of no known kind, or not what it should be; or files do not fit each other.
+        DataError: a file has an unknown format or is invalid; or files do not fit each other.
     """
     paths = [path] if isinstance(path, Path | str) else path
     return merged([_reader(Path(p))(Path(p), images, category, split) for p in paths])
@@ -59,28 +59,28 @@ def _reader(path: Path) -> Reader:
     if reader is None and is_folder(path):
         raise DataError(f"{path}: expected a label file, got a folder; {_inside(path)}")
     if reader is None:
-        raise DataError(f"{plain_path(path)}: no reader for this kind of file; readable are {', '.join(READERS)}")
+        raise DataError(f"{plain_path(path)}: no reader for this kind of file; known endings are {', '.join(READERS)}")
     return reader
 
 
 def _inside(folder: Path) -> str:
-    """What to name instead of a folder."""
+    """Advice on which file to give instead of a folder."""
     files = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in READERS)
     if files:
-        return f"name a file in it: {listed(files)}"
+        return f"give a file in it: {listed(files)}"
     if (folder / "labels").is_dir():
         return (
             "it has no data.yaml (Label Studio writes none): write one there with `train: images`, `names: [NAME]` and "
             "`kpt_shape: [K, 3]`, where K is the number of points"
         )
-    return f"name a file that ends in {', '.join(READERS)}"
+    return f"give a file that ends in {', '.join(READERS)}"
 
 
 def has_split(path: Path | str, split: str) -> bool:
     """Whether a label file holds several splits, and this one among them: only YOLO's data.yaml does.
 
     Raises:
-        DataError: it is a data.yaml, but not what it should be.
+        DataError: it is an invalid data.yaml.
     """
     file = Path(path)
     return READERS.get(file.suffix.lower()) is _yolo and split_key(load_yaml(file), split) is not None

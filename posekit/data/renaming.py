@@ -1,4 +1,4 @@
-"""Samples of one skeleton under the points of another: what has the same name is the same point."""
+"""Convert samples from one skeleton to another; points are matched by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posekit.geometry.keypoints import IGNORE, INSTANCE, Keypoints
 from posekit.geometry.skeleton import Skeleton
 
 SHARED = 3
-"""Names that two skeletons must share, or all where one has fewer: two points alone do not say where a body is."""
+"""Smallest number of shared names (or all, if a skeleton has fewer): two points do not locate a body."""
 
 
 def renamed(sample: Sample, source: Skeleton, target: Skeleton) -> Sample:
@@ -79,7 +79,7 @@ def shared_points(source: Skeleton, target: Skeleton, where: str) -> NDArray[np.
     least = min(SHARED, len(source.points), len(target.points))
     if found < least:
         raise DataError(
-            f"{where}: points of {source.name!r} can only stand for those of {target.name!r} where at least {least} "
+            f"{where}: points of {source.name!r} can only be converted to those of {target.name!r} if at least {least} "
             f"names agree; {found} do. It has {list(source.points)}, wanted are {list(target.points)}: "
             "rename its points"
         )

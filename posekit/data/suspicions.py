@@ -1,8 +1,8 @@
-"""Values of labels that contradict each other, with the likely mistake and the fix.
+"""Find label values that contradict each other, with the likely mistake and the fix.
 
-A reader takes such files as they are, and everything goes wrong later: boxes in another form cut out the wrong place,
-areas of 0 make OKS meaningless. Here the arrays are held against each other; training and evaluation repeat what
-concerns them.
+Readers accept such files, but results are wrong later: boxes in another convention give wrong crops, areas of 0 make
+OKS meaningless. Here points, boxes, areas and image sizes are compared; training and evaluation repeat the warnings
+that concern them.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Command = Literal["train", "eval"]
 BOTH: frozenset[Command] = frozenset(("train", "eval"))
 
 NEAR = 1.5
-"""Times the box, the largest context that recipes cut out around it: a point further out is never seen."""
+"""Largest context around a box in the recipes, as a multiple of the box: a point outside is never visible."""
 
 OFTEN = 0.02
-"""Share of the annotations from which on scattered faults are taken for one mistake."""
+"""Share of the annotations from which on scattered faults count as one systematic mistake."""
 
 LOW, HIGH = 0.01, 1.5
-"""Share of its box that an instance fills, at least and at most."""
+"""Smallest and largest plausible share of its box that an instance fills."""
 
 SAME = 0.01
-"""Points this near each other, in the extent of an instance's points, are the same point labelled twice."""
+"""Largest distance of points labelled twice, as a fraction of the extent of the instance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +43,12 @@ class Suspicion:
 
     Args:
         code: one word for its kind.
-        severity: ``error``: everything would be learnt or measured wrong; ``warning``: probably not meant; ``info``: a
+        severity: ``error``: training and evaluation would be wrong; ``warning``: probably not meant; ``info``: a
             few annotations, as in any large set.
-        what: was found.
+        what: description.
         fix: the likely mistake and what to do.
         rows: of the data set's arrays.
-        concerns: the commands whose results it spoils.
+        concerns: the commands whose results would be wrong.
     """
 
     code: str
@@ -60,9 +60,9 @@ class Suspicion:
 
 
 def suspicions(dataset: Dataset) -> tuple[Suspicion, ...]:
-    """Hold points, boxes, areas and image sizes of the trainable instances against each other.
+    """Compare points, boxes, areas and image sizes of the trainable instances.
 
-    Where one mistake explains all (fractions, boxes in another form), its consequences are not reported as well.
+    If one mistake explains everything (fractions, boxes in another convention), its consequences are not reported.
 
     Args:
         dataset: as it was read.
@@ -79,7 +79,7 @@ def suspicions(dataset: Dataset) -> tuple[Suspicion, ...]:
 
 
 def concerning(dataset: Dataset, command: Command) -> tuple[str, ...]:
-    """The errors and warnings among `suspicions` that spoil what a command does, a sentence each."""
+    """Messages of the errors and warnings among `suspicions` that concern a command."""
     return tuple(
         f"{dataset.file}: {found.what}; {found.fix}" if dataset.file else f"{found.what}; {found.fix}"
         for found in suspicions(dataset)
@@ -100,7 +100,7 @@ def _boxes_away(dataset: Dataset) -> Iterator[Suspicion]:
             "boxes_away",
             "warning" if len(bad) >= OFTEN * len(rows) else "info",
             f"{len(bad)} boxes are far from all labelled points of their annotation: ids {listed_rows(dataset, bad)}",
-            "crops around such boxes show nothing that could be learnt; correct the boxes (COCO's 'bbox' is [x, y, "
+            "crops around such boxes do not show the instance; correct the boxes (COCO's 'bbox' is [x, y, "
             "width, height] in pixels; left out it is put around the points)",
             bad,
         )
@@ -131,26 +131,25 @@ def _areas(dataset: Dataset) -> Iterator[Suspicion]:
         bad = rows[odd]
         low, high = (f"{value:.3g}" for value in (share[odd].min(), share[odd].max()))
         what = (
-            f"{len(bad)} areas are out of all proportion to their boxes ({low} to {high} times as large): "
-            f"ids {listed_rows(dataset, bad)}"
+            f"{len(bad)} areas do not fit their boxes ({low} to {high} times as large): ids {listed_rows(dataset, bad)}"
         )
         yield Suspicion("area", "warning", what, fix, bad)
 
 
 def _twice(dataset: Dataset) -> Iterator[Suspicion]:
-    """Instances whose points are another's in the same image."""
+    """Instances with the same points as another in the same image."""
     rows = dataset.rows
     labelled, boxes = dataset.visibility[rows] > 0, dataset.boxes[rows]
     xy = np.where(labelled[..., None], dataset.xy[rows], 0.0)
     image = dataset.image[rows]
-    # Sorted by image and mean point the two stand side by side; which points are labelled must agree as well.
+    # After sorting by image and mean point, duplicates are neighbours; their labelled points must agree as well.
     mean = xy.sum((1, 2)) / np.maximum(labelled.sum(1), 1)
     order = np.lexsort((mean, labelled.sum(1), image))
     one, other = order[:-1], order[1:]
     near = SAME * np.maximum(extent(around(xy, labelled)).max(1), 1.0)[one]
     same = (image[one] == image[other]) & (labelled[one] == labelled[other]).all(1)
     same &= np.abs(xy[one] - xy[other]).max((1, 2), initial=0) <= near
-    # One or two points may coincide by draws; then the boxes must agree as well.
+    # One or two points may coincide at random; then the boxes must agree as well.
     same &= (labelled[one].sum(1) > 2) | (np.abs(boxes[one] - boxes[other]).max(1, initial=0) <= near)
     if same.any():
         bad = np.sort(rows[np.maximum(one, other)[same]])
@@ -158,7 +157,7 @@ def _twice(dataset: Dataset) -> Iterator[Suspicion]:
             "twice",
             "warning",
             f"{len(bad)} annotations repeat the points of another in the same image: ids {listed_rows(dataset, bad)}",
-            "each counts as an instance that is missed, so AP falls; was a file joined with itself? remove the copies",
+            "each counts as a missed instance and lowers AP; was a file joined with itself? remove the copies",
             bad,
         )
 

@@ -1,4 +1,4 @@
-"""A labelled set that needs no files: people of any skeleton, drawn when asked for."""
+"""Synthetic data: people of any skeleton, drawn on access; needs no files."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from posekit.geometry.keypoints import INSTANCE
 from posekit.geometry.skeleton import Skeleton
 
 GLOBAL = 8
-"""Numbers of draws that place a whole person; the rest bend it."""
+"""Random numbers that place a person; the others give its pose."""
 
 
 @dataclass(frozen=True, eq=False)
 class Synthetic:
-    """Synthetic people: image ``i`` and its labels follow from (seed, i) alone, whatever else is drawn.
+    """Synthetic people: image ``i`` and its labels depend only on (seed, i).
 
     Bodies and faces are known by the names of their points, other skeletons become a tree of their bones. Points
     under another part have visibility 1, points outside the image 0; both keep their place. Mirror points look alike,
-    and left is where it is on a person seen from the front, so a flipped image is a sample of the same kind.
+    and left is where it is on a person seen from the front, so a flipped image is a valid sample.
 
     Args:
         skeleton: of the people.
         count: images.
         size: (height, width) of each.
-        seed: of everything.
-        people: at most so many in an image; from one up, evenly.
-        outside: share of people that reach over the edge.
-        behind: share of people seen from behind; they are drawn dark, and their left is on the left.
+        seed: random seed.
+        people: largest number of people in an image; at least one, uniform.
+        outside: share of people that are partly outside the image.
+        behind: share of people seen from behind; they are drawn dark, and their left is on the left of the image.
 
     Raises:
         ValueError: no images are asked for, or they are smaller than 16 pixels.
@@ -60,7 +60,7 @@ class Synthetic:
 
     @cached_property
     def body(self) -> Articulation:
-        """How the skeleton bends."""
+        """The articulation of the skeleton."""
         return Articulation.of(self.skeleton)
 
     def image(self, index: int) -> NDArray[np.uint8]:
@@ -71,7 +71,7 @@ class Synthetic:
     def dataset(self) -> Dataset:
         """The labels, and images drawn on access."""
         draws = np.stack([self._chance(i) for i in range(self.count)])
-        # In portions, so that every point against every bone fits into the cache.
+        # In chunks that fit into the cache.
         parts = [self._labels(part) for part in np.array_split(draws, -(-self.count // 256))]
         xy, depth, visibility, boxes = (np.concatenate(column) for column in zip(*parts, strict=True))
         image = np.repeat(np.arange(self.count), self._number(draws))
@@ -96,7 +96,7 @@ class Synthetic:
             role=np.full(rows, INSTANCE, np.int8),
             image=image,
             annotation_id=np.arange(1, rows + 1),
-            inferred=(f"{self.count} drawn images of {self.skeleton.name}, seed {self.seed}",),
+            inferred=(f"{self.count} synthetic images of {self.skeleton.name}, seed {self.seed}",),
             depth=depth.astype(np.float32),
             file=f"synthetic people of {self.skeleton.name}",
         )
@@ -119,7 +119,7 @@ class Synthetic:
         return write_coco(replace(dataset, images=tuple(records)), Path(folder) / "labels.json")
 
     def _chance(self, index: int) -> NDArray[np.float64]:
-        """(people, 8 + 3 K) numbers in [0, 1) that decide the poses of image ``index``."""
+        """(people, 8 + 3 K) random numbers in [0, 1) for the poses of image ``index``."""
         rng = np.random.default_rng([self.seed, index, 0])
         return rng.random((self.people, GLOBAL + 3 * len(self.skeleton.points)))
 

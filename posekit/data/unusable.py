@@ -1,4 +1,4 @@
-"""Boxes that nothing can be cut out by: known before the first step of training, and before predicting."""
+"""Find boxes without extent, before training and prediction."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FIX = "draw them around the instance, or leave bbox out: it is then put around t
 
 
 def unusable_boxes(dataset: Dataset) -> NDArray[np.int64]:
-    """Rows that can be learnt from but whose box has no width, no height, or a number that is not finite.
+    """Trainable rows whose box has no width, no height, or a value that is not finite.
 
-    Such an instance cannot be cut out, and a model of full images would learn it as background.
+    Such an instance cannot be cropped, and a one-stage model would train it as background.
 
     Args:
         dataset: regions to ignore are left out.
@@ -32,7 +32,7 @@ def unusable_boxes(dataset: Dataset) -> NDArray[np.int64]:
 
 
 def with_usable_boxes(dataset: Dataset) -> Dataset:
-    """The same set with boxes around the points of those instances whose own has no extent, which is said in it."""
+    """The same set with boxes without extent put around the points of the instance, with a note."""
     told = about_unusable_boxes(dataset)
     if not told:
         return dataset
@@ -42,7 +42,7 @@ def with_usable_boxes(dataset: Dataset) -> Dataset:
 
 
 def about_unusable_boxes(dataset: Dataset) -> str:
-    """The unusable boxes with the ids of their annotations, their images and what to do; empty where there are none."""
+    """A message with the unusable boxes, their annotations, their images and the fix; empty if there are none."""
     rows = unusable_boxes(dataset)
     if not len(rows):
         return ""
@@ -51,7 +51,7 @@ def about_unusable_boxes(dataset: Dataset) -> str:
 
 
 def listed_rows(dataset: Dataset, rows: NDArray[np.int64]) -> str:
-    """Ids of annotations with the names of their images, the first few of many.
+    """Ids of annotations with the names of their images; the first few if there are many.
 
     >>> listed_rows(dataset, np.array([17]))                                                       # doctest: +SKIP
     '18 (in 017.png)'

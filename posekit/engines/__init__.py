@@ -1,1 +1,1 @@
-"""Engines: images of a model's size to poses in their pixels, by one runtime each; and what a model says of itself."""
+"""Engines: images of the network's input size to poses, one engine for each runtime; and the spec of a model."""

@@ -1,4 +1,4 @@
-"""All that is needed to use a trained model besides its network: what goes in, what is done with what comes out.
+"""The spec of a trained model: everything needed to use it besides the network, such as input size and postprocessing.
 
 It is part of a weights folder's ``config.json``, and the metadata of an exported file.
 """
@@ -27,33 +27,33 @@ STRICT = ConfigDict(extra="forbid")
 
 
 class SpecError(ValueError):
-    """A description of a model that is incomplete or contradicts itself."""
+    """The spec of a model is incomplete or contradicts itself."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Licences:
-    """Under what terms a model may be used."""
+    """Licences of a model."""
 
     code: str = "Apache-2.0"
-    weights: str = "unknown: follows from the training data"
-    data: str = "unknown: say what the images allow before you share the weights"
+    weights: str = "unknown: depends on the training data"
+    data: str = "unknown: check what the licence of the images allows before you share the weights"
 
 
 @dataclass(frozen=True, config=STRICT)
 class InferenceSpec:
-    """What a model is, apart from its network; torch-free.
+    """Everything about a model except its network; torch-free.
 
     Args:
         name: of the recipe, for messages.
         skeleton: of the points that it finds.
-        size: (height, width) of the images that the network takes.
-        framing: how an image becomes such images: a crop of each box, or views of the full image.
+        size: (height, width) of the network input.
+        framing: how inputs are cut from an image: a crop of each box, or views of the full image.
         flip_test: average with the mirrored image.
-        nms: which of the poses found in an image are kept; not used where boxes are given.
+        nms: non-maximum suppression; not used where boxes are given.
         calibration: of the scores; ``None`` gives them as the codec does.
-        rescorer: puts the poses of an image in another order by their shape; ``None``: scores stay.
-        metric: protocol that ranks models; empty: the first that fits the skeleton, or AP for full images.
-        figures: measured when the weights were chosen; what could not be measured is ``None``.
+        rescorer: scores the poses of an image by their shape; ``None``: scores are kept.
+        metric: main metric; empty: the first that fits the skeleton, or AP for full images.
+        figures: metrics of these weights on the validation set; ``None`` where not measured.
         licences: of code, weights and training data.
     """
 
@@ -71,17 +71,17 @@ class InferenceSpec:
 
     @property
     def needs_boxes(self) -> bool:
-        """Whether it is shown a box for each instance, and does not find instances itself."""
+        """Whether it takes a box for each instance; false if it finds instances itself."""
         return self.framing.needs_boxes
 
     @property
     def flip(self) -> tuple[int, ...] | None:
-        """Order of the mirrored points, where the mirrored image is averaged with; else ``None``."""
+        """Order of the mirrored points for the flip test; ``None`` without flip test."""
         return self.skeleton.flip if self.flip_test and self.skeleton.flippable else None
 
 
 class Engine(Protocol):
-    """A network and its decoding on one runtime."""
+    """A network and its decoding in one runtime."""
 
     spec: InferenceSpec
 
@@ -103,10 +103,10 @@ def parse_spec(document: object, where: str) -> InferenceSpec:
 
     Args:
         document: plain values.
-        where: what they came from, for the message.
+        where: their source, for the message.
 
     Raises:
-        SpecError: an unknown field, or values that do not fit; all faults are told at once.
+        SpecError: an unknown field, or invalid values; all faults are reported together.
     """
     try:
         return _ADAPTER.validate_json(json.dumps(document))
@@ -116,5 +116,5 @@ def parse_spec(document: object, where: str) -> InferenceSpec:
 
 
 def known(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures as JSON can say them: what could not be measured, NaN here, is null there."""
+    """Metrics for JSON: NaN (not measured) becomes null."""
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}

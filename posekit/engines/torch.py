@@ -21,13 +21,12 @@ class TorchEngine:
     """A network run by PyTorch.
 
     Args:
-        net: left as it is unless ``optimise`` is set, and put back into the mode it was in after each call.
-        codec: that the network was built for.
-        spec: of the model.
-        device: where it runs; the network is moved there.
+        net: not changed unless ``optimise`` is set; its mode (training or evaluation) is restored after each call.
+        codec: codec of the network.
+        spec: spec of the model.
+        device: device to run on; the network is moved there.
         half: compute in 16 bits: float16 on a GPU, bfloat16 elsewhere; slower on most CPUs.
-        optimise: fold batch norms into convolutions and lay weights out channels last, on a copy; for a network that is
-            only used, not trained on.
+        optimise: fold batch norms into convolutions and use channels-last memory, on a copy; only for inference.
 
     Raises:
         ValueError: the spec asks for a flip test and the codec runs a network for each instance.
@@ -45,8 +44,7 @@ class TorchEngine:
     ) -> None:
         if spec.flip is not None and isinstance(codec, PerInstance):
             raise ValueError(
-                f"codec {codec.kind!r} runs a network for each instance, which a mirrored image has others of: "
-                "leave the flip test out"
+                f"codec {codec.kind!r} runs a network for each instance and has no flip test: leave the flip test out"
             )
         self.device = torch.device(device)
         if optimise:
@@ -79,10 +77,10 @@ class TorchEngine:
 
 
 class TorchMaps:
-    """A network without a codec, run by PyTorch: one of the three of MTCNN.
+    """A network without a codec, run by PyTorch, such as those of MTCNN.
 
     Args:
-        net: images (B, 3, H, W) in 0..255 to named maps; moved and put into evaluation mode.
+        net: images (B, 3, H, W) in 0..255 to named maps; moved to the device, in evaluation mode.
         device: where it runs.
     """
 
@@ -120,7 +118,7 @@ def read_out(net: nn.Module, codec: Codec, image: Tensor, flip: tuple[int, ...] 
 
 
 def with_instances(net: Any, codec: Codec, maps: Maps) -> Maps:
-    """The maps, and those of each instance that the codec chooses, where it wants some."""
+    """The maps, and the per-instance maps of codecs that select instances."""
     return {**maps, **_full_precision(net.at(maps, codec.select(maps)))} if isinstance(codec, PerInstance) else maps
 
 

@@ -37,7 +37,7 @@ def calibrate(measured: Measured, dataset: Dataset, threshold: float | None = No
     Args:
         measured: predictions for the set, with the scores that the codec gives.
         dataset: labelled.
-        threshold: error below which a point is right, in the unit of the measurement's main figure
+        threshold: error below which a point is correct, in the unit of the measurement's main figure
             (`posekit.metrics.calibration.unit_of`); ``None`` takes the unit's own.
 
     Raises:
@@ -51,7 +51,7 @@ def calibrate(measured: Measured, dataset: Dataset, threshold: float | None = No
     sizes = [int(half.sum()) for half in halves]
     if not all(sizes):
         raise ValueError(
-            f"calibration fits on the images of even number and is measured on those of odd number: they have "
+            f"calibration fits on the images with even ids and is measured on those with odd ids: they have "
             f"{sizes[0]} and {sizes[1]} labelled points in instances where {unit.about} is known; give more images"
         )
     meaning = f"error below {limit:g} of {unit.about}"
@@ -61,9 +61,9 @@ def calibrate(measured: Measured, dataset: Dataset, threshold: float | None = No
 
 
 def first_half(dataset: Dataset) -> NDArray[np.bool_]:
-    """(len,) which instances lie in images of an even number.
+    """(len,) which instances lie in images with an even id.
 
-    Where all numbers are even, or all odd, every other image in the order of the numbers; so halves share no image.
+    If all ids are even, or all odd, every other image in the order of the ids; the halves never share an image.
     """
     ids = np.array([dataset.images[i].id for i in dataset.image_of_instance()], np.int64)
     even = ids % 2 == 0

@@ -1,4 +1,4 @@
-"""How many faces a cascade finds in labelled images, and how well it locations them."""
+"""Recall, false detections and point error of a face cascade on labelled images."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from posekit.geometry.keypoints import Poses
 from posekit.pipelines.mtcnn.cascade import MTCNN
 
 OVERLAP = 0.5
-"""With the true box, from which on a face counts as found."""
+"""IoU with the labelled box from which on a face counts as found."""
 
 
 def measure_faces(finder: MTCNN, dataset: Dataset) -> dict[str, float]:
-    """Hold what a cascade finds against the labels.
+    """Compare the detections of a cascade with the labels.
 
     Args:
-        finder: faces smaller than its smallest one are not asked for.
+        finder: the cascade; labelled faces below its smallest size are ignored.
         dataset: of faces.
 
     Returns:
-        ``recall``, the share of faces found; ``false_per_image``, boxes that are none of them and do not lie in a
-        region to ignore; ``points_error``, the mean distance of the points of the faces found, in fractions of the
-        root of the face's area; NaN where nothing was asked for or found. ``faces`` is their number.
+        ``recall``, the share of faces found; ``false_per_image``, detections that match no face and do not lie in a
+        region to ignore; ``points_error``, the mean distance of the points of the faces found, as a fraction of the
+        square root of the face's area; NaN without faces or detections. ``faces`` is their number.
     """
     faces, false, errors = [], 0, []
     for image in range(dataset.scenes):
@@ -48,9 +48,9 @@ def measure_faces(finder: MTCNN, dataset: Dataset) -> dict[str, float]:
 
 
 def matched(boxes: NDArray[np.float64], truth: Faces) -> NDArray[np.int64]:
-    """For each true face (M,) the number of the found box that it overlaps most, by at least `OVERLAP`, or -1.
+    """For each labelled face (M,) the index of the detection with the highest IoU, at least `OVERLAP`; else -1.
 
-    A box that two faces overlap most is the one's that it overlaps more.
+    A detection that is the best of two faces goes to the one with the higher IoU.
     """
     match = np.full(len(truth.boxes), -1)
     if not len(boxes) or not len(match):
@@ -63,7 +63,7 @@ def matched(boxes: NDArray[np.float64], truth: Faces) -> NDArray[np.int64]:
 
 
 def _distances(found: Poses, truth: Faces, match: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of the labelled points of the faces found, in fractions of the root of the face's area."""
+    """Errors of the labelled points of the found faces, as fractions of the square root of the face's area."""
     good = match >= 0
     distance = np.linalg.norm(found.xy[match[good]] - truth.xy[good], axis=-1)
     size = np.sqrt(area(truth.boxes[good]))[:, None]

@@ -1,4 +1,4 @@
-"""What was found in full images, beside what is labelled there."""
+"""Match poses found in full images with the labelled instances."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Float = NDArray[np.floating]
 
 
 def precision(everyone: Sequence[Poses], dataset: Dataset) -> dict[str, float]:
-    """COCO's AP and AR of what was found in each image; crowd regions and unlabelled instances count neither way."""
+    """COCO's AP and AR of the poses found in each image; crowd regions and unlabelled instances are ignored."""
     # Sets joined from several files may number their images alike.
     images = tuple(replace(record, id=number) for number, record in enumerate(dataset.images))
     truth = to_content(replace(dataset, images=images), Path())
@@ -28,11 +28,11 @@ def precision(everyone: Sequence[Poses], dataset: Dataset) -> dict[str, float]:
 
 
 def matched(everyone: Sequence[Poses], dataset: Dataset) -> tuple[Float, Float]:
-    """For each labelled instance the pose found for it: the one most like it that no other is more like.
+    """For each labelled instance the pose with the highest OKS; each pose goes to one instance.
 
     Returns:
-        xy (M, K, 2) and score (M, K), in the order of the set; where nothing was found for an instance its points lie
-        in the middle of its box, with score 0.
+        xy (M, K, 2) and score (M, K), in the order of the set; an instance without a pose gets points in
+        the centre of its box, with score 0.
     """
     rows = dataset.rows
     boxes = dataset.boxes[rows]

@@ -1,4 +1,4 @@
-"""Measuring a predictor on labelled images, and what one must beat: the mean pose."""
+"""Measure a predictor on labelled images; and the mean pose as a baseline."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ Float = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Figures of one network on one set.
+    """Metrics of one network on one data set.
 
     Args:
         figures: metric to value.
         main: the metric that ranks networks.
-        higher: whether more of it is better.
+        higher: whether higher values of it are better.
         per_point: metric to (K,) values.
         labelled: (M, K) bool.
         xy: (M, K, 2) predictions, pixels of the set's images.
         score: (M, K).
-        instance_error: (M,) mean error of an instance in its box's longer sides; NaN where nothing is labelled.
+        instance_error: (M,) mean error of an instance as a fraction of its box's longer side; NaN if nothing is
+            labelled.
         median_crop_error: median over labelled points, in pixels of the model's crops; NaN where it has none.
-        everyone: of a model that finds instances itself, all that it found in each image.
+        everyone: for one-stage models, all poses found in each image.
     """
 
     figures: dict[str, float]
@@ -53,7 +54,7 @@ class Measured:
 
     @property
     def value(self) -> float:
-        """Of the metric that ranks networks."""
+        """Value of the main metric."""
         return self.figures[self.main]
 
     def better_than(self, other: float) -> bool:
@@ -62,12 +63,12 @@ class Measured:
 
 
 def predicted(predictor: PosePredictor, dataset: Dataset, progress: bool = False) -> Poses:
-    """Points of every instance of a set, in its box.
+    """Predict the points of every instance of a set from its box.
 
     Args:
-        predictor: of a model that is shown boxes.
-        dataset: whose trainable instances are asked for.
-        progress: show a bar.
+        predictor: of a model that needs boxes.
+        dataset: its trainable instances are predicted.
+        progress: show a progress bar.
 
     Returns:
         Poses (M, K) in pixels of the set's images, in the order of the set.
@@ -84,29 +85,28 @@ def predicted(predictor: PosePredictor, dataset: Dataset, progress: bool = False
 
 
 def found(predictor: PosePredictor, dataset: Dataset, progress: bool = False) -> list[Poses]:
-    """Everyone found in each image of a set, in pixels of the set's images.
+    """Predict all poses in each image of a set, in pixels of the set's images.
 
     Args:
         predictor: of a model that finds instances itself.
-        dataset: whose images are looked at.
+        dataset: its images are predicted.
         progress: show a bar.
     """
     return list(predictor.stream(read_ahead(_shown(dataset.images, progress))))
 
 
 def _shown(items: Sequence[Any], progress: bool) -> Iterable[Any]:
-    """The items, with a bar while they are gone through."""
+    """The items, with a progress bar."""
     return track(items, "measuring", disable=not (progress and sys.stderr.isatty()))
 
 
 def measure(predictor: PosePredictor, dataset: Dataset, *, metric: str = "", progress: bool = False) -> Measured:
     """Predict every instance of a set and compare with its labels.
 
-    A model that finds instances itself is ranked by AP; its other figures are those of the pose found for each labelled
-    instance.
+    For one-stage models the main metric is AP; the other metrics use the pose matched to each labelled instance.
 
     Args:
-        predictor: any: ours, of an exported file, of another library behind the same call.
+        predictor: any object with the interface of `Predictor`.
         dataset: labelled, of the predictor's points.
         metric: protocol that ranks models; empty: the model's own, or the first that fits the skeleton.
         progress: show a bar.
@@ -150,7 +150,7 @@ def compared(
         score: (M, K).
         dataset: labelled, M trainable instances.
         metric: protocol that ranks models; empty: the first that fits the skeleton.
-        spec: of the model; gives the sigmas and says how large its crops are.
+        spec: of the model; gives the sigmas and the size of the crops.
     """
     rows = dataset.rows
     skeleton = dataset.skeleton if spec is None else spec.skeleton
@@ -196,7 +196,7 @@ def average_precision(measured: Measured, dataset: Dataset) -> dict[str, float]:
 
 
 def mean_pose(train: Dataset, val: Dataset) -> Float:
-    """The best that anyone can say without looking: the training set's mean pose, put into each given box.
+    """Baseline that ignores the image: the mean pose of the training set, placed into each given box.
 
     Returns:
         (M, K, 2) pixels of the images of ``val``.

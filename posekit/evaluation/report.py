@@ -19,7 +19,7 @@ from posekit.visualize.draw import draw_poses
 from posekit.visualize.report import Section, Table, write_report
 
 SHOWN = 8
-"""Predictions drawn on either end."""
+"""Number of best and of worst predictions that are drawn."""
 
 
 def write_run_report(
@@ -36,11 +36,11 @@ def write_run_report(
     Args:
         folder: of the run.
         spec: of the model that was trained.
-        sets: of which the validation part is drawn.
+        sets: predictions on the validation set are drawn.
         measured: the best weights on the validation set.
         baselines: figures of the mean pose and the untrained network.
         rows: of metrics.csv, one an epoch: the curves.
-        facts: more to say of the run, by name.
+        facts: more entries for the report, by name.
 
     Returns:
         Path of the report.
@@ -97,7 +97,7 @@ def _curves(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tup
 
 
 def _pictures(spec: InferenceSpec, sets: Sets, measured: Measured) -> list[Section]:
-    """Predictions beside their size of error: the best, then the worst."""
+    """Predictions with their errors: the best, then the worst."""
     labelled = np.flatnonzero(np.isfinite(measured.instance_error))
     order = labelled[np.argsort(measured.instance_error[labelled], kind="stable")]
     ends = {"Best predictions": order[:SHOWN], "Worst predictions": order[::-1][:SHOWN]}

@@ -1,4 +1,4 @@
-"""Labels beside what a model says of them: which to look at first."""
+"""Find labels that differ from a model's predictions, the most different first."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from posekit.visualize.draw import draw_poses
 Image = NDArray[np.uint8]
 CELL = (256, 256)
 WIDE = 1.6
-"""Context around the box on the sheet: labels that lie outside are seen too."""
+"""Context around the box in the drawing, so that labels outside the box are visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """One instance that labels and predictions tell differently.
+    """One instance for which labels and predictions differ.
 
     Args:
-        index: among the trainable instances of the set.
+        index: of the trainable instance in the set.
         annotation: its id in the label file.
         image: path of the image.
         kind: "swapped", "opposed" or "outlier", as `Agreement` has them.
-        points: names of the points in question.
-        distance: the largest of those points, in longer sides of the box.
+        points: names of the doubtful points.
+        distance: the largest of those points, as a fraction of the longer side of the box.
     """
 
     index: int
@@ -45,13 +45,13 @@ class Doubt:
 
 
 def predictions_of(predictor: PosePredictor, dataset: Dataset) -> Predictions:
-    """What a model says of each trainable instance of a set; points of the same name are the same.
+    """Predictions of a model for each trainable instance of a set; points are matched by name.
 
     Raises:
-        DataError: model and set share too few names, or the model is not shown boxes.
+        DataError: model and set share too few names, or the model does not take boxes.
     """
     if not predictor.needs_boxes:
-        raise DataError(f"{predictor.name}: labels are reviewed by a model that is shown a box for each instance")
+        raise DataError(f"{predictor.name}: labels can only be reviewed by a model that takes boxes")
     order = shared_points(predictor.skeleton, dataset.skeleton, predictor.name)
     poses = predicted(predictor, dataset, progress=True)
     there = order >= 0
@@ -59,7 +59,7 @@ def predictions_of(predictor: PosePredictor, dataset: Dataset) -> Predictions:
 
 
 def doubts(dataset: Dataset, found: Agreement) -> list[Doubt]:
-    """Every instance in question, the furthest first; a swapped one is told once, as that."""
+    """All doubtful instances, the largest distance first; a swapped one is listed only as swapped."""
     names, sided = dataset.skeleton.points, np.arange(len(dataset.skeleton.points)) != np.array(dataset.skeleton.flip)
     images, rows = dataset.image_of_instance(), dataset.rows
     told: list[Doubt] = []
@@ -85,7 +85,7 @@ def doubts(dataset: Dataset, found: Agreement) -> list[Doubt]:
 
 
 def drawn(dataset: Dataset, predictions: Predictions, doubt: Doubt, score_threshold: float) -> tuple[Image, Image]:
-    """The instance with its labels, and with what was predicted."""
+    """Two drawings of the instance: with its labels and with the predictions."""
     sample = dataset.instance(doubt.index)
     crop = place(sample, Placement(sample.instances.boxes[0], padding=WIDE), CELL, dataset.skeleton)
     points = crop.instances.keypoints

@@ -1,4 +1,4 @@
-"""From the `data` part of a recipe to the two sets: what to learn from, what to measure on."""
+"""Read the training and validation sets of a recipe."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from posekit.data.unusable import with_usable_boxes
 from posekit.geometry.skeleton import Skeleton
 
 HELD_OUT = 10
-"""Without a validation file every so-manieth image is held out."""
+"""Without a validation file one in this many images is held out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """Labelled instances, and sentences on what was inferred about them; ``people`` are pasted into whole scenes."""
+    """Training and validation sets, and notes on what was inferred; ``people`` are pasted into full images."""
 
     train: Dataset
     val: Dataset
@@ -33,7 +33,7 @@ class Sets:
 
 
 def read_sets(data: Data) -> Sets:
-    """Read and split what a recipe names.
+    """Read the data of a recipe; hold out a validation set if none is given.
 
     Raises:
         DataError: there is no training file, a file is not what it should be, or sets do not fit each other.
@@ -63,16 +63,16 @@ def read_sets(data: Data) -> Sets:
 
 
 def read_set(data: Data, files: Sequence[Path], split: str, command: Command = "eval") -> Dataset:
-    """Read and join files as a recipe's data says.
+    """Read and join label files.
 
-    Boxes without extent are put around the points of their instance; that, and whatever contradicts itself in the
-    labels and would spoil the command's results, is said in ``inferred``.
+    Boxes without extent are put around the points of their instance; this, and contradictions in the labels that
+    concern the command, are noted in ``inferred``.
 
     Args:
         data: images, category and skeleton.
         files: label files.
         split: part of files that have several.
-        command: that the set is read for.
+        command: the command that uses the set.
 
     Raises:
         DataError: a file is not what it should be, or the named skeleton does not fit.
@@ -84,18 +84,18 @@ def read_set(data: Data, files: Sequence[Path], split: str, command: Command = "
 
 
 def warnings_of(dataset: Dataset) -> tuple[str, ...]:
-    """What is doubtful of a set, among all that was inferred of it."""
+    """The warnings among the notes of a set."""
     return tuple(sentence for sentence in dataset.inferred if sentence.startswith("warning: "))
 
 
 def _people(data: Data, skeleton: Skeleton) -> tuple[Dataset | None, tuple[str, ...]]:
-    """Whom to paste, under the points of the training data, and what was inferred of them."""
+    """People to paste, with the points of the training data, and notes on what was inferred."""
     if not data.people:
         return None, ()
     sets = [as_skeleton(read_named([file], category=data.category, split="train"), skeleton) for file in data.people]
     people = merged(sets)
     if not len(people):
-        raise DataError(f"nobody in {', '.join(map(str, data.people))} has a labelled point that could be pasted")
+        raise DataError(f"no instance in {', '.join(map(str, data.people))} has a labelled point that could be pasted")
     return people, tuple(f"people to paste: {sentence}" for sentence in people.inferred)
 
 

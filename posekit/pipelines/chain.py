@@ -1,4 +1,4 @@
-"""Two stages: one model finds instances, another reads the points of each in a crop."""
+"""Two-stage prediction: one model finds instances, another finds the points of each in a crop."""
 
 from __future__ import annotations
 
@@ -16,63 +16,63 @@ from posekit.pipelines.images import Boxes, Image, image_of, images_of
 from posekit.pipelines.predictor import Images, PosePredictor
 
 CLEAR = 0.2
-"""Score from which on a point of the first model enlarges its box."""
+"""Points of the first model with at least this score enlarge its box."""
 
 
 class Chain:
-    """A finder and a model of crops in a row.
+    """A finder followed by a model of crops.
 
-    An instance's score is the finder's times the mean score of its points: a box may be sure and its points not.
+    The score of an instance is the score of the finder times the mean score of its points.
 
     Args:
         finder: finds instances in full images, with boxes or points.
-        pose: is shown a box for each instance.
-        holding: images held at once.
+        pose: takes a box for each instance.
+        holding: images held in memory.
 
     Raises:
-        ValueError: the first wants boxes, or the second does not.
+        ValueError: the first model needs boxes, or the second does not.
     """
 
     def __init__(self, finder: PosePredictor, pose: PosePredictor, holding: int = 16) -> None:
         if finder.needs_boxes or not pose.needs_boxes:
             raise ValueError(
-                "a chain is a model that finds instances, then one that is shown boxes; got "
+                "a chain is a model that finds instances, then one that takes boxes; got "
                 f"{finder.name}, then {pose.name}"
             )
         self.finder, self.pose, self.holding = finder, pose, holding
 
     @property
     def name(self) -> str:
-        """Of both models."""
+        """Names of both models."""
         return f"{self.finder.name}+{self.pose.name}"
 
     @property
     def skeleton(self) -> Skeleton:
-        """Of the points that the second model finds."""
+        """Skeleton of the second model."""
         return self.pose.skeleton
 
     @property
     def needs_boxes(self) -> bool:
-        """No: the first model finds them."""
+        """False: the first model finds the instances."""
         return False
 
     def __repr__(self) -> str:
         return f"Chain({self.finder!r}, {self.pose!r})"
 
     def __call__(self, images: Images, boxes: Sequence[Boxes] | Boxes | None = None) -> list[Poses]:
-        """Find the points of everyone; see `Predictor.__call__`.
+        """Find all instances and their points; see `Predictor.__call__`.
 
         Raises:
-            ValueError: an image is not what it should be, or there are boxes.
+            ValueError: an image is invalid, or boxes are given.
             DataError: a file cannot be read.
         """
         if boxes is not None:
-            raise ValueError("a chain finds instances by itself: leave out the boxes, or load its second model alone")
+            raise ValueError("a chain finds instances itself: leave out the boxes, or load only its second model")
         many, _ = images_of(images, None)
         return list(self.stream(image_of(image, number) for number, image in enumerate(many)))
 
     def stream(self, images: Iterable[Image], boxes: Iterable[Boxes] | None = None) -> Iterator[Poses]:
-        """As a call, for images that come one after another."""
+        """Like a call, for a stream of images."""
         chunk: list[Image] = []
         for image in images:
             chunk.append(image)
@@ -93,13 +93,13 @@ class Chain:
 
 
 def enlarged_boxes(poses: Poses) -> NDArray[np.float64]:
-    """The box of each instance, enlarged where clear points lie outside it.
+    """The box of each instance, enlarged to hold points with a high score.
 
     Args:
         poses: (N, K) of one image.
 
     Returns:
-        (N, 4) x0 y0 x1 y1; without boxes those around the clear points, and zeros where there is none.
+        (N, 4) x0 y0 x1 y1; without boxes, those around the points with a high score, or zeros if there is none.
     """
     clear = (poses.score >= CLEAR) & np.isfinite(poses.xy).all(-1)
     points = around(poses.xy.astype(np.float64), clear)

@@ -1,4 +1,4 @@
-"""What a predictor may be given: images, files of images, boxes; and what is refused."""
+"""Inputs of a predictor: images, image files and boxes, checked."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Boxes = NDArray[np.floating] | Sequence[Sequence[float]]
 
 
 def images_of(images: Any, boxes: Any) -> tuple[list[Any], list[Any] | None]:
-    """One image, or one file, as a list of one; and its boxes with it.
+    """A list of images and boxes; a single image or file becomes a list of one.
 
     Raises:
-        ValueError: there are boxes for another number of images.
+        ValueError: the numbers of images and box arrays differ.
     """
     if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim == 3):
         images = [images]
@@ -29,19 +29,19 @@ def images_of(images: Any, boxes: Any) -> tuple[list[Any], list[Any] | None]:
         boxes = [boxes] if one else boxes
     images = list(images)
     if boxes is not None and len(boxes) != len(images):
-        raise ValueError(f"{len(images)} images but boxes for {len(boxes)}; give one (N, 4) array an image")
+        raise ValueError(f"{len(images)} images but boxes for {len(boxes)}; give one (N, 4) array for each image")
     return images, None if boxes is None else list(boxes)
 
 
 def image_of(image: Any, number: int) -> Image:
-    """An image, read where it is a file.
+    """An image, read if it is a file.
 
     Args:
         image: RGB uint8 (H, W, 3), or a path.
         number: for the message.
 
     Raises:
-        ValueError: it is no image; the message names its number.
+        ValueError: it is not an image; the message has its number.
         DataError: the file cannot be read.
     """
     if isinstance(image, str | Path):
@@ -66,7 +66,7 @@ def _fix(image: Any) -> str:
 
 
 def checked_boxes(boxes: Boxes | None, shape: tuple[int, int], number: int) -> NDArray[np.float64]:
-    """Boxes of one image; the image itself where there are none.
+    """Boxes of one image; the full image if none are given.
 
     Args:
         boxes: (N, 4), or ``None``.
@@ -74,7 +74,7 @@ def checked_boxes(boxes: Boxes | None, shape: tuple[int, int], number: int) -> N
         number: of the image, for the message.
 
     Raises:
-        ValueError: other than four numbers a box, or a box without extent; the message says which.
+        ValueError: a box does not have four numbers, or has no extent; the message has its number.
     """
     if boxes is None:
         return np.array([[0.0, 0.0, shape[1], shape[0]]])

@@ -1,6 +1,6 @@
-"""Images to poses by one model: frame, run the network, put the points back into the image, keep the best.
+"""Images to poses by one model: cut out, run the network, map points back into the image, NMS.
 
-Everything around the network is here, in NumPy and OpenCV; the network is an `Engine` of any runtime.
+Everything except the network runs in NumPy and OpenCV; the network is an `Engine` of any runtime.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from posekit.postprocess.suppress import across_views
 from posekit.transforms.geometric import warp
 
 Images = Image | str | Path | Sequence[Image | str | Path]
-"""An image, a file of one, or several of either."""
+"""An image, an image file, or a list of these."""
 
 
 class PosePredictor(Protocol):
@@ -32,31 +32,31 @@ class PosePredictor(Protocol):
 
     @property
     def name(self) -> str:
-        """For messages and files."""
+        """Name for messages and files."""
         ...
 
     @property
     def skeleton(self) -> Skeleton:
-        """Of the points that it finds."""
+        """Skeleton of the model."""
         ...
 
     @property
     def needs_boxes(self) -> bool:
-        """Whether it is shown a box for each instance, and does not find instances itself."""
+        """Whether it takes a box for each instance; false if it finds instances itself."""
         ...
 
     def __call__(self, images: Images, boxes: Sequence[Boxes] | Boxes | None = None) -> list[Poses]:
-        """One `Poses` an image."""
+        """One `Poses` for each image."""
         ...
 
     def stream(self, images: Iterable[Image], boxes: Iterable[Boxes] | None = None) -> Iterator[Poses]:
-        """One `Poses` an image, while images come."""
+        """One `Poses` for each image of a stream."""
         ...
 
 
 @dataclass(eq=False)
 class _Pending:
-    """An image whose frames have not all been through the network yet."""
+    """An image of which some crops or views are still to be predicted."""
 
     boxes: NDArray[np.float64] | None
     frames: list[Matrix]
@@ -71,8 +71,8 @@ class Predictor:
     """A model, ready to be called with images.
 
     Args:
-        engine: runs the network; its spec says how images are framed and what is done with the poses.
-        batch: crops, or views of full images, that the network sees at once.
+        engine: runs the network; its spec holds framing and postprocessing.
+        batch: crops, or views of full images, in a batch.
 
     >>> find = posekit.load("runs/mine")     # doctest: +SKIP
     >>> poses = find("photo.jpg")[0]         # doctest: +SKIP
@@ -80,27 +80,27 @@ class Predictor:
 
     def __init__(self, engine: Engine, batch: int = 32) -> None:
         if batch < 1:
-            raise ValueError(f"a batch is at least one image; got {batch}")
+            raise ValueError(f"batch must be at least 1; got {batch}")
         self.engine, self.batch = engine, batch
 
     @property
     def spec(self) -> InferenceSpec:
-        """What the model says of itself."""
+        """The spec of the model."""
         return self.engine.spec
 
     @property
     def name(self) -> str:
-        """Of the model."""
+        """Name of the model."""
         return self.spec.name
 
     @property
     def skeleton(self) -> Skeleton:
-        """Of the points that it finds."""
+        """Skeleton of the model."""
         return self.spec.skeleton
 
     @property
     def needs_boxes(self) -> bool:
-        """Whether it is shown a box for each instance; without boxes the image is one box."""
+        """Whether it takes a box for each instance; without boxes the image is one box."""
         return self.spec.needs_boxes
 
     def __repr__(self) -> str:
@@ -115,32 +115,32 @@ class Predictor:
         """Find the points of every instance.
 
         Args:
-            images: RGB uint8 (H, W, 3) of any size, a file of one, or a list of either.
-            boxes: for a model that is shown boxes: for each image (N, 4) x0 y0 x1 y1 in its pixels, or one such array
+            images: RGB uint8 (H, W, 3) of any size, an image file, or a list of these.
+            boxes: for models that take boxes: for each image (N, 4) x0 y0 x1 y1 in its pixels, or one such array
                 for a single image; ``None`` takes each image as one box. Must be ``None`` for other models.
 
         Returns:
-            For each image `Poses` of NumPy arrays in its pixels: one instance a box in the order given, with ``boxes``
-            set; or everyone that was found, the best first.
+            For each image `Poses` of NumPy arrays in its pixels: one instance for each box in the given order, with
+            ``boxes`` set; or all found instances, the best first.
 
         Raises:
-            ValueError: an image or a box is not what it should be; the message names its number.
+            ValueError: an image or a box is invalid; the message has its number.
             DataError: a file cannot be read.
         """
         many, boxes = images_of(images, boxes)
         if boxes is not None and not self.needs_boxes:
-            raise ValueError(f"{self.spec.name} finds instances by itself: leave out the boxes")
+            raise ValueError(f"{self.spec.name} finds instances itself: leave out the boxes")
         return list(self.stream((image_of(image, number) for number, image in enumerate(many)), boxes))
 
     def stream(self, images: Iterable[Image], boxes: Iterable[Boxes] | None = None) -> Iterator[Poses]:
-        """As a call, for images that come one after another; few of them are held at once.
+        """Like a call, for a stream of images; few of them are held in memory.
 
         Args:
             images: RGB uint8 (H, W, 3).
             boxes: for each image (N, 4), or ``None``.
 
         Yields:
-            One `Poses` an image, in order, as soon as its frames have filled a batch.
+            One `Poses` for each image, in order, as soon as its batch is full.
         """
         waiting: list[_Pending] = []
         crops: list[Image] = []
@@ -167,18 +167,18 @@ class Predictor:
         return _Pending(checked, self.spec.framing.frames(shape, checked, self.spec.size))
 
     def _run(self, crops: list[Image], jobs: list[_Pending]) -> None:
-        """Poses of some frames, in the pixels of their images."""
+        """Poses of some crops or views, in pixels of their images."""
         poses = self.engine(np.stack(crops))
         for number, pending in enumerate(jobs):
             here, frame = poses[number], len(pending.found)
             if not self.needs_boxes:
-                # Weak ones go before anything is compared with anything.
+                # Low scores are dropped first, which saves comparisons.
                 here = here[here.instance_score >= self.spec.nms.score_threshold]
                 here = own_poses(here, pending.frames, frame, self.spec.size)
             pending.found.append(here.transformed(invert(pending.frames[frame])))
 
     def _finished(self, pending: _Pending) -> Poses:
-        """What is said of an image whose frames have all been looked at."""
+        """The final poses of an image of which all crops or views have been predicted."""
         spec = self.spec
         if pending.boxes is not None:
             poses = Poses.concatenate(pending.found) if pending.found else Poses.empty(len(spec.skeleton.points))
@@ -187,7 +187,7 @@ class Predictor:
         poses = nms(Poses.concatenate(pending.found), spec.skeleton.oks_sigmas)
         if spec.rescorer is not None:
             poses = spec.rescorer(poses)
-        # An instance's score says that someone is there: no matter of where the points are.
+        # The score of an instance is that of its detection, not of its points: it is not calibrated.
         return calibrated(poses, spec.calibration, instances=False)
 
 
@@ -197,7 +197,7 @@ def calibrated(poses: Poses, calibration: Calibration | None, *, instances: bool
     Args:
         poses: NumPy arrays.
         calibration: ``None`` changes nothing.
-        instances: an instance's score becomes the mean of its points', as codecs of one instance have it.
+        instances: the score of an instance becomes the mean score of its points, as in codecs of one instance.
     """
     if calibration is None:
         return poses

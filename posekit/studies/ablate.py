@@ -1,7 +1,7 @@
-"""Which technique helps on your data: a recipe alone, with each technique, and with all, under equal budgets.
+"""Ablation study of techniques: a recipe alone, with each technique, and with all, under equal budgets.
 
-Every variant is trained by `posekit train` in a process of its own, from a recipe.json that can be repeated alone;
-what is finished is not trained again, so a study may be stopped and gone on with.
+Every variant is trained by `posekit train` in its own process, from a recipe.json;
+finished runs are not repeated, so a study can be interrupted and continued.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from posekit.visualize.intervals import interval_chart
 
 BASELINE, TOGETHER = "baseline", "together"
 TIMED = 8
-"""Images in a step that is timed."""
+"""Images in a timed training step."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a variant's recipe with its seed, and where it goes."""
+    """One training: the recipe of a variant with its seed, and its folder."""
 
     variant: str
     recipe: Recipe
@@ -47,7 +47,7 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """What the finished run wrote; ``None`` where it is not finished."""
+        """Summary of the finished run; ``None`` if it is not finished."""
         file = self.folder / "summary.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
@@ -56,10 +56,10 @@ def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, toget
     """The recipe, the recipe with each technique, and with all of them.
 
     Args:
-        recipe: without them.
-        words: as `with_techniques` takes them.
-        single: whether each technique by itself is wanted.
-        together: whether the last is wanted; it is left out where there are fewer than two techniques.
+        recipe: without techniques.
+        words: names of techniques, as in `with_techniques`.
+        single: include a variant for each technique.
+        together: include a variant with all techniques, if there are at least two.
 
     Raises:
         RecipeError: a technique is unknown, or does not fit the recipe or the others; one is named twice; or one
@@ -83,13 +83,13 @@ def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, toget
 
 
 def _label(word: str) -> str:
-    """A variant's name; what stands behind a colon may be a path."""
+    """Name of a variant; an argument after a colon may be a path."""
     name, _, argument = word.partition(":")
     return f"{name}-{Path(argument).stem}" if argument else name
 
 
 def runs(found: Mapping[str, Recipe], out: Path, seeds: Sequence[int], technique_seeds: Sequence[int]) -> list[Run]:
-    """Every training of a study: all seeds for the two ends, some for the rest."""
+    """All runs of a study: ``seeds`` for the first and last variant, ``technique_seeds`` for the others."""
     return [
         Run(name, replace(recipe, name=f"{recipe.name}-{name}", seed=seed), out / f"{name}-seed{seed}")
         for name, recipe in found.items()
@@ -98,10 +98,10 @@ def runs(found: Mapping[str, Recipe], out: Path, seeds: Sequence[int], technique
 
 
 def train_all(todo: Sequence[Run], device: str, jobs: int, say: Callable[[str], None]) -> None:
-    """Train what is not finished, several at a time.
+    """Train the unfinished runs, several in parallel.
 
     Raises:
-        RuntimeError: a run failed; the others are finished first, and its log is named.
+        RuntimeError: a run failed; the others are finished first, and the message has its log.
     """
     open_ = [run for run in todo if run.summary is None]
     say(f"{len(todo)} runs, {len(todo) - len(open_)} of them finished before")
@@ -129,7 +129,7 @@ def train_all(todo: Sequence[Run], device: str, jobs: int, say: Callable[[str], 
 
 
 def costs(found: Mapping[str, Recipe], rounds: int = 10) -> dict[str, dict[str, float]]:
-    """What each variant costs in use and in training, all interleaved on this machine's CPU.
+    """Cost of each variant in inference and training, timed interleaved on the CPU.
 
     Returns:
         ``parameters``, ``macs``, ``ms`` of one image, ``step_ms`` of a training step of `TIMED` images, and both
@@ -161,7 +161,7 @@ def _use(net: torch.nn.Module, recipe: Recipe) -> Callable[[], Any]:
 
 
 def _step(recipe: Recipe) -> Callable[[], None]:
-    """A step on synthetic people; where they come from does not change its time."""
+    """A training step on synthetic people."""
     drawn = Synthetic(recipe.skeleton, count=TIMED, size=recipe.size).dataset()
     crops = training_view(drawn, recipe)
     batch = collate([crops[recipe.train.epochs - 1, i] for i in range(TIMED)])
@@ -175,7 +175,7 @@ def _step(recipe: Recipe) -> Callable[[], None]:
 
 
 def report(todo: Sequence[Run], spent: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """All figures of a study: by variant the values of the ranking metric, their mean and spread, and costs."""
+    """All results of a study: for each variant the values of the main metric, their mean and spread, and the cost."""
     by_variant: dict[str, list[float]] = {}
     main = ""
     for run in todo:

@@ -1,9 +1,9 @@
-"""Every representation side by side for one skeleton and one size of crop: what it costs and what it loses by itself.
+"""Compare all representations for one skeleton and one size of crop: cost and error of each.
 
     posekit codecs --skeleton coco17 --size 256 192
 
-Nothing is trained. Costs are counted on the networks of the recipes; the loss of a representation is what is left
-between a point and itself after the maps of a network without mistakes (`Codec.perfect`).
+Nothing is trained. Costs are counted on the networks of the recipes; the error of a representation is the distance
+between a point and the point decoded from perfect maps (`Codec.perfect`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from posekit.recipes.representations import REPRESENTATIONS
 from posekit.recipes.topdown import PLAIN, Form, Size, topdown
 
 POINTS = 512
-"""At least so many points are encoded and decoded again."""
+"""Smallest number of points that are encoded and decoded."""
 
 MOST = 1 << 24
-"""Numbers in the maps of one batch; what is larger goes in several."""
+"""Largest number of values in the maps of one batch."""
 
 NOTHING = Cost(0, 0, 0)
 
@@ -46,17 +46,17 @@ class Row:
     Args:
         name: key of `REPRESENTATIONS`, what ``--codec`` takes.
         codec: key of `CODECS`.
-        source: papers, as the codec's docstring says.
-        shapes: what the head gives for one image, by name.
+        source: papers, from the codec's docstring.
+        shapes: shapes of the head's output for one image, by name.
         head: parameters and multiply-accumulates from the map that the head reads to the codec's maps.
         neck: those from the backbone's maps to the head's.
-        mean_error: mean distance in image pixels between points and what is decoded from their perfect maps.
-        max_error: the largest of them.
-        losses: that the recipe trains with.
+        mean_error: mean distance in image pixels between points and those decoded from their perfect maps.
+        max_error: largest distance.
+        losses: losses of the recipe.
         fitting: all losses that can train it.
-        loss_parameters: numbers that the recipe's losses learn beside the network's.
-        target_bytes: of the target of one image, weights included.
-        fault: why it cannot be made for this skeleton and size; all figures are then 0.
+        loss_parameters: learned parameters of the recipe's losses.
+        target_bytes: size of the training target of one image, with weights.
+        fault: why the codec cannot be built for this skeleton and size; all figures are then 0.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Row:
 
     @property
     def gives(self) -> str:
-        """What the head gives, as text.
+        """Output of the head, as text.
 
         >>> Row("simcc", shapes=(("x", (17, 384)), ("y", (17, 512)))).gives
         'x 17x384, y 17x512'
@@ -87,16 +87,16 @@ def table(skeleton: Skeleton, form: Form = PLAIN, size: Size | None = None, stri
     """A row for every representation, in the order of `REPRESENTATIONS`.
 
     Args:
-        skeleton: of the user's points.
-        form: whose network the costs are of.
-        size: (height, width) of the crops instead of the form's.
-        stride: pixels a cell of the maps.
+        skeleton: of the points.
+        form: network whose costs are counted.
+        size: (height, width) of the crops, instead of the form's.
+        stride: stride of the maps, image pixels for each cell.
     """
     return [row(name, skeleton, form, size, stride) for name in REPRESENTATIONS]
 
 
 def row(name: str, skeleton: Skeleton, form: Form, size: Size | None = None, stride: int | None = None) -> Row:
-    """One representation; one that cannot be made says why in ``fault``."""
+    """The row of one representation; if it cannot be built, ``fault`` has the reason."""
     try:
         recipe = topdown(name, form, name, skeleton, size=size, stride=stride)
         costs = network_costs(recipe)
@@ -140,7 +140,7 @@ def _costs(model: TopDown, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> d
 
 
 class _Backbone(nn.Module):
-    """A backbone's maps without their values: what neck and head cost does not depend on them."""
+    """A stand-in backbone that gives zero maps, since costs do not depend on values."""
 
     def __init__(self, backbone: Backbone, size: Size) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class _Backbone(nn.Module):
         ]
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """One map of zeros a stride."""
+        """One map of zeros for each stride."""
         return [image.new_zeros(len(image), *shape) for shape in self.shapes]
 
 
@@ -181,11 +181,11 @@ def inner_points(codec: Codec, count: int, seed: int = 0) -> Instances:
 
 
 def round_trip(codec: Codec, points: int = POINTS) -> tuple[float, float]:
-    """Mean and largest distance in image pixels between points and what is decoded from their perfect maps.
+    """Mean and largest distance in image pixels between points and those decoded from their perfect maps.
 
     Args:
-        codec: for one instance an image.
-        points: at least so many, away from the border (see `inner_points`).
+        codec: of one instance for each image.
+        points: smallest number of points, away from the border (see `inner_points`).
     """
     images = -(-points // codec.points)
     most = max(1, MOST // sum(prod(shape) for shape in codec.shapes.values()))
@@ -199,13 +199,13 @@ def round_trip(codec: Codec, points: int = POINTS) -> tuple[float, float]:
 
 
 def target_bytes(target: Target) -> int:
-    """Bytes that a target holds, weights included; a tensor under several names counts once."""
+    """Bytes of a training target, with weights; a tensor under several names counts once."""
     storages = [tensor.untyped_storage() for tensor in (*target.maps.values(), *target.weight.values())]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def source_of(thing: Any) -> str:
-    """The papers that a docstring names after ``Source:``, without what differs from them.
+    """The papers after ``Source:`` in a docstring, without the deviations.
 
     >>> source_of(lambda: None)
     ''
@@ -215,7 +215,7 @@ def source_of(thing: Any) -> str:
 
 
 def thousands(value: float) -> str:
-    """A count in the unit that keeps it short.
+    """A count with a unit prefix.
 
     >>> thousands(0), thousands(8704), thousands(1_409_286_144)
     ('0', '8.7 k', '1.41 G')
@@ -227,7 +227,7 @@ def thousands(value: float) -> str:
 
 
 def pixels(value: float) -> str:
-    """A distance in pixels; what is less than a thousandth is rounding.
+    """A distance in pixels; values below a thousandth are rounding errors.
 
     >>> pixels(0.25), pixels(1.5e-6)
     ('0.250', '< 0.001')
@@ -242,7 +242,7 @@ def titles() -> tuple[str, ...]:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row as text; one that cannot be made has no figures."""
+    """A row as text; without figures if the codec cannot be built."""
     if row.fault:
         return (row.name, "cannot be made", *["-"] * (len(titles()) - 2))
     bytes_ = f"{thousands(row.target_bytes)}{'' if row.target_bytes >= 1000 else ' '}B"

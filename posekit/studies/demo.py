@@ -1,6 +1,6 @@
-"""`make demo`: train briefly on synthetic people, measure on held-out ones, and draw what was found.
+"""`make demo`: train briefly on synthetic people, evaluate on held-out ones, and draw predictions.
 
-Needs no download. Fails (exit status 1) when the share of points found falls below `ENOUGH`, so it is a check as well.
+Needs no download. The exit status is 1 if the share of found points is below `ENOUGH`, so it is also a check.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ SHOWN = 12
 
 
 def demo_recipe() -> Recipe:
-    """A tiny network on small crops for a few thousand figures."""
+    """A tiny network on small crops for a few thousand synthetic people."""
     recipe = RECIPES[RECIPE](SKELETONS[SKELETON], size=SIZE)
     return replace(recipe, train=replace(recipe.train, epochs=EPOCHS), metric=METRIC)
 
 
 def synthetic_sets() -> Sets:
-    """Figures to learn from, and others, of another seed, to measure on."""
+    """Synthetic people for training, and others, with another seed, for evaluation."""
     skeleton = SKELETONS[SKELETON]
     learn, held_out = (
         Synthetic(skeleton, count=count, size=SIZE, seed=seed).dataset() for count, seed in ((LEARN, 1), (HELD_OUT, 2))
     )
-    return Sets(learn, held_out, (f"{SKELETON} figures, drawn on the fly: {LEARN} to learn from, {HELD_OUT} held out",))
+    return Sets(learn, held_out, (f"{SKELETON} synthetic people: {LEARN} for training, {HELD_OUT} held out",))
 
 
 def draw_predictions(run: Path, dataset: Dataset) -> Path:
-    """Find the points of some held-out figures with the trained model, through `posekit.load`, and draw them."""
+    """Predict some held-out people with the trained model, through `posekit.load`, and draw them."""
     pipeline = load(run)
     samples = [dataset.instance(i) for i in range(SHOWN)]
     poses = pipeline([s.image for s in samples], [s.instances.boxes for s in samples])
@@ -72,7 +72,7 @@ def main(folder: str = "demo") -> int:
     print(f"predictions drawn in {draw_predictions(run, sets.val)}")
     print(f"report in {run / 'report.html'}")
     found = measured.figures[METRIC]
-    print(f"{METRIC} on held-out figures: {found:.3f} (at least {ENOUGH} expected)")
+    print(f"{METRIC} on held-out people: {found:.3f} (at least {ENOUGH} expected)")
     return 0 if found >= ENOUGH else 1
 
 

@@ -1,4 +1,4 @@
-"""Interleaved timing: every candidate once a round, so that a busy moment hits all alike; medians and ratios."""
+"""Interleaved timing: every candidate once in each round, so that other load affects all alike; medians and ratios."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def interleaved(candidates: Mapping[str, Callable[[], Any]], rounds: int = 30, w
 
     Args:
         candidates: name to a call without arguments.
-        rounds: counted.
-        warm: rounds before that.
+        rounds: timed rounds.
+        warm: warm-up rounds before.
     """
     return alternating({name: partial(cpu_ms, call) for name, call in candidates.items()}, rounds, warm)
 
@@ -41,7 +41,7 @@ def alternating(clocks: Mapping[str, Callable[[], float]], rounds: int = 30, war
 
 
 def summary(times: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Median, least and most of every candidate."""
+    """Median, minimum and maximum of every candidate."""
     return {
         name: {"median_ms": statistics.median(t), "min_ms": min(t), "max_ms": max(t), "rounds": len(t)}
         for name, t in times.items()
@@ -54,7 +54,7 @@ def ratio(times: Mapping[str, list[float]], over: str, under: str) -> float:
 
 
 def aim(figure: float, *, least: float | None = None, most: float | None = None) -> dict[str, Any]:
-    """A figure with its bound and whether it holds it."""
+    """A figure, its bound, and whether it keeps within the bound."""
     met = (least is None or figure >= least) and (most is None or figure <= most)
     bound = {"at_least": least} if least is not None else {"at_most": most}
     return {"figure": round(figure, 4), **bound, "met": met}

@@ -1,4 +1,4 @@
-"""The network of a recipe that was read from a file, built without memory first: its numbers may be of any size."""
+"""Build the network of a recipe from a file: first without memory, since its sizes are untrusted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import nn
 from posekit.recipe import Recipe
 
 LARGER = 4
-"""A network of so many times the numbers in its file is not the one that they were saved from."""
+"""A network with this many times the parameters of its file cannot be the saved one."""
 
 
 def built(recipe: Recipe, tensors: Path) -> nn.Module:
-    """Build the network of a recipe whose tensors lie in a file.
+    """Build the network of a recipe and check its size against the file of its tensors.
 
     Args:
         recipe: of the network.
-        tensors: safetensors file, which is not read but for its sizes.
+        tensors: safetensors file; only its sizes are read.
 
     Raises:
         ValueError: parts of the recipe do not fit each other, or make a network far larger than the file.
@@ -30,15 +30,15 @@ def built(recipe: Recipe, tensors: Path) -> nn.Module:
             size = _numbers(recipe.build(weights=False))
     except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         first = " ".join(str(error).split())[:300]
-        raise ValueError(f"makes no network ({type(error).__name__}: {first})") from None
+        raise ValueError(f"cannot be built ({type(error).__name__}: {first})") from None
     saved = _saved(tensors)
     if size > LARGER * saved + 1:
-        raise ValueError(f"makes a network of {size} numbers, but {tensors.name} holds {saved}")
+        raise ValueError(f"makes a network of {size} parameters, but {tensors.name} holds {saved}")
     return recipe.build(weights=False)
 
 
 def _numbers(net: nn.Module) -> int:
-    """Numbers in parameters and buffers, each once."""
+    """Number of values in parameters and buffers, each counted once."""
     return sum(tensor.numel() for tensor in (*net.parameters(), *net.buffers()))
 
 

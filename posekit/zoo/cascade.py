@@ -1,6 +1,6 @@
 """A trained cascade as a folder: a safetensors file for each network, and `config.json`. Torch-free.
 
-The files of networks appear one by one while the cascade is trained, so a folder says how far that came.
+The files of the networks appear one by one during training, so a folder shows its progress.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CASCADE = TypeAdapter(Cascade)
 
 
 def is_cascade(folder: Path) -> bool:
-    """Whether a folder's ``config.json`` says that it holds a cascade."""
+    """Whether a folder holds a cascade, according to its ``config.json``."""
     try:
         return bool(json.loads((folder / CONFIG).read_bytes()).get("kind") == "mtcnn")
     except (OSError, ValueError, AttributeError, RecursionError):
@@ -31,7 +31,7 @@ def is_cascade(folder: Path) -> bool:
 
 
 def file_of(folder: Path, stage: str) -> Path:
-    """Where a network's tensors are."""
+    """The file of a network's tensors."""
     return folder / f"{stage}.safetensors"
 
 
@@ -41,17 +41,17 @@ def save_cascade_config(folder: Path, cascade: Cascade, about: Mapping[str, Any]
     Args:
         folder: of the weights.
         cascade: sizes and thresholds to use them with.
-        about: what else is known: how they were trained, what was measured, licences.
+        about: other entries: training options, metrics, licences.
     """
     config = {"format": FORMAT, "library": "posekit", "kind": cascade.kind}
     write_config(folder, config | {"cascade": _CASCADE.dump_python(cascade, mode="json"), **about})
 
 
 def read_cascade_config(folder: Path) -> tuple[Cascade, dict[str, Any]]:
-    """Sizes and thresholds, and all that ``config.json`` says.
+    """Sizes and thresholds, and the whole content of ``config.json``.
 
     Raises:
-        WeightsError: it is no configuration of a cascade.
+        WeightsError: it is not the config of a cascade.
     """
     config = read_config(folder)
     try:

@@ -1,4 +1,4 @@
-"""A model as a folder: found by a path or a hub id, and what its `config.json` says. Torch-free.
+"""A model as a folder: found by a path or a hub id, with its `config.json`. Torch-free.
 
 `config.json` holds the `InferenceSpec` (skeleton, size, framing, NMS, calibration, figures, licences) and the recipe
 that builds the network; the network's tensors lie beside it.
@@ -24,10 +24,10 @@ class WeightsError(ValueError):
 
 
 def find_model(place: str | Path) -> Path:
-    """The weights folder that a name means: a weights folder, a run folder (its ``best``), or a hub id.
+    """Find a weights folder: by its path, by a run folder (its ``best``), or by a hub id.
 
     Raises:
-        WeightsError: there is nothing of the kind; the message says what was looked for.
+        WeightsError: there is no model; the message says what was expected.
     """
     path = Path(place)
     for folder in (path, path / "best"):
@@ -49,14 +49,14 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=[CONFIG, "*.safetensors", "README.md", "*.onnx"]))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{name}: no such folder, and the hub did not give it: {first}") from None
+        raise WeightsError(f"{name}: no such folder, and it could not be loaded from the hub: {first}") from None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """All that ``config.json`` says.
+    """The content of ``config.json``.
 
     Raises:
-        WeightsError: it is missing, no JSON, or of another version.
+        WeightsError: it is missing, not JSON, or of another version.
     """
     file = folder / CONFIG
     try:
@@ -73,7 +73,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_spec(folder: Path) -> InferenceSpec:
-    """What the model in a weights folder says of itself.
+    """The spec of the model in a weights folder.
 
     Raises:
         WeightsError: ``config.json`` is missing, damaged or incomplete.
@@ -88,12 +88,12 @@ def read_spec(folder: Path) -> InferenceSpec:
 
 
 def write_spec(folder: Path, spec: InferenceSpec) -> None:
-    """Write another spec into the folder's ``config.json``; all else in it stays as it is."""
+    """Write another spec into the folder's ``config.json``; the rest is not changed."""
     write_config(folder, read_config(folder) | {"spec": dump_spec(spec)})
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write ``config.json``; it appears when it is whole, so that a kill in the middle leaves the old one."""
+    """Write ``config.json``; it is replaced at once, so an interruption leaves the old file."""
     beside = folder / f"{CONFIG}.tmp"
     beside.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     beside.replace(folder / CONFIG)

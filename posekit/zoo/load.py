@@ -1,4 +1,4 @@
-"""`posekit.load`: from a path or a hub id to something that predicts."""
+"""`posekit.load`: a path or a hub id to a predictor."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ def load(
     """Load a trained model, ready to be called with images.
 
     Args:
-        model: a run folder, a weights folder, or a hub id ``owner/name``; or a folder that a cascade was trained to; or
-            an `Engine` of your own: anything with a ``spec`` that turns images of its size into `Poses`.
-        runtime: what runs the network; ``auto`` chooses by what the model is.
+        model: a run folder, a weights folder, or a hub id ``owner/name``; or the folder of a trained cascade; or
+            your own `Engine`: an object with a ``spec`` that turns images of its size into `Poses`.
+        runtime: runtime of the network; ``auto`` chooses by the kind of model.
         device: "cpu", "cuda", "mps", ...
-        batch: crops, or views of full images, at once.
+        batch: crops, or views of full images, in a batch.
         flip_test: average with the mirrored image; ``None`` does as in training.
-        scales: for models of full images: sizes in which an image is shown, times that at which it fits; above 1 it is
-            cut into tiles. ``None``: fitted, once.
-        tiles: for models of full images: also show tiles in the image's own pixels.
-        half: compute in 16 bits; does not pay on most CPUs.
+        scales: for one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 it
+            is cut into tiles. ``None``: 1 only.
+        tiles: for one-stage models: also cut the image, at its original size, into tiles.
+        half: compute in 16 bits; slower on most CPUs.
 
     Returns:
         Call it: ``poses = posekit.load("runs/mine")("photo.jpg")[0]``. A model of crops takes a box for each instance
-        beside the images, others find them themselves.
+        besides the images, others find the instances themselves.
 
     Raises:
         WeightsError: no model there, or a damaged one.
-        ValueError: ``scales`` or ``tiles`` for a model that is shown boxes, or these or ``flip_test`` for a cascade.
+        ValueError: ``scales`` or ``tiles`` for a model that takes boxes, or these or ``flip_test`` for a cascade.
     """
     if not isinstance(model, str | Path):
         return Predictor(model, batch)
     if is_cascade(Path(model)):
         if scales is not None or tiles or flip_test:
             raise ValueError(
-                f"{model} is a cascade, which looks at the image in all sizes: leave scales, tiles and flip_test out"
+                f"{model} is a cascade, which searches all scales anyway: leave out scales, tiles and flip_test"
             )
         from posekit.zoo.mtcnn import load_mtcnn
 
         return load_mtcnn(model, device=device)
     if runtime not in ("auto", "torch"):
-        raise ValueError(f"no runtime {runtime!r}; there are auto and torch")
+        raise ValueError(f"no runtime {runtime!r} (known: auto, torch)")
     return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
 
 
@@ -72,7 +72,7 @@ def _torch_engine(
     scales: tuple[float, ...] | None,
     tiles: bool,
 ) -> Engine:
-    find_model(model)  # What is not there is said before torch is imported, which takes seconds.
+    find_model(model)  # A missing model is reported before torch is imported, which takes seconds.
     require("torch", f"{model}")
     from posekit.engines.torch import TorchEngine
     from posekit.zoo.weights import load_weights
@@ -89,16 +89,16 @@ def adjusted(
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
 ) -> InferenceSpec:
-    """A model's spec as a user wants to use it; see `load`.
+    """A model's spec with the user's changes; see `load`.
 
     Raises:
-        ValueError: scales or tiles for a model that is shown boxes.
+        ValueError: scales or tiles for a model that takes boxes.
     """
     if flip_test is not None:
         spec = replace(spec, flip_test=flip_test)
     if scales is None and not tiles:
         return spec
     if not isinstance(spec.framing, Letterbox):
-        raise ValueError(f"{spec.name} is shown one box at a time: scales and tiles are for models of full images")
+        raise ValueError(f"{spec.name} works on crops around boxes: scales and tiles are for one-stage models")
     framing = replace(spec.framing, scales=scales or spec.framing.scales, tiles=tiles or spec.framing.tiles)
     return replace(spec, framing=framing)

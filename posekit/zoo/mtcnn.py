@@ -1,7 +1,7 @@
-"""MTCNN's weights: those of a folder that it was trained to, or the public ones as facenet-pytorch ships them.
+"""MTCNN's weights: of a cascade trained here, or the public ones of facenet-pytorch.
 
-The public ones are three files, in a folder or straight in the wheel. They are nobody's dependency and are not copied
-here. The package `mtcnn` ships the same numbers as pickles, which may run code when read; those are refused.
+The public ones are three files, in a folder or in the wheel; facenet-pytorch is not a dependency, and its files are not
+copied here. The package `mtcnn` has the same weights as pickles, which may run code when read; those are refused.
 """
 
 from __future__ import annotations
@@ -26,15 +26,13 @@ from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config
 from posekit.zoo.folder import WeightsError
 
 VARIABLE = "POSEKIT_MTCNN"
-"""Environment variable that names the folder or wheel where none is given."""
+"""Environment variable with the default folder or wheel."""
 
-ADVICE = (
-    "get them by `pip download --no-deps facenet-pytorch==2.6.0` and give the wheel, or the folder it was unzipped to"
-)
+ADVICE = "get them by `pip download --no-deps facenet-pytorch==2.6.0` and give the wheel or its unpacked folder"
 
 FILES = ("pnet.pt", "rnet.pt", "onet.pt")
 LOCATIONS: tuple[tuple[str, ...], ...] = ((), ("data",), ("facenet_pytorch", "data"))
-"""Where the files may lie below what was named."""
+"""Folders that are searched for the files."""
 
 NAMES: tuple[dict[str, str], ...] = (
     {
@@ -75,18 +73,18 @@ NAMES: tuple[dict[str, str], ...] = (
         "dense6_3": "points",
     },
 )
-"""Published names of each network's layers and ours."""
+"""Published names of each network's layers, and ours."""
 
 DENSE = ("dense4.weight", "dense5.weight")
 """Layers behind a flattened map of 3 x 3 cells."""
 
 
 def load_mtcnn(place: str | Path | None = None, config: Cascade | None = None, device: str = "cpu") -> MTCNN:
-    """A face finder with trained or public weights.
+    """A face detector with trained or public weights.
 
     Args:
         place: see `read_mtcnn`.
-        config: sizes and thresholds; ``None`` takes those that the folder was trained with, or the published ones.
+        config: sizes and thresholds; ``None`` takes those of the folder, or the published ones.
         device: "cpu", "cuda", "mps", ...
 
     Returns:
@@ -103,12 +101,12 @@ def load_mtcnn(place: str | Path | None = None, config: Cascade | None = None, d
 
 
 def engines_of(nets: Nets, device: str | torch.device = "cpu") -> Engines:
-    """The three networks as the pipeline calls them."""
+    """The engines of the three networks."""
     return Engines(*(TorchMaps(getattr(nets, stage), device) for stage in STAGES))
 
 
 def save_stage(folder: Path, stage: str, net: nn.Module) -> Path:
-    """Write a network's tensors; the file appears when it is whole.
+    """Write a network's tensors; the file appears when it is complete.
 
     Returns:
         The file.
@@ -129,7 +127,9 @@ def fill_stage(folder: Path, stage: str, net: nn.Module) -> None:
     file = file_of(folder, stage)
     if not file.is_file():
         missing = ", ".join(file_of(folder, name).name for name in STAGES if not file_of(folder, name).is_file())
-        raise WeightsError(f"{folder}: {missing} missing; the cascade is not trained to its end: repeat its command")
+        raise WeightsError(
+            f"{folder}: {missing} missing; training of the cascade is not finished: repeat its command"
+        )
     try:
         fill(net, load(file.read_bytes()), (), str(file))
     except SafetensorError as error:
@@ -156,9 +156,9 @@ def read_mtcnn(place: str | Path | None = None) -> Nets:
     """The three networks with trained or public weights, in evaluation mode.
 
     Args:
-        place: a folder that a cascade was trained to; facenet-pytorch's wheel; or a folder with ``pnet.pt``,
-            ``rnet.pt`` and ``onet.pt`` in it or in its ``facenet_pytorch/data``. ``None`` takes what the environment
-            variable POSEKIT_MTCNN names.
+        place: the folder of a trained cascade; facenet-pytorch's wheel; or a folder with ``pnet.pt``,
+            ``rnet.pt`` and ``onet.pt`` in it or in its ``facenet_pytorch/data``. ``None`` takes the path in the
+            environment variable POSEKIT_MTCNN.
 
     Raises:
         WeightsError: nothing there, a damaged file, or tensors of other networks.
@@ -168,11 +168,11 @@ def read_mtcnn(place: str | Path | None = None) -> Nets:
 
 
 def _named(place: str | Path | None) -> Path:
-    """What is meant: the place given, or that of the environment."""
+    """The given path, or that of the environment variable."""
     named = place or os.environ.get(VARIABLE)
     if not named:
         raise WeightsError(
-            f"mtcnn wants weights: give --weights, or set {VARIABLE}; train your own with posekit train mtcnn, "
+            f"mtcnn needs weights: give --weights, or set {VARIABLE}; train your own with posekit train mtcnn, "
             f"or take the public ones: {ADVICE}"
         )
     return Path(named)
@@ -198,7 +198,7 @@ def _found(place: Path) -> list[tuple[str, bytes]]:
         with zipfile.ZipFile(place) as wheel:
             return _below(zipfile.Path(wheel), place)
     except (OSError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{place}: no wheel that can be read ({error}); {ADVICE}") from None
+        raise WeightsError(f"{place}: not a readable wheel ({error}); {ADVICE}") from None
 
 
 def _below(root: Path | zipfile.Path, place: Path) -> list[tuple[str, bytes]]:
@@ -208,7 +208,7 @@ def _below(root: Path | zipfile.Path, place: Path) -> list[tuple[str, bytes]]:
         if all(file.is_file() for file in files):
             return [(f"{place}: {file.name}", file.read_bytes()) for file in files]
     if any(place.rglob("*net.lz4")) or any(place.rglob("mtcnn_weights.npy")):
-        raise WeightsError(f"{place}: the package mtcnn keeps its weights as pickles, which are not read; {ADVICE}")
+        raise WeightsError(f"{place}: these are the weights of the package mtcnn, pickles, which are refused; {ADVICE}")
     raise WeightsError(f"{place}: expected {', '.join(FILES)} there or in facenet_pytorch/data; {ADVICE}")
 
 
@@ -224,7 +224,7 @@ def _tensors(file: str, content: bytes) -> Mapping[str, Tensor]:
 
 
 def _renamed(state: Mapping[str, Tensor], names: Mapping[str, str], file: str) -> dict[str, Tensor]:
-    """Our names, and our order of what is flattened."""
+    """Tensors under our names, in our order of flattened maps."""
     renamed = {}
     for name, value in state.items():
         layer, _, kind = name.rpartition(".")

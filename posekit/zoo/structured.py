@@ -15,28 +15,28 @@ from posekit.zoo.weights import Weights, load_weights
 
 
 def thinned(place: str | Path, macs: float) -> Weights:
-    """The model with the channels removed that matter least; not trained further, and not measured.
+    """The model without its least important channels; not fine-tuned, and not evaluated.
 
     Args:
         place: a run folder, a weights folder, or a hub id.
-        macs: share of the multiply-accumulates that is left at most, in (0, 1).
+        macs: largest share of the multiply-accumulates to keep, in (0, 1).
 
     Returns:
         The network in evaluation mode and the recipe that builds it; saved by `save_weights` it can be loaded again.
 
     Raises:
         ModuleNotFoundError: torch-pruning is not installed.
-        WeightsError: there is no such model, or it rounds.
-        ValueError: the share is no share or cannot be reached, or the network is one whose channels cannot be removed.
+        WeightsError: there is no such model, or it is quantised.
+        ValueError: the share is invalid or cannot be reached, or the channels of the network cannot be removed.
     """
     if not 0 < macs < 1:
-        raise ValueError(f"--macs is the share of multiply-accumulates that is left, between 0 and 1; got {macs:g}")
+        raise ValueError(f"--macs is the share of multiply-accumulates to keep, between 0 and 1; got {macs:g}")
     before = load_weights(place)
     recipe = before.recipe
     if not recipe.quantise.off:
         raise WeightsError(
-            f"{before.path} was trained to be rounded (quantise.bits {recipe.quantise.bits}): remove channels first, "
-            "and let the fine-tuning run round"
+            f"{before.path} was trained with quantisation (quantise.bits {recipe.quantise.bits}): remove channels "
+            "first, and quantise in the fine-tuning"
         )
     remove_channels(before.net, recipe.size, macs)
     # Published weights of the backbone would be cut at random locations; what it starts from lies beside the recipe.
@@ -50,9 +50,9 @@ def _built_again(before: Weights, recipe: Recipe) -> torch.nn.Module:
     """The network of the recipe with the weights; it must be the same as the one that lost channels.
 
     Raises:
-        ValueError: it is not, so that the model could be saved but never loaded.
+        ValueError: it is not, so the model could be saved but not loaded.
     """
-    fault = "built again it computes something else"
+    fault = "built again, it gives other outputs"
     image = torch.rand(1, 3, *recipe.size, generator=torch.Generator().manual_seed(0)) * 255
     try:
         net = recipe.build(weights=False).eval()
@@ -64,6 +64,6 @@ def _built_again(before: Weights, recipe: Recipe) -> torch.nn.Module:
     except RuntimeError as error:
         fault = " ".join(str(error).split())[:160]
     raise ValueError(
-        f"{before.path}: some of its layers have channels that posekit cannot describe ({fault}); take another "
+        f"{before.path}: the pruned channels of some layers cannot be described ({fault}); take another "
         "backbone or other activations"
     )

@@ -1,6 +1,6 @@
-"""A trained network in a weights folder: `model.safetensors`, `config.json`, and a card. No pickle.
+"""A trained network in a weights folder: `model.safetensors`, `config.json`, and a model card. No pickle.
 
-The folder is all that anyone needs to predict, measure or train on.
+The folder is enough to predict, evaluate or fine-tune.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from posekit.zoo.folder import CONFIG, FORMAT, TENSORS, WeightsError, find_model
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A network ready to use and all that is known about it."""
+    """A network in evaluation mode with its recipe and spec."""
 
     net: nn.Module
     recipe: Recipe
@@ -41,10 +41,10 @@ def save_weights(
 
     Args:
         folder: made if missing; files in it are replaced. A calibration and a rescorer of older weights are dropped,
-            since they were fitted to what those found.
+            since they were fitted to the poses of those.
         net: the network whose tensors are written, contiguous.
-        recipe: that builds it.
-        figures: of the measurement that chose these weights.
+        recipe: recipe that builds it.
+        figures: metrics of these weights.
         licences: of code, weights and training data.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def load_weights(place: str | Path) -> Weights:
     """Read a weights folder and build its network, in evaluation mode.
 
     Raises:
-        WeightsError: nothing there, a damaged file, or tensors of another network.
+        WeightsError: no model, a damaged file, or tensors of another network.
     """
     folder = find_model(place)
     file = folder / CONFIG
@@ -86,16 +86,16 @@ def load_weights(place: str | Path) -> Weights:
     except KeyError:
         raise WeightsError(f"{file}: it has no recipe; copy the whole folder again") from None
     if spec.skeleton != recipe.skeleton or spec.size != recipe.size:
-        raise WeightsError(f"{file}: spec and recipe are of different models; copy the whole folder again")
+        raise WeightsError(f"{file}: spec and recipe belong to different models; copy the whole folder again")
     tensors = folder / TENSORS
     if not tensors.is_file():
-        raise WeightsError(f"{tensors}: missing; {CONFIG} beside it belongs to it, copy both")
+        raise WeightsError(f"{tensors}: missing, though {CONFIG} is there; copy both")
     try:
         net = built(recipe, tensors)
     except SafetensorError as error:
         raise WeightsError(f"{tensors}: damaged or not safetensors ({error}); copy it again") from None
     except ValueError as error:
-        raise WeightsError(f"{file}: recipe: {error}; copy the folder again, or mend it") from None
+        raise WeightsError(f"{file}: recipe: {error}; copy the folder again, or correct it") from None
     try:
         load_model(net, str(tensors))
     except SafetensorError as error:

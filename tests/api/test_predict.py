@@ -170,7 +170,7 @@ def test_one_bad_box_is_left_out_and_said(corners, tmp_path, box):
         ('{"images": [{"id": 1, "file_name": 5}], "annotations": []}', "has the file_name 5"),
         ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3]}]}', "has 3 numbers as its bbox"),
         ('{"images": [], "annotations": [{"image_id": [1], "bbox": [1, 2, 3, 4]}]}', "unhashable"),
-        ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 1e999]}]}', "names none of the 1 images"),
+        ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 1e999]}]}', "lists none of the 1 images"),
     ],
 )
 def test_a_box_file_that_is_none_is_told(corners, tmp_path, content, message):
@@ -189,7 +189,7 @@ def test_a_broken_image_is_left_out_and_the_others_are_done(corners, tmp_path):
 
 
 def test_a_folder_named_like_a_file_is_refused(corners, tmp_path):
-    with pytest.raises(ValueError, match=r"--out .*x\.csv is the folder of the results, .* a table is --csv x\.csv"):
+    with pytest.raises(ValueError, match=r"--out .*x\.csv is the folder for results, .* for a table use --csv x\.csv"):
         predict(picture(tmp_path / "a.png"), corners, out=tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
 

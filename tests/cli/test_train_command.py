@@ -192,7 +192,7 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_another_recipe(tmp_path, 
     assert main(words) == 0
     before = (tmp_path / "run" / "metrics.csv").read_bytes()
     assert main(words) == 1
-    assert "holds a run already" in capsys.readouterr().err
+    assert "already holds a run" in capsys.readouterr().err
     assert main([*words, "--resume", "--train.lr", "0.1"]) == 1
     assert "other values of train" in capsys.readouterr().err
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before

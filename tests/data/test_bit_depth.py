@@ -76,7 +76,7 @@ def test_what_the_header_declares():
 )
 def test_values_without_an_agreed_range_are_refused_with_the_way_out(image, told):
     fix = r"choose a range, the same for all images, and save it as 8-bit PNG: np\.clip\(\(values - black\)"
-    with pytest.raises(DataError, match=f"x: a TIFF of {told}, which have no agreed black and white; {fix}"):
+    with pytest.raises(DataError, match=f"x: a TIFF of {told}, which have no defined black and white; {fix}"):
         decode_image(encoded(".tif", image), "x")
 
 

@@ -93,9 +93,9 @@ def test_a_flat_box_is_told_with_its_annotation(tmp_path):
 
 
 def test_sizes_and_names_are_checked(drawn, tmp_path):
-    with pytest.raises(ValueError, match=r"a pack ends in \.zip; name it a\.tar\.zip"):
+    with pytest.raises(ValueError, match=r"the name of a pack ends in \.zip; use a\.tar\.zip"):
         pack(drawn, tmp_path / "a.tar", 32)
-    with pytest.raises(ValueError, match=r"8 pixels or more and a padding from 1 up; got 4 and 1\.6"):
+    with pytest.raises(ValueError, match=r"size of 8 or more and padding of 1 or more; got 4 and 1\.6"):
         pack(drawn, tmp_path / "a.zip", 4)
 
 

@@ -110,7 +110,7 @@ def test_folders_tell_files_of_the_same_name_apart(tmp_path, prefix):
 def test_a_base_name_of_two_images_is_refused(tmp_path):
     dataset = labelled(tmp_path, CAMERAS)
     file = stored(tmp_path, perfect(dataset, [1, 2, 3], ["0001.jpg", "0001.jpg", "0002.jpg"]))
-    with pytest.raises(DataError, match=r"file_name '0001\.jpg' stands beside 1 and beside 2; .* contradict"):
+    with pytest.raises(DataError, match=r"file_name '0001\.jpg' occurs with 1 and with 2; .* contradict"):
         read_predictions(file, dataset)
     results = perfect(dataset, [1, 2, 3], ["0001.jpg", "0001.jpg", "0002.jpg"])
     for result in results:
@@ -131,7 +131,7 @@ def test_two_names_for_one_image_are_refused(tmp_path):
 def test_one_id_of_two_names_is_refused(tmp_path):
     dataset = labelled(tmp_path, NAMES)
     file = stored(tmp_path, perfect(dataset, [1, 1, 2, 3], NAMES))
-    with pytest.raises(DataError, match=r"image_id 1 stands beside '000\.jpg' and beside '001\.jpg'"):
+    with pytest.raises(DataError, match=r"image_id 1 occurs with '000\.jpg' and with '001\.jpg'"):
         read_predictions(file, dataset)
 
 
@@ -140,7 +140,7 @@ def test_names_for_some_only_are_refused(tmp_path):
     results = perfect(dataset, [1, 2, 3, 4], NAMES)
     del results[2]["file_name"]
     with pytest.raises(
-        DataError, match="1 of 4 predictions have no 'file_name', while others do: ids number 2 of the list"
+        DataError, match="1 of 4 predictions have no 'file_name', but others do: ids number 2 of the list"
     ):
         read_predictions(stored(tmp_path, results), dataset)
 
@@ -195,7 +195,7 @@ REFUSED = {
     "points as text": ([{"image_id": 1, "keypoints": ["1", 2, 1] * 3}], r"the first has keypoints\[0\] = '1'"),
     "points far away": (
         [{"image_id": 1, "keypoints": [1e9, 2, 1] * 3}],
-        "1 predictions have points that lie in no image",
+        "1 predictions have points far outside any image",
     ),
     "a number": (7, "not predictions as JSON.*got the number 7"),
     "a list of numbers": ([1, 2], r"not predictions as JSON.*got the list \[1, 2\]"),

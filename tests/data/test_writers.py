@@ -90,7 +90,7 @@ def test_names_are_always_kept_apart(names):
 def test_a_yolo_set_is_not_written_over_itself(tmp_path):
     file = yolo_set(tmp_path / "set")
     before = state(tmp_path)
-    with pytest.raises(DataError, match=r"data\.yaml: would be written over, but the data set was read from it"):
+    with pytest.raises(DataError, match=r"data\.yaml: the data set was read from this file"):
         write_yolo(read_yolo(file), tmp_path / "set", "val")
     assert state(tmp_path) == before
 
@@ -170,7 +170,7 @@ def test_a_coco_file_is_not_written_over_itself(tmp_path, link):
     before = state(tmp_path)
     for read_ in (dataset, merged([dataset, read_coco(_copy(file, tmp_path / "b.json"))])):
         with pytest.raises(
-            DataError, match="would be written over, but the data set was read from it; name another file"
+            DataError, match="the data set was read from this file; give another file"
         ):
             write_coco(read_, target)
     (tmp_path / "b.json").unlink()
@@ -184,14 +184,14 @@ def _copy(file: Path, to: Path) -> Path:
 
 def test_labels_are_not_written_over_an_image(tmp_path):
     dataset = set_of(tmp_path / "in", ["1.jpg"])
-    with pytest.raises(DataError, match=r"1\.jpg: would be written over"):
+    with pytest.raises(DataError, match=r"1\.jpg: the data set was read from this file"):
         write_coco(dataset, tmp_path / "in" / "1.jpg")
 
 
 def test_a_pack_is_not_written_over_itself(tmp_path):
     packed = read_pack(pack(set_of(tmp_path / "in", ["1.jpg"]), tmp_path / "a.zip", 16))
     before = state(tmp_path)
-    with pytest.raises(DataError, match=r"a\.zip: would be written over"):
+    with pytest.raises(DataError, match=r"a\.zip: the data set was read from this file"):
         pack(packed, tmp_path / "a.zip", 8)
     assert state(tmp_path) == before
 
@@ -234,7 +234,7 @@ def test_a_pack_without_one_of_its_crops_names_it(tmp_path):
     made = pack(set_of(tmp_path / "in", ["1.jpg"]), tmp_path / "a.zip", 16)
     with zipfile.ZipFile(made) as archive, zipfile.ZipFile(tmp_path / "b.zip", "w") as other:
         other.writestr("labels.json", archive.read("labels.json"))
-    with pytest.raises(DataError, match=r"not a whole pack: 'images/000000\.jpg' is not in it"):
+    with pytest.raises(DataError, match=r"incomplete pack: 'images/000000\.jpg' is not in it"):
         read_pack(tmp_path / "b.zip")
 
 

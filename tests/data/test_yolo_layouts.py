@@ -158,7 +158,7 @@ def test_label_studio_has_classes_in_a_file_and_no_splits(tmp_path):
 
 
 def test_a_folder_is_answered_with_the_files_in_it(tmp_path):
-    with pytest.raises(DataError, match=r"expected a label file, got a folder; name a file in it: data\.yaml"):
+    with pytest.raises(DataError, match=r"expected a label file, got a folder; give a file in it: data\.yaml"):
         read(roboflow(tmp_path / "set").parent)
 
 

@@ -78,10 +78,10 @@ def test_a_box_without_extent_is_dropped():
 
 
 def test_boxes_and_wrong_pairs_are_refused():
-    with pytest.raises(ValueError, match="a chain finds instances by itself: leave out the boxes"):
+    with pytest.raises(ValueError, match="a chain finds instances itself: leave out the boxes"):
         chain()(np.zeros((8, 8, 3), np.uint8), [[0, 0, 4, 4]])
     with pytest.raises(
-        ValueError, match="a model that finds instances, then one that is shown boxes; got middle, then"
+        ValueError, match="a model that finds instances, then one that takes boxes; got middle, then"
     ):
         Chain(Predictor(Middle()), Predictor(Finder()))
     assert chain().name == "finder+middle"

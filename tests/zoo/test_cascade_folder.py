@@ -70,7 +70,7 @@ def test_loaded_it_finds_what_it_found_before(folder, nets, load):
 
 def test_a_cascade_has_no_scales_and_no_flip_test(folder):
     for options in ({"scales": (1.0, 2.0)}, {"tiles": True}, {"flip_test": True}):
-        with pytest.raises(ValueError, match="a cascade, which looks at the image in all sizes"):
+        with pytest.raises(ValueError, match="a cascade, which searches all scales anyway"):
             posekit.load(folder, **options)
 
 

@@ -1,1 +1,1 @@
-"""MTCNN in use: windows of every size are scored, and what is left is looked at twice again."""
+"""MTCNN inference: windows of all sizes are scored, and the best are refined by two more networks."""

@@ -1,4 +1,4 @@
-"""Parts of images scaled to one size by averaging areas, all at once, from tables of sums. NumPy."""
+"""Resize parts of images by averaging areas, all at once, with integral images. NumPy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Int = NDArray[np.int64]
 
 
 def summed(images: NDArray[np.uint8]) -> Int:
-    """Sums of everything above and to the left.
+    """Integral images: sums over all pixels above and to the left.
 
     Args:
         images: (B, H, W, C) uint8.
@@ -23,7 +23,7 @@ def summed(images: NDArray[np.uint8]) -> Int:
 def resized(sums: Int, image: Int, parts: Int, size: tuple[int, int]) -> NDArray[np.float32]:
     """Scale parts of images, up or down.
 
-    A cell of the result is the plain mean of the pixels that it touches, whole pixels.
+    A pixel of the result is the mean of all whole pixels that it touches.
 
     Args:
         sums: of the images, see `summed`.
@@ -47,7 +47,7 @@ def resized(sums: Int, image: Int, parts: Int, size: tuple[int, int]) -> NDArray
 
 
 def _edges(low: Int, high: Int, cells: int) -> tuple[Int, Int]:
-    """First pixel of each cell and the first behind it, both (N, cells)."""
+    """First pixel of each cell and the first pixel after it, both (N, cells)."""
     span = (high - low)[:, None]
     cell = np.arange(cells)
     return low[:, None] + cell * span // cells, low[:, None] - (-(cell + 1) * span // cells)

@@ -1,10 +1,10 @@
-"""Images to faces with five points: windows of every size are scored, and what is left is looked at twice again.
+"""MTCNN: faces with five points. Windows of all sizes are scored, and the best are refined by two more networks.
 
-Boxes and points are continuous pixels throughout. Published code counts pixels from 1 and names the first and the last
-of a box, so that its x1, x2 are our x1 - 1, x2, and its widths with "+ 1" are plain widths here.
+Boxes and points are continuous pixels. Published code counts pixels from 1 and gives the first and the last pixel of a
+box, so its x1, x2 are our x1 - 1, x2, and its widths "x2 - x1 + 1" are plain widths here.
 
 Source: MTCNN, Zhang et al. 2016, arXiv:1604.02878, with the steps of facenet-pytorch 2.6.0. Differs: images of
-different sizes may come together; a window wholly outside the image is dropped.
+different sizes may be given together; a window wholly outside the image is dropped.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Float = NDArray[np.float32]
 
 CROPS = 512
-"""Windows that a network sees at once."""
+"""Windows in a batch of a network."""
 
 SIDES = {"proposal": 12, "refinement": 24, "output": 48}
-"""Pixels of a window of each network, in the order in which they run."""
+"""Side of the windows of each network, pixels."""
 STRIDE = 2
-"""Pixels from a window of the first network to the next."""
+"""Stride of the windows of the first network, pixels."""
 
 BETWEEN_CENTRES = 1.0
-"""What a box is shorter when measured from its first pixel's centre to its last's, as the published code does here."""
+"""Width of a box minus the distance of its outer pixel centres, which the published code uses here."""
 
 
 class MapsEngine(Protocol):
@@ -66,16 +66,16 @@ class Engines:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Cascade:
-    """What counts as a face; the defaults are facenet-pytorch's."""
+    """Sizes and thresholds of the cascade; the defaults are facenet-pytorch's."""
 
     smallest: float = Field(default=20, gt=0)
-    "side of the smallest face that is looked for, pixels; half of it costs four times as much"
+    "side of the smallest face that is searched, pixels; half of it costs four times as much"
     shrink: Share = 0.709
-    "from one size of the image to the next"
+    "scale factor between successive sizes of the image"
     scores: tuple[Share, Share, Share] = (0.6, 0.7, 0.7)
-    "least score after each of the three networks"
+    "score thresholds of the three networks"
     overlaps: tuple[Share, Share, Share, Share] = (0.5, 0.7, 0.7, 0.7)
-    "most overlap of two windows: in one size of the image, in all sizes, after the second and the third network"
+    "NMS thresholds: within one size of the image, over all sizes, after the second and the third network"
     kind: Literal["mtcnn"] = "mtcnn"
 
     def scales(self, height: int, width: int) -> list[float]:
@@ -88,11 +88,11 @@ class Cascade:
 
 
 class MTCNN:
-    """Finds faces: call it with images, get one `Poses` of `face5` an image.
+    """Face detector: call it with images, get one `Poses` of `face5` for each.
 
     Args:
         engines: the three networks.
-        config: what counts as a face.
+        config: sizes and thresholds.
     """
 
     def __init__(self, engines: Engines, config: Cascade | None = None) -> None:
@@ -100,7 +100,7 @@ class MTCNN:
 
     @property
     def name(self) -> str:
-        """Of the method."""
+        """Name of the method."""
         return "mtcnn"
 
     @property
@@ -110,7 +110,7 @@ class MTCNN:
 
     @property
     def needs_boxes(self) -> bool:
-        """No: it finds faces itself."""
+        """False: it finds faces itself."""
         return False
 
     def __repr__(self) -> str:
@@ -120,24 +120,24 @@ class MTCNN:
         """Find the faces of every image.
 
         Args:
-            images: RGB uint8 (H, W, 3) of any size, a file of one, or a list of either.
+            images: RGB uint8 (H, W, 3) of any size, an image file, or a list of these.
             boxes: must be ``None``.
 
         Returns:
-            For each image `Poses` (N, 5) of NumPy arrays in its pixels, the best face first, with ``boxes`` set. A
-            face is scored as a whole: each of its points has the face's score.
+            For each image `Poses` (N, 5) of NumPy arrays in its pixels, the best face first, with ``boxes`` set. All
+            points of a face have the score of the face.
 
         Raises:
-            ValueError: an image is not what it should be, or there are boxes.
+            ValueError: an image is invalid, or boxes are given.
             DataError: a file cannot be read.
         """
         if boxes is not None:
-            raise ValueError("mtcnn finds faces by itself: leave out the boxes")
+            raise ValueError("mtcnn finds faces itself: leave out the boxes")
         many, _ = images_of(images, None)
         return list(self.stream(image_of(image, number) for number, image in enumerate(many)))
 
     def stream(self, images: Iterable[Image], boxes: Iterable[Boxes] | None = None) -> Iterator[Poses]:
-        """As a call, for images that come one after another."""
+        """Like a call, for a stream of images."""
         return (_poses(self.find(summed(image[None]))) for image in images)
 
     def find(self, sums: Int) -> Windows:
@@ -148,7 +148,7 @@ class MTCNN:
         return windows.suppressed(self.config.overlaps[3], "smaller")
 
     def proposed(self, sums: Int) -> Windows:
-        """Squares that the first network takes for faces, for the second to look at; ``sums`` as `summed` gives."""
+        """Squares that the first network classifies as faces, input of the second; ``sums`` as `summed` gives."""
         height, width = sums.shape[1] - 1, sums.shape[2] - 1
         every = np.arange(len(sums))
         full = np.tile(np.array([[0, 0, width, height]]), (len(sums), 1))
@@ -162,18 +162,18 @@ class MTCNN:
         return replace(windows, boxes=squared(moved(windows.boxes, windows.moves, shorter=BETWEEN_CENTRES)))
 
     def refined(self, sums: Int) -> Windows:
-        """Squares that the second network takes for faces, for the third to look at; ``sums`` as `summed` gives."""
+        """Squares that the second network classifies as faces, input of the third; ``sums`` as `summed` gives."""
         windows = self._look(self.engines.refinement, "refinement", sums, self.proposed(sums), self.config.scores[1])
         windows = windows.suppressed(self.config.overlaps[2], inset=BETWEEN_CENTRES)
         return replace(windows, boxes=squared(moved(windows.boxes, windows.moves)))
 
     def _look(self, engine: MapsEngine, stage: str, sums: Int, windows: Windows, threshold: float) -> Windows:
-        """The windows that a network takes for faces, with all that it says of them."""
+        """The windows that a network classifies as faces, with all its outputs."""
         parts = pixels_of(windows.boxes, sums.shape[1] - 1, sums.shape[2] - 1)
         inside: NDArray[np.bool_] = np.all(parts[:, 2:] > parts[:, :2], 1)
         windows, parts = windows[inside], parts[inside]
         size = (SIDES[stage], SIDES[stage])
-        # One call at least, so that the names and shapes of maps are known where no window is left.
+        # At least one call, so that names and shapes of the outputs are known even without windows.
         starts = range(0, max(len(parts), 1), CROPS)
         found = [engine(resized(sums, windows.image[i : i + CROPS], parts[i : i + CROPS], size)) for i in starts]
         maps = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
@@ -191,9 +191,9 @@ def proposals(face: Float, box: Float, scale: float, threshold: float) -> Window
 
     Args:
         face: (B, 2, h, w) logits.
-        box: (B, 4, h, w) moves.
+        box: (B, 4, h, w) offsets.
         scale: of the images that the network saw.
-        threshold: least score.
+        threshold: score threshold.
     """
     score = _softmax(face)[:, 1]
     image, row, column = (score >= threshold).nonzero()

@@ -1,4 +1,4 @@
-"""Windows of images that may hold something: scored, suppressed, moved, cut to the image. NumPy.
+"""Candidate windows of a cascade: NMS, box regression, clipping to the image. NumPy.
 
 Boxes are x0 y0 x1 y1 in continuous image pixels.
 """
@@ -20,13 +20,13 @@ Over = Literal["union", "smaller"]
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of a batch of images, and what a network says of them.
+    """Windows of a batch of images, with the outputs of a network.
 
     Args:
         boxes: (N, 4).
         score: (N,) in [0, 1].
         image: (N,) number of the image in the batch.
-        moves: (N, 4) how far each side is off, as a fraction of width or height.
+        moves: (N, 4) offset of each side, as a fraction of width or height.
         points: (N, K, 2) x, y as fractions of the window.
     """
 
@@ -54,10 +54,10 @@ class Windows:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def suppressed(self, threshold: float, over: Over = "union", inset: float = 0.0) -> Windows:
-        """Those that no better one of their image overlaps, the best first; of equal scores the one given first.
+        """Windows after NMS, the best first; of equal scores the one given first.
 
         Args:
-            threshold: overlap that is still allowed.
+            threshold: largest allowed IoU.
             over: see `box_nms`. Its boxes are continuous, where published code counts pixels "+ 1"; ours are moved by
                 that one pixel already.
             inset: pixels that are left out at the left and the top of each box when it is compared with others.
@@ -74,12 +74,12 @@ def squared(boxes: Float) -> Float:
 
 
 def moved(boxes: Float, moves: Float, shorter: float = 0.0) -> Float:
-    """Boxes with their sides put right; (N, 4).
+    """Boxes after box regression; (N, 4).
 
     Args:
         boxes: (N, 4).
         moves: (N, 4) of each side, as a fraction of width or height.
-        shorter: pixels that are taken off width and height before.
+        shorter: pixels that are subtracted from width and height before.
     """
     sides = boxes[:, 2:] - boxes[:, :2] - boxes.dtype.type(shorter)
     result: Float = boxes + moves * np.concatenate([sides, sides], 1)
