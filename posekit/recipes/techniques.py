@@ -120,7 +120,9 @@ def _auto_weight(recipe: Recipe, _: str) -> Recipe:
 
 TECHNIQUES: dict[str, Technique] = {
     "aid": Technique(
-        "cutout (AID): hide an ellipse in the second half of the run", "COCO AP 77.2 to 77.9, HRNet-W32", _drop("cutout")
+        "cutout (AID): hide an ellipse in the second half of the run",
+        "COCO AP 77.2 to 77.9, HRNet-W32",
+        _drop("cutout"),
     ),
     "hide_and_seek": Technique(
         "hide-and-seek: hide grid cells in the second half of the run",

@@ -39,7 +39,7 @@ def test_a_model_is_made_smaller_and_trained_further(tmp_path, capsys):
         expected = thinned(before, 0.6).net(image)
         assert all(torch.equal(value, expected[name]) for name, value in made.net(image).items())
     assert made.metrics == {}
-    assert json.loads((small / "recipe.json").read_text())["thinned"]["backbone.conv1"][1] == 3
+    assert json.loads((small / "recipe.json").read_text())["pruned"]["backbone.conv1"][1] == 3
 
     file, run = labelled_files(tmp_path / "data", count=12), tmp_path / "run"
     words = ["train", str(small / "recipe.json"), "--init", str(small), "--data.train", str(file), "--out", str(run)]

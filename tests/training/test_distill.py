@@ -335,12 +335,12 @@ def test_a_student_that_says_what_its_teacher_says_learns_nothing_more(drawn, tm
     ("kind", "distillation", "message"),
     [
         ("heatmap", Teacher("FILE", maps=1.0, features=1.0), "holds points and no maps or features"),
-        ("heatmap", Teacher("NET", outliers=0.5), "the teacher is a network: outliers is 1"),
+        ("heatmap", Teacher("NET", outliers=0.5), "--distill.outliers needs a .json of predictions"),
         ("simcc", Teacher("NET", maps=1.0), "gives maps of 'heatmap' .*the student of 'simcc'"),
         ("udp-combined", Teacher("SAME", maps=1.0), "'offset' is .* cannot be compared"),
     ],
 )
-def test_lessons_that_do_not_fit_are_refused(drawn, tmp_path, kind, distillation, message):
+def test_distillations_that_do_not_fit_are_refused(drawn, tmp_path, kind, distillation, message):
     recipe = recipe_of(kind)
     place = {
         "FILE": lambda: told(drawn, tmp_path / "said.json"),
