@@ -149,15 +149,15 @@ def infer_skeleton(
     """
     half_known = mirror is None and bool(find_sides(points).alone)
     mirror, inferred, about_mirror = _mirror_of(points, mirror, symmetry)
-    said = [f"{len(points)} points: {', '.join(points)}", *about_mirror]
+    sentences = [f"{len(points)} points: {', '.join(points)}", *about_mirror]
     origin = None if known is None else f"from {known.name}, which has the same names"
     if bones:
-        said.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones))
+        sentences.append("bones, from the file: " + ", ".join(f"{a}-{b}" for a, b in bones))
     elif known is not None and known.bones:
         bones = known.bones
-        said.append(f"bones: {origin}")
+        sentences.append(f"bones: {origin}")
     else:
-        said.append("bones: none given")
+        sentences.append("bones: none given")
     source = "from the file"
     if not sigmas and known is not None and known.sigmas:
         sigmas, source = known.sigmas, str(origin)
@@ -171,14 +171,14 @@ def infer_skeleton(
     )
     if half_known:
         skeleton = replace(skeleton, symmetry="none")
-    said += [f"warning: {fault}" for fault in side_faults(skeleton) if skeleton.flippable]
+    sentences += [f"warning: {fault}" for fault in side_faults(skeleton) if skeleton.flippable]
     unknown = skeleton.unknown_sigmas
     if unknown:
         who = "all points" if len(unknown) == len(points) else ", ".join(unknown)
-        said.append(f"OKS sigmas: {DEFAULT_SIGMA} (the declared default) for {who}")
+        sentences.append(f"OKS sigmas: {DEFAULT_SIGMA} (the declared default) for {who}")
     else:
-        said.append(f"OKS sigmas, {source}: " + ", ".join(f"{s:g}" for s in skeleton.oks_sigmas))
-    return skeleton, tuple(said)
+        sentences.append(f"OKS sigmas, {source}: " + ", ".join(f"{s:g}" for s in skeleton.oks_sigmas))
+    return skeleton, tuple(sentences)
 
 
 def _mirror_of(

@@ -20,9 +20,9 @@ def test_a_perfect_map_is_activated_to_its_target(case):
     assert all(value.dtype == torch.float64 and value.isfinite().all() for value in maps.values())
     activated = codec.activate(maps)
     for name in set(codec.shapes) & set(target.maps):
-        said = activated[name].softmax(-1) if name in DISTRIBUTIONS else activated[name]
+        output = activated[name].softmax(-1) if name in DISTRIBUTIONS else activated[name]
         # A Gaussian over bins that ends at the border sums to a little less than 1; a softmax does not.
-        assert torch.allclose(said, target.maps[name], atol=0.01 if name in DISTRIBUTIONS else 1e-6), name
+        assert torch.allclose(output, target.maps[name], atol=0.01 if name in DISTRIBUTIONS else 1e-6), name
     if "xy" in codec.gives:
         assert (activated["xy"] - target.maps["xy"]).abs().max() < 0.5
 

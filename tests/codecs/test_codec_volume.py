@@ -73,8 +73,8 @@ def test_half_of_a_batch_without_depths(case):
     unknown = torch.where(known, depth, math.nan)
     whole, mixed = codec.encode(labels(depth)), codec.encode(labels(unknown, known=known))
     for name, weight in mixed.weight.items():
-        told = weight.reshape(B, K, -1).amax(-1) > 0
-        assert torch.equal(told, known if name in deep else torch.ones_like(known)), name
+        depth_known = weight.reshape(B, K, -1).amax(-1) > 0
+        assert torch.equal(depth_known, known if name in deep else torch.ones_like(known)), name
         if name not in deep:
             assert torch.equal(mixed.maps[name], whole.maps[name]), name
             assert torch.equal(weight, whole.weight[name]), name
@@ -100,8 +100,8 @@ def test_a_point_that_is_not_labelled_has_no_depth(case):
     shown[0, 0, 3] = 0
     target = codec.encode(replace(made, keypoints=replace(made.keypoints, visibility=shown)))
     for name in (*deep, "xy"):
-        told = target.weight[name].reshape(B, K, -1).amax(-1) > 0
-        assert torch.equal(told, shown[:, 0] > 0)
+        depth_known = target.weight[name].reshape(B, K, -1).amax(-1) > 0
+        assert torch.equal(depth_known, shown[:, 0] > 0)
 
 
 @pytest.mark.parametrize(("depth", "inside"), [(-40.0, 1), (-40.1, 0), (39.9, 1), (40.0, 0), (0.0, 1)])

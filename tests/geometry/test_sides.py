@@ -179,7 +179,7 @@ FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
         ),
     ],
 )
-def test_pairs_against_the_names_are_told(mirror, clauses):
+def test_pairs_against_the_names_are_reported(mirror, clauses):
     assert contradictions(FACE, mirror) == clauses
 
 
@@ -196,10 +196,10 @@ def test_pairs_know_more_than_names_without_partner():
 
 
 def test_flips_are_off_where_the_names_tell_only_some_pairs():
-    skeleton, said = infer_skeleton("cat", ("left_ear", "right_ear", "left_hipp", "right_hip"))
+    skeleton, sentences = infer_skeleton("cat", ("left_ear", "right_ear", "left_hipp", "right_hip"))
     assert not skeleton.flippable
     assert skeleton.mirror == (("left_ear", "right_ear"),)
-    (line,) = [s for s in said if s.startswith("mirror pairs")]
+    (line,) = [s for s in sentences if s.startswith("mirror pairs")]
     assert "left_hipp, right_hip look left or right but have no partner" in line
     assert "so images are not flipped in training; correct the names, or give flip_pairs" in line
 
@@ -208,23 +208,23 @@ def test_a_symmetry_that_is_said_makes_no_pairs_whole():
     names = ("left_ear", "right_ear", "left_hipp", "right_hip")
     assert infer_skeleton("cat", names, symmetry="anatomical")[0].symmetry == "none"
     assert infer_skeleton("cat", names[:2], symmetry="positional")[0].symmetry == "positional"
-    skeleton, said = infer_skeleton("screw", ("head", "tip"), symmetry="anatomical")
+    skeleton, sentences = infer_skeleton("screw", ("head", "tip"), symmetry="anatomical")
     assert skeleton.symmetry == "anatomical"
-    assert "mirror pairs: none found in the names" in said
-    assert "symmetry, from the file: anatomical" in said
+    assert "mirror pairs: none found in the names" in sentences
+    assert "symmetry, from the file: anatomical" in sentences
     with pytest.raises(ValueError, match="symmetry"):
         infer_skeleton("cat", names, symmetry="sideways")
 
 
 def test_given_pairs_are_kept_and_doubted():
     names = ("left_ear", "right_ear", "left_hipp", "right_hip")
-    skeleton, said = infer_skeleton("cat", names, mirror=(("left_ear", "right_ear"), ("left_hipp", "right_hip")))
+    skeleton, sentences = infer_skeleton("cat", names, mirror=(("left_ear", "right_ear"), ("left_hipp", "right_hip")))
     assert skeleton.flippable
-    assert not any(s.startswith("warning") for s in said)
-    skeleton, said = infer_skeleton("cat", FACE, mirror=(("left_eye", "left_ear"), ("right_eye", "right_ear")))
+    assert not any(s.startswith("warning") for s in sentences)
+    skeleton, sentences = infer_skeleton("cat", FACE, mirror=(("left_eye", "left_ear"), ("right_eye", "right_ear")))
     assert skeleton.flippable
     assert skeleton.flip == (0, 3, 4, 1, 2)
-    (line,) = [s for s in said if s.startswith("warning")]
+    (line,) = [s for s in sentences if s.startswith("warning")]
     assert (
         "mirror pairs contradict the names of the points: left_eye is paired with left_ear, not with right_eye" in line
     )

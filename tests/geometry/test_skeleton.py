@@ -110,31 +110,31 @@ def test_whatever_was_inferred_makes_a_skeleton(stems, random):
 
 
 def test_inferring_says_what_it_guessed():
-    skeleton, said = infer_skeleton("cat", FACE, bones=(("nose", "left_eye"),), sigmas={"nose": 0.026})
+    skeleton, sentences = infer_skeleton("cat", FACE, bones=(("nose", "left_eye"),), sigmas={"nose": 0.026})
     assert skeleton.name == "cat"
     assert skeleton.symmetry == "anatomical"
     assert skeleton.flip == (0, 2, 1, 4, 3)
     assert skeleton.edges == ((0, 1),)
-    told = "\n".join(said)
-    assert "5 points: nose, left_eye" in told
-    assert "mirror pairs, from the names: left_eye/right_eye, left_ear/right_ear" in told
-    assert "bones, from the file: nose-left_eye" in told
-    assert "OKS sigmas: 0.05 (the declared default) for left_eye, right_eye, left_ear, right_ear" in told
+    text = "\n".join(sentences)
+    assert "5 points: nose, left_eye" in text
+    assert "mirror pairs, from the names: left_eye/right_eye, left_ear/right_ear" in text
+    assert "bones, from the file: nose-left_eye" in text
+    assert "OKS sigmas: 0.05 (the declared default) for left_eye, right_eye, left_ear, right_ear" in text
 
 
 def test_names_that_tell_nothing_forbid_flips():
-    skeleton, said = infer_skeleton("screw", ("head", "tip"))
+    skeleton, sentences = infer_skeleton("screw", ("head", "tip"))
     assert skeleton.symmetry == "none"
-    assert any("images are not flipped" in line for line in said)
-    assert "bones: none given" in said
-    assert any("for all points" in line for line in said)
+    assert any("images are not flipped" in line for line in sentences)
+    assert "bones: none given" in sentences
+    assert any("for all points" in line for line in sentences)
 
 
 def test_what_the_file_says_is_believed():
-    skeleton, said = infer_skeleton("screw", ("head", "tip"), mirror=(), sigmas={"head": 0.1, "tip": 0.2})
+    skeleton, sentences = infer_skeleton("screw", ("head", "tip"), mirror=(), sigmas={"head": 0.1, "tip": 0.2})
     assert skeleton.symmetry == "anatomical"
     assert skeleton.flip == (0, 1)
-    assert "mirror pairs, from the file: none" in said
-    assert "OKS sigmas, from the file: 0.1, 0.2" in said
+    assert "mirror pairs, from the file: none" in sentences
+    assert "OKS sigmas, from the file: 0.1, 0.2" in sentences
     odd, _ = infer_skeleton("face", FACE, mirror=(("nose", "left_eye"),))
     assert odd.flip == (1, 0, 2, 3, 4)

@@ -42,12 +42,12 @@ def test_rules(one, other):
 
 
 def test_the_loss_is_of_sides_around_one_place_weighted_cell_by_cell():
-    said = torch.tensor([[1.0, 1.0, 1.0, 1.0], [2.0, 2.0, 2.0, 2.0], [9.0, 9.0, 9.0, 9.0]]).T[None]
+    predicted = torch.tensor([[1.0, 1.0, 1.0, 1.0], [2.0, 2.0, 2.0, 2.0], [9.0, 9.0, 9.0, 9.0]]).T[None]
     truth = torch.tensor([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]).T[None]
     weight = torch.tensor([[[1.0, 0.5, 0.0]]])
     xy = torch.zeros(1, 1, 1, 2)
     target = Target({"box": truth, "xy": xy}, {"box": weight, "xy": xy[..., :1]})
     # The second covers a quarter of what it says: 1 - 1/4, with weight 0.5.
-    value = Giou(weight=2.0).build(None)({"box": said}, target)["giou"]
+    value = Giou(weight=2.0).build(None)({"box": predicted}, target)["giou"]
     assert value.item() == pytest.approx(2 * 0.5 * 0.75 / 1.5)
     assert Giou(of="size").needs == {"size"}

@@ -58,14 +58,14 @@ def test_cross_entropy_of_grown_maps(grown):
 
 def test_offsets_of_likely_cells():
     truth, weight, logits = some()
-    said = torch.randn(B, 2 * K, H, W)
-    value = Refine(weight=9.0).build(None)({"point_maps": logits, "refine": said}, target(truth, weight))["refine"]
+    predicted = torch.randn(B, 2 * K, H, W)
+    value = Refine(weight=9.0).build(None)({"point_maps": logits, "refine": predicted}, target(truth, weight))["refine"]
     total, share = 0.0, 0.0
     for b in range(B):
         for p in range(P):
             share += weight[b, p].max().item()
             for k in range(K):
-                away = said[b, 2 * k : 2 * k + 2] - truth[b, p, k, :2, None, None]
+                away = predicted[b, 2 * k : 2 * k + 2] - truth[b, p, k, :2, None, None]
                 counts = reach_of(away.square().sum(0).sqrt() / 4.0, 12.0)
                 likely = logits[b, p, k].flatten().softmax(0).reshape(H, W)
                 total += weight[b, p, k].item() * (likely * counts).sum().item() / 12 / K
@@ -73,17 +73,19 @@ def test_offsets_of_likely_cells():
 
 
 def test_side_heatmaps():
-    heatmaps, said = torch.zeros(B, K, H, W), torch.zeros(B, K, H, W)
+    heatmaps, predicted = torch.zeros(B, K, H, W), torch.zeros(B, K, H, W)
     heatmaps[0, 0, 1, 1], heatmaps[1, 2, 0, 3] = 2.0, 1.0
-    said[0, 0, 0, 0] = 3.0
-    said[1, 0] = 7.0
+    predicted[0, 0, 0, 0] = 3.0
+    predicted[1, 0] = 7.0
     weight = torch.ones(B, K, H, W)
     weight[1, 0] = 0.0
     loss = Side(weight=0.2, of="side_2")
     assert loss.needs == {"side_2"}
     truth, own, _ = some()
-    value = loss.build(None)({"side_2": said}, target(truth, own, side_2=(heatmaps, weight)))["side"]
+    value = loss.build(None)({"side_2": predicted}, target(truth, own, side_2=(heatmaps, weight)))["side"]
     # 4 + 1 at the peaks, 9 elsewhere; divided by 4 + 1.
     assert value.item() == pytest.approx(0.2 * 14 / 5)
-    empty = loss.build(None)({"side_2": said}, target(truth, own, side_2=(torch.zeros_like(heatmaps), weight)))["side"]
+    empty = loss.build(None)({"side_2": predicted}, target(truth, own, side_2=(torch.zeros_like(heatmaps), weight)))[
+        "side"
+    ]
     assert empty.item() == pytest.approx(0.2 * 9)

@@ -36,7 +36,7 @@ def wave(size: torch.Size, start: int) -> Tensor:
     return (0.7 * (torch.frac(i * i * 0.6180339887498949) - 0.5)).float().reshape(size)
 
 
-def told(loss: Callable[[Tensor], Tensor], output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def value_and_gradient(loss: Callable[[Tensor], Tensor], output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A loss and its gradient."""
     at = torch.from_numpy(output).requires_grad_()
     value = loss(at)
@@ -55,20 +55,20 @@ def of_maps(rng: np.random.Generator, weight: Tensor) -> dict[str, np.ndarray]:
     ohkm = module.KeypointOHKMMSELoss(use_target_weight=True, topk=2)
     mse = module.KeypointMSELoss(use_target_weight=True)
     made = {
-        "mse": told(lambda at: mse(at, truth, weight), output),
-        "awing": told(lambda at: awing(at, truth, weight), output),
-        "focal": told(lambda at: focal(at, truth, weight), output),
-        "ohkm": told(lambda at: ohkm(at, truth, weight), output),
+        "mse": value_and_gradient(lambda at: mse(at, truth, weight), output),
+        "awing": value_and_gradient(lambda at: awing(at, truth, weight), output),
+        "focal": value_and_gradient(lambda at: focal(at, truth, weight), output),
+        "ohkm": value_and_gradient(lambda at: ohkm(at, truth, weight), output),
     }
     discs = rng.uniform(0, 1, (B, K, 3, H, W)).astype(np.float32)
     wanted = rng.uniform(-1, 1, discs.shape).astype(np.float32)
     wanted[:, :, 0] = rng.uniform(0, 1, (B, K, H, W)) < 0.4
     both = torch.from_numpy(wanted).flatten(1, 2) * weight.repeat_interleave(3, 1)[..., None, None]
     combined = module.CombinedTargetMSELoss(use_target_weight=True)
-    made["combined"] = told(lambda at: combined(at.flatten(1, 2), both, weight), discs)
+    made["combined"] = value_and_gradient(lambda at: combined(at.flatten(1, 2), both, weight), discs)
     spread, aim = (x / x.sum((-2, -1), keepdims=True) for x in (output, target))
     js = losses("classification_loss").JSDiscretLoss(use_target_weight=True)
-    made["js"] = told(lambda at: js(at, torch.from_numpy(aim), weight), spread)
+    made["js"] = value_and_gradient(lambda at: js(at, torch.from_numpy(aim), weight), spread)
     inputs = {"map_output": output, "map_target": target, "disc_output": discs, "disc_target": wanted}
     return inputs | {"js_output": spread, "js_target": aim} | flat(made)
 
@@ -81,21 +81,23 @@ def of_points(rng: np.random.Generator, weight: Tensor) -> dict[str, np.ndarray]
     truth, both = torch.from_numpy(target), weight[..., None].expand(B, K, 2)
     module, area = losses("regression_loss"), torch.tensor((900.0, 4000.0, 12000.0))
     made = {
-        "wing": told(lambda at: module.WingLoss(use_target_weight=True)(at, truth, both), output),
-        "soft_wing": told(lambda at: module.SoftWingLoss(use_target_weight=True)(at, truth, both), output),
-        "bone": told(lambda at: module.BoneLoss(list(PARENTS))(at, truth), output),
-        "bone_weighted": told(lambda at: module.BoneLoss(list(PARENTS), True)(at, truth, weight), output),
-        "l1": told(lambda at: module.L1Loss(use_target_weight=True)(at, truth, both), output),
-        "l2": told(lambda at: module.MSELoss(use_target_weight=True)(at, truth, both), output),
+        "wing": value_and_gradient(lambda at: module.WingLoss(use_target_weight=True)(at, truth, both), output),
+        "soft_wing": value_and_gradient(
+            lambda at: module.SoftWingLoss(use_target_weight=True)(at, truth, both), output
+        ),
+        "bone": value_and_gradient(lambda at: module.BoneLoss(list(PARENTS))(at, truth), output),
+        "bone_weighted": value_and_gradient(lambda at: module.BoneLoss(list(PARENTS), True)(at, truth, weight), output),
+        "l1": value_and_gradient(lambda at: module.L1Loss(use_target_weight=True)(at, truth, both), output),
+        "l2": value_and_gradient(lambda at: module.MSELoss(use_target_weight=True)(at, truth, both), output),
     }
     soft = module.SoftWeightSmoothL1Loss(use_target_weight=True, supervise_empty=False, beta=2.0)
-    made["smooth_l1"] = told(lambda at: soft(at, truth, both), output)
+    made["smooth_l1"] = value_and_gradient(lambda at: soft(at, truth, both), output)
     near = (target + apart.clip(-9, 9)).astype(np.float32)
     for form in ("linear", "square", "log"):
         for name, normed in (("oks", True), ("oks_points", False)):
             loss = module.OKSLoss(mode=form, norm_target_weight=normed)
             loss.register_buffer("sigmas", torch.tensor(SIGMAS))
-            made[f"{name}_{form}"] = told(lambda at, loss=loss: loss(at, truth, weight, area), near)
+            made[f"{name}_{form}"] = value_and_gradient(lambda at, loss=loss: loss(at, truth, weight, area), near)
     inputs = {"point_output": output, "point_near": near, "point_target": target, "area": area.numpy()}
     return inputs | flat(made)
 
@@ -110,7 +112,7 @@ def of_spread(rng: np.random.Generator, weight: Tensor) -> dict[str, np.ndarray]
         for part, start in (("s", 0), ("t", 1_000_000)):
             for value in getattr(loss.flow_model, part).parameters():
                 value.data, start = wave(value.shape, start), start + value.numel()
-        made[f"rle_{residual}"] = told(
+        made[f"rle_{residual}"] = value_and_gradient(
             lambda at, loss=loss: loss(at[..., :2], at[..., 2:], torch.from_numpy(target), both), output
         )
     return {"rle_output": output, "rle_target": target} | flat(made)

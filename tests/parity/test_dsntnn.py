@@ -31,7 +31,7 @@ def test_dsnt_target(golden):
     target, known = target_of(golden), golden["mask"] > 0
     agrees("dsnt target", (target.maps["coords"], golden["truth"]))
     agrees("dsnt target", (target.maps["probability"][known], golden["gauss"][known]))
-    # A mean of cells lies between the outermost ones; points beyond are ours to leave out unless told otherwise.
+    # A mean of cells lies between the outermost ones; by default we leave out points beyond.
     strict = target_of(golden, Dsnt(points=K, grid=GRID, sigma=float(STRIDE)))
     left_out = (strict.weight["coords"][..., 0] == 0) & known
     assert left_out.nonzero().tolist() == [[0, 0], [1, 2]]

@@ -34,7 +34,7 @@ def golden() -> dict[str, Tensor]:
     return stored("mmpose_losses")
 
 
-def told(loss: Callable[[Tensor], Mapping[str, Tensor]], output: Tensor) -> tuple[Tensor, Tensor]:
+def value_and_gradient(loss: Callable[[Tensor], Mapping[str, Tensor]], output: Tensor) -> tuple[Tensor, Tensor]:
     """The sum of a loss's terms, and its gradient."""
     at = output.clone().requires_grad_()
     value = torch.stack(list(loss(at).values())).sum()
@@ -61,13 +61,13 @@ def share(golden: dict[str, Tensor]) -> float:
 
 def test_mse_and_its_gradient(golden):
     target = map_target(golden, "heatmap", golden["map_target"])
-    ours = told(lambda at: MseLoss("mse", "heatmap", 1.0)({"heatmap": at}, target), golden["map_output"])
+    ours = value_and_gradient(lambda at: MseLoss("mse", "heatmap", 1.0)({"heatmap": at}, target), golden["map_output"])
     compare("mse", golden, "mse", ours, share(golden))
 
 
 def test_ohkm_and_its_gradient(golden):
     target = map_target(golden, "heatmap", golden["map_target"])
-    ours = told(lambda at: OhkmLoss(1.0, 2)({"heatmap": at}, target), golden["map_output"])
+    ours = value_and_gradient(lambda at: OhkmLoss(1.0, 2)({"heatmap": at}, target), golden["map_output"])
     compare("ohkm", golden, "ohkm", ours, 1.0)
 
 
@@ -75,14 +75,14 @@ def test_adaptive_wing(golden):
     target = map_target(golden, "heatmap", golden["map_target"])
     # MMPose has no heavier weight beside peaks.
     module = AdaptiveWingLoss(AdaptiveWing(peak=0))
-    ours = told(lambda at: module({"heatmap": at}, target), golden["map_output"])
+    ours = value_and_gradient(lambda at: module({"heatmap": at}, target), golden["map_output"])
     compare("adaptive_wing", golden, "awing", ours, share(golden))
 
 
 def test_focal(golden):
     target = map_target(golden, "peaks", golden["map_target"])
     # MMPose takes probabilities.
-    ours = told(lambda at: FocalLoss(1.0, 2.0, 4.0)({"peaks": at.logit()}, target), golden["map_output"])
+    ours = value_and_gradient(lambda at: FocalLoss(1.0, 2.0, 4.0)({"peaks": at.logit()}, target), golden["map_output"])
     compare("focal", golden, "focal", ours, 1.0)
 
 
@@ -98,7 +98,7 @@ def test_combined(golden):
             "xy": weight[:, None, :, None],
         },
     )
-    ours = told(
+    ours = value_and_gradient(
         lambda at: CombinedLoss(1.0, 1.0)({"disc": at[:, :, 0], "offset": at[:, :, 1:].flatten(1, 2)}, target),
         golden["disc_output"],
     )
@@ -107,7 +107,7 @@ def test_combined(golden):
 
 def test_discrete_js(golden):
     target = map_target(golden, "probability", golden["js_target"])
-    ours = told(lambda at: DivergenceLoss(1.0, "js")({"probability": at}, target), golden["js_output"])
+    ours = value_and_gradient(lambda at: DivergenceLoss(1.0, "js")({"probability": at}, target), golden["js_output"])
     # MMPose adds up the points of an image and divides by the images alone.
     known, factor = golden["weight"] > 0, K * share(golden)
     agrees("divergence js", (factor * ours[0], golden["js_loss"]), relative=True)
@@ -138,14 +138,14 @@ def point_target(golden: dict[str, Tensor], area: bool = False) -> Target:
 )
 def test_points(golden, name, rule, settings, a_point):
     module, target = PointsLoss(name, 1.0, rule, *settings), point_target(golden)
-    ours = told(lambda at: module({"xy": at[:, None]}, target), golden["point_output"])
+    ours = value_and_gradient(lambda at: module({"xy": at[:, None]}, target), golden["point_output"])
     # The wing losses of MMPose add up the points and axes of an image.
     compare(name, golden, name, ours, a_point * share(golden))
 
 
 def test_smooth_l1(golden):
     module, target = PointsLoss("smooth_l1", 1.0, "smooth_l1", 2.0), point_target(golden)
-    ours = told(lambda at: module({"xy": at[:, None]}, target), golden["point_output"])
+    ours = value_and_gradient(lambda at: module({"xy": at[:, None]}, target), golden["point_output"])
     # Of MMPose's two this is SoftWeightSmoothL1Loss, which divides by what is known when asked to.
     value, slope = golden["smooth_l1_loss"], golden["smooth_l1_slope"]
     agrees("smooth_l1", (ours[0], value), relative=True)
@@ -155,11 +155,11 @@ def test_smooth_l1(golden):
 def test_bone_of_the_batch(golden):
     module = BoneLoss(Bone(variant="batch_mean"), EDGES)
     known = Target(maps={"xy": golden["point_target"][:, None]}, weight={"xy": torch.ones(B, 1, K, 1)})
-    ours = told(lambda at: module({"xy": at[:, None]}, known), golden["point_output"])
+    ours = value_and_gradient(lambda at: module({"xy": at[:, None]}, known), golden["point_output"])
     compare("bone batch_mean", golden, "bone", ours, 1.0)
 
     # A hidden end counts for MMPose as a bone of no length, in a mean over all images, and only the lower end is asked.
-    ours = told(lambda at: module({"xy": at[:, None]}, point_target(golden)), golden["point_output"])
+    ours = value_and_gradient(lambda at: module({"xy": at[:, None]}, point_target(golden)), golden["point_output"])
     theirs = golden["bone_weighted_slope"]
     hidden, lower = (2, 0), (2, 2)
     assert golden["weight"][hidden] == 0 and theirs[hidden].any() and theirs[lower].any()
@@ -169,20 +169,20 @@ def test_bone_of_the_batch(golden):
 @pytest.mark.parametrize("form", ["linear", "square", "log"])
 def test_oks(golden, form):
     module, target = OksLoss(Oks(form=form), SIGMAS), point_target(golden, area=True)
-    ours = told(lambda at: module({"xy": at[:, None]}, target), golden["point_near"])
+    ours = value_and_gradient(lambda at: module({"xy": at[:, None]}, target), golden["point_near"])
     compare(f"oks {form}", golden, f"oks_{form}", ours, 1.0)
 
 
 def test_oks_of_few_points(golden):
-    """Unless told, MMPose divides by all points, so that hidden ones count as missed; we never do."""
+    """By default MMPose divides by all points, so that hidden ones count as missed; we never do."""
     shares = golden["weight"].mean(-1)
     linear, log = golden["oks_points_linear_loss"], golden["oks_points_log_loss"]
-    each = told_oks(golden)
+    each = oks_value(golden)
     agrees("oks of all points", ((1 - shares * each).mean(), linear), relative=True)
     agrees("oks of all points", (-(shares * each).log().mean(), log), relative=True)
 
 
-def told_oks(golden: dict[str, Tensor]) -> Tensor:
+def oks_value(golden: dict[str, Tensor]) -> Tensor:
     """(B,) our similarity of each image."""
     values = []
     for i in range(B):
@@ -215,7 +215,9 @@ def test_rle(golden, residual):
         maps={"coords": golden["rle_target"], "xy": torch.zeros(B, 1, K, 2)},
         weight={"coords": weight, "xy": weight[:, None]},
     )
-    ours = told(lambda at: module({"coords": at[..., :2], "sigma": at[..., 2:]}, target), golden["rle_output"])
+    ours = value_and_gradient(
+        lambda at: module({"coords": at[..., :2], "sigma": at[..., 2:]}, target), golden["rle_output"]
+    )
     # MMPose adds up the points of an image.
     compare("rle", golden, f"rle_{residual}", ours, K * share(golden))
 

@@ -86,8 +86,8 @@ def test_the_unit_is_at_least_a_pixel():
 def test_scores_are_multiplied_by_what_the_network_says():
     xy, score = drawn(4)
     poses = Poses(xy=xy, score=score, instance_score=np.ones(3))
-    told = np.array([0.5, np.nan, 1.5])
-    ranked = rescore_by_shape(poses, PoseShape.of(FOUR), lambda features: told[: len(features)])
+    quality = np.array([0.5, np.nan, 1.5])
+    ranked = rescore_by_shape(poses, PoseShape.of(FOUR), lambda features: quality[: len(features)])
     np.testing.assert_allclose(ranked.instance_score, score.mean(1) * [0.5, 0, 1])
     assert ranked.xy is poses.xy
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from batches import MIRROR, POINTS, mirrored, scene
-from one_stage_codecs import told
+from one_stage_codecs import perfect_maps
 
 from posekit.codecs.base import Target
 from posekit.codecs.kernels import corner_radius
@@ -23,7 +23,7 @@ APART = ([(11.0, 21.0, 70.0, 110.0), (101.0, 9.0, 180.0, 120.0)], [(41.0, 31.0, 
 
 def test_perfect_maps_give_everyone_back():
     people = scene(*APART)
-    poses = CODEC.decode(told(CODEC, people))
+    poses = CODEC.decode(perfect_maps(CODEC, people))
     for image, boxes in enumerate(APART):
         for person in range(len(boxes)):
             away = (poses.xy[image] - people.keypoints.xy[image, person]).abs().amax((-1, -2))
@@ -38,7 +38,7 @@ def test_perfect_maps_give_everyone_back():
 @pytest.mark.parametrize("snap", [True, False])
 def test_a_point_without_a_gaussian_lies_where_the_centre_says(snap):
     people = scene(*APART)
-    maps = told(CODEC, people)
+    maps = perfect_maps(CODEC, people)
     maps["peaks"] = torch.full_like(maps["peaks"], -20.0)
     poses = replace(CODEC, snap=snap).decode(maps)
     away = (poses.xy[1, 0] - people.keypoints.xy[1, 0]).abs().max()
@@ -46,7 +46,7 @@ def test_a_point_without_a_gaussian_lies_where_the_centre_says(snap):
 
 
 def test_a_unit_of_many_pixels_says_the_same_with_smaller_numbers():
-    maps = told(CODEC, scene(*APART))
+    maps = perfect_maps(CODEC, scene(*APART))
     smaller = {name: value / (4 if name in ("size", "point_offsets") else 1) for name, value in maps.items()}
     ours, other = (codec.decode(raw) for codec, raw in ((CODEC, maps), (replace(CODEC, unit=16.0), smaller)))
     torch.testing.assert_close(other.xy, ours.xy)
@@ -57,7 +57,7 @@ def test_a_unit_of_many_pixels_says_the_same_with_smaller_numbers():
 def test_how_far_a_point_moves_to_its_gaussian(share, moves):
     """The nearest gaussian is taken up to 0.3 of the box's longer side and not beyond."""
     people = scene([(16.0, 16.0, 176.0, 112.0)])
-    maps = told(CODEC, people)
+    maps = perfect_maps(CODEC, people)
     truth = people.keypoints.xy[0, 0].float()
     # The first point is said to lie further to the right, within the box.
     step = share * 160.0
@@ -69,7 +69,7 @@ def test_how_far_a_point_moves_to_its_gaussian(share, moves):
 
 def test_a_gaussian_outside_the_box_is_another_persons():
     people = scene([(16.0, 16.0, 76.0, 112.0)])
-    maps = told(CODEC, people)
+    maps = perfect_maps(CODEC, people)
     maps["size"] = maps["size"] * 0.2
     # All points now lie outside the small box: each stays where the centre says, moved by nothing.
     maps["point_offsets"] = maps["point_offsets"] + 0.5

@@ -107,10 +107,12 @@ def test_a_way_by_hand():
     target = CODEC.encode(people)
     assert target.maps["point_offsets"][0, :, 11, 16].tolist() == [0, 0, -5, -5, 5, -5, -5, 5, 5, 5]
     assert target.maps["point_offsets"][0, :, 8, 20].tolist() == [-4, 3, -9, -2, 1, -2, -9, 8, 1, 8]
-    told = target.weight["point_offsets"][0]
+    offset_weight = target.weight["point_offsets"][0]
     # Four cells to each side and the centre one.
-    assert (told > 0).sum(dim=(-1, -2)).tolist() == [81] * 10
-    torch.testing.assert_close(told[:, 11, 16], torch.full((10,), 1 / (10 * math.sqrt(2)), dtype=torch.float64))
+    assert (offset_weight > 0).sum(dim=(-1, -2)).tolist() == [81] * 10
+    torch.testing.assert_close(
+        offset_weight[:, 11, 16], torch.full((10,), 1 / (10 * math.sqrt(2)), dtype=torch.float64)
+    )
     assert target.maps["heatmap"][0, -1, 11, 16] == 1
     assert target.maps["heatmap"][0, 1, 6, 11] == 1
     # exp(-1 / 2 (3 / 2)^2) three cells from a point's top, exp(-1 / 2 (3 / 4)^2) from a centre's.
