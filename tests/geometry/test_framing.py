@@ -77,5 +77,5 @@ def test_a_crop_shows_its_padded_box_and_without_boxes_the_image():
 
 
 def test_a_letterbox_wants_no_boxes():
-    with pytest.raises(ValueError, match="finds instances by itself: leave out the boxes"):
+    with pytest.raises(ValueError, match="finds instances itself: leave out the boxes"):
         Letterbox().frames((100, 200), np.zeros((1, 4)), SIZE)
