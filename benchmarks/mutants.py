@@ -13,10 +13,11 @@ does not stand in its file exactly once, or tests are not there.
 
 from __future__ import annotations
 
+import compileall
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+
+import pytest
 
 from benchmarks.mutant_table import MUTANTS, Mutant
 
@@ -38,8 +41,14 @@ ALL = 1800.0
 LEAST = 0.95
 """Share of mutants that must be killed."""
 
-PASSED, FAILED, INTERRUPTED, LATE = 0, 1, 2, -1
-"""What pytest returns (an error at import interrupts it), and our own number for the time limit."""
+PASSED, FAILED, INTERRUPTED, ELSEWHERE, LATE = 0, 1, 2, 90, -1
+"""What pytest returns (an error at import interrupts it), and two of our own: tests that imported another package than
+the copy, and the time limit."""
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["accelerate", "cv2", "hypothesis", "msgspec", "numpy", "pydantic.dataclasses", "pytest", "torch", "tyro", "yaml"]
+)
 
 
 class TableError(ValueError):
@@ -83,52 +92,52 @@ def copy_of(root: Path, folder: Path) -> Path:
     return folder
 
 
-def python(root: Path, words: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
-    """Run Python in a copy, which comes first on its path.
+def run_tests(root: Path, tests: Sequence[str], *options: str, limit: float = LIMIT) -> tuple[int, str]:
+    """Run tests against a copy, in a process that has what takes longest to import.
 
     Args:
         root: of the copy.
-        words: of the command.
+        tests: paths under ``tests/``.
+        options: of pytest.
         limit: seconds.
 
     Returns:
         The return code, `LATE` past the limit, and what was printed.
     """
+    file = root / "printed.txt"
+    words = ["-q", "-p", "no:cacheprovider", *options, *(f"tests/{test}" for test in tests)]
+    run = FORKS.Process(target=_run, args=(root, words, file))
+    run.start()
+    run.join(limit)
+    if run.exitcode is None and run.pid is not None:
+        # The tests may have started processes of their own.
+        os.killpg(run.pid, signal.SIGKILL)
+        run.join()
+        return LATE, f"not done after {limit:g} seconds"
+    return run.exitcode or PASSED, file.read_text(encoding="utf-8", errors="replace")
+
+
+def _run(root: Path, words: Sequence[str], file: Path) -> None:
+    """In the new process: pytest with the copy before everything else on the path, then exit with its return code."""
+    os.setsid()
+    with file.open("wb") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    os.chdir(root)
+    os.environ["PYTHONPATH"] = str(root)
+    # Plugins cost time, and what they check of modules that are imported already fails.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     # The bytecode of a mutant would be taken for that of the next one.
-    env = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    with subprocess.Popen(
-        [sys.executable, *words],
-        cwd=root,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as run:
-        try:
-            printed, _ = run.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            # The tests may have started processes of their own.
-            os.killpg(run.pid, signal.SIGKILL)
-            return LATE, f"not done after {limit:g} seconds"
-    return run.returncode, printed
-
-
-def tested(root: Path, tests: Sequence[str], *options: str, limit: float = LIMIT) -> tuple[int, str]:
-    """Run tests, paths under ``tests/``, against a copy."""
-    paths = [f"tests/{test}" for test in tests]
-    return python(root, ["-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *paths], limit)
-
-
-def refuse_another_package(root: Path) -> None:
-    """Stop where a copy is not what its tests import.
-
-    Raises:
-        TableError: the package is imported from elsewhere.
-    """
-    _, printed = python(root, ["-c", "import posekit; print(posekit.__file__)"])
-    if Path(printed.strip()) != root / "posekit" / "__init__.py":
-        raise TableError(f"tests of the copy in {root} would import {printed.strip()}")
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.dont_write_bytecode = True
+    sys.path[:] = [str(root), *(place for place in sys.path if Path(place or ROOT) != ROOT)]
+    code = int(pytest.main(list(words)))
+    sys.stdout.flush()
+    package = sys.modules.get("posekit")
+    if code == PASSED and (package is None or Path(str(package.__file__)).parent != root / "posekit"):
+        code = ELSEWHERE
+    # Threads and processes that tests left behind are not waited for.
+    os._exit(code)
 
 
 class Check:
@@ -141,9 +150,8 @@ class Check:
     def __init__(self, copies: Sequence[Path]) -> None:
         self.free: Queue[Path] = Queue()
         for copy in copies:
-            refuse_another_package(copy)
-            # All other runs write no bytecode.
-            python(copy, ["-m", "compileall", "-q", "posekit"])
+            # The tests write no bytecode.
+            compileall.compile_dir(copy / "posekit", quiet=1)
             self.free.put(copy)
         self.workers = len(copies)
 
@@ -157,7 +165,7 @@ class Check:
             return set()
         root = self.free.get()
         try:
-            code, printed = tested(root, tests, "--tb=no", limit=ALL)
+            code, printed = run_tests(root, tests, "--tb=no", limit=ALL)
         finally:
             self.free.put(root)
         if code not in (PASSED, FAILED, INTERRUPTED):
@@ -174,11 +182,11 @@ class Check:
         root, start = self.free.get(), time.monotonic()
         try:
             with applied(mutant, root):
-                code, printed = tested(root, mutant.tests.split(), "-x")
+                code, printed = run_tests(root, mutant.tests.split(), "-x")
         finally:
             self.free.put(root)
         if code not in (PASSED, FAILED, INTERRUPTED, LATE):
-            raise TableError(f"{mutant.tests} cannot be run: {_end(printed)}")
+            raise TableError(f"{mutant.tests} cannot be run against the copy, or do not import it: {_end(printed)}")
         word = "survived" if code == PASSED else "killed"
         print(f"{word:8} {time.monotonic() - start:5.1f} s  {mutant}", flush=True)
         return code != PASSED
@@ -230,6 +238,7 @@ def main(words: Sequence[str]) -> int:
         print(f"no mutant holds {', '.join(words)}")
         return 2
     start = time.monotonic()
+    os.environ["OMP_NUM_THREADS"] = "1"
     try:
         killed, count = check(mutants)
     except TableError as error:

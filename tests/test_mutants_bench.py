@@ -5,7 +5,7 @@ import os
 import pytest
 
 from benchmarks.mutant_table import Mutant
-from benchmarks.mutants import MUTANTS, TableError, applied, fault_of, refuse_another_package
+from benchmarks.mutants import ELSEWHERE, FAILED, MUTANTS, PASSED, TableError, applied, fault_of, run_tests
 
 
 @pytest.fixture
@@ -45,10 +45,18 @@ def test_a_mutant_that_does_not_fit_is_refused(copy, file, old, new, message):
     assert "found" in fault_of(Mutant(file, old, new, ""), copy)
 
 
-def test_the_tests_import_the_copy(copy, tmp_path_factory):
-    refuse_another_package(copy)
-    with pytest.raises(TableError, match="would import"):
-        refuse_another_package(tmp_path_factory.mktemp("empty"))
+def test_tests_run_against_the_copy(copy):
+    folder = copy / "tests"
+    folder.mkdir()
+    (folder / "test_add.py").write_text("from posekit.add import a\n\n\ndef test_a():\n    assert a == 3\n")
+    (folder / "test_other.py").write_text("def test_nothing():\n    pass\n")
+    assert run_tests(copy, ["test_add.py"])[0] == PASSED
+    with applied(Mutant("add.py", "1 + 2", "1 * 2", ""), copy):
+        code, printed = run_tests(copy, ["test_add.py"], "-x")
+    assert code == FAILED
+    assert "assert 2 == 3" in printed
+    assert run_tests(copy, ["test_other.py"])[0] == ELSEWHERE
+    assert run_tests(copy, ["test_missing.py"])[0] not in (PASSED, FAILED)
 
 
 def test_no_mutant_stands_twice():
