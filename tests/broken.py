@@ -324,7 +324,7 @@ BROKEN: dict[str, Maker] = {
     "area negative": annotation("the first has area -5; give it in square pixels", area=-5),
     "area nan": annotation("the first has area nan", area=float("nan")),
     "area as list": annotation(r"the first has area \[150\]", area=[150]),
-    "depth too short": annotation(r"'depth' must be a list of 3 numbers.*annotations 2 have something else", depth=[1.0]),
+    "depth too short": annotation(r"'depth' must be a list of 3 .*annotations 2 have something else", depth=[1.0]),
     "points no list": annotation("the first has keypoints of type dict", keypoints={"nose": 1}),
     "points as text": annotation(r"the first has keypoints\[1\] = '5'", keypoints=[4, "5", 2, 20, 6, 2, 9, 15, 1]),
     "points null": annotation(r"keypoints\[3\] = None", keypoints=[4, 5, 2, None, None, 0, 9, 15, 1]),
@@ -383,7 +383,7 @@ BROKEN: dict[str, Maker] = {
     "class names as text": yolo("expected 'names' to be a list, or a mapping", names="mouse"),
     "no split at all": yolo(r"no split 'train'; the file has \[\]", train=None),
     "split an empty list": yolo_list("\n", "the file is empty"),
-    "listed image missing": yolo_list("images/train/b.jpg\n", r"none of the 1 images .* is there"),
+    "listed image missing": yolo_list("images/train/b.jpg\n", r"none of the 1 images .* exists"),
     "flip_idx no permutation": yolo("'flip_idx' to hold each of 0 to 2 once", flip_idx=[0, 0, 1]),
     "flip_idx of pairs": yolo("'flip_idx' to hold each of 0 to 2 once", flip_idx=[[0, 2], [1, 1]]),
     "flip_idx goes round": yolo(

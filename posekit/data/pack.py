@@ -71,9 +71,7 @@ def pack(dataset: Dataset, out: Path | str, size: int, padding: float = 1.6, qua
     if out.suffix.lower() != ENDING:
         raise ValueError(f"{out}: the name of a pack ends in {ENDING}; use {out.name}{ENDING}")
     if size < 8 or padding < 1:
-        raise ValueError(
-            f"a pack needs size of 8 or more and padding of 1 or more; got {size} and {padding}"
-        )
+        raise ValueError(f"a pack needs size of 8 or more and padding of 1 or more; got {size} and {padding}")
     refuse_overwriting(out, dataset)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")

@@ -1,6 +1,7 @@
-"""YOLO-pose sets: a data.yaml, images, and a text file of labels beside each.
+"""Read YOLO-pose sets: a data.yaml, images, and a text file of labels for each.
 
-Their coordinates are fractions of the image's width and height, so they are ours divided by its size: no half pixel.
+Coordinates are fractions of the width and height of the image, so they are ours divided by its size, without the half
+pixel of COCO.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ from posekit.geometry.keypoints import IGNORE, INSTANCE
 
 
 def read_yolo(path: Path | str, split: str = "train", category: str | None = None) -> Dataset:
-    """Read one split of a YOLO-pose set, as Ultralytics, Roboflow, CVAT or Label Studio lay it out.
+    """Read one split of a YOLO-pose set, in the layout of Ultralytics, Roboflow, CVAT or Label Studio.
 
     An image without a label file, or with an empty one, has no instances. Where ``kpt_shape`` has two numbers a point,
     a point at (0, 0) or below is unlabelled and all others are seen. Areas are 0.53 of the box, since the format has
-    none. Images that are not where the data.yaml says are looked for beside it; that, and whatever else is made up,
-    is noted in ``inferred``.
+    none. Images that are not where the data.yaml says are searched beside it; this, and everything else that is
+    inferred, is noted in ``inferred``.
 
     Args:
         path: of the data.yaml.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        category: name of the class, where the labels have several.
+        category: name of the class, if the labels have several.
 
     Raises:
-        DataError: the set is not what it should be.
+        DataError: the set is invalid.
     """
     file = Path(path)
     return from_yaml(load_yaml(file), file, split, category)
@@ -59,7 +60,7 @@ def from_yaml(
     """`read_yolo` of a data.yaml that is already parsed, without some of its images.
 
     Raises:
-        DataError: the set is not what it should be.
+        DataError: the set is invalid.
     """
     k, dims = content["kpt_shape"]
     names = class_names(file, content)
@@ -106,16 +107,16 @@ def from_yaml(
 
 def _record(file: Path, path: Path, number: int) -> ImageRecord:
     if not is_file(path):
-        raise DataError(f"{file}: the image {plain_path(path)} is listed but not there; put it there, or take it out")
+        raise DataError(f"{file}: the image {plain_path(path)} is listed but does not exist; add it, or unlist it")
     height, width = image_size(path)
     return ImageRecord(path=str(path), width=width, height=height, id=number)
 
 
 def _without_labels(file: Path, paths: Sequence[Path], labels: Sequence[Path]) -> tuple[str, ...]:
-    """A sentence about images that have no label file.
+    """A note on images that have no label file.
 
     Raises:
-        DataError: none has.
+        DataError: no image has one.
     """
     bare = [path for path, label in zip(paths, labels, strict=True) if not is_file(label)]
     if not bare:
@@ -137,10 +138,10 @@ def _checked(
     names: dict[int, str],
     shape: tuple[int, int],
 ) -> NDArray[np.int8]:
-    """(rows, K) visibility, where all classes are known and all points as they should be.
+    """(rows, K) visibility, after checking classes and points.
 
     Raises:
-        DataError: they are not; it names the label file.
+        DataError: a class is unknown or a point invalid; the message has the label file.
     """
     try:
         _known(file, file, rows[:, 0], names)
@@ -160,7 +161,7 @@ def _known(file: Path, label: Path, classes: NDArray[np.float64], names: dict[in
 
 
 def _choose(file: Path, names: dict[int, str], classes: NDArray[np.float64], wish: str | None) -> int:
-    """Number of the class called ``wish``, or else the only one that has labels."""
+    """Number of the class named ``wish``, or the only one with labels."""
     present = np.unique(classes).astype(int).tolist()
     if wish is not None:
         found = [i for i, name in names.items() if name == wish]

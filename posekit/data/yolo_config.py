@@ -17,14 +17,14 @@ from posekit.geometry.skeleton import MIRROR_FIX, PAIRS_FIX, PARTNER_FIX, Skelet
 
 EXPECTED = "a YOLO data.yaml with kpt_shape, names and train or val"
 MOST = 10_000
-"""Points of an instance, and classes of a set, are no more."""
+"""Largest number of points of an instance, and of classes of a set."""
 
 
 def load_yaml(file: Path) -> dict[str, Any]:
     """The content of a data.yaml; ``kpt_shape`` in it is two whole numbers.
 
     Raises:
-        DataError: it is no mapping, or says nothing of points.
+        DataError: it is not a mapping, or has no points.
     """
     content = _parsed(file, read_text(file, EXPECTED))
     if not isinstance(content, dict):
@@ -50,7 +50,7 @@ def _parsed(file: Path, text: str) -> Any:
     except RecursionError:
         raise DataError(f"{file}: the YAML is nested too deeply; expected {EXPECTED}") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Values that their tags do not fit, such as dates that never were.
+        # Values that do not fit their type, such as invalid dates.
         problem = " ".join(str(error).split())
         raise DataError(
             f"{file}: the YAML has a value that cannot be read ({type(error).__name__}: {problem[:200]}); "
@@ -61,8 +61,8 @@ def _parsed(file: Path, text: str) -> Any:
 def class_names(file: Path, content: dict[str, Any]) -> dict[int, str]:
     """Number of each class to its name.
 
-    Without ``names`` they are those of a ``classes.txt`` beside the file (Label Studio), class_0, class_1, ... where
-    ``nc`` counts them, or else a single one called object.
+    Without ``names`` they come from a ``classes.txt`` beside the file (Label Studio), or are class_0, class_1, ... if
+    ``nc`` is given, else a single class "object".
 
     Raises:
         DataError: ``names`` is neither a list nor a mapping from numbers.
@@ -122,13 +122,13 @@ def read_skeleton(file: Path, content: dict[str, Any], number: int, name: str) -
         if isinstance(error, DataError):
             raise
         raise DataError(f"{file}: {plain(error)}") from None
-    # The doubt is there once, in the words of this format.
+    # Reported once, with the keys of this format.
     more = tuple(sentence for sentence in more if not (doubt and sentence.startswith("warning: ")))
     return skeleton, (*notes, *doubt, *(_in_our_words(sentence, k) for sentence in more))
 
 
 def _in_our_words(sentence: str, k: int) -> str:
-    """What was inferred, with the keys of a data.yaml where it advises on those of COCO."""
+    """Notes on what was inferred, with the keys of a data.yaml instead of those of COCO."""
     identity = "[0]" if k == 1 else f"[0, ..., {k - 1}]"
     for advice, ours in (
         (MIRROR_FIX, f"give flip_idx ({identity} where flipping needs no swap), or kpt_names with left_.../right_..."),
@@ -150,7 +150,7 @@ def _sigmas(file: Path, sigmas: Any, points: Sequence[str]) -> dict[str, float] 
 
 
 def _points(file: Path, names: Any, number: int, k: int) -> tuple[list[str], tuple[str, ...]]:
-    """Names of the points: of each class, or the same for all, in a list or by their numbers."""
+    """Names of the points: for each class, or the same for all."""
     if isinstance(names, dict):
         by_number = {whole(key): value for key, value in names.items()}
         if all(map(_is_name, names.values())) and sorted(by_number, key=str) == sorted(range(k), key=str):
@@ -183,15 +183,13 @@ def _flip(file: Path, given: Any, k: int) -> list[int]:
 
 
 def _sided(points: Sequence[str], order: Sequence[int]) -> list[tuple[str, str]]:
-    """Mirror pairs, the left point first where the names tell."""
+    """Mirror pairs, the left point first if the names have sides."""
     pairs = [(points[i], points[j]) for i, j in enumerate(order) if i < j]
     return [(b, a) if "right" in a.lower() else (a, b) for a, b in pairs]
 
 
 def flip_idx_against_names(points: Sequence[str], order: Sequence[int]) -> tuple[str, ...]:
-    """A warning where ``flip_idx`` sends a point elsewhere than to the partner that its name tells; else nothing.
-
-    There is a note where it swaps none, too.
+    """A warning if ``flip_idx`` contradicts the names of the points; a note if it swaps no points; else empty.
 
     Args:
         points: names of the points.

@@ -1,4 +1,4 @@
-"""Reading a YOLO-pose set past its faults: label files and images at fault are reported and left out."""
+"""Read a YOLO-pose set and collect its faults: label files and images at fault are reported and left out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPTIONAL = ("kpt_names", "flip_idx", "kpt_oks_sigmas")
 def read_yolo_past(
     file: Path, split: str = "train", category: str | None = None
 ) -> tuple[Dataset | None, list[DataError]]:
-    """What is sound of a split of a YOLO-pose set, or ``None``; and its faults, one for each kind.
+    """The data of a split without faults, or ``None``; and its faults, one for each kind.
 
     Args:
         file: the data.yaml.
@@ -55,7 +55,7 @@ def read_yolo_past(
 
 
 def _mend_yaml(file: Path, content: dict[str, Any]) -> Iterator[DataError]:
-    """What is wrong with each key of a data.yaml by itself; those are taken out."""
+    """Report each invalid key of a data.yaml, and remove it."""
     try:
         class_names(file, content)
     except DataError as error:
@@ -73,7 +73,7 @@ def _mend_yaml(file: Path, content: dict[str, Any]) -> Iterator[DataError]:
 
 
 def _bad_images(paths: list[Path], content: dict[str, Any]) -> dict[Path, list[DataError]]:
-    """Images that cannot be read, or whose labels are at fault, with all that is."""
+    """Unreadable images and images with invalid labels, with all faults."""
     points, dims = content["kpt_shape"]
     classes = class_names(Path(), content)
     bad: dict[Path, list[DataError]] = {}
@@ -89,7 +89,7 @@ def _bad_images(paths: list[Path], content: dict[str, Any]) -> dict[Path, list[D
 
 
 def _label_faults(file: Path, points: int, dims: int, classes: dict[int, str]) -> Iterator[DataError]:
-    """What is wrong with each line of a label file."""
+    """The faults of each line of a label file."""
     width = 5 + points * dims
 
     def look(rows: np.ndarray) -> None:
@@ -121,7 +121,7 @@ def _label_faults(file: Path, points: int, dims: int, classes: dict[int, str]) -
 
 
 def _together(faults: list[DataError]) -> Iterator[DataError]:
-    """One error for each kind: those that differ in file and numbers alone are counted."""
+    """One error for each kind: errors that differ only in file and numbers are joined."""
     kinds: dict[str, list[tuple[str, DataError]]] = defaultdict(list)
     for fault in faults:
         file, _, what = str(fault).partition(": ")

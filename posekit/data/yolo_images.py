@@ -1,8 +1,8 @@
-"""Where the images of a split of a YOLO-pose set are, in the ways that tools write it into a data.yaml.
+"""Find the images of a split of a YOLO-pose set, in the layouts of different tools.
 
 Ultralytics: ``train: images/train`` below ``path``. Roboflow: ``train: ../train/images``, though the folder lies beside
-the file. CVAT: ``train: train.txt``, whose lines begin with a ``data/`` that is not there; its keys may be upper case.
-Label Studio: folders ``images`` and ``labels`` without a data.yaml; one written for them says ``train: images``.
+the file. CVAT: ``train: train.txt``, whose lines begin with a ``data/`` that does not exist; its keys may be upper
+case. Label Studio: folders ``images`` and ``labels`` without a data.yaml; one written for them says ``train: images``.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from posekit.data.json_values import kind
 
 SPLITS = ("train", "val", "test")
 OTHER_NAMES = {"val": ("valid", "validation"), "train": ("training",), "test": ("testing",)}
-"""What else tools call a split."""
+"""Other names of splits."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def split_images(file: Path, content: dict[str, Any], split: str) -> list[Path]:
-    """The images of a split, in order of their names or of the list that names them.
+    """The images of a split, sorted by name or in the order of a list file.
 
     Raises:
-        DataError: the split is not named, or what it names is missing or holds no images.
+        DataError: the split is missing, or its path does not exist or holds no images.
     """
     return find_split(file, content, split)[0]
 
 
 def find_split(file: Path, content: dict[str, Any], split: str) -> tuple[list[Path], tuple[str, ...]]:
-    """The images of a split as `split_images`, and a sentence for each place that is not where the file says.
+    """The images of a split as in `split_images`, and a note on each path that was replaced.
 
     Raises:
         DataError: as `split_images`.
@@ -54,7 +54,7 @@ def find_split(file: Path, content: dict[str, Any], split: str) -> tuple[list[Pa
     for source in sources:
         place, as_written = _place(file, root, source.strip(), key)
         if not as_written:
-            notes.append(f"{key}: {shown(source)} is not there, {place} is taken")
+            notes.append(f"{key}: {shown(source)} does not exist, {place} is used")
         if place.is_dir():
             found += sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
         elif place.suffix.lower() in SUFFIXES:
@@ -69,14 +69,14 @@ def find_split(file: Path, content: dict[str, Any], split: str) -> tuple[list[Pa
 
 
 def split_key(content: dict[str, Any], split: str) -> str | None:
-    """The key under which a data.yaml has a split, in whatever case; ``None`` where it has none."""
+    """The key of a split in a data.yaml, ignoring case; ``None`` if there is none."""
     keys = {key.lower(): key for key in content if isinstance(key, str) and content[key]}
     keys |= {key: key for key in keys.values()}
     return next((keys[name] for name in (split, *OTHER_NAMES.get(split, ())) if name in keys), None)
 
 
 def _roots(file: Path, root: str | None) -> list[Path]:
-    """What paths may be relative to: ``path``, itself relative to the file or to where we are, or the file."""
+    """Folders that paths may be relative to: ``path`` (relative to the file or the working directory), or the file."""
     if not root:
         return [file.parent]
     inner = root.replace("\\", "/")
@@ -84,7 +84,7 @@ def _roots(file: Path, root: str | None) -> list[Path]:
 
 
 def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, bool]:
-    """What a path in a data.yaml means, and whether that is what is written."""
+    """The folder or file of a path in a data.yaml, and whether it is as written."""
     roots, written = _roots(file, root), source.replace("\\", "/")
     for place in (start / written for start in roots):
         if _exists(place):
@@ -99,7 +99,7 @@ def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, b
 
 
 def _other_paths(source: str) -> Iterator[str]:
-    """What a path may mean where it leads nowhere: what is beside the file instead of above it, or its last parts."""
+    """Alternatives to a path that does not exist: beside the file instead of above it, or its last components."""
     parts = [part for part in PurePosixPath(source).parts if part not in ("/", ".")]
     while parts and parts[0] == "..":
         parts = parts[1:]
@@ -119,11 +119,11 @@ def _exists(place: Path) -> bool:
 
 
 def _listed_images(file: Path, place: Path, roots: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """The images that a text file lists, one a line, and where they are if not where it says."""
+    """The images listed in a text file, one in each line, and a note if their paths were replaced."""
     text = read_text(place, "a list of images, one a line")
     lines = [line.strip().replace("\\", "/") for line in text.splitlines() if line.strip()]
     if any("\0" in line for line in lines):
-        raise DataError(f"{file}: expected a list of images, one a line, in {place}; it holds bytes that are no text")
+        raise DataError(f"{file}: expected a list of images, one a line, in {place}; it is not a text file")
     some = lines[:: max(1, len(lines) // TRIED)][:TRIED]
     best, chosen = 0, (place.parent, 0)
     for cut in range(max(len(PurePosixPath(line).parts) for line in some)):
@@ -135,18 +135,16 @@ def _listed_images(file: Path, place: Path, roots: Sequence[Path]) -> tuple[list
             break
     if not best:
         raise DataError(
-            f"{file}: none of the {len(lines)} images that {place} lists is there, such as {shown(lines[0])}; put them "
+            f"{file}: none of the {len(lines)} images that {place} lists exists, such as {shown(lines[0])}; put them "
             "there, or export the set with its images"
         )
     start, cut = chosen
     paths = [_without(start, line, cut) for line in lines]
     if cut == 0 and start == place.parent:
         return paths, ()
-    return paths, (
-        f"{place.name}: {shown(some[0])} and the like are not there, {_without(start, some[0], cut)} is taken",
-    )
+    return paths, (f"{place.name}: {shown(some[0])} and others do not exist, {_without(start, some[0], cut)} is used",)
 
 
 def _without(start: Path, line: str, cut: int) -> Path:
-    """A line of a list below a folder, without its first parts."""
+    """The path of a list entry below a folder, without its first components."""
     return start / line if not cut else start.joinpath(*PurePosixPath(line).parts[cut:])

@@ -1,4 +1,4 @@
-"""The label files of a YOLO-pose set: where they are, and their rows of numbers."""
+"""The label files of a YOLO-pose set: find and parse them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from posekit.data.folders import is_file
 
 EXPECTED = "YOLO-pose labels"
 FURTHEST_BOX = 2
-"""Fractions of a box are no larger; coordinates in pixels are."""
+"""Largest valid fraction of a box; larger values are pixels."""
 
 FURTHEST_POINT = 10
-"""Fractions of a labelled point are no larger; coordinates in pixels are."""
+"""Largest valid fraction of a labelled point; larger values are pixels."""
 
 MOST_CLASSES = 10_000
 Float = NDArray[np.float64]
@@ -26,8 +26,8 @@ Float = NDArray[np.float64]
 def label_path(image: Path) -> Path:
     """The label file of an image.
 
-    The last folder called images becomes labels, the ending .txt. Where there is no such file it is looked for under
-    other folders called images, beside the image, and in other case, the way some tools lay it.
+    The last folder named images becomes labels, the ending .txt. If there is no such file, it is searched under other
+    folders named images, beside the image, and ignoring case, as some tools write it.
     """
     locations = _locations(image)
     likely = next(locations)
@@ -35,7 +35,7 @@ def label_path(image: Path) -> Path:
 
 
 def _locations(image: Path) -> Iterator[Path]:
-    """Where labels of an image may lie, the likely place first."""
+    """Possible label files of an image, the likely one first."""
     bare = os.path.splitext(image)[0]  # noqa: PTH122 (a pathlib suffix cannot be given to every name)
     parts = Path(f"{bare}.txt").parts
     folders = [i for i in range(len(parts) - 2, -1, -1) if parts[i].lower() == "images"]
@@ -52,10 +52,10 @@ def _locations(image: Path) -> Iterator[Path]:
 
 
 def label_rows(file: Path, width: int) -> Float:
-    """(rows, width) numbers of one label file; none where there is no such file, or nothing in it.
+    """(rows, width) numbers of one label file; no rows if it does not exist or is empty.
 
     Raises:
-        DataError: a line has another count of numbers, or something that is none.
+        DataError: a line has the wrong number of values, or a value is not a number.
     """
     if not is_file(file):
         return np.zeros((0, width))
@@ -90,7 +90,7 @@ def parse_rows(file: Path, lines: Sequence[str], width: int) -> Float:
     )
     classes = rows[:, 0]
     odd = (classes != np.floor(classes)) | (classes < 0) | (classes >= MOST_CLASSES)
-    _refuse(file, numbers, odd, " begin with something that is no number of a class", "write 0, 1, 2, ...")
+    _refuse(file, numbers, odd, " do not begin with the number of a class", "write 0, 1, 2, ...")
     odd = np.asarray((rows[:, 3:5] < 0).any(1) | (np.abs(rows[:, 1:5]) > FURTHEST_BOX).any(1))
     _refuse(file, numbers, odd, ": a box is not in fractions of the image (0 to 1)", "divide by width and height")
     return rows

@@ -1,4 +1,4 @@
-"""Writing a split of a YOLO-pose set: as many images and label files as there are images, and no input touched."""
+"""Write a split of a YOLO-pose set: one image and one label file for each image; input files are not changed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ from posekit.geometry.keypoints import INSTANCE
 def write_yolo(dataset: Dataset, folder: Path | str, split: str = "train") -> Path:
     """Write a split of a YOLO-pose set: images (copied), labels, and the data.yaml, which keeps its other splits.
 
-    Images whose names agree lie in folders as their files do, or are numbered, so that each has its own copy and its
-    own labels. What is there already is not changed: a file in the way is refused before anything is written, unless it
-    is the same. The format has no areas, iscrowd, ids, bones or depths: these are left out. Regions to ignore are left
-    out too, unless they are unlabelled instances.
+    Images with equal names keep their folders or are numbered. Existing files are never changed: if one has other
+    content, nothing is written. The format has no areas, iscrowd, ids, bones or depths: these are left out. Regions to
+    ignore are left out too, unless they are unlabelled instances.
 
     Args:
         dataset: to write.
@@ -41,10 +40,10 @@ def write_yolo(dataset: Dataset, folder: Path | str, split: str = "train") -> Pa
 
     Raises:
         DataError: a file is in the way, or the folder holds a set of other points.
-        ValueError: the name of the split is no plain word.
+        ValueError: the name of the split is not a plain word.
     """
     if not split.replace("_", "").replace("-", "").isalnum():
-        raise ValueError(f"a split is called by a plain word, such as train; got {split!r}")
+        raise ValueError(f"the name of a split must be a plain word, such as train; got {split!r}")
     root = Path(folder)
     yaml_file, content = _yaml(dataset, root, split)
     images = [root / "images" / split / name for name in _names(dataset.images)]
@@ -64,7 +63,7 @@ def write_yolo(dataset: Dataset, folder: Path | str, split: str = "train") -> Pa
 
 
 def _names(images: Sequence[ImageRecord]) -> list[Path]:
-    """A name for each copy; one whose ending no reader of the format knows gets another."""
+    """Names of the copies; endings unknown to readers of the format are replaced."""
     paths = [record.path if _copied(record) else f"{record.path}.png" for record in images]
     return [Path(name) for name in distinct_names(paths)]
 
@@ -127,7 +126,7 @@ def _refuse_changes(
 
 
 def _same(record: ImageRecord, path: Path) -> bool:
-    """Whether a file holds what would be written there."""
+    """Whether a file already has the content to be written."""
     if record.load is None and _copied(record):
         source = Path(record.path)
         return source.samefile(path) or cmp(source, path, shallow=False)
@@ -149,10 +148,10 @@ def _encoded(record: ImageRecord, suffix: str) -> bytes:
 
 
 def _yaml(dataset: Dataset, root: Path, split: str) -> tuple[Path, dict[str, Any]]:
-    """The data.yaml and what it will say.
+    """The path and content of the data.yaml.
 
     Raises:
-        DataError: it is what the data set was read from, or speaks of other points, or leads out of the folder.
+        DataError: the data set was read from it, it has other points, or it leads out of the folder.
     """
     file = root / "data.yaml"
     refuse_overwriting(file, dataset)

@@ -133,7 +133,7 @@ def test_a_link_to_an_input_is_not_written_through(tmp_path):
 
 def test_nothing_is_written_outside_the_folder(tmp_path):
     dataset = set_of(tmp_path / "in", ["1.jpg"])
-    with pytest.raises(ValueError, match=r"a split is called by a plain word, such as train; got '\.\./x'"):
+    with pytest.raises(ValueError, match=r"the name of a split must be a plain word, such as train; got '\.\./x'"):
         write_yolo(dataset, tmp_path / "out", "../x")
     (tmp_path / "other").mkdir()
     (tmp_path / "out").mkdir()
@@ -169,9 +169,7 @@ def test_a_coco_file_is_not_written_over_itself(tmp_path, link):
         target.symlink_to(file)
     before = state(tmp_path)
     for read_ in (dataset, merged([dataset, read_coco(_copy(file, tmp_path / "b.json"))])):
-        with pytest.raises(
-            DataError, match="the data set was read from this file; give another file"
-        ):
+        with pytest.raises(DataError, match="the data set was read from this file; give another file"):
             write_coco(read_, target)
     (tmp_path / "b.json").unlink()
     assert state(tmp_path) == before

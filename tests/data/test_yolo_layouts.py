@@ -52,7 +52,7 @@ def test_roboflow_names_a_folder_above_and_means_the_one_beside(tmp_path):
     assert [r.path for r in train.images] == [f"{tmp_path}/set/train/images/{i}.jpg" for i in (0, 1)]
     assert [r.path for r in val.images] == [f"{tmp_path}/set/valid/images/{i}.jpg" for i in (0, 1)]
     assert len(train) == len(val) == 2
-    assert f"train: '../train/images' is not there, {tmp_path}/set/train/images is taken" in notes(train)
+    assert f"train: '../train/images' does not exist, {tmp_path}/set/train/images is used" in notes(train)
     assert has_split(file, "val")
 
 
@@ -74,7 +74,7 @@ def test_roboflow_gives_every_set_a_flip_idx_that_swaps_nothing(tmp_path):
 def test_a_path_of_another_machine_is_looked_for_by_its_last_folders(tmp_path, path):
     dataset = read(roboflow(tmp_path / "set", train=path))
     assert dataset.scenes == 2
-    assert f"is not there, {tmp_path}/set/train/images is taken" in notes(dataset)
+    assert f"does not exist, {tmp_path}/set/train/images is used" in notes(dataset)
 
 
 def test_a_bare_folder_called_images_stands_for_no_split(tmp_path):
@@ -114,7 +114,7 @@ def test_cvat_lists_images_below_a_folder_that_is_not_there(tmp_path):
     files["Train.txt"] = "".join(f"data/images/Train/frame_{i:06d}.PNG\n" for i in range(3))
     dataset = read(lay(tmp_path, content, files))
     assert (dataset.scenes, len(dataset)) == (3, 2)
-    assert "Train.txt: 'data/images/Train/frame_000000.PNG' and the like are not there" in notes(dataset)
+    assert "Train.txt: 'data/images/Train/frame_000000.PNG' and others do not exist" in notes(dataset)
     assert "labels: 1 of 3 images have no label file, so no instances: frame_000002.PNG" in notes(dataset)
 
 
@@ -122,7 +122,7 @@ def test_cvat_without_images_says_so(tmp_path):
     content = {"train": "train.txt", "names": {0: "mouse"}, "path": ".", "kpt_shape": [3, 3]}
     file = lay(tmp_path, content, {"train.txt": "data/images/train/a.png\n", "labels/train/a.txt": ROW})
     with pytest.raises(
-        DataError, match=r"none of the 1 images that .*train\.txt lists is there, such as 'data/images/train/a\.png'"
+        DataError, match=r"none of the 1 images that .*train\.txt lists exists, such as 'data/images/train/a\.png'"
     ):
         read(file)
 
@@ -142,7 +142,7 @@ def test_lists_may_lie_elsewhere_than_the_images(tmp_path):
     (tmp_path / "lists" / "train.txt").write_text("images/train/a.jpg\n")
     dataset = read(path)
     assert len(dataset) == 1
-    assert f"{tmp_path}/images/train/a.jpg is taken" in notes(dataset)
+    assert f"{tmp_path}/images/train/a.jpg is used" in notes(dataset)
 
 
 def test_label_studio_has_classes_in_a_file_and_no_splits(tmp_path):
@@ -267,9 +267,9 @@ def test_yaml_that_cannot_be_read_is_refused_in_one_line(tmp_path, text, message
 LINES = {
     "class of a half": (
         ROW.replace("0 0.5", "0.5 0.5", 1),
-        "lines 1 begin with something that is no number of a class",
+        "lines 1 do not begin with the number of a class",
     ),
-    "class below": ("-1" + ROW[1:], "lines 1 begin with something that is no number of a class"),
+    "class below": ("-1" + ROW[1:], "lines 1 do not begin with the number of a class"),
     "endless": (ROW.replace("0.2", "1e400"), "lines 1 have NaN or infinite numbers"),
     "a word": (f"\n{ROW.replace('0.2', 'left')}", "expected numbers only; line 2 has 'left'"),
     "boxes alone": ("0 0.5 0.5 0.6 0.6", r"the first has 5 \(boxes without points: is this a detection set\?\)"),
@@ -294,7 +294,7 @@ def test_numbers_of_unlabelled_points_mean_nothing(tmp_path):
 def test_an_image_that_is_listed_but_not_there_is_named(tmp_path):
     path = yolo_set(tmp_path, content=YOLO | {"train": "train.txt"})
     (tmp_path / "train.txt").write_text("images/train/a.jpg\nimages/train/b.jpg\n")
-    with pytest.raises(DataError, match=r"data\.yaml: the image .*b\.jpg is listed but not there"):
+    with pytest.raises(DataError, match=r"data\.yaml: the image .*b\.jpg is listed but does not exist"):
         read(path)
 
 
