@@ -190,3 +190,12 @@ def test_ttfnet_gaussian():
 
 def test_ttfnet_takes_no_box_larger_than_its_map():
     assert torch.equal(*(drawn(Ttfnet(points=1, grid=PLAIN), *box) for box in ((48, 64), (480, 70))))
+
+
+def test_a_step_ends_two_cells_away():
+    codec = CenterNet(points=1, grid=PLAIN)
+    maps = {name: torch.zeros(1, *shape) for name, shape in codec.shapes.items()}
+    maps["heatmap"][0, 0, 30, 20] = 9.0
+    maps["offset"][0, :, 30, 20] = torch.tensor([70.0, -1.5])
+    found = codec.decode(maps).xy
+    torch.testing.assert_close(found, PLAIN.pixels(torch.tensor([[[[22.0, 28.5]]]])))

@@ -178,3 +178,10 @@ def test_flipping_swaps_mirror_points():
     back = Heatmap(points=K, grid=Grid.of((64, 48), 4)).flip({"heatmap": maps}, FIVE.flip)["heatmap"]
     assert torch.equal(back[:, 1], maps[:, 2].flip(-1))
     assert torch.equal(back[:, 0], maps[:, 0].flip(-1))
+
+
+def test_a_map_of_zeros_says_a_tenth_everywhere():
+    codec = Heatmap(points=K, grid=Grid.of(IMAGE, 4), activation="sigmoid")
+    zeros = {"heatmap": torch.zeros(B, K, *codec.grid.shape)}
+    torch.testing.assert_close(codec.activate(zeros)["heatmap"], torch.full_like(zeros["heatmap"], 0.1))
+    torch.testing.assert_close(codec.decode(zeros).score, torch.full((B, 1, K), 0.1))

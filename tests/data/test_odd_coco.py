@@ -103,6 +103,22 @@ def test_annotations_without_ids_get_free_ones(tmp_path):
     assert "1 annotations have no 'id': numbered" in notes(dataset)
 
 
+def test_a_free_id_is_none_of_those_given(tmp_path):
+    content = changed(id=...)
+    content["annotations"][0]["id"] = 1
+    assert read_coco(write(tmp_path, content)).annotation_id.tolist() == [1, 2, 3]
+
+
+def test_images_may_come_in_any_order(tmp_path):
+    content = coco_content()
+    wanted = [entry["image_id"] for entry in content["annotations"]]
+    content["images"] = [*content["images"][1:], content["images"][0]]
+    for number, order in enumerate((1, -1)):
+        content["images"] = content["images"][::order]
+        dataset = read_coco(write(tmp_path / str(number), content))
+        assert [dataset.images[i].id for i in dataset.image] == wanted
+
+
 def test_categories_that_are_not_there_are_named(tmp_path):
     content = coco_content()
     for entry in content["annotations"]:

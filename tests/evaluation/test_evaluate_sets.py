@@ -72,6 +72,17 @@ def test_better_follows_the_direction_of_the_figure(small, drawn):
     assert not replace(up, figures={"pck@0.2": float("nan")}).better_than(0.0)
 
 
+def test_hidden_points_are_measured_and_unlabelled_ones_are_not(drawn):
+    visibility = np.tile(np.array([2, 1, 0, 2], np.int8), (8, 1))
+    dataset = replace(drawn, visibility=visibility)
+    off = np.zeros((8, 4, 2))
+    off[:, 1, 0], off[:, 2, 0] = 6.0, 900.0
+    measured = compared(dataset.xy + off, np.ones((8, 4)), dataset)
+    assert measured.figures["epe"] == pytest.approx(6 / 3)
+    side = (dataset.boxes[:, 2:] - dataset.boxes[:, :2]).max(1)
+    np.testing.assert_allclose(measured.instance_error, 2 / side)
+
+
 def test_the_mean_pose_by_hand(drawn):
     def two(xy, visibility, boxes):
         part = drawn.subset([0, 1])

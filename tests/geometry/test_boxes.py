@@ -77,3 +77,12 @@ def test_around_nothing_is_zeros(margin):
     np.testing.assert_array_equal(
         boxes.around(np.full((N, K, 2), 7.0), np.zeros((N, K), bool), margin), np.zeros((N, 4))
     )
+
+
+def test_boxes_without_extent_are_put_around_the_points():
+    given = np.array([[1.0, 2, 3, 4], [5, 5, 5, 9], [0, 0, 0, 0], [7, 7, 7, 7]])
+    xy = np.array([[[10.0, 20], [30, 60]]] * 4)
+    labelled = np.array([[True, True], [True, True], [True, False], [False, False]])
+    # A tenth on each side; half a pixel around a single point; where no point is labelled the box stays.
+    wanted = [[1, 2, 3, 4], [8, 16, 32, 64], [9.5, 19.5, 10.5, 20.5], [7, 7, 7, 7]]
+    np.testing.assert_allclose(boxes.or_around_points(given, xy, labelled), wanted)

@@ -166,7 +166,7 @@ def test_divergence_of_disjoint_maps(form, value):
 COCO = SKELETONS["coco17"]
 
 
-def oks_of(distance, area, counted=range(17), form="linear", min_side=16.0):
+def oks_of(distance, area, counted=range(17), form="linear", min_side=16.0, area_known=True):
     """The loss where every point is off by a distance along x."""
     xy = torch.zeros(1, 1, 17, 2, dtype=torch.float64)
     weight = torch.zeros(1, 1, 17, 1, dtype=torch.float64)
@@ -174,7 +174,7 @@ def oks_of(distance, area, counted=range(17), form="linear", min_side=16.0):
     off = xy + double(distance, 0)
     maps, weights = {"xy": xy}, {"xy": weight}
     if area is not None:
-        maps["area"], weights["area"] = double([area]), torch.ones(1, 1)
+        maps["area"], weights["area"] = double([area]), torch.full((1, 1), float(area_known))
     return Oks(form=form, min_side=min_side).build(COCO).double()({"xy": off}, Target(maps, weights))["oks"].item()
 
 
@@ -200,6 +200,8 @@ def test_oks_takes_the_extent_where_no_area_is_given():
     assert extent_area(xy, 0 * weight, 16).item() == 256
     # So is the side of one whose area is given and smaller.
     assert oks_of(5, 400.0, min_side=100.0) == pytest.approx(1 - 0.871155, abs=1e-6)
+    # An area that is not known does not count.
+    assert oks_of(5, 1e6, min_side=100.0, area_known=False) == pytest.approx(1 - 0.871155, abs=1e-6)
     # All points of this one are in one place, so its side is the min_side allowed.
     assert oks_of(5, None, min_side=100.0) == pytest.approx(1 - 0.871155, abs=1e-6)
 

@@ -91,6 +91,14 @@ def test_boxes_and_points_by_hand_through_all_three():
     np.testing.assert_allclose(poses.instance_score, [sure], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("scores", "count"), [((0.6, 0.99, 0.99), 1), ((0.6, 0.998, 0.7), 0), ((0.6, 0.7, 0.998), 0)])
+def test_each_network_drops_what_it_scores_too_low(scores, count):
+    # The second and the third network score the window by the sigmoid of 6, which is 0.9975.
+    nets = Nets(Bright(), Sure(24, [0.0] * 4), Sure(48, [0.0] * 4, [[0.5, 0.5]] * 5))
+    (poses,) = cascade(nets, Cascade(smallest=12, scores=scores))([one_window()])
+    assert len(poses) == count
+
+
 def test_a_window_that_is_moved_out_of_the_image_is_dropped():
     image = one_window()
     nets = Nets(Bright(), Sure(24, [9.0, 0.0, 9.0, 0.0]), Sure(48, [0.0] * 4, [[0.5, 0.5]] * 5))

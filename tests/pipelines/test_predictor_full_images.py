@@ -100,24 +100,33 @@ def test_tiles_find_what_is_small_and_nobody_twice(recipe):
 
 
 class Scored:
-    """An engine that finds the same four people in every view."""
+    """An engine that finds the same people in every view, each as a single point at x on the diagonal."""
 
-    def __init__(self, spec):
-        self.spec = spec
+    def __init__(self, spec, *x):
+        self.spec, self.x = spec, np.array(x, np.float32)
 
     def __call__(self, images):
-        score = np.array([0.5, 0.25, 0.125, 0.0], np.float32)
-        xy = (20 + 10 * np.arange(4, dtype=np.float32))[:, None, None] + np.zeros((14, 2), np.float32)
+        score = np.array([0.5, 0.25, 0.125, 0.0], np.float32)[: len(self.x)]
+        xy = self.x[:, None, None] + np.zeros((14, 2), np.float32)
         one = Poses(xy, np.repeat(score[:, None], 14, 1), score)
         return one.each(lambda array: np.stack([array] * len(images)))
 
 
 def test_a_score_of_just_the_threshold_is_kept(recipe):
     spec = recipe.spec()
-    pipeline = Predictor(Scored(replace(spec, nms=replace(spec.nms, method="none", score_threshold=0.25))))
+    pipeline = Predictor(
+        Scored(replace(spec, nms=replace(spec.nms, method="none", score_threshold=0.25)), 20, 30, 40, 50)
+    )
     (poses,) = pipeline([np.zeros((64, 96, 3), np.uint8)])
     assert poses.instance_score.tolist() == [0.5, 0.25]
     np.testing.assert_allclose(poses.xy[:, 0], [[20, 20], [30, 30]])
+
+
+def test_a_tile_keeps_only_who_is_nearest_to_its_own_centre(recipe):
+    # Tiles show the image from x = 0 and from x = 64 on; x = 90 of the first is nearer to the centre of the second.
+    spec = replace(recipe.spec(), framing=Letterbox(scales=(5 / 3,)))
+    (poses,) = Predictor(Scored(spec, 20, 90))([np.zeros((64, 160, 3), np.uint8)])
+    assert sorted(poses.xy[:, 0, 0].tolist()) == pytest.approx([20, 84, 154])
 
 
 def test_boxes_are_refused(recipe):

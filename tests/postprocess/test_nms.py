@@ -104,6 +104,13 @@ def test_a_pose_of_one_point_has_no_area_and_is_still_compared():
     np.testing.assert_array_equal(oks_nms(poses, [0.05]).xy[:, 0, 0], [5, 50])
 
 
+def test_an_area_below_a_pixel_counts_as_one():
+    # exp(-0.1^2 / (2 * 0.1^2)) = 0.607.
+    poses = Poses(xy=np.array([[[5.0, 5.0]], [[5.1, 5.0]]]), score=np.ones((2, 1)), instance_score=np.array([0.9, 0.8]))
+    for square_pixels in (None, np.full(2, 0.25)):
+        assert [len(oks_nms(poses, [0.05], threshold=t, area=square_pixels)) for t in (0.60, 0.61)] == [1, 2]
+
+
 def test_a_point_counts_where_both_have_it():
     poses = shifted(0, 0)
     xy, score = poses.xy.copy(), poses.score.copy()

@@ -44,6 +44,12 @@ def by_hand(given, reach, least, clear):
     return keep
 
 
+def test_points_at_just_the_distance_are_not_near():
+    given = poses([100 * FIGURE.round(1), 100 * FIGURE.round(1) + (10, 0)])
+    assert len(fixed_pose_nms(given, pixels=10.0)) == 2
+    assert len(fixed_pose_nms(given, pixels=10.0 + 1e-6)) == 1
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_who_stays_is_who_stays_by_hand(seed):
     rng = np.random.default_rng(seed)

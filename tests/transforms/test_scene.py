@@ -122,6 +122,13 @@ def test_draws_stay_in_their_ranges_and_their_number_is_fixed(seed, low, ratio):
     assert rng.random() == other.random()
 
 
+def test_half_of_the_scales_lie_below_the_geometric_mean():
+    scene, rng = Scene(scale=(0.5, 2.0)), np.random.default_rng(0)
+    drawn = [scene.draw((HEIGHT, WIDTH), rng, BODY, SIZE).scale for _ in range(400)]
+    assert abs(np.mean(np.array(drawn) < 1) - 0.5) < 0.07
+    assert abs(np.mean(np.array(drawn) < 2**-0.5) - 0.25) < 0.07
+
+
 def viewed(boxes, xy, visibility=2, ignore=()):
     """A sample whose image is a view of 60 x 40 (w x h)."""
     sample = dotted()

@@ -99,6 +99,11 @@ def test_what_is_ignored_counts_for_nothing_but_a_centre_in_it_does():
     assert target.weight["size"][0].sum() == 2
 
 
+def test_every_cell_counts_where_nothing_is_ignored():
+    target = CODEC.encode(scene(*APART))
+    assert (target.weight["centre"] == 1).all() and (target.weight["peaks"] == 1).all()
+
+
 def test_people_without_points_are_neither_centres_nor_background():
     everyone = scene(*APART, unknown=[(0, 0, k) for k in range(POINTS)])
     target = CODEC.encode(everyone)

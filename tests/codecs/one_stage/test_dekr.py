@@ -81,6 +81,13 @@ def crowded():
     return people
 
 
+@pytest.mark.parametrize(("min_area", "centres"), [(2400.0, 1), (2401.0, 0)])
+def test_an_instance_of_just_the_least_area_has_a_centre(min_area, centres):
+    target = replace(CODEC, min_area=min_area).encode(scene([(40.0, 40.0, 80.0, 100.0)]))
+    assert (target.maps["heatmap"][0, -1] > 0.9).any() == bool(centres)
+    assert (target.weight["point_offsets"] > 0).any() == bool(centres)
+
+
 def test_targets_are_those_of_the_rules_in_words():
     people = crowded()
     target = CODEC.encode(people)
