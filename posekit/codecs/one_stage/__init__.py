@@ -6,6 +6,7 @@ from posekit.codecs.one_stage.dekr_first import DekrFirst
 from posekit.codecs.one_stage.directpose import DirectPose
 from posekit.codecs.one_stage.fcos import Fcos
 from posekit.codecs.one_stage.fcpose import FCPose
+from posekit.codecs.one_stage.movenet import MoveNetPose
 from posekit.codecs.one_stage.ttf_pose import TtfPose
 
 ONE_STAGE_CODECS = {
@@ -16,4 +17,5 @@ ONE_STAGE_CODECS = {
     "directpose": DirectPose,
     "fcpose": FCPose,
     "ttf_pose": TtfPose,
+    "movenet": MoveNetPose,
 }

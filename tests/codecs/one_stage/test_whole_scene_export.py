@@ -36,6 +36,9 @@ def awake(net):
             nn.init.kaiming_normal_(part.weight)
         if isinstance(part, nn.Linear):
             nn.init.normal_(part.weight, std=0.02)
+    if "size" in (branches := dict(getattr(net.head, "branches", {}))):
+        # Boxes of some cells: MoveNet reads points inside them alone.
+        nn.init.constant_(branches["size"][-1].bias, 12.0)
     for block in net.head.modules():
         if isinstance(block, AdaptiveBlock):
             nn.init.normal_(block.transform.weight, std=0.1)
