@@ -9,7 +9,7 @@ from figures import FOUR
 from posekit.engines.spec import InferenceSpec
 from posekit.geometry.framing import Crop, Letterbox
 from posekit.geometry.keypoints import Poses
-from posekit.pipelines.chain import Chain, enlarged_boxes
+from posekit.pipelines.chain import CLEAR, Chain, enlarged_boxes
 from posekit.pipelines.predictor import Predictor
 
 SIZE = (32, 32)
@@ -80,9 +80,7 @@ def test_a_box_without_extent_is_dropped():
 def test_boxes_and_wrong_pairs_are_refused():
     with pytest.raises(ValueError, match="a chain finds instances itself: leave out the boxes"):
         chain()(np.zeros((8, 8, 3), np.uint8), [[0, 0, 4, 4]])
-    with pytest.raises(
-        ValueError, match="a model that finds instances, then one that takes boxes; got middle, then"
-    ):
+    with pytest.raises(ValueError, match="a model that finds instances, then one that takes boxes; got middle, then"):
         Chain(Predictor(Middle()), Predictor(Finder()))
     assert chain().name == "finder+middle"
     assert chain().skeleton is FOUR and not chain().needs_boxes
@@ -95,3 +93,13 @@ def test_boxes_around_points_where_there_are_none():
         instance_score=np.ones(2),
     )
     np.testing.assert_allclose(enlarged_boxes(poses), [[3, 4, 9, 8], [0, 0, 0, 0]])
+
+
+def test_a_point_of_just_the_least_score_is_in_the_box():
+    poses = Poses(
+        xy=np.array([[[3.0, 4], [9, 8], [30, 40]]]),
+        score=np.array([[0.9, CLEAR, 0.99 * CLEAR]]),
+        instance_score=np.ones(1),
+        boxes=np.array([[2.0, 2, 5, 5]]),
+    )
+    np.testing.assert_allclose(enlarged_boxes(poses), [[2, 2, 9, 8]])
