@@ -96,7 +96,7 @@ class Letterbox:
             ValueError: there are boxes.
         """
         if boxes is not None:
-            raise ValueError("this model finds instances by itself: leave out the boxes")
+            raise ValueError("this model finds instances itself: leave out the boxes")
         fit = float(letterbox_matrix(shape, size)[0, 0])
         own = 1 / fit
         scales = [*self.scales, *([own] if self.tiles and own > 1 and own not in self.scales else [])]
