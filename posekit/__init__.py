@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from posekit.geometry.skeleton import Skeleton
     from posekit.recipe import Recipe
     from posekit.visualize.draw import draw_poses
+    from posekit.zoo.hub import push
     from posekit.zoo.load import load
 
 # Each name is fetched when it is first asked for, so that `import posekit` needs neither torch nor time (PEP 562).
@@ -36,6 +37,7 @@ _NAMES = {
     "evaluate": "posekit.api.evaluate",
     "load": "posekit.zoo.load",
     "predict": "posekit.api.predict",
+    "push": "posekit.zoo.hub",
     "read": "posekit.data.readers",
     "read_image": "posekit.data.image",
     "train": "posekit.api.train",
@@ -55,6 +57,7 @@ __all__ = [
     "evaluate",
     "load",
     "predict",
+    "push",
     "read",
     "read_image",
     "train",

@@ -18,7 +18,7 @@ from posekit.pipelines.mtcnn.cascade import Cascade
 from posekit.recipe import Recipe, RecipeError, dump, load
 from posekit.recipes import RECIPES
 from posekit.zoo.cascade import STAGES, save_cascade_config
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.mtcnn import load_mtcnn, save_stage
 from posekit.zoo.weights import load_weights, save_weights
 

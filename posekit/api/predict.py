@@ -21,6 +21,7 @@ from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.predictor import PosePredictor
 from posekit.visualize.draw import draw_poses
+from posekit.zoo.catalogue import DEFAULT, POSE
 from posekit.zoo.load import load
 
 QUALITY = 95
@@ -42,7 +43,7 @@ class Drawing:
 
 def predict(
     sources: str | Path | Sequence[str | Path],
-    model: str | Path | PosePredictor,
+    model: str | Path | PosePredictor | None = None,
     *,
     boxes: Path | None = None,
     out: Path | None = None,
@@ -62,7 +63,8 @@ def predict(
 
     Args:
         sources: image files, folders, or glob patterns.
-        model: a run folder, a weights folder, a hub id, or what `posekit.load` gave.
+        model: a run folder, a weights folder, a hub id, a model of posekit, or what `posekit.load` gave; ``None``:
+            people, by `DEFAULT`, or by its second model if there are ``boxes``.
         boxes: COCO file with a box for each instance, matched by image path; ``None``: each image is one box. For
             models of crops.
         out: folder for ``results.json`` and the drawings; ``None`` writes nothing.
@@ -86,6 +88,8 @@ def predict(
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     _check_out(named, out)
     files = image_files(named, skip=out)
+    if model is None:
+        model = DEFAULT if boxes is None else POSE
     if isinstance(model, str | Path):
         predictor = load(model, device=device, batch=batch, scales=scales, tiles=tiles, flip_test=flip_test)
     else:

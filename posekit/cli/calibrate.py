@@ -16,7 +16,8 @@ from posekit.evaluation.calibrate import Calibrated, calibrate
 from posekit.evaluation.measure import Measured
 from posekit.metrics.calibration import HIGHEST, Reliability
 from posekit.visualize.reliability import reliability_diagram
-from posekit.zoo.folder import WeightsError, read_spec, write_spec
+from posekit.zoo.errors import WeightsError
+from posekit.zoo.folder import read_spec, write_spec
 
 
 def check_ours(model: str, folder: Path, what: str = "a calibration") -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from posekit.zoo.catalogue import DEFAULT, POSE
+
 if TYPE_CHECKING:
     from posekit.api.predictions import Predictions
     from posekit.pipelines.predictor import PosePredictor
@@ -22,8 +24,9 @@ class Options:
 
     source: Annotated[tuple[str, ...], tyro.conf.Positional]
     "image files, folders, or glob patterns"
-    model: str
-    "a run folder, a weights folder, or a hub id; or mtcnn, for faces and their five points"
+    model: str | None = None
+    """a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`); mtcnn: faces and their
+    five points; default: people in full images, body-s+body-crop-s, and with --boxes body-crop-s"""
     weights: Path | None = None
     "with --model mtcnn: its weights folder, or facenet-pytorch's wheel or unpacked folder; default: $POSEKIT_MTCNN"
     boxes: Path | None = None
@@ -76,6 +79,8 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _model(options: Options) -> str | PosePredictor:
+    if options.model is None:
+        return DEFAULT if options.boxes is None else POSE
     if options.model != "mtcnn":
         if options.weights:
             raise ValueError(f"--weights is for --model mtcnn; --model {options.model} has its own: leave it out")

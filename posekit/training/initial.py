@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.recipe import Recipe
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.weights import load_weights
 
 

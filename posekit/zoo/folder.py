@@ -13,14 +13,13 @@ from typing import Any
 
 from posekit.data.errors import shown
 from posekit.engines.spec import InferenceSpec, SpecError, dump_spec, parse_spec
+from posekit.zoo.catalogue import find_in_catalogue, no_such
+from posekit.zoo.errors import WeightsError
+from posekit.zoo.hub import is_hub_id, snapshot
 
 FORMAT = 2
 CONFIG = "config.json"
 TENSORS = "model.safetensors"
-
-
-class WeightsError(ValueError):
-    """A model's folder that is missing, incomplete, or made for another network."""
 
 
 def find_model(place: str | Path) -> Path:
@@ -36,20 +35,14 @@ def find_model(place: str | Path) -> Path:
     if path.exists():
         hint = "the run has no best/ yet" if (path / "recipe.json").is_file() else "a run folder holds best/config.json"
         raise WeightsError(f"{path}: no model there (expected {CONFIG} and {TENSORS}); {hint}")
-    if str(place).count("/") == 1 and not str(place).startswith((".", "/", "~")):
-        return _from_hub(str(place))
-    raise WeightsError(f"{path}: no such folder; give a run folder, a weights folder, or a hub id owner/name")
-
-
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, "*.safetensors", "README.md", "*.onnx"]))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{name}: no such folder, and it could not be loaded from the hub: {first}") from None
+    if (known := find_in_catalogue(str(place))) is not None:
+        return known
+    if is_hub_id(str(place)):
+        return snapshot(str(place))
+    raise WeightsError(
+        f"{path}: no such folder; give a run folder, a weights folder, a hub id owner/name, or a model of posekit: "
+        f"{no_such(str(place))}"
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Literal
 from posekit.engines.spec import Engine, InferenceSpec
 from posekit.extras import require
 from posekit.geometry.framing import Letterbox
+from posekit.pipelines.chain import Chain
 from posekit.pipelines.predictor import PosePredictor, Predictor
 from posekit.zoo.cascade import is_cascade
 from posekit.zoo.folder import find_model
@@ -30,8 +31,9 @@ def load(
     """Load a trained model, ready to be called with images.
 
     Args:
-        model: a run folder, a weights folder, or a hub id ``owner/name``; or the folder of a trained cascade; or
-            your own `Engine`: an object with a ``spec`` that turns images of its size into `Poses`.
+        model: a run folder, a weights folder, a hub id ``owner/name``, or a model of posekit such as ``body-s``; two
+            joined by a plus, ``body-s+body-crop-s``, are a `Chain`; or the folder of a trained cascade; or your own
+            `Engine`: an object with a ``spec`` that turns images of its size into `Poses`.
         runtime: runtime of the network; ``auto`` chooses by the kind of model.
         device: "cpu", "cuda", "mps", ...
         batch: crops, or views of full images, in a batch.
@@ -51,6 +53,8 @@ def load(
     """
     if not isinstance(model, str | Path):
         return Predictor(model, batch)
+    if "+" in str(model) and not Path(model).exists():
+        return _chain(str(model), runtime, device, batch, flip_test, scales, tiles, half)
     if is_cascade(Path(model)):
         if scales is not None or tiles or flip_test:
             raise ValueError(
@@ -62,6 +66,25 @@ def load(
     if runtime not in ("auto", "torch"):
         raise ValueError(f"no runtime {runtime!r} (known: auto, torch)")
     return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
+
+
+def _chain(
+    names: str,
+    runtime: Runtime,
+    device: str,
+    batch: int,
+    flip_test: bool | None,
+    scales: tuple[float, ...] | None,
+    tiles: bool,
+    half: bool,
+) -> Chain:
+    """Two models in a row; what concerns full images is for the first, the flip test for the second."""
+    parts = names.split("+")
+    if len(parts) != 2:
+        raise ValueError(f"{names}: a chain is two models, FINDER+POSE; got {len(parts)}")
+    first = load(parts[0], runtime=runtime, device=device, batch=batch, scales=scales, tiles=tiles, half=half)
+    second = load(parts[1], runtime=runtime, device=device, batch=batch, flip_test=flip_test, half=half)
+    return Chain(first, second)
 
 
 def _torch_engine(

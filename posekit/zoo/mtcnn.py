@@ -23,7 +23,7 @@ from posekit.models.mtcnn import Nets
 from posekit.models.weights import fill
 from posekit.pipelines.mtcnn.cascade import MTCNN, Cascade, Engines
 from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 
 VARIABLE = "POSEKIT_MTCNN"
 """Environment variable with the default folder or wheel."""
@@ -127,9 +127,7 @@ def fill_stage(folder: Path, stage: str, net: nn.Module) -> None:
     file = file_of(folder, stage)
     if not file.is_file():
         missing = ", ".join(file_of(folder, name).name for name in STAGES if not file_of(folder, name).is_file())
-        raise WeightsError(
-            f"{folder}: {missing} missing; training of the cascade is not finished: repeat its command"
-        )
+        raise WeightsError(f"{folder}: {missing} missing; training of the cascade is not finished: repeat its command")
     try:
         fill(net, load(file.read_bytes()), (), str(file))
     except SafetensorError as error:

@@ -10,7 +10,7 @@ import torch
 from posekit.models.compress.structured import remove_channels, table_of
 from posekit.models.topdown import without_weights
 from posekit.recipe import Recipe
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.weights import Weights, load_weights
 
 

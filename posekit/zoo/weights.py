@@ -17,7 +17,8 @@ from torch import nn
 from posekit.engines.spec import InferenceSpec, Licences, dump_spec, known
 from posekit.recipe import Recipe, RecipeError, dump, parse
 from posekit.zoo.built import built
-from posekit.zoo.folder import CONFIG, FORMAT, TENSORS, WeightsError, find_model, read_config, read_spec, write_config
+from posekit.zoo.errors import WeightsError
+from posekit.zoo.folder import CONFIG, FORMAT, TENSORS, find_model, read_config, read_spec, write_config
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,7 +149,9 @@ def test_a_saturated_metric_does_not_rank(drawn, small):
     easy = upright(drawn)
     recipe, (sentence,) = suited(small(), Sets(easy, easy, ()))
     assert recipe.metric == "nme_box"
-    assert sentence.startswith("ranked by nme_box: pck@0.2 is saturated, since the mean pose placed into each box reaches 1.00")
+    assert sentence.startswith(
+        "ranked by nme_box: pck@0.2 is saturated, since the mean pose placed into each box reaches 1.00"
+    )
     harder = upright(drawn, spread=0.12)
     assert suited(small(), Sets(harder, harder, ()))[0].metric == "pck@0.05"
     assert suited(small(), Sets(*[upright(drawn, spread=0.4)] * 2, ()))[0].metric == ""

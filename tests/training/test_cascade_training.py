@@ -21,7 +21,7 @@ from posekit.training.mtcnn import train as module
 from posekit.training.mtcnn.train import CascadeTraining, faces_of, train_cascade
 from posekit.training.mtcnn.windows import Drawing
 from posekit.zoo.cascade import STAGES, file_of
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.mtcnn import load_mtcnn
 
 BRIEF = CascadeTraining(epochs=1, batch=32, windows=Drawing(smallest=24, around=3, negatives=6, passes=1))

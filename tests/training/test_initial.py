@@ -13,7 +13,7 @@ from posekit.recipe import dump, parse
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 from posekit.training.initial import initial_net
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.weights import load_weights, save_weights
 
 

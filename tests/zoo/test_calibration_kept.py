@@ -11,7 +11,8 @@ from figures import FOUR
 import posekit
 from posekit.metrics.calibration import Calibration
 from posekit.recipes import RECIPES
-from posekit.zoo.folder import WeightsError, read_spec, write_spec
+from posekit.zoo.errors import WeightsError
+from posekit.zoo.folder import read_spec, write_spec
 from posekit.zoo.weights import load_weights, save_weights
 
 MADE = Calibration(temperature=2.0, shift=-0.5, meaning="error below 0.1 of the box's longer side")

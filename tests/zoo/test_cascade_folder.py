@@ -11,7 +11,7 @@ import posekit
 from posekit.models.mtcnn import Nets
 from posekit.pipelines.mtcnn.cascade import MTCNN, Cascade
 from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config, save_cascade_config
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.mtcnn import engines_of, load_mtcnn, read_mtcnn, read_nets, save_stage
 
 CASCADE = Cascade(smallest=24, scores=(0.3, 0.3, 0.3))

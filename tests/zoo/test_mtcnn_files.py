@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from posekit.cli.main import main
 from posekit.models.mtcnn import Nets
 from posekit.pipelines.mtcnn.cascade import Cascade
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.mtcnn import FILES, NAMES, load_mtcnn, read_mtcnn
 
 

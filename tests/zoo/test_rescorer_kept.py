@@ -12,7 +12,8 @@ from posekit.models.pose_scorer import PoseScorer
 from posekit.postprocess.rescorer import PoseShape
 from posekit.recipes import RECIPES
 from posekit.training.pose_scorer import rescorer_of
-from posekit.zoo.folder import WeightsError, read_spec, write_spec
+from posekit.zoo.errors import WeightsError
+from posekit.zoo.folder import read_spec, write_spec
 from posekit.zoo.load import load
 from posekit.zoo.weights import load_weights, save_weights
 

@@ -15,7 +15,8 @@ from posekit.engines.torch import TorchEngine
 from posekit.pipelines.predictor import Predictor
 from posekit.recipe import save
 from posekit.recipes import RECIPES
-from posekit.zoo.folder import WeightsError, find_model, read_spec
+from posekit.zoo.errors import WeightsError
+from posekit.zoo.folder import find_model, read_spec
 from posekit.zoo.weights import load_weights, save_weights
 
 FIGURES = {"pck@0.2": 0.75, "epe": 2.5, "epoch": 3}
@@ -78,7 +79,7 @@ def test_a_folder_without_a_model_is_told(tmp_path, recipe):
     save(recipe, tmp_path / "recipe.json")
     with pytest.raises(WeightsError, match="the run has no best/ yet"):
         load_weights(tmp_path)
-    with pytest.raises(WeightsError, match="no such folder; give a run folder, a weights folder, or a hub id"):
+    with pytest.raises(WeightsError, match="no such folder; give a run folder, a weights folder, a hub id"):
         load_weights(tmp_path / "nothing")
 
 

@@ -35,7 +35,7 @@ from posekit.skeletons.face import FACE5
 from posekit.training.mtcnn.stage import teach
 from posekit.training.mtcnn.windows import Drawing, finder_of, training_windows
 from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config, save_cascade_config
-from posekit.zoo.folder import WeightsError
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.mtcnn import engines_of, fill_stage, save_stage
 
 

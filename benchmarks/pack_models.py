@@ -1,0 +1,177 @@
+"""Measure a model and pack it for the catalogue: `python -m benchmarks.pack_models NAME --source FOLDER`.
+
+FOLDER is a run of `benchmarks.shipped`, or what `posekit models convert` wrote. The model is evaluated on held-out
+data of `POSEKIT_DATA`, stored in 16 bits with these figures, licences and a card, and entered in the catalogue. Small
+ones go into the package, the others to `models/`.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors.torch import load_file, save_file
+
+import posekit
+from benchmarks.ladder import root
+from benchmarks.record import RESULTS, circumstances, write
+from posekit.engines.spec import Licences, known
+from posekit.recipe import Recipe
+from posekit.zoo.catalogue import CATALOGUE, CHECKOUT, SHIPPED, checksum
+from posekit.zoo.folder import TENSORS, find_model
+from posekit.zoo.weights import load_weights, save_weights
+
+COCO = "COCO 2017: annotations CC BY 4.0, images by their photographers under various Creative Commons licences"
+MOVENET = "MoveNet by Google, Apache-2.0 (trained on COCO and Google's own Active set)"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a model besides its network."""
+
+    about: str
+    test: str
+    main: str
+    commercial: Literal["yes", "no", "unclear"]
+    weights: str
+    data: str
+    limits: str
+    packaged: bool = False
+
+
+CARDS = {
+    "body-s": Card(
+        "people in full images, 17 points",
+        "coco_person/annotations/person_keypoints_val.json",
+        "AP",
+        "yes",
+        f"{MOVENET}; MultiPose, not changed",
+        "COCO and Google's Active set",
+        "At most 6 people in an image; people shorter than about 40 pixels in the input are often missed.",
+        packaged=True,
+    ),
+    "body-crop-s": Card(
+        "a person in a box, 17 points; small",
+        "coco_person/annotations/person_keypoints_val.json",
+        "AP",
+        "no",
+        f"fine-tuned by posekit from {MOVENET}",
+        f"{COCO}; LSP extended: research only",
+        "People who overlap in a crop are mixed up; points of people cut by the image's border are guesses.",
+        packaged=True,
+    ),
+    "body-crop-m": Card(
+        "a person in a box, 17 points; more accurate",
+        "coco_person/annotations/person_keypoints_val.json",
+        "AP",
+        "yes",
+        f"{MOVENET}; Thunder, not changed",
+        "COCO and Google's Active set",
+        "People who overlap in a crop are mixed up; slower than body-crop-s, see docs/models.md.",
+    ),
+    "sport-crop-s": Card(
+        "a person in a box, 14 points of LSP; unusual poses of sports",
+        "lspe/annotations/lspe_val.json",
+        "pck_torso@0.2",
+        "no",
+        f"fine-tuned by posekit from {MOVENET}",
+        f"LSP extended: research only; {COCO}",
+        "Trained on single athletes; left and right are swapped in some upside-down poses.",
+    ),
+    "face-s": Card(
+        "a face in a box, 68 points",
+        "face300w_helen_afw/annotations/helen_test.json",
+        "nme_interocular",
+        "no",
+        f"fine-tuned by posekit from {MOVENET}",
+        "300-W: HELEN and AFW, research only",
+        "Profiles and faces behind hands are rare in the data and inaccurate.",
+        packaged=True,
+    ),
+    "hand-s": Card(
+        "a hand in a box, 21 points",
+        "hand_coco_wholebody/annotations/hand_val.json",
+        "pck@0.2",
+        "no",
+        f"fine-tuned by posekit from {MOVENET}",
+        "COCO-WholeBody: research only",
+        "Trained on 800 hands: small and blurred ones, and hands that hold things, are inaccurate.",
+    ),
+}
+
+
+def half(file: Path) -> None:
+    """Store the floating-point tensors of a file in 16 bits."""
+    state = {name: t.half() if t.is_floating_point() else t for name, t in load_file(file).items()}
+    save_file(state, file, {"format": "pt"})
+
+
+def renamed(recipe: Recipe, name: str) -> Recipe:
+    """The recipe without what belongs to its training run."""
+    return replace(recipe, name=name, init=None)
+
+
+def main() -> None:
+    """Pack the model that is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=CARDS)
+    parser.add_argument("--source", required=True, type=Path, help="run folder or weights folder")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    card = CARDS[args.name]
+    source = load_weights(args.source)
+    folder = (SHIPPED if card.packaged else CHECKOUT) / args.name
+    recipe = renamed(source.recipe, args.name)
+    licences = Licences(weights=card.weights, data=card.data)
+    save_weights(folder, source.net, recipe, {}, licences)
+    half(folder / TENSORS)
+    measured = {}
+    for flip in (False, True) if recipe.framing.needs_boxes else (False,):
+        result = posekit.evaluate(folder, root() / card.test, flip_test=flip)
+        measured["flip test" if flip else "plain"] = known(result.figures)
+    plain = measured["plain"]
+    kept = [card.main, *(name for name in ("AP", "AP50", "pck@0.05", "nme_box") if name in plain and name != card.main)]
+    save_weights(folder, source.net, recipe, {name: plain[name] for name in kept}, licences)
+    half(folder / TENSORS)
+    _write_card(args.name, card, folder, {name: plain[name] for name in kept})
+    entry = {
+        "about": card.about,
+        "commercial": card.commercial,
+        "sha256": checksum(folder / TENSORS),
+        "size": (folder / TENSORS).stat().st_size,
+    }
+    entries = json.loads(CATALOGUE.read_text(encoding="utf-8")) | {args.name: entry}
+    CATALOGUE.write_text(json.dumps({n: entries[n] for n in CARDS if n in entries}, indent=1) + "\n", encoding="utf-8")
+    file = RESULTS / "models.json"
+    before = json.loads(file.read_text(encoding="utf-8"))["models"] if file.is_file() else {}
+    parameters = sum(p.numel() for p in source.net.parameters())
+    about = {"data": card.test, "instances or scenes": "all", "parameters": parameters, "figures": measured}
+    write("models", {"models": before | {args.name: {**about, **circumstances()}}})
+    print(f"{args.name}: {card.main} {plain[card.main]:.4g}, {entry['size'] / 1e6:.1f} MB, in {folder}")
+
+
+def _write_card(name: str, card: Card, folder: Path, figures: dict[str, float]) -> None:
+    """The model's README.md."""
+    spec = posekit.load(folder).spec
+    how = "crops of given boxes" if spec.needs_boxes else "full images"
+    rows = "\n".join(f"| {n} | {v:.4g} |" for n, v in figures.items())
+    (folder / "README.md").write_text(
+        "---\nlibrary_name: posekit\npipeline_tag: keypoint-detection\nlicense: other\n---\n\n"
+        f"# {name}: {card.about}\n\n"
+        f"Points: {', '.join(spec.skeleton.points)}. Input: {how}, {spec.size[0]}x{spec.size[1]} pixels.\n\n"
+        f"**Licences.** Code: Apache-2.0. Weights: {card.weights}. Data: {card.data}. "
+        f"Commercial use: {card.commercial}.\n\n"
+        f"**Accuracy** on `{card.test}`, without flip test "
+        f"(`python -m benchmarks.pack_models {name} --source FOLDER`):\n\n"
+        f"| metric | |\n|---|---|\n{rows}\n\n"
+        f"**Limits.** {card.limits}\n\n"
+        f'```python\nimport posekit\nposes = posekit.load("{name}")("photo.jpg")[0]\n```\n',
+        encoding="utf-8",
+    )
+    find_model(folder)
+
+
+if __name__ == "__main__":
+    main()
