@@ -6,7 +6,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # Two torch threads on a busy machine are slower than one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test slow check bench mutants docs clean
+.PHONY: setup demo demo-train test slow check bench mutants docs clean
 
 setup: $(VENV)/.ready
 
@@ -18,6 +18,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/python -m posekit.studies.demo
+
+demo-train: setup
+	$(BIN)/python -m posekit.studies.demo_train
 
 test: setup
 	$(BIN)/python -m pytest -n 2

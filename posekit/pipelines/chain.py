@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from posekit.geometry.boxes import around
 from posekit.geometry.keypoints import Poses
+from posekit.geometry.parts import part_boxes
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.images import Boxes, Image, image_of, images_of
 from posekit.pipelines.predictor import Images, PosePredictor
@@ -81,13 +82,19 @@ class Chain:
                 chunk = []
         yield from self._found(chunk)
 
+    def _boxes(self, poses: Poses) -> NDArray[np.float64]:
+        """What the second model is shown, as many boxes for each instance as it has such parts."""
+        rule = part_boxes(self.finder.skeleton, self.pose.skeleton)
+        return enlarged_boxes(poses) if rule is None else rule(poses, self.finder.skeleton)
+
     def _found(self, images: list[Image]) -> Iterator[Poses]:
         found = list(self.finder.stream(images))
-        boxes = [enlarged_boxes(poses) for poses in found]
+        boxes = [self._boxes(poses) for poses in found]
         usable = [(per[:, 2:] > per[:, :2]).all(-1) for per in boxes]
         read = self.pose.stream(images, [per[keep] for per, keep in zip(boxes, usable, strict=True)])
         for first, keep, second in zip(found, usable, read, strict=True):
-            score = first.instance_score[keep] * second.score.mean(-1)
+            parts = len(keep) // max(len(first), 1)
+            score = np.repeat(first.instance_score, parts)[keep] * second.score.mean(-1)
             poses = replace(second, instance_score=score.astype(second.score.dtype), ids=None)
             yield poses[np.argsort(-poses.instance_score, kind="stable")]
 
