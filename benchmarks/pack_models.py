@@ -103,9 +103,10 @@ CARDS = {
 
 
 def half(file: Path) -> None:
-    """Store the floating-point tensors of a file in 16 bits."""
-    state = {name: t.half() if t.is_floating_point() else t for name, t in load_file(file).items()}
+    """Store the weights of a file in 16 bits; biases and norms stay in 32."""
+    state = {name: t.half() if t.is_floating_point() and t.ndim > 1 else t for name, t in load_file(file).items()}
     save_file(state, file, {"format": "pt"})
+    file.chmod(0o644)
 
 
 def renamed(recipe: Recipe, name: str) -> Recipe:

@@ -26,6 +26,8 @@ SIZES = {"lightning": (192, 192), "thunder": (256, 256), "multipose": (384, 384)
 """(height, width) of the images that the networks are shown, in pixels."""
 SHIFT = -0.375
 """Cells: a published position is 4 times the cell, in pixel indices; ours counts from the centre of the cell."""
+MOST = 20
+"""People that MultiPose decodes in an image; the published network gives 6."""
 LICENCES = Licences(
     weights="Apache-2.0 (Google's MoveNet; read from a conversion of the published files)",
     data="COCO and Google's Active set, not published: the card of MoveNet says what the images were",
@@ -60,7 +62,12 @@ def convert_movenet(file: str | Path, folder: Path, size: tuple[int, int] | None
         bias = f"head.branches.{name}.3.bias"
         if bias in state:
             state[bias] = state[bias] + SHIFT
-    net.load_state_dict(state)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{file}: its tensors do not fit {recipe.name}: {' '.join(str(error).split())[:300]}"
+        ) from None
     save_weights(folder, net, recipe, {}, LICENCES)
     return recipe
 
@@ -79,7 +86,8 @@ def _recipe(version: str, size: tuple[int, int]) -> Recipe:
     model = replace(recipe.model, backbone=MoveNet(version))  # type: ignore[arg-type]
     if version == "multipose":
         nms = NMS(method="oks", threshold=0.9, score_threshold=0.01)
-        return replace(recipe, name="movenet-multipose", model=model, nms=nms)
+        codec = replace(cast(MoveNetPose, recipe.codec), max_instances=MOST)
+        return replace(recipe, name="movenet-multipose", model=model, codec=codec, nms=nms)
     losses = {name: loss for name, loss in recipe.losses.items() if name not in ("size", "centre_offset")}
     codec = replace(cast(MoveNetPose, recipe.codec), single=True)
     return replace(recipe, name=f"movenet-{version}", model=model, codec=codec, losses=losses, framing=Crop())

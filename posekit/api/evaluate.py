@@ -12,6 +12,7 @@ from posekit.data.errors import DataError
 from posekit.data.source import Data
 from posekit.evaluation.measure import Measured, average_precision, measure
 from posekit.evaluation.sets import read_set
+from posekit.pipelines.mapped import Mapped
 from posekit.pipelines.predictor import PosePredictor
 from posekit.zoo.load import load
 
@@ -44,6 +45,7 @@ def evaluate(
     decode: Sequence[str] = (),
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
+    map_points: bool = False,
     device: str = "cpu",
     progress: bool = False,
 ) -> Measured:
@@ -58,6 +60,7 @@ def evaluate(
         decode: fields of the codec to change for decoding, as ``field=value``.
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
+        map_points: map the model's points to those of the data, by name and by stated rules.
         device: "cpu", "cuda", "mps".
         progress: show a progress bar.
 
@@ -75,6 +78,8 @@ def evaluate(
         else model
     )
     dataset = data if isinstance(data, Dataset) else read_labels(data, reading or Reading())
+    if map_points:
+        predictor = Mapped(predictor, dataset.skeleton)
     check_points(predictor, dataset)
     measured = measure(predictor, dataset, metric=metric, progress=progress)
     if not predictor.needs_boxes:
@@ -99,7 +104,10 @@ def check_points(predictor: PosePredictor, dataset: Dataset) -> None:
         raise DataError(f"{dataset.file or 'the data'}: no instance with a labelled point; at least one is needed")
     ours, theirs = list(predictor.skeleton.points), list(dataset.skeleton.points)
     if ours != theirs:
-        raise DataError(f"the model finds {ours}, the data labels {theirs}")
+        raise DataError(
+            f"the model finds {ours}, the data labels {theirs}: take a model of these points, or map them with "
+            "--map-points"
+        )
 
 
 def open_model(

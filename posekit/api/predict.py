@@ -19,8 +19,11 @@ from posekit.data.image import read_image
 from posekit.data.image_files import image_files, output_names
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
+from posekit.pipelines.mapped import Mapped
 from posekit.pipelines.predictor import PosePredictor
+from posekit.skeletons import SKELETONS
 from posekit.visualize.draw import draw_poses
+from posekit.words import nearest
 from posekit.zoo.catalogue import DEFAULT, POSE
 from posekit.zoo.load import load
 
@@ -54,6 +57,7 @@ def predict(
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
     flip_test: bool | None = None,
+    points: str | None = None,
     seen: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predictions:
     """Find the points in image files.
@@ -75,6 +79,7 @@ def predict(
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
         flip_test: see `posekit.load`.
+        points: name of a known skeleton, such as ``lsp14``, that the points are mapped to, by name and by stated rules.
         seen: called with the number of finished images and of all images.
 
     Returns:
@@ -83,7 +88,8 @@ def predict(
     Raises:
         DataError: a source has no image, or the box file is invalid.
         WeightsError: there is no such model.
-        ValueError: boxes for a model that finds instances itself, or an ``out`` among the sources.
+        ValueError: boxes for a model that finds instances itself, an ``out`` among the sources, or ``points`` that
+            cannot be made from the model's.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     _check_out(named, out)
@@ -94,6 +100,8 @@ def predict(
         predictor = load(model, device=device, batch=batch, scales=scales, tiles=tiles, flip_test=flip_test)
     else:
         predictor = model
+    if points is not None:
+        predictor = Mapped(predictor, known_skeleton(points))
     if boxes is not None and not predictor.needs_boxes:
         raise ValueError(f"{predictor.name} finds instances itself: leave out the boxes (--boxes)")
     jobs = _jobs(files, boxes, out if pictures else None)
@@ -110,6 +118,17 @@ def predict(
     if out is not None:
         result.write_json(out / "results.json")
     return result
+
+
+def known_skeleton(name: str) -> Skeleton:
+    """A known skeleton by name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in SKELETONS:
+        raise ValueError(nearest(name, list(SKELETONS), "skeleton"))
+    return SKELETONS[name]
 
 
 def _check_out(sources: Sequence[str | Path], out: Path | None) -> None:

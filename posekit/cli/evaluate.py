@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 
 from posekit.engines.spec import InferenceSpec, known
+from posekit.zoo.catalogue import DEFAULT, SHIPPED
 from posekit.zoo.folder import find_model, read_config, read_spec
 
 
@@ -20,10 +21,11 @@ from posekit.zoo.folder import find_model, read_config, read_spec
 class Options:
     """Measure a model on labelled images."""
 
-    model: str
-    "a run folder, a weights folder, or a hub id"
     data: tuple[Path, ...]
     "label files: COCO JSON, YOLO data.yaml, or a pack"
+    model: str = DEFAULT
+    """a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`); FINDER+POSE for two in a
+    row"""
     images: Path | None = None
     "folder of the images, if they are not where the label file says"
     category: str | None = None
@@ -40,6 +42,8 @@ class Options:
     "one-stage models: scales of multi-scale testing; 1 fits the full image into the network input; default: 1"
     tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     "one-stage models: also cut the image, at its original size, into tiles"
+    map_points: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    "map the model's points to those of the data, by name and by stated rules (a neck is between the shoulders)"
     device: str = "cpu"
     "cpu, cuda, mps"
     json: Path | None = None
@@ -64,6 +68,8 @@ def run(argv: Sequence[str]) -> int:
 
     if options.within is not None and not options.calibrate:
         raise ValueError("--within needs --calibrate: it says which points count as correct in the calibration")
+    if "+" in options.model and not Path(options.model).exists():
+        return _chain(options)
     folder = find_model(options.model)
     spec = read_spec(folder)
     _check_fits(options, spec, folder)
@@ -80,11 +86,11 @@ def run(argv: Sequence[str]) -> int:
     )
     for sentence in warnings_of(dataset):
         print(f"posekit eval: {sentence}", file=sys.stderr)
-    measured = evaluate(predictor, dataset, metric=options.metric or "", progress=True)
+    measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
     console = Console(highlight=False)
     console.print(f"{len(dataset)} instances, {folder}", markup=False, soft_wrap=True)
     console.print(figures_table(measured))
-    console.print(points_table(measured, spec.skeleton))
+    console.print(points_table(measured, dataset.skeleton if options.map_points else spec.skeleton))
     told: dict[str, Any] = {
         "model": str(folder),
         "data": [str(f) for f in options.data],
@@ -104,8 +110,41 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
+def _chain(options: Options) -> int:
+    """Measure two models in a row."""
+    from posekit.api.evaluate import Reading, evaluate, read_labels
+    from posekit.evaluation.tables import figures_table, points_table
+    from posekit.zoo.load import load
+
+    if options.calibrate or options.rank or options.decode:
+        raise ValueError(f"--calibrate, --rank and --decode are for one model; {options.model} are two")
+    predictor = load(
+        options.model,
+        device=options.device,
+        flip_test=options.flip_test,
+        scales=options.scales or None,
+        tiles=options.tiles,
+    )
+    dataset = read_labels(options.data, Reading(options.images, options.category, options.skeleton))
+    measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
+    console = Console(highlight=False)
+    console.print(f"{len(dataset)} instances, {options.model}", markup=False, soft_wrap=True)
+    console.print(figures_table(measured))
+    console.print(points_table(measured, dataset.skeleton))
+    if options.json is not None:
+        told = {"model": options.model, "data": [str(f) for f in options.data], "figures": known(measured.figures)}
+        options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        print(f"figures in {options.json}")
+    return 0
+
+
 def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
     """Refuse options that the model does not support, before any data is read."""
+    if (options.calibrate or options.rank) and folder.is_relative_to(SHIPPED):
+        raise ValueError(
+            f"--calibrate and --rank write into the model's folder, and {options.model} is part of the package: copy "
+            f"{folder} and name the copy"
+        )
     if spec.needs_boxes and (options.scales or options.tiles):
         raise ValueError(f"{spec.name} works on crops around boxes: leave out --scales and --tiles")
     if options.calibrate or options.rank:

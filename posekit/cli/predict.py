@@ -43,6 +43,9 @@ class Options:
     "one-stage models: also cut the image, at its original size, into tiles; for small instances in large images"
     scales: tuple[float, ...] = ()
     "one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 cuts tiles"
+    points: str | None = None
+    """map the points to a known skeleton, such as lsp14, by name and by stated rules (a neck is between the shoulders);
+    default: the points of the model"""
     batch: int = 32
     "crops or images in a batch"
     device: str = "cpu"
@@ -70,6 +73,7 @@ def run(argv: Sequence[str]) -> int:
             batch=options.batch,
             scales=options.scales or None,
             tiles=options.tiles,
+            points=options.points,
             seen=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if options.csv is not None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from posekit.geometry.sides import contradictions, find_sides
+
+if TYPE_CHECKING:
+    from posekit.geometry.mapping import PointMap
 
 DEFAULT_SIGMA = 0.05
 """OKS sigma of a point without a published one; printed with every metric that uses it."""
@@ -81,6 +84,16 @@ class Skeleton:
         bad = sorted(p for p, s in self.sigmas.items() if not 0 < s < 10)
         if bad:
             raise ValueError(f"skeleton {self.name!r}: sigmas of {bad} are not between 0 and 10")
+
+    def map_to(self, target: Skeleton) -> PointMap:
+        """How the points of another skeleton follow from these; see `posekit.geometry.mapping.map_points`.
+
+        Raises:
+            ValueError: a point of the target cannot be made; all such points are named.
+        """
+        from posekit.geometry.mapping import map_points
+
+        return map_points(self, target)
 
     @cached_property
     def flip(self) -> tuple[int, ...]:

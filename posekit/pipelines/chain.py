@@ -90,7 +90,7 @@ class Chain:
     def _found(self, images: list[Image]) -> Iterator[Poses]:
         found = list(self.finder.stream(images))
         boxes = [self._boxes(poses) for poses in found]
-        usable = [(per[:, 2:] > per[:, :2]).all(-1) for per in boxes]
+        usable = [np.asarray((per[:, 2:] > per[:, :2]).all(-1)) for per in boxes]
         read = self.pose.stream(images, [per[keep] for per, keep in zip(boxes, usable, strict=True)])
         for first, keep, second in zip(found, usable, read, strict=True):
             parts = len(keep) // max(len(first), 1)

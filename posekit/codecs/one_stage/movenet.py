@@ -16,7 +16,7 @@ from posekit.codecs.cells import LOWEST, finite, mirrored, mirrored_pairs, neare
 from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.one_stage.center_pose import CenterPose
-from posekit.codecs.one_stage.instances import at_cells, batch_instances, local_maxima, written
+from posekit.codecs.one_stage.instances import at_cells, batch_instances, clipped, local_maxima, written
 from posekit.codecs.ranking import first_highest, top
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
@@ -126,8 +126,7 @@ class MoveNetPose(OnGrid):
         sure, cell = logit[:, 0].sigmoid(), cell[:, 0]
         half = _numbers(maps["size"], cell).clamp_min(0.0) / 2
         centre = cell + _numbers(maps["centre_offset"], cell)
-        limit = centre.new_tensor((self.grid.width, self.grid.height))
-        low, high = (torch.minimum(corner.clamp_min(0.0), limit) for corner in (centre - half, centre + half))
+        low, high = centre - half, centre + half
         value = sane(maps["peaks"]).sigmoid()
         expected = self._expected(maps, cell)
         away = self._distance(expected, value).square()
@@ -141,7 +140,7 @@ class MoveNetPose(OnGrid):
         worth = sure * (score * counted).sum(-1) / counted.sum(-1).clamp_min(1.0)
         worth, order = top(worth, worth.shape[-1])
         pixels = self.grid.pixels
-        boxes = torch.cat((pixels(low), pixels(high)), -1)
+        boxes = clipped(torch.cat((pixels(low), pixels(high)), -1), self.image)
         return Poses(
             xy=xy.gather(1, order[..., None, None].expand_as(xy)),
             score=score.gather(1, order[..., None].expand_as(score)),
