@@ -87,7 +87,7 @@ def run(argv: Sequence[str]) -> int:
 def _list() -> int:
     table = Table(box=None, pad_edge=False)
     for column in ("model", "finds", "input", "accuracy", "MB", "commercial use", "installed"):
-        table.add_column(column, no_wrap=column in ("model", "input", "MB"))
+        table.add_column(column, no_wrap=column in ("model", "input", "MB"), overflow="fold")
     for name, entry in catalogue().items():
         table.add_row(*_row(name, entry))
     Console(highlight=False).print(table)

@@ -137,19 +137,26 @@ def _copy(name: str, source: str | Path, target: Path) -> None:
     """
     path = Path(source)
     if path.is_dir():
-        for folder in (path / name, path):
-            if folder.name == name and (folder / CONFIG).is_file() and (folder / TENSORS).is_file():
-                for file in folder.iterdir():
-                    shutil.copy2(file, target / file.name)
-                return
-        raise WeightsError(f"{path}: it holds no folder {name} with {CONFIG} and {TENSORS}")
-    if path.is_file():
+        _copy_folder(name, path, (path / name, *([path] if path.resolve().name == name else [])), target)
+    elif path.is_file():
         _unzip(name, path, target)
-        return
-    if is_hub_id(str(source)):
-        _copy(name, snapshot(str(source)), target)
-        return
-    raise WeightsError(f"{source}: no such folder or file; give a folder, a wheel, or a hub id owner/name")
+    elif is_hub_id(str(source)):
+        # Of a repository of many models that one alone, or the one at its root.
+        found = snapshot(str(source), (f"{name}/*", CONFIG, TENSORS, "README.md"))
+        _copy_folder(name, source, (found / name, found), target)
+    else:
+        raise WeightsError(f"{source}: no such folder or file; give a folder, a wheel, or a hub id owner/name")
+
+
+def _copy_folder(name: str, source: str | Path, folders: tuple[Path, ...], target: Path) -> None:
+    """The files of the first of some folders that holds a model."""
+    for folder in folders:
+        if (folder / CONFIG).is_file() and (folder / TENSORS).is_file():
+            for file in folder.iterdir():
+                if file.is_file():
+                    shutil.copy2(file, target / file.name)
+            return
+    raise WeightsError(f"{source}: it holds no folder {name} with {CONFIG} and {TENSORS}")
 
 
 def _unzip(name: str, file: Path, target: Path) -> None:

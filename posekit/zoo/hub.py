@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from posekit.zoo.errors import WeightsError
@@ -15,8 +16,12 @@ def is_hub_id(place: str) -> bool:
     return place.count("/") == 1 and not place.startswith((".", "/", "~"))
 
 
-def snapshot(name: str) -> Path:
+def snapshot(name: str, files: Sequence[str] = PATTERNS) -> Path:
     """The folder of a hub id, downloaded if it is not in the cache.
+
+    Args:
+        name: hub id ``owner/name``.
+        files: patterns of the files that are wanted.
 
     Raises:
         WeightsError: the hub did not give it.
@@ -25,7 +30,7 @@ def snapshot(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=PATTERNS))
+        return Path(snapshot_download(name, allow_patterns=list(files)))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(f"{name}: no such folder, and it could not be loaded from the hub: {first}") from None
