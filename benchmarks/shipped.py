@@ -118,12 +118,12 @@ class Plan:
 
 
 PLANS = {
-    "face-s": Plan(faces, (Stage(128, 36, 2e-3), Stage(192, 6, 6e-4, 0.5)), padding=1.25, neck=Upsample(64), hidden=0),
+    "face-s": Plan(faces, (Stage(128, 36, 2e-3), Stage(192, 8, 6e-4, 0.5)), padding=1.25, neck=Upsample(64), hidden=0),
     "hand-s": Plan(
         hands, (Stage(128, 30, 2e-3), Stage(192, 6, 6e-4, 0.5)), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0
     ),
-    "body-crop-s": Plan(bodies, (Stage(192, 4, 8e-4),), half_body=0.2),
-    "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5))),
+    "body-crop-s": Plan(bodies, (Stage(192, 3, 8e-4),), half_body=0.2),
+    "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5)), hidden=0),
 }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import claims
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
-from figures import ceiling, settings, systems
+from figures import ceiling, models, settings, systems
 from figures import page as figures_page
 
 from posekit.cli.main import COMMANDS
@@ -35,6 +35,7 @@ PAGE = Path(__file__).parent / "reference.md"
 BENCHMARKS = Path(__file__).parent / "benchmarks.md"
 TRAINING = Path(__file__).parent / "training.md"
 CLAIMS = Path(__file__).parent / "claims.md"
+MODELS = Path(__file__).parent / "models.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
@@ -107,6 +108,7 @@ def main(words: list[str]) -> int:
         BENCHMARKS: _with_figures(BENCHMARKS, figures_page()),
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate")),
         CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.techniques()))),
+        MODELS: _with_figures(MODELS, "\n".join(models())),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
         **codecs,
     }

@@ -20,7 +20,7 @@ from posekit.data.image_files import image_files, output_names
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.mapped import Mapped
-from posekit.pipelines.predictor import PosePredictor
+from posekit.pipelines.predictor import PosePredictor, instance_threshold
 from posekit.skeletons import SKELETONS
 from posekit.visualize.draw import draw_poses
 from posekit.words import nearest
@@ -37,11 +37,12 @@ class Drawing:
 
     Args:
         points: score threshold of points that are drawn.
-        instances: score threshold of instances that are drawn, for models that find them without boxes.
+        instances: score threshold of instances that are drawn, for models that find them without boxes; ``None``: the
+            one of the model.
     """
 
     points: float = 0.3
-    instances: float = 0.2
+    instances: float | None = None
 
 
 def predict(
@@ -105,7 +106,9 @@ def predict(
     if boxes is not None and not predictor.needs_boxes:
         raise ValueError(f"{predictor.name} finds instances itself: leave out the boxes (--boxes)")
     jobs = _jobs(files, boxes, out if pictures else None)
-    work = _Work(predictor.skeleton, drawing or Drawing(), not predictor.needs_boxes)
+    drawing = drawing or Drawing()
+    asked = drawing.instances if drawing.instances is not None else instance_threshold(predictor)
+    work = _Work(predictor.skeleton, drawing, None if predictor.needs_boxes else asked)
     images = tuple(work.run(predictor, jobs, lambda done: seen(done, len(files))))
     result = Predictions(
         str(model) if isinstance(model, str | Path) else predictor.name,
@@ -189,11 +192,11 @@ class _Work:
     Args:
         skeleton: of the points.
         drawing: which scores are drawn.
-        finds: whether the model finds instances itself.
+        threshold: score threshold of instances that are drawn; ``None`` for a model that takes boxes.
     """
 
-    def __init__(self, skeleton: Skeleton, drawing: Drawing, finds: bool) -> None:
-        self.skeleton, self.drawing, self.finds = skeleton, drawing, finds
+    def __init__(self, skeleton: Skeleton, drawing: Drawing, threshold: float | None) -> None:
+        self.skeleton, self.drawing, self.threshold = skeleton, drawing, threshold
         self.faults: list[str] = []
         self.notes: list[str] = []
         self.unread = 0
@@ -235,7 +238,7 @@ class _Work:
         found = PredictedImage(job.file, job.image_id, height, width, poses)
         if job.target is None:
             return found
-        shown = poses.above(self.drawing.instances) if self.finds else poses
+        shown = poses if self.threshold is None else poses.above(self.threshold)
         drawn = draw_poses(job.image, shown.xy, shown.score, self.skeleton, threshold=self.drawing.points)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         picture = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)

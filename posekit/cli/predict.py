@@ -37,8 +37,9 @@ class Options:
     "also write a CSV table with one row for each point"
     threshold: float = 0.3
     "score threshold of points that are drawn; results.json holds all"
-    instances: float = 0.2
-    "score threshold of instances that are drawn, for models that find them without boxes"
+    instances: float | None = None
+    """score threshold of instances that are drawn, for models that find them without boxes; default: the threshold of
+    the model"""
     tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     "one-stage models: also cut the image, at its original size, into tiles; for small instances in large images"
     scales: tuple[float, ...] = ()

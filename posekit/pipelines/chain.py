@@ -14,10 +14,13 @@ from posekit.geometry.keypoints import Poses
 from posekit.geometry.parts import part_boxes
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.images import Boxes, Image, image_of, images_of
-from posekit.pipelines.predictor import Images, PosePredictor
+from posekit.pipelines.predictor import Images, PosePredictor, instance_threshold
 
 CLEAR = 0.2
 """Points of the first model with at least this score enlarge its box."""
+
+POINTS = 0.4
+"""Mean score of the points of a person who is cut off by the image; the score of a chain is lower by so much."""
 
 
 class Chain:
@@ -56,6 +59,11 @@ class Chain:
     def needs_boxes(self) -> bool:
         """False: the first model finds the instances."""
         return False
+
+    @property
+    def instance_threshold(self) -> float:
+        """Score from which an instance counts as found: that of the finder times what the points of people score."""
+        return instance_threshold(self.finder) * POINTS
 
     def __repr__(self) -> str:
         return f"Chain({self.finder!r}, {self.pose!r})"

@@ -8,7 +8,7 @@ from posekit.geometry.keypoints import Poses
 from posekit.geometry.mapping import map_points
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.images import Boxes, Image
-from posekit.pipelines.predictor import Images, PosePredictor
+from posekit.pipelines.predictor import Images, PosePredictor, instance_threshold
 
 
 class Mapped:
@@ -40,6 +40,11 @@ class Mapped:
     def needs_boxes(self) -> bool:
         """As the predictor."""
         return self.predictor.needs_boxes
+
+    @property
+    def instance_threshold(self) -> float:
+        """As the predictor."""
+        return instance_threshold(self.predictor)
 
     def __repr__(self) -> str:
         return f"Mapped({self.predictor!r}, {self.skeleton.name!r})"

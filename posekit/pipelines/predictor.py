@@ -103,6 +103,11 @@ class Predictor:
         """Whether it takes a box for each instance; without boxes the image is one box."""
         return self.spec.needs_boxes
 
+    @property
+    def instance_threshold(self) -> float:
+        """Score from which an instance counts as found."""
+        return self.spec.instance_threshold
+
     def __repr__(self) -> str:
         spec = self.spec
         how = "a box for each instance" if spec.needs_boxes else "full images"
@@ -203,3 +208,8 @@ def calibrated(poses: Poses, calibration: Calibration | None, *, instances: bool
         return poses
     score = calibration.apply(poses.score)
     return replace(poses, score=score, instance_score=score.mean(-1) if instances else poses.instance_score)
+
+
+def instance_threshold(predictor: PosePredictor) -> float:
+    """Score from which an instance of a predictor counts as found; 0.2 for predictors that do not say."""
+    return float(getattr(predictor, "instance_threshold", 0.2))

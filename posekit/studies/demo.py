@@ -24,8 +24,8 @@ PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 OUT = Path("demo")
 PARTS = ("face-s", "hand-s")
 """Models that read parts of the bodies that were found."""
-POINTS, INSTANCES = 0.3, 0.2
-"""Score thresholds of what is drawn."""
+POINTS = 0.3
+"""Score threshold of points that are drawn."""
 HEIGHT = 512
 """Of the pictures in the sheet, pixels."""
 
@@ -44,7 +44,7 @@ def main(sources: Sequence[str] = ()) -> int:
         counts = []
         for chain in chains:
             poses = chain(image)[0]
-            poses = poses[poses.instance_score >= INSTANCES]
+            poses = poses[poses.instance_score >= chain.instance_threshold]
             picture = draw_poses(picture, poses.xy, poses.score, chain.skeleton, threshold=POINTS)
             counts.append(f"{len(poses)} {chain.skeleton.name}")
             people += len(poses)
