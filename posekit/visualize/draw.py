@@ -25,6 +25,9 @@ BOX: Colour = (255, 214, 10)
 _SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws with: sixteenths of a pixel."""
 
+FAINT = 1 / 3
+"""Points whose score is at least this share of the threshold, and below it, are drawn as rings."""
+
 _FAR = 30_000.0
 """Points further out are not drawn; the fixed-point numbers of the drawing would overflow."""
 
@@ -42,15 +45,15 @@ def draw_poses(
 ) -> Image:
     """Draw poses over their image: bones, points, and what they should have been.
 
-    Left is green, right orange, the middle blue; points without bones go round the colour wheel. Lines are as thick
-    as the instance is large.
+    Left is green, right orange, the middle blue; without left and right, or without bones, each point has its own
+    colour. Lines are as thick as the instance is large. Points a little below the threshold are rings with thin bones.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         poses_xy: (N, K, 2) image pixels; points that are not finite are left out.
         scores: (N, K) in [0, 1], or ``None``: all are drawn.
         skeleton: of the K points.
-        threshold: points with a lower score are left out, with their bones.
+        threshold: points with a lower score are rings; those below `FAINT` of it are left out, with their bones.
         boxes: (N, 4) x0 y0 x1 y1, image pixels, drawn where given.
         truth: (N, K, 2) or (K, 2), NaN where unknown: white rings, each with a line to the point that was predicted.
         enlarge: images whose longer side is smaller are blown up by a whole factor first; 0 leaves them.
@@ -67,19 +70,25 @@ def draw_poses(
     canvas, factor = _canvas(image, enlarge)
     points = points * factor
     shown = _drawable(points)
+    sure = shown
     if scores is not None:
-        shown &= np.asarray(scores) >= threshold
+        sure = shown & (np.asarray(scores) >= threshold)
+        shown = shown & (np.asarray(scores) >= threshold * FAINT)
     for box in np.empty((0, 4)) if boxes is None else np.asarray(boxes, dtype=np.float64) * factor:
         _rectangle(canvas, box)
     colours, bones = point_colours(skeleton), bone_colours(skeleton)
-    for xy, visible in zip(points, shown, strict=True):
+    for xy, visible, full in zip(points, shown, sure, strict=True):
         radius = _radius(xy[visible], len(visible))
         for (i, j), colour in zip(skeleton.edges, bones, strict=True):
             if visible[i] and visible[j]:
-                _line(canvas, xy[i], xy[j], colour, max(1, round(radius * 0.8)))
+                _line(canvas, xy[i], xy[j], colour, max(1, round(radius * 0.8)) if full[i] and full[j] else 1)
         for i in np.flatnonzero(visible).tolist():
-            _disc(canvas, xy[i], radius + 1, DARK)
-            _disc(canvas, xy[i], radius, colours[i])
+            if full[i]:
+                _disc(canvas, xy[i], radius + 1, DARK)
+                _disc(canvas, xy[i], radius, colours[i])
+            else:
+                _disc(canvas, xy[i], radius + 2, DARK, 1)
+                _disc(canvas, xy[i], radius + 1, colours[i], 1)
     if truth is not None:
         _draw_truth(
             canvas, np.asarray(truth, dtype=np.float64).reshape(-1, len(skeleton.points), 2) * factor, points, shown
@@ -170,8 +179,10 @@ def _drawable(points: Float) -> NDArray[np.bool_]:
 
 def _radius(xy: Float, points: int) -> float:
     """Of the discs, pixels: with the instance's extent, smaller where many points share it."""
-    extent = float(np.ptp(xy, axis=0).max()) if len(xy) > 1 else 0.0
-    return float(np.clip(0.014 * extent * min(1.0, (20 / points) ** 0.5), 2.0, 14.0))
+    extent = float(np.ptp(xy, axis=0).max()) if len(xy) > 1 else 100.0
+    share = min(1.0, (20 / points) ** 0.5)
+    least = float(np.clip(0.03 * extent * share, 2.0, 4.0))
+    return float(np.clip(0.014 * extent * share, least, 14.0))
 
 
 def _fixed(xy: Float) -> tuple[int, int]:

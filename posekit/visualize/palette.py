@@ -23,11 +23,11 @@ def wheel(count: int) -> list[Colour]:
 
 
 def point_colours(skeleton: Skeleton) -> list[Colour]:
-    """One colour a point: by side where bones hold the points together, round the wheel where nothing does.
+    """One colour for each point: by side if there are bones and mirror pairs, else all different.
 
     The first of a mirror pair is the left one, unless the names say otherwise.
     """
-    if not skeleton.bones:
+    if not skeleton.bones or not skeleton.mirror:
         return wheel(len(skeleton.points))
     colours = [CENTRE] * len(skeleton.points)
     for pair in skeleton.mirror:
@@ -38,10 +38,20 @@ def point_colours(skeleton: Skeleton) -> list[Colour]:
 
 
 def bone_colours(skeleton: Skeleton) -> list[Colour]:
-    """One colour a bone: that of its side; a bone from left to right, or along the middle, is central."""
+    """One colour for each bone.
+
+    That of its side; a bone from left to right, or along the middle, is central. Without mirror pairs, the mean of the
+    colours of its ends.
+    """
     points = point_colours(skeleton)
+    if not skeleton.mirror:
+        return [_mean(points[i], points[j]) for i, j in skeleton.edges]
     colours = []
     for i, j in skeleton.edges:
         sides = {points[i], points[j]} - {CENTRE}
         colours.append(sides.pop() if len(sides) == 1 else CENTRE)
     return colours
+
+
+def _mean(a: Colour, b: Colour) -> Colour:
+    return (a[0] + b[0]) // 2, (a[1] + b[1]) // 2, (a[2] + b[2]) // 2

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from posekit.geometry.skeleton import Skeleton
 from posekit.visualize.draw import draw_maps, draw_poses, sheet
+from posekit.visualize.legend import entries, with_legend
 from posekit.visualize.palette import CENTRE, LEFT, RIGHT, bone_colours, point_colours, wheel
 
 BODY = Skeleton(
@@ -40,13 +43,53 @@ def test_points_and_bones_have_the_colours_of_their_sides():
 
 
 def test_low_scores_and_unknown_places_are_left_out():
-    score = np.array([[0.9, 0.1, 0.9, 0.9, 0.9]])
+    score = np.array([[0.9, 0.05, 0.9, 0.9, 0.9]])
     xy = XY.copy()
     xy[0, 3] = np.nan
     xy[0, 4] = 1e9
     image = draw_poses(grey(), xy, score, BODY, threshold=0.3)
     assert at(image, XY[0, 0]) == CENTRE and at(image, XY[0, 2]) == RIGHT
     assert [at(image, XY[0, i]) for i in (1, 3, 4)] == [(120, 120, 120)] * 3
+
+
+def test_points_a_little_below_the_threshold_are_rings():
+    plain = Skeleton(name="plain", points=("a", "b"))
+    xy = np.array([[[60.5, 60.5], [160.5, 160.5]]])
+    image = draw_poses(grey(), xy, np.array([[0.9, 0.2]]), plain, threshold=0.3)
+    colours = point_colours(plain)
+    assert at(image, xy[0, 0]) == colours[0]
+    assert at(image, xy[0, 1]) == (120, 120, 120)
+    ring = image[155:167, 155:167].reshape(-1, 3)
+    assert (np.abs(ring.astype(int) - colours[1]).sum(-1) < 60).any()
+
+
+def test_without_left_and_right_every_point_has_its_colour():
+    chain = Skeleton(name="chain", points=("a", "b", "c"), bones=(("a", "b"), ("b", "c")))
+    assert point_colours(chain) == wheel(3)
+    assert bone_colours(chain)[0] == tuple((p + q) // 2 for p, q in zip(*wheel(3)[:2], strict=True))
+
+
+def test_small_instances_have_marks_that_can_be_seen():
+    one = draw_poses(grey(), np.array([[[150.5, 150.5]]]), None, Skeleton(name="one", points=("a",)))
+    assert (one != 120).any(-1).sum() >= 40
+
+
+def test_a_legend_stands_below_the_picture():
+    legend = entries(BARE)
+    assert [name for name, _ in legend] == ["a", "b", "c"] and [colour for _, colour in legend] == wheel(3)
+    picture = with_legend(grey(), legend)
+    np.testing.assert_array_equal(picture[:300], grey())
+    strip = picture[300:].reshape(-1, 3)
+    assert 20 <= len(picture) - 300 <= 40 and all((strip == colour).all(-1).any() for colour in wheel(3))
+    assert len(with_legend(grey(300, 90), [("a long name", LEFT)] * 3)) > len(picture)
+    assert with_legend(grey(), []).shape == (300, 320, 3)
+
+
+def test_a_legend_of_many_points_names_sides():
+    many = replace(BODY, points=(*BODY.points, *(f"p{n}" for n in range(9))))
+    assert entries(many) == []
+    assert entries(many, sides=True) == [("left", LEFT), ("right", RIGHT), ("middle", CENTRE)]
+    assert entries(replace(many, bones=()), sides=True) == []
 
 
 @pytest.mark.parametrize("offset", [(0.0, 0.0), (0.25, -0.25), (0.5, 0.5), (-0.375, 0.125)])
