@@ -118,7 +118,7 @@ class Plan:
 
 
 PLANS = {
-    "face-s": Plan(faces, (Stage(128, 36, 2e-3), Stage(192, 8, 6e-4, 0.5)), padding=1.25, neck=Upsample(64), hidden=0),
+    "face-s": Plan(faces, (Stage(128, 36, 2e-3),), padding=1.25, neck=Upsample(64), hidden=0),
     "hand-s": Plan(
         hands, (Stage(128, 30, 2e-3), Stage(192, 6, 6e-4, 0.5)), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0
     ),

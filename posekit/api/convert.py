@@ -86,7 +86,7 @@ def _recipe(version: str, size: tuple[int, int]) -> Recipe:
     model = replace(recipe.model, backbone=MoveNet(version))  # type: ignore[arg-type]
     if version == "multipose":
         nms = NMS(method="oks", threshold=0.9, score_threshold=0.01)
-        codec = replace(cast(MoveNetPose, recipe.codec), max_instances=MOST)
+        codec = replace(cast(MoveNetPose, recipe.codec), max_instances=MOST, margin=0.0)
         return replace(recipe, name="movenet-multipose", model=model, codec=codec, nms=nms)
     losses = {name: loss for name, loss in recipe.losses.items() if name not in ("size", "centre_offset")}
     codec = replace(cast(MoveNetPose, recipe.codec), single=True)

@@ -30,7 +30,7 @@ class Reading:
         skeleton: name of a known skeleton with the same number of points.
     """
 
-    images: Path | None = None
+    images: str | Path | None = None
     category: str | None = None
     skeleton: str | None = None
 
@@ -46,7 +46,7 @@ def evaluate(
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
     map_points: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     progress: bool = False,
 ) -> Measured:
     """Measure a model on labelled images.
@@ -61,7 +61,7 @@ def evaluate(
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
         map_points: map the model's points to those of the data, by name and by stated rules.
-        device: "cpu", "cuda", "mps".
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps".
         progress: show a progress bar.
 
     Returns:
@@ -90,7 +90,8 @@ def evaluate(
 def read_labels(data: str | Path | Sequence[str | Path], reading: Reading) -> Dataset:
     """The labelled images of some files."""
     files = [Path(file) for file in ([data] if isinstance(data, str | Path) else data)]
-    source = Data(images=reading.images, category=reading.category, skeleton=reading.skeleton)
+    images = None if reading.images is None else Path(reading.images)
+    source = Data(images=images, category=reading.category, skeleton=reading.skeleton)
     return read_set(source, files, "val")
 
 
@@ -117,7 +118,7 @@ def open_model(
     decode: Sequence[str] = (),
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     raw: bool = False,
 ) -> PosePredictor:
     """Load a model for evaluation.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posekit.api.predictions import PredictedImage, Predictions
+from posekit.api.predictions import DrawnPoints, PredictedImage, Predictions
 from posekit.data.box_files import read_boxes
-from posekit.data.errors import DataError
+from posekit.data.errors import DataError, listed
 from posekit.data.image import read_image
 from posekit.data.image_files import image_files, output_names
 from posekit.geometry.keypoints import Poses
@@ -22,9 +23,10 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.mapped import Mapped
 from posekit.pipelines.predictor import PosePredictor, instance_threshold
 from posekit.skeletons import SKELETONS
-from posekit.visualize.draw import draw_poses
-from posekit.words import nearest
-from posekit.zoo.catalogue import DEFAULT, POSE
+from posekit.visualize.draw import FAINT, draw_poses
+from posekit.visualize.legend import entries, with_legend
+from posekit.words import nearest, plural
+from posekit.zoo.catalogue import default_model
 from posekit.zoo.load import load
 
 QUALITY = 95
@@ -49,11 +51,11 @@ def predict(
     sources: str | Path | Sequence[str | Path],
     model: str | Path | PosePredictor | None = None,
     *,
-    boxes: Path | None = None,
-    out: Path | None = None,
+    boxes: str | Path | None = None,
+    out: str | Path | None = None,
     pictures: bool = True,
     drawing: Drawing | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     batch: int = 32,
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
@@ -72,10 +74,12 @@ def predict(
             people, by `DEFAULT`, or by its second model if there are ``boxes``.
         boxes: COCO file with a box for each instance, matched by image path; ``None``: each image is one box. For
             models of crops.
-        out: folder for ``results.json`` and the drawings; ``None`` writes nothing.
-        pictures: write images with the points drawn, if there is an ``out``.
+        out: folder for ``results.json`` and the drawings; ``None`` writes nothing. If no image can be read, nothing is
+            written.
+        pictures: write images with the points drawn, if there is an ``out``; images without boxes in ``boxes`` have no
+            drawing.
         drawing: score thresholds of the drawings.
-        device: "cpu", "cuda", "mps", if ``model`` is a name.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", if ``model`` is a name.
         batch: crops, or views of full images, in a batch.
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
@@ -93,10 +97,12 @@ def predict(
             cannot be made from the model's.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
+    boxes = None if boxes is None else Path(boxes)
+    out = None if out is None else Path(out)
     _check_out(named, out)
     files = image_files(named, skip=out)
     if model is None:
-        model = DEFAULT if boxes is None else POSE
+        model = default_model(boxes is not None)
     if isinstance(model, str | Path):
         predictor = load(model, device=device, batch=batch, scales=scales, tiles=tiles, flip_test=flip_test)
     else:
@@ -105,20 +111,18 @@ def predict(
         predictor = Mapped(predictor, known_skeleton(points))
     if boxes is not None and not predictor.needs_boxes:
         raise ValueError(f"{predictor.name} finds instances itself: leave out the boxes (--boxes)")
-    jobs = _jobs(files, boxes, out if pictures else None)
+    jobs, notes = _jobs(files, boxes, out if pictures else None)
     drawing = drawing or Drawing()
     asked = drawing.instances if drawing.instances is not None else instance_threshold(predictor)
     work = _Work(predictor.skeleton, drawing, None if predictor.needs_boxes else asked)
     images = tuple(work.run(predictor, jobs, lambda done: seen(done, len(files))))
+    name = str(model) if isinstance(model, str | Path) else predictor.name
+    if out is not None and images:
+        notes += _replaced(out / "results.json", files, name)
     result = Predictions(
-        str(model) if isinstance(model, str | Path) else predictor.name,
-        predictor.skeleton,
-        images,
-        tuple(work.faults),
-        tuple(work.notes),
-        work.unread,
+        name, predictor.skeleton, images, tuple(work.faults), notes, work.unread, DrawnPoints(*work.drawn)
     )
-    if out is not None:
+    if out is not None and images:
         result.write_json(out / "results.json")
     return result
 
@@ -150,6 +154,23 @@ def _check_out(sources: Sequence[str | Path], out: Path | None) -> None:
         raise ValueError(f"--out {out} is the folder of the images: choose another one, such as {out / 'predictions'}")
 
 
+def _replaced(file: Path, files: Sequence[Path], model: str) -> tuple[str, ...]:
+    """A note if ``results.json`` holds results of other images or of another model."""
+    try:
+        old = json.loads(file.read_bytes())
+        models = {str(entry["model"]) for entry in old}
+        others = {str(entry["path"]) for entry in old} - set(map(str, files))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ()
+    if others:
+        what = f"of {plural(len(others), 'other image')}; their pictures stay in {file.parent}"
+    elif models - {model}:
+        what = f"of another model ({listed(sorted(models - {model}))})"
+    else:
+        return ()
+    return (f"{file} held results {what}; it is replaced: choose another --out to keep both",)
+
+
 @dataclass(eq=False)
 class _Job:
     """One image to predict."""
@@ -158,32 +179,34 @@ class _Job:
     image_id: int
     boxes: NDArray[np.float64] | None
     faults: tuple[str, ...]
-    notes: tuple[str, ...]
     target: Path | None
     image: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
 
 
-def _jobs(files: Sequence[Path], boxes: Path | None, drawings: Path | None) -> list[_Job]:
-    """The work to do, complete before the first image is read."""
+def _jobs(files: Sequence[Path], boxes: Path | None, drawings: Path | None) -> tuple[list[_Job], tuple[str, ...]]:
+    """The work to do, complete before the first image is read, and notes on images without boxes."""
     targets: Sequence[Path | None] = [None] * len(files)
     if drawings is not None:
         # JPEG for photos: a PNG takes ten times as long and is five times as large. PNG for PNG: lossless.
         photos = all(file.suffix.lower() in (".jpg", ".jpeg") for file in files)
         targets = output_names(files, drawings, ".jpg" if photos else ".png")
     if boxes is None:
-        return [
-            _Job(file, n, None, (), (), target) for n, (file, target) in enumerate(zip(files, targets, strict=True), 1)
-        ]
-    jobs, unknown = [], 0
-    for file, found, target in zip(files, read_boxes(boxes, files), targets, strict=True):
-        notes: tuple[str, ...] = ()
-        if found.image_id is None:
-            unknown += 1
-            notes = (f"{file}: not in {boxes}; no boxes, nothing predicted",)
-        jobs.append(_Job(file, found.image_id or 0, found.boxes, found.faults, notes, target))
-    if unknown == len(files):
-        raise DataError(f"{boxes} lists none of the {len(files)} images: do its file_names belong to other images?")
-    return jobs
+        numbered = enumerate(zip(files, targets, strict=True), 1)
+        return [_Job(file, n, None, (), target) for n, (file, target) in numbered], ()
+    read = read_boxes(boxes, files)
+    if all(found.image_id is None for found in read):
+        raise DataError(
+            f"{boxes} lists none of the {plural(len(files), 'image')}: do its file_names belong to other images?"
+        )
+    jobs = [
+        _Job(file, found.image_id or 0, found.boxes, found.faults, target if len(found.boxes) else None)
+        for file, found, target in zip(files, read, targets, strict=True)
+    ]
+    without = [job.file.name for job in jobs if job.boxes is not None and not len(job.boxes) and not job.faults]
+    if not without:
+        return jobs, ()
+    what = "1 image has" if len(without) == 1 else f"{len(without)} of {len(files)} images have"
+    return jobs, (f"{what} no boxes in {boxes}, nothing is predicted there: {listed(without)}",)
 
 
 class _Work:
@@ -198,8 +221,9 @@ class _Work:
     def __init__(self, skeleton: Skeleton, drawing: Drawing, threshold: float | None) -> None:
         self.skeleton, self.drawing, self.threshold = skeleton, drawing, threshold
         self.faults: list[str] = []
-        self.notes: list[str] = []
         self.unread = 0
+        self.drawn = [0, 0, 0]
+        self.legend = entries(skeleton)
 
     def run(
         self, predictor: PosePredictor, jobs: Sequence[_Job], seen: Callable[[int], None]
@@ -210,7 +234,6 @@ class _Work:
         def images() -> Iterator[NDArray[np.uint8]]:
             for job in jobs:
                 self.faults += job.faults
-                self.notes += job.notes
                 try:
                     job.image = read_image(job.file)
                 except DataError as error:
@@ -239,9 +262,18 @@ class _Work:
         if job.target is None:
             return found
         shown = poses if self.threshold is None else poses.above(self.threshold)
+        self._count(shown.score)
         drawn = draw_poses(job.image, shown.xy, shown.score, self.skeleton, threshold=self.drawing.points)
+        drawn = with_legend(drawn, self.legend)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         picture = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(job.target), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
             raise OSError(f"{job.target}: could not be written")
         return replace(found, drawing=job.target)
+
+    def _count(self, score: NDArray[np.floating]) -> None:
+        """Add the points of a drawing to the counts of `DrawnPoints`."""
+        below = score < self.drawing.points
+        hidden = score < self.drawing.points * FAINT
+        for n, count in enumerate((score.size, int((below & ~hidden).sum()), int(hidden.sum()))):
+            self.drawn[n] += count

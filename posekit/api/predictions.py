@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from posekit.data.coco import to_results
 from posekit.geometry.keypoints import Poses
@@ -15,8 +15,25 @@ from posekit.geometry.skeleton import Skeleton
 
 COLUMNS = (
     *("path", "image_id", "instance", "instance_score", "x0", "y0", "x1", "y1"),
-    *("point", "x", "y", "score", "visible", "spread_x", "spread_y", "depth"),
+    *("point", "x", "y", "score"),
 )
+MORE_COLUMNS = {"visible": ("visible",), "spread": ("spread_x", "spread_y"), "depth": ("depth",)}
+"""Columns of what only some models give: the field of `Poses`, and its columns."""
+
+
+@dataclass(frozen=True)
+class DrawnPoints:
+    """How many points are in the drawings.
+
+    Args:
+        points: of the instances that were drawn.
+        rings: of these, points below the score threshold that are drawn as rings.
+        hidden: of these, points further below it that are not drawn.
+    """
+
+    points: int = 0
+    rings: int = 0
+    hidden: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +57,9 @@ class PredictedImage:
     drawing: Path | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
-    """The poses found in many images; iterate over it, or write it to a file.
+    """The poses found in many images: a sequence of `PredictedImage`, which can be written to files.
 
     Args:
         model: name given by the user.
@@ -51,6 +68,7 @@ class Predictions:
         faults: messages on what was left out: unreadable images, boxes without extent.
         notes: other messages, such as on images that the box file does not list.
         unread: number of unreadable images.
+        drawn: number of points in the drawings.
     """
 
     model: str
@@ -59,12 +77,25 @@ class Predictions:
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unread: int = 0
+    drawn: DrawnPoints = DrawnPoints()
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __iter__(self) -> Iterator[PredictedImage]:
         return iter(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> PredictedImage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[PredictedImage, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> PredictedImage | tuple[PredictedImage, ...]:
+        return self.images[index]
+
+    def __repr__(self) -> str:
+        return f"Predictions({self.instances} instances in {len(self)} images, model {self.model!r})"
 
     @property
     def instances(self) -> int:
@@ -92,32 +123,43 @@ class Predictions:
             for entry in to_results(image.poses, image.image_id)
         ]
 
-    def write_json(self, file: Path) -> Path:
+    def write_json(self, file: str | Path) -> Path:
         """Write `to_results`; the file appears when it is complete."""
-        return _written(file, json.dumps(self.to_results()) + "\n")
+        return _written(Path(file), json.dumps(self.to_results()) + "\n")
 
-    def write_csv(self, file: Path) -> Path:
-        """Write one row for each point, coordinates in continuous pixels (the centre of the first is 0.5)."""
+    def write_csv(self, file: str | Path) -> Path:
+        """Write one row for each point.
+
+        Coordinates are continuous pixels (the centre of the first is 0.5), so they are 0.5 larger than those of
+        `to_results`, which are pixel indices. The columns of `MORE_COLUMNS` are written if the model gives them.
+        """
+        file = Path(file)
+        more = [field for field in MORE_COLUMNS if any(getattr(image.poses, field) is not None for image in self)]
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_name(f"{file.name}.tmp")
         with beside.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
-            writer.writerow(COLUMNS)
+            writer.writerow([*COLUMNS, *(column for field in more for column in MORE_COLUMNS[field])])
             for image in self.images:
-                writer.writerows(_rows(image, self.skeleton))
+                writer.writerows(_rows(image, self.skeleton, more))
         beside.replace(file)
         return file
 
 
-def _rows(image: PredictedImage, skeleton: Skeleton) -> Iterator[list[Any]]:
+def _rows(image: PredictedImage, skeleton: Skeleton, more: Sequence[str]) -> Iterator[list[Any]]:
     for number, instance in enumerate(image.poses.to_dict(skeleton)):
         box = [f"{value:.2f}" for value in instance.get("box", [])] or [""] * 4
         head = [str(image.path), image.image_id, number, f"{instance['score']:.5f}", *box]
         for name, point in instance["points"].items():
-            spread = point.get("spread")
-            more = [point.get("visible"), *(spread or (None, None)), point.get("depth")]
-            told = ["" if value is None else f"{value:.4f}" for value in more]
-            yield [*head, name, f"{point['x']:.3f}", f"{point['y']:.3f}", f"{point['score']:.5f}", *told]
+            extra = [value for field in more for value in _columns(point.get(field), len(MORE_COLUMNS[field]))]
+            yield [*head, name, f"{point['x']:.3f}", f"{point['y']:.3f}", f"{point['score']:.5f}", *extra]
+
+
+def _columns(value: float | Sequence[float] | None, count: int) -> list[str]:
+    """The cells of one field; empty where it is not known."""
+    if value is None:
+        return [""] * count
+    return [f"{number:.4f}" for number in (value if isinstance(value, Sequence) else (value,))]
 
 
 def _written(file: Path, text: str) -> Path:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from posekit.zoo.catalogue import DEFAULT, POSE
+from posekit.cli.kinds import Number, Numbers, OneFile, Switch, Text
+from posekit.words import plural
+from posekit.zoo.catalogue import default_model
 
 if TYPE_CHECKING:
     from posekit.api.predictions import Predictions
@@ -22,35 +24,36 @@ if TYPE_CHECKING:
 class Options:
     """Find the points in images; write a picture for each, and results.json in COCO's results format."""
 
-    source: Annotated[tuple[str, ...], tyro.conf.Positional]
+    source: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE [SOURCE ...]", help_behavior_hint="(required)")]
     "image files, folders, or glob patterns"
-    model: str | None = None
+    model: Text = None
     """a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`); mtcnn: faces and their
     five points; default: people in full images, body-s+body-crop-s, and with --boxes body-crop-s"""
-    weights: Path | None = None
+    weights: OneFile = None
     "with --model mtcnn: its weights folder, or facenet-pytorch's wheel or unpacked folder; default: $POSEKIT_MTCNN"
-    boxes: Path | None = None
+    boxes: OneFile = None
     "COCO file with a box for each instance, matched by image path; none: each image is one box"
     out: Path = Path("predictions")
     "folder to write to"
-    csv: Path | None = None
-    "also write a CSV table with one row for each point"
+    csv: OneFile = None
+    """also write a CSV table with one row for each point, in continuous pixels: 0.5 more than in results.json, which
+    holds pixel indices as COCO does"""
     threshold: float = 0.3
-    "score threshold of points that are drawn; results.json holds all"
-    instances: float | None = None
+    "score threshold of points; those a little below it are drawn as rings; results.json holds all"
+    instances: Number = None
     """score threshold of instances that are drawn, for models that find them without boxes; default: the threshold of
     the model"""
-    tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    tiles: Switch = False
     "one-stage models: also cut the image, at its original size, into tiles; for small instances in large images"
-    scales: tuple[float, ...] = ()
+    scales: Numbers = ()
     "one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 cuts tiles"
-    points: str | None = None
+    points: Text = None
     """map the points to a known skeleton, such as lsp14, by name and by stated rules (a neck is between the shoulders);
     default: the points of the model"""
     batch: int = 32
     "crops or images in a batch"
-    device: str = "cpu"
-    "cpu, cuda, mps"
+    device: str = "auto"
+    "auto (a GPU if there is one), cpu, cuda, mps"
     pictures: bool = True
     "write images with the points drawn; off: only results.json"
 
@@ -77,7 +80,7 @@ def run(argv: Sequence[str]) -> int:
             points=options.points,
             seen=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    if options.csv is not None:
+    if options.csv is not None and found.images:
         found.write_csv(options.csv)
     _print(found, options)
     return 1 if found.faults else 0
@@ -85,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _model(options: Options) -> str | PosePredictor:
     if options.model is None:
-        return DEFAULT if options.boxes is None else POSE
+        return default_model(options.boxes is not None)
     if options.model != "mtcnn":
         if options.weights:
             raise ValueError(f"--weights is for --model mtcnn; --model {options.model} has its own: leave it out")
@@ -101,17 +104,40 @@ def _print(found: Predictions, options: Options) -> None:
     """Print notes, faults and a summary."""
     for sentence in (*found.notes, *found.faults):
         print(f"posekit predict: {sentence}", file=sys.stderr)
+    if not found.images:
+        print(
+            f"posekit predict: none of the {plural(found.unread, 'image')} could be read; no file was written",
+            file=sys.stderr,
+        )
+        return
     table = f"; table in {options.csv}" if options.csv else ""
     pictures = f"; pictures in {options.out}" if options.pictures else ""
     print(
-        f"{len(found)} images, {found.instances} instances; results in {options.out / 'results.json'}{table}{pictures}"
+        f"{plural(len(found), 'image')}, {plural(found.instances, 'instance')}; results in "
+        f"{options.out / 'results.json'}{table}{pictures}"
     )
-    scores = [image.poses.score.max(initial=0.0) for image in found]
-    if found.images and max(scores) < options.threshold:
-        print(
-            f"no point reaches the score {options.threshold:g}, so none was drawn (the best has {max(scores):.2g}): "
-            "try a lower --threshold, boxes around the instances (--boxes), or a model trained on such images"
-        )
+    _print_scores(found, options)
     if found.unread:
         total = len(found) + found.unread
         print(f"posekit predict: {found.unread} of {total} images could not be read, see above", file=sys.stderr)
+
+
+def _print_scores(found: Predictions, options: Options) -> None:
+    """Print how many points are not drawn because of their score."""
+    best = max((float(image.poses.score.max(initial=0.0)) for image in found if len(image.poses)), default=None)
+    if best is not None and best < options.threshold:
+        print(
+            f"no point reaches the score {options.threshold:g} (the best has {best:.2g}): "
+            "try a lower --threshold, boxes around the instances (--boxes), or a model trained on such images"
+        )
+    drawn = found.drawn
+    if drawn.rings or drawn.hidden:
+        parts = [
+            f"{drawn.rings} drawn as rings" if drawn.rings else "",
+            f"{drawn.hidden} not drawn" if drawn.hidden else "",
+        ]
+        below = drawn.rings + drawn.hidden
+        print(
+            f"{below} of {plural(drawn.points, 'point')} {'is' if below == 1 else 'are'} below --threshold "
+            f"{options.threshold:g}: {', '.join(filter(None, parts))}"
+        )

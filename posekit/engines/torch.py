@@ -17,6 +17,15 @@ from posekit.geometry.keypoints import Poses
 from posekit.models.rewrite.fold import folded
 
 
+def pick_device(device: str | torch.device) -> torch.device:
+    """The device of a name; ``auto`` is CUDA if there is one, else Apple's MPS, else the CPU."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
 class TorchEngine:
     """A network run by PyTorch.
 
@@ -24,7 +33,7 @@ class TorchEngine:
         net: not changed unless ``optimise`` is set; its mode (training or evaluation) is restored after each call.
         codec: codec of the network.
         spec: spec of the model.
-        device: device to run on; the network is moved there.
+        device: device to run on, or "auto"; the network is moved there.
         half: compute in 16 bits: float16 on a GPU, bfloat16 elsewhere; slower on most CPUs.
         optimise: fold batch norms into convolutions and use channels-last memory, on a copy; only for inference.
 
@@ -46,7 +55,7 @@ class TorchEngine:
             raise ValueError(
                 f"codec {codec.kind!r} runs a network for each instance and has no flip test: leave the flip test out"
             )
-        self.device = torch.device(device)
+        self.device = pick_device(device)
         if optimise:
             # The stubs of PyTorch leave this form out.
             net = folded(net, spec.size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -85,7 +94,7 @@ class TorchMaps:
     """
 
     def __init__(self, net: nn.Module, device: str | torch.device = "cpu") -> None:
-        self.device = torch.device(device)
+        self.device = pick_device(device)
         self.net = net.to(self.device).eval()
 
     def __repr__(self) -> str:

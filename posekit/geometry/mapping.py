@@ -1,4 +1,4 @@
-"""From the points of one skeleton to those of another: by name, and by stated rules for points without a namesake."""
+"""From the points of one skeleton to those of another: by name, and by stated rules for other points."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PointMap:
 
     @property
     def estimated(self) -> dict[str, tuple[str, ...]]:
-        """Points without a namesake in the source, and the points that they are computed from."""
+        """Points that the source does not have, and the points that they are computed from."""
         return {
             name: tuple(self.source.points[i] for i in np.flatnonzero(row))
             for name, row in zip(self.target.points, self.weights, strict=True)
@@ -57,7 +57,7 @@ class PointMap:
 
         Returns:
             The same instances: a score is the lowest of the points that a point is computed from. Spread, depth and
-            visibility are kept where every point has a namesake, else dropped.
+            visibility are kept where the source has every point, else dropped.
         """
         if poses.xy.shape[-2] != self.weights.shape[1]:
             raise ValueError(

@@ -71,6 +71,24 @@ def folder_of(name: str) -> Path | None:
     return None
 
 
+def default_model(boxes: bool = False) -> str:
+    """Name of the model that is used if none is named: people in full images, or in given boxes.
+
+    Raises:
+        WeightsError: it is not installed.
+    """
+    name = POSE if boxes else DEFAULT
+    if all(folder_of(part) for part in name.split("+")):
+        return name
+    here = [known for known in catalogue() if folder_of(known)]
+    offer = f", or a model of posekit: {', '.join(here)}" if here else ""
+    where = "people in given boxes" if boxes else "people in full images"
+    raise WeightsError(
+        f"no model was named, and the default one for {where} is not installed: name one with --model, such as the "
+        f"folder of a run{offer} (`posekit models list` says what each finds)"
+    )
+
+
 def find_in_catalogue(name: str) -> Path | None:
     """The weights folder of a name; ``None`` if the catalogue has no such name.
 
@@ -91,7 +109,7 @@ def find_in_catalogue(name: str) -> Path | None:
 def no_such(name: str) -> str:
     """What to say of a name that is neither a path nor in the catalogue."""
     near = difflib.get_close_matches(name, catalogue(), 1)
-    return f"did you mean {near[0]!r}?" if near else ", ".join(catalogue())
+    return f"did you mean {near[0]!r}?" if near else f"known models: {', '.join(catalogue()) or 'none'}"
 
 
 def pull(name: str, source: str | Path) -> Path:

@@ -40,7 +40,7 @@ def find_model(place: str | Path) -> Path:
     if is_hub_id(str(place)):
         return snapshot(str(place))
     raise WeightsError(
-        f"{path}: no such folder; give a run folder, a weights folder, a hub id owner/name, or a model of posekit: "
+        f"{path}: no such folder; give a run folder, a weights folder, a hub id owner/name, or a model of posekit; "
         f"{no_such(str(place))}"
     )
 

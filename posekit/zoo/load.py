@@ -21,7 +21,7 @@ def load(
     model: str | Path | Engine,
     *,
     runtime: Runtime = "auto",
-    device: str = "cpu",
+    device: str = "auto",
     batch: int = 32,
     flip_test: bool | None = None,
     scales: tuple[float, ...] | None = None,
@@ -35,7 +35,7 @@ def load(
             joined by a plus, ``body-s+body-crop-s``, are a `Chain`; or the folder of a trained cascade; or your own
             `Engine`: an object with a ``spec`` that turns images of its size into `Poses`.
         runtime: runtime of the network; ``auto`` chooses by the kind of model.
-        device: "cpu", "cuda", "mps", ...
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", ...
         batch: crops, or views of full images, in a batch.
         flip_test: average with the mirrored image; ``None`` does as in training.
         scales: for one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 it

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from posekit.engines.torch import TorchMaps
+from posekit.engines.torch import TorchMaps, pick_device
 from posekit.models.mtcnn import Nets
 from posekit.models.weights import fill
 from posekit.pipelines.mtcnn.cascade import MTCNN, Cascade, Engines
@@ -79,13 +79,13 @@ DENSE = ("dense4.weight", "dense5.weight")
 """Layers behind a flattened map of 3 x 3 cells."""
 
 
-def load_mtcnn(place: str | Path | None = None, config: Cascade | None = None, device: str = "cpu") -> MTCNN:
+def load_mtcnn(place: str | Path | None = None, config: Cascade | None = None, device: str = "auto") -> MTCNN:
     """A face detector with trained or public weights.
 
     Args:
         place: see `read_mtcnn`.
         config: sizes and thresholds; ``None`` takes those of the folder, or the published ones.
-        device: "cpu", "cuda", "mps", ...
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", ...
 
     Returns:
         Call it: ``poses = load_mtcnn("facenet_pytorch-2.6.0-py3-none-any.whl")("photo.jpg")[0]``.
@@ -97,7 +97,7 @@ def load_mtcnn(place: str | Path | None = None, config: Cascade | None = None, d
     trained = is_cascade(named)
     default = read_cascade_config(named)[0] if trained else Cascade()
     nets = read_nets(named) if trained else _public(named)
-    return MTCNN(engines_of(nets, device), config or default)
+    return MTCNN(engines_of(nets, pick_device(device)), config or default)
 
 
 def engines_of(nets: Nets, device: str | torch.device = "cpu") -> Engines:

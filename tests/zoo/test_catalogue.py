@@ -177,7 +177,7 @@ def test_sources_without_the_model_are_refused(zoo, tmp_path):
 def test_an_unknown_name_is_answered_with_the_nearest(zoo):
     with pytest.raises(WeightsError, match="no model 'mine-crop'; did you mean 'mine-crop-s'"):
         pull("mine-crop", zoo.source)
-    with pytest.raises(WeightsError, match="or a model of posekit: did you mean 'mine-s'"):
+    with pytest.raises(WeightsError, match="or a model of posekit; did you mean 'mine-s'"):
         find_model("mine_s")
     with pytest.raises(WeightsError, match="no model 'zebra'; mine-"):
         pull("zebra", zoo.source)

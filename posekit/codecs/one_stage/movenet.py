@@ -50,6 +50,8 @@ class MoveNetPose(OnGrid):
     "target: overlap of a box with itself moved by the radius of its Gaussian; smaller makes wider Gaussians"
     max_instances: int = Field(default=6, ge=1)
     "most instances decoded in an image; the published network gives 6"
+    margin: float = Field(default=0.5, ge=0)
+    "cells around the box in which its points are looked for; the published network has 0 and loses points at the edge"
     point_threshold: float = Field(default=0.12695312, ge=0, le=1)
     "an instance's score is its centre's times the mean score of the points above this"
     kind: Suppress[Literal["movenet"]] = "movenet"
@@ -131,7 +133,7 @@ class MoveNetPose(OnGrid):
         expected = self._expected(maps, cell)
         away = self._distance(expected, value).square()
         near = value[:, None] * torch.exp(-away / (WIDTH * min(self.grid.shape)))
-        near = near * self._inside(low, high, value)[:, :, None]
+        near = near * self._inside(low - self.margin, high + self.margin, value)[:, :, None]
         xy, where = self._highest(maps, near)
         # A box without cells leaves nothing to choose from: the point is where the centre predicts it.
         xy = torch.where((near.amax((-2, -1)) > 0)[..., None], xy, self.grid.pixels(expected))

@@ -145,7 +145,7 @@ def test_a_peak_outside_the_box_is_another_persons():
 
 @pytest.mark.parametrize("size", [(0.0, 6.0), (-3.0, -3.0), (0.8, 0.8)])
 def test_without_a_cell_in_the_box_a_point_is_where_the_centre_predicts_it(size):
-    codec = replace(TINY, max_instances=1)
+    codec = replace(TINY, max_instances=1, margin=0.0)
     maps = person(flat_maps(codec, peaks=3.0), 5, 4, size)
     maps["centre_offset"][0, 0, 4, 5] = 0.5
     maps["point_offsets"][0, :, 4, 5] = torch.tensor([1.25, -2.0, 0.0, 1.5])
@@ -263,3 +263,10 @@ def test_maps_of_16_bits_are_computed_in_32(codec):
     assert found.xy.dtype == found.score.dtype == torch.float32
     torch.testing.assert_close(found.xy, wanted.xy)
     torch.testing.assert_close(found.instance_score, wanted.instance_score)
+
+
+def test_the_margin_lets_a_point_lie_half_a_cell_outside_its_box():
+    maps = person(flat_maps(TINY), 5, 4, size=(3.2, 2.0))
+    maps["peaks"][0, :, 4, 7] = logit(0.9)  # 2 cells from the centre, the box ends after 1.6
+    assert TINY.decode(maps).xy[0, 0].tolist() == [[30.0, 18.0]] * 2
+    assert replace(TINY, margin=0.0).decode(maps).score[0, 0].max() < 0.5
