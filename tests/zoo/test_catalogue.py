@@ -179,7 +179,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(zoo):
         pull("mine-crop", zoo.source)
     with pytest.raises(WeightsError, match="or a model of posekit; did you mean 'mine-s'"):
         find_model("mine_s")
-    with pytest.raises(WeightsError, match="no model 'zebra'; mine-"):
+    with pytest.raises(WeightsError, match="no model 'zebra'; known models: mine-s"):
         pull("zebra", zoo.source)
     assert not zoo.pulled.exists()
 
