@@ -93,13 +93,15 @@ def predict(
     Raises:
         DataError: a source has no image, or the box file is invalid.
         WeightsError: there is no such model.
-        ValueError: boxes for a model that finds instances itself, an ``out`` among the sources, or ``points`` that
-            cannot be made from the model's.
+        ValueError: no source, boxes for a model that finds instances itself, an ``out`` among the sources, or
+            ``points`` that cannot be made from the model's.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     boxes = None if boxes is None else Path(boxes)
     out = None if out is None else Path(out)
     _check_out(named, out)
+    if not named:
+        raise ValueError("no image was named: give image files, folders or glob patterns")
     files = image_files(named, skip=out)
     if model is None:
         model = default_model(boxes is not None)
@@ -195,9 +197,8 @@ def _jobs(files: Sequence[Path], boxes: Path | None, drawings: Path | None) -> t
         return [_Job(file, n, None, (), target) for n, (file, target) in numbered], ()
     read = read_boxes(boxes, files)
     if all(found.image_id is None for found in read):
-        raise DataError(
-            f"{boxes} lists none of the {plural(len(files), 'image')}: do its file_names belong to other images?"
-        )
+        what = "does not list the image" if len(files) == 1 else f"lists none of the {len(files)} images"
+        raise DataError(f"{boxes} {what}: do its file_names belong to other images?")
     jobs = [
         _Job(file, found.image_id or 0, found.boxes, found.faults, target if len(found.boxes) else None)
         for file, found, target in zip(files, read, targets, strict=True)

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 class Options:
     """Find the points in images; write a picture for each, and results.json in COCO's results format."""
 
-    source: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE [SOURCE ...]", help_behavior_hint="(required)")]
+    source: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="SOURCE [SOURCE ...]", help_behavior_hint="(required)"),
+    ]
     "image files, folders, or glob patterns"
     model: Text = None
     """a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`); mtcnn: faces and their
@@ -106,7 +110,7 @@ def _print(found: Predictions, options: Options) -> None:
         print(f"posekit predict: {sentence}", file=sys.stderr)
     if not found.images:
         print(
-            f"posekit predict: none of the {plural(found.unread, 'image')} could be read; no file was written",
+            f"posekit predict: {_unread(found.unread)}; no file was written",
             file=sys.stderr,
         )
         return
@@ -122,12 +126,16 @@ def _print(found: Predictions, options: Options) -> None:
         print(f"posekit predict: {found.unread} of {total} images could not be read, see above", file=sys.stderr)
 
 
+def _unread(count: int) -> str:
+    return "the image could not be read" if count == 1 else f"none of the {count} images could be read"
+
+
 def _print_scores(found: Predictions, options: Options) -> None:
     """Print how many points are not drawn because of their score."""
     best = max((float(image.poses.score.max(initial=0.0)) for image in found if len(image.poses)), default=None)
     if best is not None and best < options.threshold:
         print(
-            f"no point reaches the score {options.threshold:g} (the best has {best:.2g}): "
+            f"no point reaches the score {options.threshold:g}, the best has {best:.2g}: "
             "try a lower --threshold, boxes around the instances (--boxes), or a model trained on such images"
         )
     drawn = found.drawn

@@ -79,6 +79,7 @@ def _content(file: Path) -> dict[str, Any]:
     text = read_text(file, what)
     try:
         content = json.loads(text)
+        _check_keys(content)
         for image in content["images"]:
             if not isinstance(image["file_name"], str) or not isinstance(image["id"], int):
                 raise TypeError(f"image {image.get('id')!r} has the file_name {image['file_name']!r}")
@@ -89,9 +90,32 @@ def _content(file: Path) -> dict[str, Any]:
                 raise ValueError(
                     f"annotation {annotation.get('id')!r} has {len(annotation['bbox'])} numbers as its bbox"
                 )
+    except _MissingError as error:
+        raise DataError(f"{file}: expected {what}; {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise DataError(f"{file}: expected {what}; {type(error).__name__}: {error}") from None
     return content  # type: ignore[no-any-return]
+
+
+def _check_keys(content: dict[str, Any]) -> None:
+    """Refuse a file that lacks a needed field.
+
+    Raises:
+        _MissingError: the message names the field and the first object without it.
+    """
+    for part, keys in (("images", ("id", "file_name")), ("annotations", ("image_id", "bbox"))):
+        if part not in content:
+            raise _MissingError(f"it has no {part!r}")
+        for number, entry in enumerate(content[part]):
+            for key in keys:
+                if key not in entry:
+                    lacking = sum(key not in other for other in content[part])
+                    first = f"the first is {entry['id']!r}" if "id" in entry else f"the first is number {number}"
+                    raise _MissingError(f"{lacking} of its {len(content[part])} {part} have no {key!r}, {first}")
+
+
+class _MissingError(ValueError):
+    """A field is missing."""
 
 
 def _matched(file: Path, names: dict[Any, str], images: Sequence[Path]) -> dict[Any, int]:

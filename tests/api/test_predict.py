@@ -3,13 +3,14 @@
 import csv
 import hashlib
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from figures import FOUR
 
-from posekit.api.predict import predict
+from posekit.api.predict import Drawing, predict
 from posekit.cli.main import main
 from posekit.data.errors import DataError
 from posekit.data.image_files import image_files, output_names
@@ -81,7 +82,71 @@ def test_a_table_has_one_row_a_point(corners, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["point"] for row in rows] == list(FOUR.points)
     assert (rows[0]["x"], rows[0]["y"], rows[0]["score"]) == ("15.000", "5.000", "0.90000")
-    assert (rows[0]["x1"], rows[0]["visible"]) == ("60.00", "")
+    assert rows[0]["x1"] == "60.00" and not {"visible", "spread_x", "depth"} & rows[0].keys()
+    assert float(rows[0]["x"]) == found.to_results()[0]["keypoints"][0] + 0.5
+
+
+def test_a_table_has_the_columns_that_the_model_gives(corners, tmp_path):
+    found = predict(picture(tmp_path / "a.png"), corners)
+    poses = found[0].poses
+    deep = replace(poses, depth=np.full((1, 4), 2.0), spread=np.full((1, 4, 2), 0.5))
+    with replace(found, images=(replace(found[0], poses=deep),)).write_csv(tmp_path / "a.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (row["spread_x"], row["spread_y"], row["depth"]) == ("0.5000", "0.5000", "2.0000")
+    assert "visible" not in row
+
+
+def test_texts_are_taken_as_paths(corners, tmp_path):
+    picture(tmp_path / "in" / "a.png")
+    file = boxes_of(tmp_path / "boxes.json", {"a.png": 7}, [(7, 1, 2, 10, 10)])
+    found = predict(str(tmp_path / "in"), corners, boxes=str(file), out=str(tmp_path / "out"))
+    assert (tmp_path / "out" / "results.json").is_file() and found.images[0].drawing.is_file()
+    found.write_csv(str(tmp_path / "a.csv"))
+
+
+def test_predictions_are_a_sequence(corners, tmp_path):
+    for n in range(3):
+        picture(tmp_path / f"{n}.png", n)
+    found = predict(tmp_path, corners)
+    assert found[1] is found.images[1] and found[-1] is found.images[2] and found[:2] == found.images[:2]
+    assert [image.path.name for image in found] == ["0.png", "1.png", "2.png"]
+    assert repr(found) == "Predictions(3 instances in 3 images, model 'corners')"
+
+
+def test_images_without_boxes_are_one_line_and_not_drawn(corners, tmp_path):
+    files = [picture(tmp_path / "in" / f"{n}.png", n) for n in range(9)]
+    file = boxes_of(tmp_path / "boxes.json", {"3.png": 3, "4.png": 4}, [(3, 1, 2, 10, 10)])
+    found = predict(tmp_path / "in", corners, boxes=file, out=tmp_path / "out")
+    (note,) = found.notes
+    assert "8 of 9 images have no boxes in" in note and note.endswith("0.png, 1.png, 2.png, 4.png, 5.png and 3 more")
+    assert len(found) == 9 and [path.name for path in (tmp_path / "out").glob("*.png")] == [files[3].name]
+
+
+def test_results_of_another_call_are_replaced_with_a_note(corners, tmp_path):
+    for name in ("a", "b"):
+        picture(tmp_path / f"{name}.png")
+    out = tmp_path / "out"
+    assert not predict(tmp_path / "a.png", corners, out=out).notes
+    assert not predict(tmp_path / "a.png", corners, out=out).notes
+    (note,) = predict(tmp_path / "b.png", corners, out=out).notes
+    assert "results.json held results of 1 other image; their pictures stay in" in note
+    old = (out / "results.json").read_text()
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    found = predict(tmp_path / "c.png", corners, out=out)
+    assert not found.notes and found.unread == 1
+    assert (out / "results.json").read_text() == old
+
+
+def test_a_legend_names_few_points(corners, tmp_path):
+    found = predict(picture(tmp_path / "a.png", size=(300, 400)), corners, out=tmp_path / "out")
+    assert cv2.imread(str(found[0].drawing)).shape[0] > 300
+
+
+def test_points_below_the_threshold_are_counted(corners, tmp_path):
+    image = picture(tmp_path / "a.png")
+    for threshold, counts in ((0.5, (4, 0, 0)), (0.95, (4, 4, 0)), (3.0, (4, 0, 4))):
+        found = predict(image, corners, out=tmp_path / "out", drawing=Drawing(points=threshold))
+        assert (found.drawn.points, found.drawn.rings, found.drawn.hidden) == counts
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
@@ -166,11 +231,16 @@ def test_one_bad_box_is_left_out_and_said(corners, tmp_path, box):
     ("content", "message"),
     [
         ("", "the file is empty; expected COCO JSON with images"),
+        ('{"annotations": []}', "it has no 'images'"),
+        (
+            '{"images": [], "annotations": [{"id": 4, "image_id": 1}]}',
+            "1 of its 1 annotations have no 'bbox', the first is 4",
+        ),
         ("[1]", "expected COCO JSON with images and annotations"),
         ('{"images": [{"id": 1, "file_name": 5}], "annotations": []}', "has the file_name 5"),
         ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3]}]}', "has 3 numbers as its bbox"),
         ('{"images": [], "annotations": [{"image_id": [1], "bbox": [1, 2, 3, 4]}]}', "unhashable"),
-        ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 1e999]}]}', "lists none of the 1 images"),
+        ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 1e999]}]}', "does not list the image:"),
     ],
 )
 def test_a_box_file_that_is_none_is_told(corners, tmp_path, content, message):
@@ -194,6 +264,17 @@ def test_a_folder_named_like_a_file_is_refused(corners, tmp_path):
     assert not (tmp_path / "x.csv").exists()
 
 
+def test_nothing_is_written_if_no_image_can_be_read(corners, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("posekit.api.predict.load", lambda *_, **__: corners)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    words = ["predict", str(tmp_path / "a.png"), "--model", "corners", "--csv", str(tmp_path / "a.csv")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 1
+    assert "the image could not be read; no file was written" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists() and not (tmp_path / "a.csv").exists()
+    assert main(["predict"]) == 1
+    assert "no image was named" in capsys.readouterr().err
+
+
 def test_sources_without_an_image_are_told(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     for source in (tmp_path, tmp_path / "nothing.png", f"{tmp_path}/*.txt"):
@@ -214,6 +295,7 @@ def test_the_command_says_that_nothing_was_above_the_threshold(corners, tmp_path
     monkeypatch.setattr("posekit.api.predict.load", lambda *_, **__: corners)
     words = ["predict", str(image), "--model", "corners", "--out", str(tmp_path / "out")]
     assert main([*words, "--threshold", "0.95"]) == 0
-    assert "no point reaches the score 0.95, so none was drawn (the best has 0.9)" in capsys.readouterr().out
+    assert "no point reaches the score 0.95, the best has 0.9: try" in (out := capsys.readouterr().out)
+    assert "4 of 4 points are below --threshold 0.95: 4 drawn as rings" in out and "1 image, 1 instance;" in out
     assert main([*words, "--csv", str(tmp_path / "a.csv")]) == 0
     assert f"table in {tmp_path / 'a.csv'}" in capsys.readouterr().out

@@ -16,7 +16,19 @@ from posekit.cli.main import main
 from posekit.pipelines.chain import Chain
 from posekit.recipes import RECIPES
 from posekit.zoo import catalogue as place
-from posekit.zoo.catalogue import CHECKOUT, CONFIG, SHIPPED, TENSORS, catalogue, checksum, folder_of, pull
+from posekit.zoo.catalogue import (
+    CHECKOUT,
+    CONFIG,
+    DEFAULT,
+    POSE,
+    SHIPPED,
+    TENSORS,
+    catalogue,
+    checksum,
+    default_model,
+    folder_of,
+    pull,
+)
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.folder import find_model, read_spec
 from posekit.zoo.hub import is_hub_id, push
@@ -292,3 +304,24 @@ def test_what_the_hub_refuses_is_one_message(zoo, monkeypatch, error):
         push(zoo.source / "mine-s", "somebody/mine")
     with pytest.raises(WeightsError, match="no model there"):
         push(zoo.source, "somebody/mine")
+
+
+def test_a_missing_default_is_told_without_names_that_nobody_typed(zoo, monkeypatch):
+    monkeypatch.setattr("posekit.zoo.catalogue.folder_of", lambda name: None)
+    for boxes in (False, True):
+        with pytest.raises(
+            WeightsError, match=r"no model was named, .* is not installed: name one with --model"
+        ) as told:
+            default_model(boxes)
+        assert "body" not in str(told.value) and ": (" not in str(told.value)
+    monkeypatch.setattr("posekit.zoo.catalogue.folder_of", lambda name: Path(name) if name == "mine-s" else None)
+    with pytest.raises(WeightsError, match="or a model of posekit: mine-s"):
+        default_model()
+    monkeypatch.setattr("posekit.zoo.catalogue.folder_of", Path)
+    assert default_model() == DEFAULT and default_model(boxes=True) == POSE
+
+
+def test_an_empty_catalogue_is_told_as_such(zoo, monkeypatch):
+    monkeypatch.setattr("posekit.zoo.catalogue.catalogue", dict)
+    with pytest.raises(WeightsError, match=r"known models: none$"):
+        pull("anything", zoo.source)
