@@ -80,7 +80,7 @@ def review(argv: Sequence[str]) -> int:
     found = agreement(dataset, predictions, score_threshold=options.score_threshold, apart=options.apart)
     told = doubts(dataset, found)
     counts = Counter(doubt.kind for doubt in told)
-    console.print(f"{len(dataset)} instances, {len(told)} doubtful", markup=False)
+    console.print(f"{len(dataset)} instances, {len(told)} of them in question", markup=False)
     for kind, meaning in MEANING.items():
         console.print(f"  {counts[kind]:>6} {kind}: {meaning}", markup=False, soft_wrap=True)
     options.out.mkdir(parents=True, exist_ok=True)

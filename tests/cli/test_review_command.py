@@ -38,7 +38,7 @@ def test_wrong_labels_are_told_drawn_and_put_right(wrong, tmp_path, capsys):
     labels, said, right = wrong
     out = tmp_path / "out"
     assert main(["data", "review", str(labels), "--by", str(said), "--out", str(out)]) == 0
-    assert "8 instances, 3 doubtful" in capsys.readouterr().out
+    assert "8 instances, 3 of them in question" in capsys.readouterr().out
     told = {doubt["index"]: doubt for doubt in json.loads((out / "review.json").read_text())}
     assert {index: doubt["kind"] for index, doubt in told.items()} == {
         SWAPPED: "swapped",
@@ -88,7 +88,7 @@ def test_labels_that_agree_leave_nothing_to_mend(wrong, tmp_path, capsys):
     labels = write_coco(right, tmp_path / "set" / "right.json")
     out = tmp_path / "out"
     assert main(["data", "review", str(labels), "--by", str(said), "--out", str(out)]) == 0
-    assert ", 0 doubtful" in capsys.readouterr().out
+    assert ", 0 of them in question" in capsys.readouterr().out
     assert json.loads((out / "review.json").read_text()) == []
     assert not (out / "labels.json").exists()
     assert not (out / "review.png").exists()
