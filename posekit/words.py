@@ -19,3 +19,18 @@ def plural(count: int, thing: str, things: str = "") -> str:
     ('1 image', '1200 boxes')
     """
     return f"{count} {thing}" if count == 1 else f"{count} {things or thing + 's'}"
+
+
+_SINGULAR = {"boxes": "box", "have": "has", "are": "is", "reach": "reaches", "lack": "lacks", "do": "does", "seem": "seems"}
+
+
+def counted(count: int, sentence: str) -> str:
+    """A sentence about some things with their number; the first two words become singular for one.
+
+    >>> counted(2, "boxes have no width"), counted(1, "boxes have no width")
+    ('2 boxes have no width', '1 box has no width')
+    """
+    if count != 1:
+        return f"{count} {sentence}"
+    noun, verb, *rest = sentence.split(" ")
+    return " ".join([f"1 {_SINGULAR.get(noun, noun.removesuffix('s'))}", _SINGULAR.get(verb, verb), *rest])

@@ -33,6 +33,9 @@ def test_wheel_and_sdist_hold_the_package(built):
     assert modules <= set(names)
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/"))]
     assert any(n.endswith("licenses/LICENSE") for n in names)
+    for folder in (ROOT / "posekit" / "zoo" / "shipped").iterdir():
+        assert f"posekit/zoo/shipped/{folder.name}/model.safetensors" in names
+    assert next(built.glob("*.whl")).stat().st_size < 45e6
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         inside = {n.split("/", 1)[1] for n in sdist.getnames() if "/" in n}
     assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "constraints.txt"} <= inside

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
+from posekit.cli.kinds import Choice, Number, Numbers, OneFile, Switch, Text, Texts
 from posekit.engines.spec import InferenceSpec, known
-from posekit.zoo.catalogue import DEFAULT, SHIPPED
+from posekit.words import plural
+from posekit.zoo.catalogue import SHIPPED, default_model
 from posekit.zoo.folder import find_model, read_config, read_spec
 
 
@@ -21,47 +23,54 @@ from posekit.zoo.folder import find_model, read_config, read_spec
 class Options:
     """Measure a model on labelled images."""
 
-    data: tuple[Path, ...]
+    data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH [PATH ...]")]
     "label files: COCO JSON, YOLO data.yaml, or a pack"
-    model: str = DEFAULT
+    model: Text = None
     """a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`); FINDER+POSE for two in a
-    row"""
-    images: Path | None = None
+    row; default: people in full images, body-s+body-crop-s"""
+    images: OneFile = None
     "folder of the images, if they are not where the label file says"
-    category: str | None = None
+    category: Text = None
     "category to use, if a file has several"
-    skeleton: str | None = None
+    skeleton: Text = None
     "a known skeleton with the same number of points; default: as for the training data"
-    metric: str | None = None
+    metric: Text = None
     "main metric; default: the one that chose the best checkpoint"
-    flip_test: bool | None = None
+    flip_test: Choice = None
     "flip test: average with the mirrored image; default: as in training"
-    decode: tuple[str, ...] = ()
+    decode: Texts = ()
     "fields of the codec to change for decoding, as field=value: refine=parabola, blur=60; default: as in training"
-    scales: tuple[float, ...] = ()
+    scales: Numbers = ()
     "one-stage models: scales of multi-scale testing; 1 fits the full image into the network input; default: 1"
-    tiles: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    tiles: Switch = False
     "one-stage models: also cut the image, at its original size, into tiles"
-    map_points: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    map_points: Switch = False
     "map the model's points to those of the data, by name and by stated rules (a neck is between the shoulders)"
-    device: str = "cpu"
-    "cpu, cuda, mps"
-    json: Path | None = None
+    device: str = "auto"
+    "auto (a GPU if there is one), cpu, cuda, mps"
+    json: OneFile = None
     "also write the metrics to this .json file"
-    calibrate: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    calibrate: Switch = False
     """calibrate the scores: fit on images with even ids, report on those with odd ids, and save the calibration in the
     model's config.json; evaluate on other images afterwards, since these were used to fit"""
-    within: float | None = None
+    within: Number = None
     """with --calibrate: a point is correct if its error is below this, in the unit of the metric; default: 0.1 of the
     longer side of the box or of the distance between the eyes, 0.2 of the torso"""
-    rank: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    rank: Switch = False
     """one-stage models: train a small network on half of the images to score poses by their shape, report the AP on the
     other half, and save it with the model, which then rescores all its poses with it"""
 
 
 def run(argv: Sequence[str]) -> int:
     """Measure and print; returns the exit status."""
+    if argv and not argv[0].startswith("-"):
+        option = "--data" if argv[0].lower().endswith((".json", ".yaml", ".yml", ".zip")) else "--model"
+        print(f"posekit eval: unknown word {argv[0]!r}; did you mean {option} {argv[0]}?", file=sys.stderr)
+        return 2
     options = tyro.cli(Options, args=list(argv), prog="posekit eval")
+    if options.model is None:
+        options = replace(options, model=default_model())
+    assert options.model is not None
     from posekit.api.evaluate import Reading, evaluate, open_model, read_labels
     from posekit.evaluation.sets import warnings_of
     from posekit.evaluation.tables import figures_table, points_table
@@ -69,7 +78,7 @@ def run(argv: Sequence[str]) -> int:
     if options.within is not None and not options.calibrate:
         raise ValueError("--within needs --calibrate: it says which points count as correct in the calibration")
     if "+" in options.model and not Path(options.model).exists():
-        return _chain(options)
+        return _chain(options, options.model)
     folder = find_model(options.model)
     spec = read_spec(folder)
     _check_fits(options, spec, folder)
@@ -88,7 +97,7 @@ def run(argv: Sequence[str]) -> int:
         print(f"posekit eval: {sentence}", file=sys.stderr)
     measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
     console = Console(highlight=False)
-    console.print(f"{len(dataset)} instances, {folder}", markup=False, soft_wrap=True)
+    console.print(f"{plural(len(dataset), 'instance')}, {folder}", markup=False, soft_wrap=True)
     console.print(figures_table(measured))
     console.print(points_table(measured, dataset.skeleton if options.map_points else spec.skeleton))
     told: dict[str, Any] = {
@@ -110,16 +119,16 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _chain(options: Options) -> int:
+def _chain(options: Options, model: str) -> int:
     """Measure two models in a row."""
     from posekit.api.evaluate import Reading, evaluate, read_labels
     from posekit.evaluation.tables import figures_table, points_table
     from posekit.zoo.load import load
 
     if options.calibrate or options.rank or options.decode:
-        raise ValueError(f"--calibrate, --rank and --decode are for one model; {options.model} are two")
+        raise ValueError(f"--calibrate, --rank and --decode are for one model; {model} are two")
     predictor = load(
-        options.model,
+        model,
         device=options.device,
         flip_test=options.flip_test,
         scales=options.scales or None,
@@ -128,11 +137,11 @@ def _chain(options: Options) -> int:
     dataset = read_labels(options.data, Reading(options.images, options.category, options.skeleton))
     measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
     console = Console(highlight=False)
-    console.print(f"{len(dataset)} instances, {options.model}", markup=False, soft_wrap=True)
+    console.print(f"{plural(len(dataset), 'instance')}, {model}", markup=False, soft_wrap=True)
     console.print(figures_table(measured))
     console.print(points_table(measured, dataset.skeleton))
     if options.json is not None:
-        told = {"model": options.model, "data": [str(f) for f in options.data], "figures": known(measured.figures)}
+        told = {"model": model, "data": [str(f) for f in options.data], "figures": known(measured.figures)}
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {options.json}")
     return 0
@@ -150,7 +159,7 @@ def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
     if options.calibrate or options.rank:
         from posekit.cli.calibrate import check_ours
 
-        check_ours(options.model, folder, "a calibration" if options.calibrate else "a rescorer")
+        check_ours(str(options.model), folder, "a calibration" if options.calibrate else "a rescorer")
     if options.rank:
         from posekit.cli.rank import check_finds
 

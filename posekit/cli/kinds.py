@@ -14,3 +14,4 @@ Numbers = Annotated[tuple[float, ...], tyro.conf.arg(metavar="FLOAT [FLOAT ...]"
 Texts = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT [TEXT ...]", help_behavior_hint="")]
 Files = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH [PATH ...]", help_behavior_hint="")]
 Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff, tyro.conf.arg(help_behavior_hint="")]
+Choice = Annotated[bool | None, tyro.conf.arg(metavar="True|False", help_behavior_hint="")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,8 +35,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0; 1 after an error, printed in one line; 2 if the command line is wrong.
+        The exit status: 0; 1 after an error, printed in one line; 2 if the command line is wrong; 141 if the reader of
+        the output, such as ``head``, has closed it.
     """
+    try:
+        try:
+            return _main(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return 141
+
+
+def _discard_output() -> None:
+    """Send what is still to be printed nowhere, so that Python does not fail when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+    finally:
+        os.close(nowhere)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    """Choose the command and run it."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -70,6 +95,8 @@ def _run(name: str, words: list[str], debug: bool) -> int:
             raise
         print(f"posekit {name}: {_missing(error)}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if debug:
             raise

@@ -42,11 +42,11 @@ class Review:
     "model to compare with: a run or weights folder, a hub id, or a .json file of predictions for these images"
     out: Path = Path("review")
     "folder for review.json, review.png and, if left and right are swapped somewhere, a corrected labels.json"
-    images: Path | None = None
+    images: OneFile = None
     "folder of the images, if they are not where the label file says"
-    category: str | None = None
+    category: Text = None
     "category to use, if a file has several"
-    skeleton: str | None = None
+    skeleton: Text = None
     "a known skeleton with the same number of points"
     split: str = "train"
     "split of a YOLO data set"
@@ -56,8 +56,8 @@ class Review:
     "largest distance between label and prediction, as a fraction of the longer side of the box"
     samples: int = 24
     "number of instances in review.png, largest distance first"
-    device: str = "cpu"
-    "cpu, cuda, mps"
+    device: str = "auto"
+    "auto (a GPU if there is one), cpu, cuda, mps"
 
 
 def review(argv: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ from posekit.data.suspicions import suspicions
 from posekit.data.unusable import FIX, listed_rows, unusable_boxes
 from posekit.geometry.keypoints import INSTANCE
 from posekit.geometry.skeleton import MIRROR_FIX, side_faults
+from posekit.words import counted
 
 Severity = Literal["error", "warning", "info"]
 Mask = NDArray[np.bool_]
@@ -123,8 +124,11 @@ def inspect(
     found = [_refused(fault) for fault in faults]
     if dataset is not None:
         found += _found(dataset, pixels)
-    if any(fault.key in _OF_SIDES for fault in faults):
+    keys = {fault.key for fault in faults}
+    if keys & {*_OF_SIDES}:
         found = [finding for finding in found if finding.code != "sides"]
+    if "category_id" in keys:
+        found = [finding for finding in found if finding.code != "empty"]
     return Report(_sorted(found), dataset)
 
 
@@ -164,7 +168,7 @@ def _labels(dataset: Dataset) -> Iterator[Finding]:
     yield from _twice_numbered(dataset)
     bad = unusable_boxes(dataset)
     if len(bad):
-        yield _rows(dataset, bad, "error", "box", f"{len(bad)} boxes have no width or no height", FIX)
+        yield _rows(dataset, bad, "error", "box", counted(len(bad), "boxes have no width or no height"), FIX)
     doubts = suspicions(dataset)
     for doubt in doubts:
         found = _rows(dataset, doubt.rows, doubt.severity, doubt.code, "", doubt.fix)
@@ -178,7 +182,7 @@ def _twice_numbered(dataset: Dataset) -> Iterator[Finding]:
     numbers, counts = np.unique(dataset.annotation_id, return_counts=True)
     rows = np.flatnonzero(np.isin(dataset.annotation_id, numbers[counts > 1]))
     if len(rows):
-        what = f"{len(rows)} annotations have an id that another has too"
+        what = counted(len(rows), "annotations have an id that another has too")
         yield _rows(dataset, rows, "error", "id", what, "number them anew")
 
 
@@ -210,7 +214,7 @@ def _locations(dataset: Dataset, flat: NDArray[np.int64]) -> Iterator[Finding]:
     ):
         rows = np.flatnonzero(bad)
         if len(rows):
-            yield _rows(dataset, rows, "warning", code, f"{len(rows)} {what}", fix)
+            yield _rows(dataset, rows, "warning", code, counted(len(rows), what), fix)
 
 
 def _sizes(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], Mask]:
@@ -244,18 +248,18 @@ def _emptiness(dataset: Dataset, labelled: Mask) -> Iterator[Finding]:
         yield Finding(
             "warning",
             dataset.file,
-            f"{len(never)} points are never labelled: {listed(never)}",
+            f"{counted(len(never), 'points are never labelled')}: {listed(never)}",
             "they cannot be trained; label some, or remove them from the category",
             count=len(never),
             code="point_missing",
         )
     without = np.flatnonzero(~labelled.any(1))
     if len(without):
-        what = f"{len(without)} annotations have no labelled point and are ignored"
+        what = counted(len(without), "annotations have no labelled point: ignored")
         yield _rows(dataset, without, "info", "unlabelled", what, "")
     bare = dataset.scenes - len(np.unique(dataset.image))
     if bare:
-        what = f"{bare} of {dataset.scenes} images have no annotation"
+        what = f"{bare} of {dataset.scenes} images {'has' if bare == 1 else 'have'} no annotation"
         yield Finding("info", dataset.file, what, count=bare, code="image_bare")
 
 
@@ -283,7 +287,7 @@ def _images(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             severity=severity,
             file=dataset.file,
-            what=f"{len(concerned)} {what}: {listed([' '.join(path.split()) for path in concerned])}",
+            what=f"{counted(len(concerned), what)}: {listed([' '.join(path.split()) for path in concerned])}",
             fix=fix,
             image=concerned[0],
             count=len(concerned),

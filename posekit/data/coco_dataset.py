@@ -122,7 +122,12 @@ def _of_category(
         notes.append(f"{(~mine & known).sum()} annotations of other categories are left out")
         named = [number for c in document.categories if (number := whole(c.get("id"))) is not None]
         nameless = np.setdiff1d(numbers_[known], named).tolist()
-        if nameless:
+        if nameless and not mine.any():
+            rows = np.flatnonzero(known & ~np.isin(numbers_, named)).tolist()
+            what = "name a category that the file does not list"
+            came = f"category_id {listed(nameless)}; 'categories' has the ids {listed(named)}"
+            table.refuse(rows, "category_id", what, came, "give the id of a category")
+        elif nameless:
             notes.append(f"no category has the id {listed(nameless)}, which annotations name as their 'category_id'")
     return (everyone if mine.all() else [everyone[i] for i in np.flatnonzero(mine)]), tuple(notes)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,9 @@ class ImageRecord:
 class Dataset:
     """Labelled instances of one skeleton, M rows over some images.
 
+    ``dataset[3]`` is the `Sample` of a trainable instance, as `instance` gives it; ``dataset[:100]`` is a `subset`;
+    iterating gives all samples and reads an image for each.
+
     Args:
         skeleton: of every row.
         images: images of the rows.
@@ -117,6 +120,22 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Dataset: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | Dataset:
+        if isinstance(index, slice):
+            return self.subset(range(len(self))[index])
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there are {len(self)} instances; got index {index}")
+        return self.instance(index % len(self))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self.instance(index) for index in range(len(self)))
 
     def __repr__(self) -> str:
         where = f" of {self.file}" if self.file else ""
