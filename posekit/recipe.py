@@ -131,6 +131,9 @@ class Recipe:
     "random seed; the same seed gives the same run"
     init: str | None = None
     "run folder, weights folder or hub id to take initial weights from; layers of another shape are left out"
+    init_points: tuple[str, ...] = ()
+    """points that start from a point with another name in the initial model, as OWN=THEIRS: snout=nose; points of the
+    same name always do"""
     pruned: Suppress[dict[str, tuple[int, int]]] = Field(default_factory=dict)
     "layers with channels removed by posekit prune: name to (output, input) channels"
 

@@ -31,6 +31,9 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
     own = net.state_dict()
     theirs = _renamed(source.net.state_dict(), own)
     fitting = {name: value for name, value in theirs.items() if name in own and value.shape == own[name].shape}
+    pairs = _same_points(recipe, source.recipe)
+    by_point = _rows(own, theirs, recipe, source.recipe, pairs)
+    fitting |= by_point
     if not any(name in fitting for name, _ in net.named_parameters()):
         raise WeightsError(
             f"{source.path}: none of its parameters fits this network (backbone {recipe.model.backbone.kind!r}, there "
@@ -38,6 +41,12 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
         )
     net.load_state_dict(fitting, strict=False)
     say(f"starts with {len(fitting)} of {len(own)} tensors from {source.path}")
+    if by_point:
+        names = [recipe.skeleton.points[i] for i in pairs]
+        say(
+            f"of these, {len(by_point)} of the head by the names of the points: {len(names)} of "
+            f"{len(recipe.skeleton.points)} points start from the same point there ({_listing(names)})"
+        )
     left = [
         f"{name} {tuple(value.shape)}" + (f" (there {tuple(theirs[name].shape)})" if name in theirs else "")
         for name, value in own.items()
@@ -48,6 +57,52 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
         if names:
             say(f"{told}: {_listing(names)}")
     return net
+
+
+def _same_points(recipe: Recipe, source: Recipe) -> dict[int, int]:
+    """Index of each point that starts from a point of the source, and the index of that: by name, or by `init_points`.
+
+    Raises:
+        WeightsError: `init_points` is not OWN=THEIRS, or names a point that is not there.
+    """
+    own, theirs = recipe.skeleton.points, source.skeleton.points
+    wanted = {name: name for name in own if name in theirs}
+    for text in recipe.init_points:
+        mine, equals, other = text.partition("=")
+        if not equals or mine not in own or other not in theirs:
+            raise WeightsError(
+                f"init_points {text!r}: expected OWN=THEIRS, with OWN among {', '.join(own)} and THEIRS among "
+                f"{', '.join(theirs)}"
+            )
+        wanted[mine] = other
+    return {own.index(mine): theirs.index(other) for mine, other in wanted.items()}
+
+
+def _rows(
+    own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], recipe: Recipe, source: Recipe, pairs: Mapping[int, int]
+) -> dict[str, Tensor]:
+    """Tensors of the head with the rows of shared points copied; other rows keep their initial values.
+
+    Only last layers of maps with the same number of channels for each point, such as heatmaps and offsets; empty where
+    all points are the same in the same order, since then whole tensors fit.
+    """
+    if recipe.skeleton.points == source.skeleton.points and not recipe.init_points:
+        return {}
+    mine, other = len(recipe.skeleton.points), len(source.skeleton.points)
+    rows = {}
+    for name, value in own.items():
+        there = theirs.get(name)
+        outputs = next((shape[0] for kind, shape in recipe.codec.shapes.items() if f".{kind}." in name), 0)
+        if there is None or value.ndim == 0 or value.shape[0] != outputs or value.shape[1:] != there.shape[1:]:
+            continue
+        each = value.shape[0] // mine
+        if each * mine != value.shape[0] or each * other != there.shape[0]:
+            continue
+        copied = value.clone().unflatten(0, (mine, each))
+        if pairs:
+            copied[list(pairs)] = there.to(value.dtype).unflatten(0, (other, each))[list(pairs.values())]
+        rows[name] = copied.flatten(0, 1)
+    return rows
 
 
 def _renamed(theirs: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

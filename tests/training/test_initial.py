@@ -7,6 +7,7 @@ import torch
 from figures import FOUR, labelled_files
 
 from posekit.cli.main import main
+from posekit.geometry.skeleton import Skeleton
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
 from posekit.recipe import dump, parse
@@ -99,3 +100,45 @@ def test_a_run_starts_from_a_run_and_keeps_its_zeros(tmp_path, capsys):
     assert zeros == round(0.6 * sum(w.numel() for w in pruned))
     assert all(w.all() for name, w in weights.net.head.named_parameters() if name.endswith("weight"))
     assert set(weights.net.state_dict()) == set(load_weights(tmp_path / "first").net.state_dict())
+
+
+def heads_of(kind, points, source_points, init_points=(), tmp_path=None):
+    """Head weights of a network that starts from one with other points, before, there and after."""
+    there = recipe_of(kind, Skeleton("there", source_points))
+    torch.manual_seed(2)
+    save_weights(tmp_path / "there", there.build(), there, {})
+    here = recipe_of(kind, Skeleton("here", points), init=str(tmp_path / "there"), init_points=init_points)
+    told = []
+    torch.manual_seed(3)
+    before = here.build().state_dict()
+    torch.manual_seed(3)
+    after = initial_net(here, told.append).state_dict()
+    name = "head.maps.heatmap.weight"
+    return before[name], load_weights(tmp_path / "there").net.state_dict()[name], after[name], told
+
+
+def test_rows_of_the_head_follow_the_names_of_the_points(tmp_path):
+    before, there, after, told = heads_of(
+        "heatmap", ("tail", "nose", "ear"), ("ear", "eye", "nose", "paw"), (), tmp_path
+    )
+    assert torch.equal(after[1], there[2])
+    assert torch.equal(after[2], there[0])
+    assert torch.equal(after[0], before[0])
+    assert "2 of 3 points start from the same point there (nose, ear)" in told[1]
+
+
+def test_as_many_points_with_other_names_are_not_taken_for_the_same(tmp_path):
+    before, there, after, _ = heads_of("heatmap", ("a", "b"), ("b", "c"), (), tmp_path)
+    assert torch.equal(after[1], there[0])
+    assert torch.equal(after[0], before[0])
+
+
+def test_points_start_from_those_that_are_named(tmp_path):
+    _, there, after, _ = heads_of("heatmap", ("snout", "ear"), ("nose", "ear"), ("snout=nose",), tmp_path)
+    assert torch.equal(after, there)
+
+
+@pytest.mark.parametrize("text", ["snout", "snout=mouth", "mouth=nose", "=nose"])
+def test_a_start_that_names_no_point_is_refused(text, tmp_path):
+    with pytest.raises(WeightsError, match=r"init_points .* expected OWN=THEIRS"):
+        heads_of("heatmap", ("snout", "ear"), ("nose", "ear"), (text,), tmp_path)
