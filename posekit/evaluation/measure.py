@@ -22,6 +22,9 @@ from posekit.pipelines.predictor import PosePredictor
 
 Float = NDArray[np.floating]
 
+TIES = "nme_box"
+"""The metric that decides between equal values of the main metric; lower is better."""
+
 
 @dataclass(frozen=True, eq=False)
 class Measured:
@@ -57,8 +60,23 @@ class Measured:
         """Value of the main metric."""
         return self.figures[self.main]
 
-    def better_than(self, other: float) -> bool:
-        """Whether this beats another value of the same metric; NaN beats nothing."""
+    @property
+    def tie(self) -> float:
+        """Value of `TIES`, the metric that decides between equal values of the main metric; NaN if it is missing."""
+        return self.figures.get(TIES, float("nan"))
+
+    def better_than(self, other: float, tie: float = float("nan")) -> bool:
+        """Whether this beats another measurement.
+
+        Shares such as PCK are soon equal, above all at 1, while the errors still fall: among equal values the lower
+        `TIES` is better.
+
+        Args:
+            other: value of the same metric; NaN beats nothing.
+            tie: value of `TIES` of the other measurement; NaN: equal values are not better.
+        """
+        if self.value == other:
+            return self.tie < tie
         return self.value > other if self.higher else self.value < other
 
 

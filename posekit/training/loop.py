@@ -271,20 +271,22 @@ class Loop:
         progress, engine = self.progress, self.engine
         net = self.ema.module if self.ema is not None else self.net
         row: dict[str, float | int] = {}
-        verdict = torch.zeros(3, dtype=torch.float64, device="cpu")
+        verdict = torch.zeros(4, dtype=torch.float64, device="cpu")
         if engine.is_main_process:
             measured = measure(self.predictor(net), self.val)
             row = {f"val/{name}": value for name, value in measured.figures.items()}
             # The first value may be NaN; the next one replaces it.
             best = progress.best
-            better = best is None or math.isnan(best) or self._sparser() or measured.better_than(best)
-            verdict = torch.tensor([better, self.enough(measured), measured.value], dtype=torch.float64)
+            better = (
+                best is None or math.isnan(best) or self._sparser() or measured.better_than(best, progress.best_tie)
+            )
+            verdict = torch.tensor([better, self.enough(measured), measured.value, measured.tie], dtype=torch.float64)
             if better:
                 self.best = measured
                 save_weights(self.run / "best", net, self.recipe, {**measured.figures, "epoch": progress.epoch + 1})
-        better_now, enough, value = _shared(verdict, engine)
+        better_now, enough, value, tie = _shared(verdict, engine)
         if better_now:
-            progress.best, progress.waited = value, 0
+            progress.best, progress.best_tie, progress.waited = value, tie, 0
         else:
             progress.waited += 1
             progress.stopped = 0 < self.options.patience <= progress.waited

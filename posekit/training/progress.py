@@ -24,6 +24,7 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     counted: int = 0
     best: float | None = None
+    best_tie: float = float("nan")
     waited: int = 0
     stopped: bool = False
     rows: list[dict[str, float | int]] = field(default_factory=list)

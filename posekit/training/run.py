@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from posekit.engines.torch import TorchEngine
-from posekit.evaluation.measure import Measured, average_precision, compared, mean_pose, measure, ranked_by_ap
+from posekit.evaluation.measure import TIES, Measured, average_precision, compared, mean_pose, measure, ranked_by_ap
 from posekit.evaluation.report import write_run_report
 from posekit.evaluation.sets import Sets
 from posekit.pipelines.predictor import Predictor
@@ -59,16 +59,29 @@ def train(
     beside = baselines(recipe, sets, loop.engine.device)
     facts = {"network": recipe.model.backbone.kind, "codec": recipe.codec.kind}
     report = write_run_report(folder, weights.spec, sets, best, beside, outcome.progress.rows, facts)
-    say(compared_line(best, beside))
+    say(compared_line(best, beside, int(weights.spec.figures.get("epoch") or 0), outcome.progress.rows))
     say(f"model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, report in {report}")
     say(f"next: posekit predict PHOTO --model {folder}; posekit eval --model {folder} --data LABELS")
     return best
 
 
-def compared_line(best: Measured, beside: Mapping[str, Mapping[str, float]]) -> str:
-    """The metric of the model next to those of the baselines."""
+def compared_line(
+    best: Measured, beside: Mapping[str, Mapping[str, float]], epoch: int, rows: Sequence[Mapping[str, float]]
+) -> str:
+    """The metric of the model next to those of the baselines, and the epoch of its weights.
+
+    Args:
+        best: evaluation of the best weights.
+        beside: figures of the baselines.
+        epoch: of the best weights.
+        rows: of metrics.csv; where several have the best value, the line says what decided between them.
+    """
     others = ", ".join(f"{name} {figures[best.main]:.4g}" for name, figures in beside.items() if best.main in figures)
-    return f"best {best.main} {best.value:.4g} ({'higher' if best.higher else 'lower'} is better; {others})"
+    own = next((row.get(f"val/{best.main}") for row in rows if row["epoch"] == epoch), None)
+    equal = sum(own is not None and row.get(f"val/{best.main}") == own for row in rows)
+    ties = f", the lowest {TIES} ({best.tie:.4g}) of {equal} epochs with this value" if equal > 1 else ""
+    direction = "higher" if best.higher else "lower"
+    return f"best {best.main} {best.value:.4g} at epoch {epoch}{ties} ({direction} is better; {others})"
 
 
 def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[str, Mapping[str, float]]:

@@ -72,6 +72,16 @@ def test_better_follows_the_direction_of_the_figure(small, drawn):
     assert not replace(up, figures={"pck@0.2": float("nan")}).better_than(0.0)
 
 
+def test_among_equal_values_the_lower_error_is_better(drawn):
+    truth = drawn.xy[drawn.rows]
+    near = compared(truth + 0.5, np.ones((8, 4)), drawn, "pck@0.2")
+    assert (near.value, near.tie) == (1.0, near.figures["nme_box"])
+    assert near.better_than(1.0, near.tie * 1.01) and not near.better_than(1.0, near.tie)
+    assert not near.better_than(1.0, near.tie * 0.99) and not near.better_than(1.0)
+    assert near.better_than(0.9, near.tie * 0.99)
+    assert not replace(near, figures={"pck@0.2": 1.0}).better_than(1.0, 0.5)
+
+
 def test_hidden_points_are_measured_and_unlabelled_ones_are_not(drawn):
     visibility = np.tile(np.array([2, 1, 0, 2], np.int8), (8, 1))
     dataset = replace(drawn, visibility=visibility)

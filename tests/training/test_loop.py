@@ -141,13 +141,13 @@ def test_more_processes_than_the_engine_sees_are_refused(small, monkeypatch):
 def told(monkeypatch, small, drawn, tmp_path):
     """Run with figures that were fixed beforehand, one an epoch; gives the loop."""
 
-    def go(metric, values, **options):
-        coming = iter(values)
+    def go(metric, values, errors=None, **options):
+        coming = iter([{metric: value} for value in values])
+        if errors:
+            coming = iter([{metric: v, "nme_box": error} for v, error in zip(values, errors, strict=True)])
         recipe = replace(small(epochs=len(values), **options), metric=metric)
         plain = compared(drawn.xy[drawn.rows], np.ones((8, 4)), drawn, recipe.metric)
-        monkeypatch.setattr(
-            looping, "measure", lambda *_: replace(plain, figures=plain.figures | {metric: next(coming)})
-        )
+        monkeypatch.setattr(looping, "measure", lambda *_: replace(plain, figures=plain.figures | next(coming)))
         return run(recipe, tmp_path / "run", drawn)[0]
 
     return go
@@ -170,6 +170,20 @@ def test_the_best_is_kept_by_the_direction_of_its_figure(told, metric, values, b
     made = told(metric, values)
     assert kept_epoch(made) == best
     assert made.progress.best == values[best - 1]
+
+
+@pytest.mark.parametrize(
+    ("errors", "best", "patience", "epochs"),
+    [
+        ([0.5, 0.4, 0.3, 0.35], 3, 0, 4),  # the metric is 1 throughout: the lowest error is the best
+        ([0.5, 0.4, 0.3, 0.2, 0.1], 5, 1, 5),  # a lower error is an improvement for early stopping
+        ([0.5, 0.4, 0.4, 0.1], 2, 1, 3),  # an equal one is not
+    ],
+)
+def test_equal_values_are_decided_by_the_error(told, errors, best, patience, epochs):
+    made = told("pck@0.2", [1.0] * len(errors), errors, patience=patience)
+    assert (kept_epoch(made), made.progress.epoch) == (best, epochs)
+    assert (made.progress.best, made.progress.best_tie) == (1.0, errors[best - 1])
 
 
 def test_a_run_stops_when_its_patience_is_spent(told):

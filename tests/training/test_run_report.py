@@ -23,7 +23,7 @@ from posekit.training.display import Display
 from posekit.training.distributed import main_process, world
 from posekit.training.overfit import overfit, overfit_recipe
 from posekit.training.progress import Progress
-from posekit.training.run import train
+from posekit.training.run import compared_line, train
 from posekit.zoo.load import load
 
 
@@ -56,13 +56,23 @@ def test_a_run_writes_its_folder(small, tmp_path):
     assert set(summary["baselines"]) == {"mean pose", "untrained"}
     assert summary["images_seen"] == 2 * len(sets.train)
     assert said[0].startswith("11 instances to learn from, 1 to measure on, cpu, into")
-    assert f"best {best.main} {best.value:.4g} (higher is better; mean pose " in said[-3]
+    assert said[-3].startswith(f"best {best.main} {best.value:.4g} at epoch ")
+    assert "(higher is better; mean pose " in said[-3]
     assert str(folder / "best") in said[-2]
     assert said[-1].startswith(f"next: posekit predict PHOTO --model {folder}")
     sample = sets.val.instance(0)
     poses = load(folder)([sample.image], [sample.instances.boxes])[0]
     np.testing.assert_allclose(poses.xy, best.xy, atol=1e-3)
     assert list((folder / "tensorboard").glob("events.*"))
+
+
+def test_the_last_line_names_the_epoch_and_what_decided_between_equal_ones(drawn):
+    best = compared(drawn.xy[drawn.rows] + 0.5, np.ones((8, 4)), drawn, "pck@0.2")
+    rows = [{"epoch": n + 1, "val/pck@0.2": value} for n, value in enumerate([0.5, 1.0, 1.0])]
+    beside = {"mean pose": {"pck@0.2": 0.71}, "untrained": {"AP": 0.0}}
+    said = f"best pck@0.2 1 at epoch 3, the lowest nme_box ({best.tie:.4g}) of 2 epochs with this value "
+    assert compared_line(best, beside, 3, rows) == said + "(higher is better; mean pose 0.71)"
+    assert compared_line(best, beside, 2, rows[:2]) == "best pck@0.2 1 at epoch 2 (higher is better; mean pose 0.71)"
 
 
 def test_a_run_without_a_checkpoint_says_so_and_a_finished_one_still_reports(small, tmp_path, sets):
