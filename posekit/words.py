@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
 
@@ -21,16 +22,31 @@ def plural(count: int, thing: str, things: str = "") -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {things or thing + 's'}"
 
 
-_SINGULAR = {"boxes": "box", "have": "has", "are": "is", "reach": "reaches", "lack": "lacks", "do": "does", "seem": "seems"}
+_ONE = re.compile(r"^1 ((?:boxes|areas|annotations|points|images|lines|(?:image )?files)) (\w+)([^:;]*)")
+_VERBS = {
+    "are": "is",
+    "have": "has",
+    "do": "does",
+    "reach": "reaches",
+    "lack": "lacks",
+    "use": "uses",
+    "repeat": "repeats",
+}
+_LATER = {"is TIFFs": "is a TIFF", "and are": "and is", "they are": "it is", "their boxes": "its box", "their": "its"}
 
 
-def counted(count: int, sentence: str) -> str:
-    """A sentence about some things with their number; the first two words become singular for one.
+def singular(sentence: str) -> str:
+    """A sentence about things with their number, in the singular if it is 1.
 
-    >>> counted(2, "boxes have no width"), counted(1, "boxes have no width")
-    ('2 boxes have no width', '1 box has no width')
+    >>> singular("1 boxes have no width: ids 2"), singular("2 boxes have no width: ids 2, 3")
+    ('1 box has no width: ids 2', '2 boxes have no width: ids 2, 3')
     """
-    if count != 1:
-        return f"{count} {sentence}"
-    noun, verb, *rest = sentence.split(" ")
-    return " ".join([f"1 {_SINGULAR.get(noun, noun.removesuffix('s'))}", _SINGULAR.get(verb, verb), *rest])
+    found = _ONE.match(sentence)
+    if found is None:
+        return sentence
+    noun, verb, rest = found.groups()
+    noun = "box" if noun == "boxes" else noun.removesuffix("s")
+    start = f"1 {noun} {_VERBS.get(verb, verb)}{rest}"
+    for many, one in _LATER.items():
+        start = re.sub(rf"\b{many}\b", one, start)
+    return start + sentence[found.end() :]

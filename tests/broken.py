@@ -397,9 +397,9 @@ BROKEN: dict[str, Maker] = {
     "split missing": yolo("'images/nowhere' was not found; tried", train="images/nowhere"),
     "split without images": yolo("holds no images", train="labels/train"),
     "line too short": yolo(
-        "1 lines do not have 14 numbers.*lines 1; the first has 8", row="0 0.5 0.5 0.6 0.6 0.2 0.3 2"
+        "1 line does not have 14 numbers.*lines 1; the first has 8", row="0 0.5 0.5 0.6 0.6 0.2 0.3 2"
     ),
-    "line too long": yolo("1 lines do not have 14 numbers.*the first has 15", row=ROW + " 1"),
+    "line too long": yolo("1 line does not have 14 numbers.*the first has 15", row=ROW + " 1"),
     "yolo infinite": yolo("lines 1 have NaN or infinite numbers", row=ROW.replace("0.2", "inf")),
     "yolo box below": yolo("lines 1: a box is not in fractions of the image", row=ROW.replace("0.6 0.6", "-0.6 0.6")),
     "labels not utf-8": yolo_bytes("labels/train/a.txt", b"0 0.5\xff\xfe", r"line 1 is not UTF-8 \(byte 0xff\)"),
@@ -408,7 +408,7 @@ BROKEN: dict[str, Maker] = {
     "line of words": yolo("expected numbers only", row=ROW.replace("0.2", "left")),
     "yolo nan": yolo("lines 1 have NaN or infinite numbers", row=ROW.replace("0.2", "nan")),
     "yolo pixels": yolo("a box is not in fractions of the image", row="0 50 50 60 60 0.2 0.3 2 0.7 0.3 2 0.3 0.8 1"),
-    "yolo visibility": yolo("1 points have a visibility other than 0", row=ROW.replace(" 0.8 1", " 0.8 0.5")),
+    "yolo visibility": yolo("1 point has a visibility other than 0", row=ROW.replace(" 0.8 1", " 0.8 0.5")),
     "yolo class unknown": yolo(r"labels have classes \[4\]", row="4" + ROW[1:]),
     "yolo two classes": yolo(
         "several classes have labels: 'mouse', 'rat'", row=f"{ROW}\n1{ROW[1:]}", names=["mouse", "rat"]

@@ -42,7 +42,7 @@ def _grey_and_alpha(folder: Path) -> Path:
 def _turned_and_right(folder: Path) -> Made:
     content = coco_content()
     content["images"][1].update(width=20, height=30)
-    return write(folder, content, {"7.jpg": jpeg(), "9.jpg": turned(jpeg(), 6)}), "1 images are rotated by EXIF"
+    return write(folder, content, {"7.jpg": jpeg(), "9.jpg": turned(jpeg(), 6)}), "1 image is rotated by EXIF"
 
 
 def _all(content: dict[str, Any], **values: Any) -> None:
@@ -117,48 +117,46 @@ def _again(many: list[dict[str, Any]]) -> None:
 
 DOUBTFUL: dict[str, Maker] = {
     "ids twice": annotation("error: .*2 annotations have an id that another has too: ids 1", id=1),
-    "flat box": annotation("error: .*1 boxes have no width or no height: ids 2", bbox=[3, 3, 0, 5]),
-    "box outside": annotation("warning: .*1 boxes reach outside the image: ids 2", bbox=[-9, 3, 20, 14]),
+    "flat box": annotation("error: .*1 box has no width or no height: ids 2", bbox=[3, 3, 0, 5]),
+    "box outside": annotation("warning: .*1 box reaches outside the image: ids 2", bbox=[-9, 3, 20, 14]),
     "labelled at zero": annotation(
         r"warning: .*labelled points at \(0, 0\): ids 2", keypoints=[0, 0, 2, 9, 9, 2, 8, 8, 1]
     ),
     "labelled outside": annotation(
         "warning: .*labelled points outside the image: ids 2", keypoints=[4, 50, 2, 9, 9, 2, 8, 8, 1]
     ),
-    "unlabelled": annotation("info: .*1 annotations have no labelled point and are ignored: ids 2", keypoints=[0] * 9),
-    "points missing": annotation("info: .*1 annotations have no labelled point", keypoints=...),
+    "unlabelled": annotation("info: .*1 annotation has no labelled point and is ignored: ids 2", keypoints=[0] * 9),
+    "points missing": annotation("info: .*1 annotation has no labelled point", keypoints=...),
     "nothing labelled": coco(lambda c: _all(c, keypoints=[0] * 9), "error: .*no instance has a labelled point"),
     "never labelled": coco(
-        lambda c: _all(c, keypoints=[4, 5, 2, 20, 6, 2, 0, 0, 0]), "1 points are never labelled: right_paw"
+        lambda c: _all(c, keypoints=[4, 5, 2, 20, 6, 2, 0, 0, 0]), "1 point is never labelled: right_paw"
     ),
-    "bare image": coco(lambda c: _all(c, image_id=7), "info: .*1 of 2 images have no annotation"),
+    "bare image": coco(lambda c: _all(c, image_id=7), "info: .*1 of 2 images has no annotation"),
     "no mirror": category("left and right are unknown", keypoints=["a", "b", "c"]),
-    "one file twice": coco(lambda c: c["images"][1].update(file_name="7.jpg"), "1 files are listed as several images"),
-    "image missing": image(None, "error: .*1 images are missing"),
-    "image empty": image(b"", "error: .*1 image files are empty"),
-    "image cut off": image(jpeg()[:-60], "error: .*1 images are cut off"),
-    "no image at all": image(b"<html>", "error: .*1 files are not images"),
-    "another size": image(jpeg(picture(22, 33)), "error: .*1 images have another size"),
-    "turned": image(turned(jpeg(), 6), "error: .*1 images are rotated by EXIF, but their size"),
+    "one file twice": coco(lambda c: c["images"][1].update(file_name="7.jpg"), "1 file is listed as several images"),
+    "image missing": image(None, "error: .*1 image is missing"),
+    "image empty": image(b"", "error: .*1 image file is empty"),
+    "image cut off": image(jpeg()[:-60], "error: .*1 image is cut off"),
+    "no image at all": image(b"<html>", "error: .*1 file is not images"),
+    "another size": image(jpeg(picture(22, 33)), "error: .*1 image has another size"),
+    "turned": image(turned(jpeg(), 6), "error: .*1 image is rotated by EXIF, but its size"),
     "turned and right": _turned_and_right,
-    "grey": lambda folder: (_grey_and_alpha(folder), "info: .*1 images are grey; they are read as RGB"),
-    "alpha": lambda folder: (_grey_and_alpha(folder), "info: .*1 images have an alpha channel; it is dropped"),
+    "grey": lambda folder: (_grey_and_alpha(folder), "info: .*1 image is grey; they are read as RGB"),
+    "alpha": lambda folder: (_grey_and_alpha(folder), "info: .*1 image has an alpha channel; it is dropped"),
     # values that contradict each other
-    "negative box": annotation(
-        r"error: .*1 boxes have no width or no height: ids 2 \(in 9.jpg\)", bbox=[20, 15, -9, -9]
-    ),
-    "box of zeros": annotation("error: .*1 boxes have no width or no height: ids 2", bbox=[0, 0, 0, 0]),
+    "negative box": annotation(r"error: .*1 box has no width or no height: ids 2 \(in 9.jpg\)", bbox=[20, 15, -9, -9]),
+    "box of zeros": annotation("error: .*1 box has no width or no height: ids 2", bbox=[0, 0, 0, 0]),
     "area 0": several(
         lambda m: [a.update(area=0) for a in m], "warning: .*4 areas are 0 or 1 square pixel.*OKS and AP"
     ),
-    "area 1": several(lambda m: m[2].update(area=1), r"1 areas are 0 or 1 square pixel beside.*ids 3 \(in 7.jpg\)"),
+    "area 1": several(lambda m: m[2].update(area=1), r"1 area is 0 or 1 square pixel beside.*ids 3 \(in 7.jpg\)"),
     "area of fractions": several(lambda m: [a.update(area=a["area"] / 19200) for a in m], "4 areas are 0 or 1"),
-    "area too large": several(lambda m: m[1].update(area=9000), "1 areas do not fit.*15 times as large"),
-    "area too small": several(lambda m: m[1].update(area=3), "1 areas do not fit their boxes"),
+    "area too large": several(lambda m: m[1].update(area=9000), "1 area does not fit.*15 times as large"),
+    "area too small": several(lambda m: m[1].update(area=3), "1 area does not fit its box"),
     "annotations twice": several(_again, "4 annotations repeat the points of another in the same image: ids 101 .in 7"),
     "annotation twice, moved a little": several(
         lambda m: m.append(m[0] | {"id": 9, "keypoints": [v + 0.1 if v > 2 else v for v in m[0]["keypoints"]]}),
-        "1 annotations repeat the points of another",
+        "1 annotation repeats the points of another",
     ),
     "all fractions": several(
         _as_fractions, "error: .*points and boxes lie within the first pixel.*are these fractions"
@@ -187,10 +185,10 @@ DOUBTFUL: dict[str, Maker] = {
         lambda x, y, box: [x - box[0], y - box[1]], "points seem to be relative to the upper left corner of their box"
     ),
     "box far away": several(
-        lambda m: m[0].update(bbox=[2, 2, 12, 12]), r"1 boxes are far from all labelled points.*ids 1 \(in 7.jpg\)"
+        lambda m: m[0].update(bbox=[2, 2, 12, 12]), r"1 box is far from all labelled points.*ids 1 \(in 7.jpg\)"
     ),
     "points at one place": several(
-        lambda m: m[3].update(keypoints=[70, 90, 2] * 3), "1 annotations have all their points at one place: ids 4"
+        lambda m: m[3].update(keypoints=[70, 90, 2] * 3), "1 annotation has all its points at one place: ids 4"
     ),
     # left and right
     "a side misspelt": category(
@@ -209,13 +207,13 @@ DOUBTFUL: dict[str, Maker] = {
     # images
     "twelve bits": lambda folder: (
         _twelve_bits(folder),
-        "warning: .*1 images of 16 bits use only 12 of them.*16 times as bright",
+        "warning: .*1 image of 16 bits use only 12 of them.*16 times as bright",
     ),
     "float tiff": image(
-        tiff(picture().astype(np.float32)), "error: .*1 images are TIFFs of 32-bit floating-point numbers"
+        tiff(picture().astype(np.float32)), "error: .*1 image is a TIFF of 32-bit floating-point numbers"
     ),
-    "yolo image cut off": yolo_bytes("images/train/a.jpg", jpeg()[:-60], "error: .*1 images are cut off"),
+    "yolo image cut off": yolo_bytes("images/train/a.jpg", jpeg()[:-60], "error: .*1 image is cut off"),
     "second header": image(
-        inside(jpeg(noisy()), jpeg()), "error: .*1 images are damaged: each has the header of another"
+        inside(jpeg(noisy()), jpeg()), "error: .*1 image is damaged: each has the header of another"
     ),
 }

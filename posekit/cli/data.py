@@ -32,13 +32,15 @@ USAGE = """usage: posekit data check FILE... | posekit data review FILE --by RUN
 
 @dataclass(frozen=True)
 class Check:
-    """Read labelled data, report every fault, and draw samples, beside their mirror images if the mirror pairs are known.
+    """Read labelled data, report every fault, and draw samples, beside their mirror images if mirror pairs are known.
 
     The exit status is 1 if there are errors; warnings alone give 0.
     """
 
     files: Annotated[
-        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE [FILE ...]", help_behavior_hint="(required)")
+        tuple[Path, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="FILE [FILE ...]", help_behavior_hint="(required)"),
     ]
     "label files: COCO JSON, YOLO data.yaml, or a pack"
     images: OneFile = None
@@ -132,7 +134,11 @@ def _check(options: Check) -> int:
             text = escape(own_options(str(finding)).partition(": ")[2])
             console.print(f"[{colour}]{finding.severity}[/{colour}] {text}", soft_wrap=True)
         if report.errors:
-            console.print(f"{file}: {plural(report.errors, 'error')}, correct {'it' if report.errors == 1 else 'these'} first", soft_wrap=True, markup=False)
+            console.print(
+                f"{file}: {plural(report.errors, 'error')}, correct {'it' if report.errors == 1 else 'these'} first",
+                soft_wrap=True,
+                markup=False,
+            )
         elif report.dataset is not None:
             _print_sound(console, report, report.dataset, options.samples, targets[file])
     if options.json is not None:
@@ -206,7 +212,11 @@ def _targets(options: Check) -> dict[Path, Path]:
     targets: dict[Path, Path] = {}
     for file in options.files:
         whole = file.resolve()
-        names = (file.stem, f"{whole.parent.name}_{file.stem}", *(f"{file.stem}_{n}" for n in range(2, len(options.files) + 2)))
+        names = (
+            file.stem,
+            f"{whole.parent.name}_{file.stem}",
+            *(f"{file.stem}_{n}" for n in range(2, len(options.files) + 2)),
+        )
         tries = (out.with_name(f"{out.stem}_{name}{out.suffix}") for name in names)
         targets[file] = next(target for target in tries if target not in targets.values())
     return targets

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
+from posekit.cli.kinds import OneFile, Text
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray

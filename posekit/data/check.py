@@ -20,7 +20,7 @@ from posekit.data.suspicions import suspicions
 from posekit.data.unusable import FIX, listed_rows, unusable_boxes
 from posekit.geometry.keypoints import INSTANCE
 from posekit.geometry.skeleton import MIRROR_FIX, side_faults
-from posekit.words import counted
+from posekit.words import singular
 
 Severity = Literal["error", "warning", "info"]
 Mask = NDArray[np.bool_]
@@ -137,6 +137,7 @@ _OF_SIDES = ("flip_pairs", "flip_idx", "kpt_names")
 
 
 def _sorted(findings: list[Finding]) -> list[Finding]:
+    findings = [replace(finding, what=singular(finding.what)) for finding in findings]
     return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.severity))
 
 
@@ -168,7 +169,7 @@ def _labels(dataset: Dataset) -> Iterator[Finding]:
     yield from _twice_numbered(dataset)
     bad = unusable_boxes(dataset)
     if len(bad):
-        yield _rows(dataset, bad, "error", "box", counted(len(bad), "boxes have no width or no height"), FIX)
+        yield _rows(dataset, bad, "error", "box", f"{len(bad)} boxes have no width or no height", FIX)
     doubts = suspicions(dataset)
     for doubt in doubts:
         found = _rows(dataset, doubt.rows, doubt.severity, doubt.code, "", doubt.fix)
@@ -182,7 +183,7 @@ def _twice_numbered(dataset: Dataset) -> Iterator[Finding]:
     numbers, counts = np.unique(dataset.annotation_id, return_counts=True)
     rows = np.flatnonzero(np.isin(dataset.annotation_id, numbers[counts > 1]))
     if len(rows):
-        what = counted(len(rows), "annotations have an id that another has too")
+        what = f"{len(rows)} annotations have an id that another has too"
         yield _rows(dataset, rows, "error", "id", what, "number them anew")
 
 
@@ -214,7 +215,7 @@ def _locations(dataset: Dataset, flat: NDArray[np.int64]) -> Iterator[Finding]:
     ):
         rows = np.flatnonzero(bad)
         if len(rows):
-            yield _rows(dataset, rows, "warning", code, counted(len(rows), what), fix)
+            yield _rows(dataset, rows, "warning", code, f"{len(rows)} {what}", fix)
 
 
 def _sizes(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], Mask]:
@@ -248,14 +249,14 @@ def _emptiness(dataset: Dataset, labelled: Mask) -> Iterator[Finding]:
         yield Finding(
             "warning",
             dataset.file,
-            f"{counted(len(never), 'points are never labelled')}: {listed(never)}",
+            f"{len(never)} points are never labelled: {listed(never)}",
             "they cannot be trained; label some, or remove them from the category",
             count=len(never),
             code="point_missing",
         )
     without = np.flatnonzero(~labelled.any(1))
     if len(without):
-        what = counted(len(without), "annotations have no labelled point: ignored")
+        what = f"{len(without)} annotations have no labelled point and are ignored"
         yield _rows(dataset, without, "info", "unlabelled", what, "")
     bare = dataset.scenes - len(np.unique(dataset.image))
     if bare:
@@ -287,7 +288,7 @@ def _images(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             severity=severity,
             file=dataset.file,
-            what=f"{counted(len(concerned), what)}: {listed([' '.join(path.split()) for path in concerned])}",
+            what=f"{len(concerned)} {what}: {listed([' '.join(path.split()) for path in concerned])}",
             fix=fix,
             image=concerned[0],
             count=len(concerned),

@@ -108,7 +108,7 @@ def read_content(path: Path, what: str) -> bytes:
     """
     try:
         if path.is_dir():
-            raise DataError(f"{path}: expected {what}, got a folder; give a file in it{_label_files(path)}")
+            raise DataError(f"{path}: expected {what}, got a folder; give a file in it")
         content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected {what}") from None
@@ -119,17 +119,6 @@ def read_content(path: Path, what: str) -> bytes:
             raise
         raise DataError(f"{plain_path(path)}: not a valid file name ({error}); expected {what}") from None
     return content.removeprefix(_BOM)
-
-
-def _label_files(folder: Path) -> str:
-    """The files in a folder, or one level deeper, that may hold labels; for a message."""
-    files = sorted(
-        str(file.relative_to(folder))
-        for pattern in ("*", "*/*")
-        for file in folder.glob(pattern)
-        if file.suffix.lower() in (".json", ".yaml", ".yml") and file.is_file()
-    )
-    return f": {listed(files)}" if files else ""
 
 
 def read_text(path: Path, what: str) -> str:

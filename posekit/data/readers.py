@@ -35,7 +35,7 @@ READERS: dict[str, Reader] = {".json": _coco, ".yaml": _yolo, ".yml": _yolo, ".z
 
 def read(
     path: Path | str | Sequence[Path | str],
-    images: Path | None = None,
+    images: Path | str | None = None,
     category: str | None = None,
     split: str | None = None,
 ) -> Dataset:
@@ -50,6 +50,7 @@ def read(
     Raises:
         DataError: a file has an unknown format or is invalid; or files do not fit each other.
     """
+    images = None if images is None else Path(images)
     paths = [path] if isinstance(path, Path | str) else path
     return merged([_reader(Path(p))(Path(p), images, category, split) for p in paths])
 
@@ -66,6 +67,7 @@ def _reader(path: Path) -> Reader:
 def _inside(folder: Path) -> str:
     """Advice on which file to give instead of a folder."""
     files = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in READERS)
+    files = files or sorted(str(p.relative_to(folder)) for p in folder.glob("*/*") if p.suffix.lower() in READERS)
     if files:
         return f"give a file in it: {listed(files)}"
     if (folder / "labels").is_dir():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from posekit.data.errors import DataError, decoded, listed, read_content, shown
 from posekit.data.folders import is_file
+from posekit.words import singular
 
 EXPECTED = "YOLO-pose labels"
 FURTHEST_BOX = 2
@@ -76,8 +77,9 @@ def parse_rows(file: Path, lines: Sequence[str], width: int) -> Float:
     if wrong:
         hint = " (boxes without points: is this a detection set?)" if wrong[0][1] == 5 else ""
         raise DataError(
-            f"{file}: {len(wrong)} lines do not have {width} numbers (class, box, points as kpt_shape says): "
-            f"lines {listed([i for i, _ in wrong])}; the first has {wrong[0][1]}{hint}; correct kpt_shape or the labels"
+            f"{file}: {singular(f'{len(wrong)} lines do')} not have {width} numbers (class, box, points as kpt_shape "
+            f"says): lines {listed([i for i, _ in wrong])}; the first has {wrong[0][1]}{hint}; correct kpt_shape or "
+            "the labels"
         )
     try:
         rows = np.array([line for _, line in words], np.float64).reshape(-1, width)
@@ -120,8 +122,8 @@ def visibility_of(file: Path, points: Float) -> NDArray[np.int8]:
         odd = ~np.isin(points[..., 2], (0, 1, 2))
         if odd.any():
             raise DataError(
-                f"{file}: {odd.sum()} points have a visibility other than 0 (no label), 1 (hidden), 2 (seen), "
-                f"such as {points[..., 2][odd][0]:g}; correct the labels, or kpt_shape"
+                f"{file}: {singular(f'{odd.sum()} points have')} a visibility other than 0 (no label), 1 (hidden), "
+                f"2 (seen), such as {points[..., 2][odd][0]:g}; correct the labels, or kpt_shape"
             )
         visibility = points[..., 2].astype(np.int8)
     else:
@@ -129,7 +131,7 @@ def visibility_of(file: Path, points: Float) -> NDArray[np.int8]:
     far = (visibility > 0) & (np.abs(points[..., :2]) > FURTHEST_POINT).any(-1)
     if far.any():
         raise DataError(
-            f"{file}: {far.sum()} points are not in fractions of the image (0 to 1), such as "
+            f"{file}: {singular(f'{far.sum()} points are')} not in fractions of the image (0 to 1), such as "
             f"{points[far][0, :2].tolist()}; divide by width and height"
         )
     return visibility

@@ -18,7 +18,7 @@ def test_data_check_tells_what_is_broken(name, tmp_path, capsys):
     assert main(["data", "check", str(path), "--out", str(tmp_path / "sheet.png")]) == 1
     out, err = capsys.readouterr()
     # The check counts broken images, where a reader stops at the first: the same fault in other words.
-    in_other_words = r"error .* (images|image files) .*/\w+\.(jpg|png|webp).*; (give|copy|take|choose|save|use|correct)"
+    in_other_words = r"error .* (images?|files?) .*/\w+\.(jpg|png|webp).*; (give|copy|take|choose|save|use|correct)"
     said = " ".join((out + err).split())
     assert re.search(told, said) or re.search(in_other_words, said), said
     assert "Traceback" not in said

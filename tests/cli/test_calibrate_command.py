@@ -36,7 +36,7 @@ def test_calibrate_tells_before_and_after_and_predictions_use_it(model, data, tm
         "before: expected error",
         "after: expected error",
         "mean score",
-        "look better than on new ones",
+        "since these were used to fit",
     ):
         assert said in out
     after = json.loads(config.read_text())

@@ -123,3 +123,34 @@ def test_another_split_is_checked_on_demand(tmp_path, capsys):
     status, out = run(capsys, file, "--split", "val")
     assert status == 1
     assert "no split 'val'; the file has ['train']" in out
+
+
+def test_without_mirror_pairs_there_are_no_mirror_images_and_the_advice_is_given_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = coco_content()
+    content["categories"][0] |= {"keypoints": ["a", "b", "c"], "skeleton": []}
+    content["categories"][0].pop("flip_pairs", None)
+    file = write(tmp_path / "one", content)
+    for extra in ("", ", which replaces an earlier one"):
+        assert main(["data", "check", str(file)]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert f"samples: data_check_{file.stem}.png{extra}" in out and "mirror images" not in out
+        assert out.count("or give flip_pairs") == 1 and "mirror pairs: none found" in out
+    other = write(tmp_path / "two", content)
+    assert main(["data", "check", str(file), str(other)]) == 0
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        f"data_check_{file.stem}.png",
+        f"data_check_two_{file.stem}.png",
+    }
+
+
+def test_a_folder_is_answered_with_the_label_files_in_it(tmp_path, capsys):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "train.json").write_text("{}")
+    assert main(["data", "check", str(tmp_path)]) == 1
+    assert "got a folder; give a file in it: annotations/train.json" in " ".join(capsys.readouterr().out.split())
+
+
+def test_no_file_is_said(capsys):
+    assert main(["data", "check"]) == 1
+    assert "no label file was named" in capsys.readouterr().err

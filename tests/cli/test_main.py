@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from posekit.cli.main import COMMANDS, main
@@ -50,3 +53,14 @@ def test_doctor_names_a_torchvision_that_does_not_import_and_its_cure(monkeypatc
     (told,) = doctor._torchvision()
     assert "torchvision::nms does not exist" in told
     assert "pip uninstall torchvision" in told
+
+
+def test_a_reader_that_closes_the_output_ends_the_command_silently(tmp_path):
+    for words in (["--help"], ["predict", "--help"]):
+        command = subprocess.Popen(
+            [sys.executable, "-m", "posekit", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        command.stderr.close()
+        assert command.wait() == 141

@@ -129,3 +129,9 @@ def test_data_pack_trains_like_any_label_file(data, tmp_path, capsys):
 def test_data_without_a_word_tells_its_words(capsys):
     assert main(["data"]) == 2
     assert "data check FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("word", "option"), [("runs/gauge", "--model"), ("labels.json", "--data")])
+def test_eval_names_the_option_of_a_word_without_one(word, option, capsys):
+    assert main(["eval", word]) == 2
+    assert f"unknown word {word!r}; did you mean {option} {word}?" in capsys.readouterr().err

@@ -60,9 +60,9 @@ TOLD = [
     "error .*NaN or infinite: ids 6",
     "error .*a visibility other than 0 (no label), 1 (hidden), 2 (seen): ids 2",
     "error .*an 'id' that is not a whole number",
-    "error .*1 boxes have no width or no height: ids 7 (in 7.jpg)",
-    "error .*1 images are missing: .*12.jpg",
-    "warning .*1 areas are 0 or 1 square pixel",
+    "error .*1 box has no width or no height: ids 7 (in 7.jpg)",
+    "error .*1 image is missing: .*12.jpg",
+    "warning .*1 area is 0 or 1 square pixel",
 ]
 
 
@@ -151,12 +151,12 @@ def test_faults_of_a_yolo_set_take_one_run(tmp_path):
         "data.yaml: expected 'kpt_names' of class 0 to be 3 names",
         "data.yaml: expected 'flip_idx' to hold each of 0 to 2 once",
         "data.yaml: expected 'kpt_oks_sigmas' to be 3 numbers above 0",
-        "b.txt: 1 lines do not have 14 numbers (class, box, points as kpt_shape says): lines 1; the first has 4",
+        "b.txt: 1 line does not have 14 numbers (class, box, points as kpt_shape says): lines 1; the first has 4",
         "(3 such, in c.txt, h.txt as well)",
         "c.txt: lines 1 have NaN or infinite numbers",
         "d.txt: expected numbers only",
         "e.txt: lines 1: a box is not in fractions of the image",
-        "f.txt: 1 points have a visibility other than 0",
+        "f.txt: 1 point has a visibility other than 0",
         "g.txt: labels have classes [4], which 'names' of the data.yaml lacks",
         "i.jpg: not an image that can be decoded",
         "j.jpg: the image file is empty",
@@ -179,7 +179,7 @@ def test_class_names_at_fault_hide_no_other_fault(tmp_path):
     file.write_text(yaml.safe_dump(YOLO | {"names": "mouse"}), encoding="utf-8")
     findings = [str(f) for f in check(file)]
     assert any("expected 'names' to be a list" in finding for finding in findings)
-    assert any("1 lines do not have 14 numbers" in finding for finding in findings)
+    assert any("1 line does not have 14 numbers" in finding for finding in findings)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -47,6 +47,15 @@ def test_an_instance_comes_alone_in_its_whole_image(dataset):
         dataset.instance(4)
 
 
+def test_a_set_is_a_sequence_of_its_instances(dataset):
+    assert dataset[1].index == dataset[-3].index == 1
+    assert [sample.index for sample in dataset] == [0, 1, 2, 3]
+    assert len(dataset[1:3]) == 2 and dataset[1:3].annotation_id[:2].tolist() == [2, 3]
+    for index in (4, -5):
+        with pytest.raises(IndexError, match=f"there are 4 instances; got index {index}"):
+            dataset[index]
+
+
 def test_a_scene_has_all_instances_and_the_regions_to_ignore(dataset):
     scene = dataset.scene(1)
     assert scene.instances.role.tolist() == [INSTANCE, INSTANCE]

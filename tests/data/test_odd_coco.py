@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from broken import coco_content, write
 
+from posekit.data.check import check
 from posekit.data.coco import read_coco, write_coco
 from posekit.data.coco_faults import read_coco_past
 from posekit.data.errors import DataError
@@ -123,8 +124,14 @@ def test_categories_that_are_not_there_are_named(tmp_path):
     content = coco_content()
     for entry in content["annotations"]:
         entry["category_id"] = 0
+    said = r"annotations name a category that the file does not list: .*category_id 0; 'categories' has the ids 1;"
+    with pytest.raises(DataError, match=said):
+        read_coco(write(tmp_path, content))
+    (finding,) = [finding for finding in check(write(tmp_path, content)) if finding.severity == "error"]
+    assert "that the file does not list" in finding.what
+    content["annotations"][0]["category_id"] = 1
     dataset = read_coco(write(tmp_path, content))
-    assert len(dataset) == 0
+    assert len(dataset) == 1
     assert "no category has the id 0, which annotations name as their 'category_id'" in notes(dataset)
 
 

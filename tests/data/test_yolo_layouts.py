@@ -273,7 +273,7 @@ LINES = {
     "endless": (ROW.replace("0.2", "1e400"), "lines 1 have NaN or infinite numbers"),
     "a word": (f"\n{ROW.replace('0.2', 'left')}", "expected numbers only; line 2 has 'left'"),
     "boxes alone": ("0 0.5 0.5 0.6 0.6", r"the first has 5 \(boxes without points: is this a detection set\?\)"),
-    "points in pixels": (ROW.replace("0.2 0.3", "60 90"), r"1 points are not in fractions .* such as \[60\.0, 90\.0\]"),
+    "points in pixels": (ROW.replace("0.2 0.3", "60 90"), r"1 point is not in fractions .* such as \[60\.0, 90\.0\]"),
 }
 
 
