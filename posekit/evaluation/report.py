@@ -14,12 +14,21 @@ from posekit.evaluation.measure import Measured
 from posekit.evaluation.sets import Sets
 from posekit.geometry.affine import invert, transform
 from posekit.geometry.framing import Crop
+from posekit.metrics.coco_ap import KEYS
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.transforms.geometric import still_crop
-from posekit.visualize.draw import draw_poses
+from posekit.visualize.draw import FAINT, draw_poses
+from posekit.visualize.legend import entries
 from posekit.visualize.report import Section, Table, write_report
 
 SHOWN = 8
 """Number of best and of worst predictions that are drawn."""
+ENLARGE = 512
+"""Crops whose longer side is smaller are enlarged by a whole factor, pixels."""
+ABOUT = (
+    "Filled: predicted. White ring: label, with a white line to its prediction. Coloured ring: predicted, without a "
+    "label. The number is the mean error as a share of the longer side of the box. A click shows a picture large."
+)
 
 
 def write_run_report(
@@ -60,8 +69,13 @@ def write_run_report(
         for i, name in enumerate(skeleton.points)
     ]
     compared = [
-        [name, f"{measured.figures[name]:.4f}", *(f"{per[name]:.4f}" for per in baselines.values())]
-        for name in measured.figures
+        [
+            name,
+            f"{measured.figures[name]:.4f}",
+            *(f"{per[name]:.4f}" if name in per else "" for per in baselines.values()),
+            meaning(name),
+        ]
+        for name in (measured.main, *(name for name in measured.figures if name != measured.main))
     ]
     return write_report(
         folder / "report.html",
@@ -77,11 +91,26 @@ def write_run_report(
         notes=sets.said,
         curves=_curves(rows),
         tables=[
-            Table("Measured", ["metric", "this run", *baselines], compared),
+            Table("Measured", ["metric", "this run", *baselines, "what it means"], compared),
             Table("Points", ["point", *columns], points),
         ],
         pictures=_pictures(spec, sets, measured),
     )
+
+
+def meaning(name: str) -> str:
+    """What a metric means, in a line; empty for names that are not known here."""
+    if name in PROTOCOLS:
+        protocol = PROTOCOLS[name]
+        return f"{protocol.about}; {'higher' if protocol.higher else 'lower'} is better"
+    if name == "depth_error":
+        return "mean error of the depths, in the unit of the data; lower is better"
+    if name not in KEYS:
+        return ""
+    what = "average precision" if name.startswith("AP") else "average recall"
+    limits = {"50": "at OKS 0.5", "75": "at OKS 0.75"}.get(name[2:], "over OKS 0.5 to 0.95")
+    sizes = {"M": ", medium instances (32 to 96 px square)", "L": ", large instances (above 96 px square)"}
+    return f"COCO's {what} {limits}{sizes.get(name[2:], '')}; higher is better"
 
 
 def _curves(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
@@ -101,7 +130,11 @@ def _pictures(spec: InferenceSpec, sets: Sets, measured: Measured) -> list[Secti
     labelled = np.flatnonzero(np.isfinite(measured.instance_error))
     order = labelled[np.argsort(measured.instance_error[labelled], kind="stable")]
     ends = {"Best predictions": order[:SHOWN], "Worst predictions": order[::-1][:SHOWN]}
-    return [Section(title, [_picture(spec, sets, measured, int(i)) for i in which]) for title, which in ends.items()]
+    skeleton = spec.skeleton
+    return [
+        Section(title, [_picture(spec, sets, measured, int(i)) for i in which], ABOUT, entries(skeleton, sides=True))
+        for title, which in ends.items()
+    ]
 
 
 def _picture(spec: InferenceSpec, sets: Sets, measured: Measured, index: int) -> tuple[str, NDArray[np.uint8]]:
@@ -113,9 +146,10 @@ def _picture(spec: InferenceSpec, sets: Sets, measured: Measured, index: int) ->
     drawn = draw_poses(
         crop.image,
         xy[None],
-        measured.score[index][None],
+        np.where(truth.labelled, 1.0, FAINT),  # points without a label are rings
         spec.skeleton,
-        threshold=0.0,
+        threshold=1.0,
         truth=np.where(truth.labelled[..., None], truth.xy, np.nan),
+        enlarge=ENLARGE,
     )
     return f"{Path(crop.path).name}: {measured.instance_error[index]:.3f}", drawn

@@ -13,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.visualize.charts import line_chart
+from posekit.visualize.palette import Colour
 
 Image = NDArray[np.uint8]
 Curves = Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
 
 LARGEST = 640
 """Longer side of a picture in the file, pixels; larger ones are made smaller."""
+
+_LONG = 40
+"""Cells with more characters may take several lines."""
 
 _STEEP = 50.0
 """A chart whose largest value is so many times its smallest gets a logarithmic axis."""
@@ -40,10 +44,19 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Section:
-    """Pictures with captions: (caption, (H, W, 3) uint8 RGB)."""
+    """Pictures with captions: (caption, (H, W, 3) uint8 RGB).
+
+    Args:
+        title: above the pictures.
+        pictures: with their captions.
+        about: a sentence on how to read them.
+        legend: names and colours of what is drawn.
+    """
 
     title: str
     pictures: Sequence[tuple[str, Image]]
+    about: str = ""
+    legend: Sequence[tuple[str, Colour]] = ()
 
 
 def write_report(
@@ -62,20 +75,20 @@ def write_report(
         path: of the file; its folder is made.
         title: of the page.
         facts: short figures by name, shown first.
-        notes: sentences.
-        curves: by chart, then by name: points (x, y); x is images seen.
-        tables: below the curves.
-        pictures: at the end, embedded as JPEG.
+        notes: sentences, at the end.
+        curves: by chart, then by name: points (x, y); x is images seen. Below the pictures.
+        tables: below the facts.
+        pictures: below the tables, embedded as JPEG; a click shows one large.
 
     Returns:
         ``path``.
     """
     parts = [
         _facts(facts or {}),
-        _notes(notes),
-        _charts(curves or {}),
         *(_table(table) for table in tables),
         *(_section(section) for section in pictures),
+        _charts(curves or {}),
+        _notes(notes),
     ]
     page = _PAGE.replace("{title}", escape(title)).replace("{style}", _STYLE).replace("{body}", "\n".join(parts))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +117,7 @@ def _charts(curves: Curves) -> str:
 
 
 def _table(table: Table) -> str:
-    kinds = [' class="number"' if any(_numeric(row[i]) for row in table.rows) else "" for i in range(len(table.header))]
+    kinds = [_kind([row[i] for row in table.rows]) for i in range(len(table.header))]
     head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(table.header, kinds, strict=True))
     rows = "".join(
         "<tr>" + "".join(f"<td{kind}>{escape(text)}</td>" for text, kind in zip(row, kinds, strict=True)) + "</tr>"
@@ -116,6 +129,13 @@ def _table(table: Table) -> str:
     )
 
 
+def _kind(cells: Sequence[str]) -> str:
+    """The class of a column: numbers are aligned to the right, long texts may take several lines."""
+    if any(map(_numeric, cells)):
+        return ' class="number"'
+    return ' class="text"' if any(len(cell) > _LONG for cell in cells) else ""
+
+
 def _numeric(text: str) -> bool:
     try:
         float(text.replace(",", "").rstrip("%"))
@@ -125,12 +145,21 @@ def _numeric(text: str) -> bool:
 
 
 def _section(section: Section) -> str:
+    """Pictures; a checkbox for each, without a script, makes it large."""
     figures = "".join(
-        f'<figure class="card"><img src="{embedded(image)}" alt="{escape(caption)}" loading="lazy">'
+        f'<figure class="card"><label><input type="checkbox" aria-label="large"/>'
+        f'<img src="{embedded(image)}" alt="{escape(caption)}" loading="lazy"></label>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for caption, image in section.pictures
     )
-    return f'<h2>{escape(section.title)}</h2>\n<div class="pictures">{figures}</div>' if figures else ""
+    if not figures:
+        return ""
+    about = f'<p class="about">{escape(section.about)}</p>' if section.about else ""
+    names = "".join(
+        f'<span><i style="background: rgb{colour}"></i>{escape(name)}</span>' for name, colour in section.legend
+    )
+    legend = f'<p class="legend">{names}</p>' if names else ""
+    return f'<h2>{escape(section.title)}</h2>\n{about}{legend}<div class="pictures">{figures}</div>'
 
 
 def embedded(image: Image) -> str:
@@ -192,14 +221,22 @@ dd { margin: 2px 0 0; font-size: 1.05rem; font-weight: 600; overflow-wrap: anywh
 .notes li + li { margin-top: 4px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr)); gap: 12px; }
 .charts svg { display: block; width: 100%; height: auto; }
-.wide { overflow-x: auto; padding: 0; }
+.wide { overflow-x: auto; max-width: 100%; padding: 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 th, td { padding: 8px 14px; text-align: left; white-space: nowrap; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--soft); font-weight: 600; font-size: 0.82rem; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
+th.text, td.text { white-space: normal; min-width: 16em; }
 tbody tr:hover { background: color-mix(in srgb, var(--accent) 8%, transparent); }
+.about, .legend { margin: 0 0 10px; color: var(--soft); }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 16px; }
+.legend i { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 50%; margin-right: 0.4em; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(160px, 45%), 1fr)); gap: 12px; }
 figure { margin: 0; padding: 8px; display: flex; flex-direction: column; }
-figure img { width: 100%; border-radius: 6px; display: block; }
+figure input { position: absolute; opacity: 0; }
+figure img { width: 100%; border-radius: 6px; display: block; cursor: zoom-in; }
+figure input:focus-visible + img { outline: 2px solid var(--accent); }
+figure input:checked + img { position: fixed; inset: 0; z-index: 1; width: 100vw; height: 100vh; border-radius: 0;
+  object-fit: contain; background: rgb(0 0 0 / 85%); cursor: zoom-out; }
 figcaption { color: var(--soft); font-size: 0.82rem; margin-top: 6px; overflow-wrap: anywhere; }
 """

@@ -101,6 +101,8 @@ def test_the_report_is_one_file_that_fetches_nothing(small, sets, tmp_path):
         assert words in page
     assert not re.search(r"<script|src=[\"'](?!data:)|<link|@import|url\((?!data:)", page)
     assert page.count("data:image/") == 16
+    assert "what it means" in page and "mean error in pixels of the image; lower is better" in page
+    assert page.count("White ring: label") == 2
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["figures"]["epe"] == pytest.approx(2.0)
 

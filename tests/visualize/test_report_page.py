@@ -80,3 +80,15 @@ def test_messages():
         Table("T", ["a", "b"], [["1", "2"], ["3"]])
     with pytest.raises(ValueError, match=r"a picture wants \(H, W, 3\) uint8 RGB; got \(3, 4\) float64"):
         embedded(np.zeros((3, 4)))
+
+
+def test_pictures_have_a_legend_and_can_be_made_large(tmp_path):
+    image = np.zeros((30, 20, 3), np.uint8)
+    section = Section("Best", [("a.jpg: 0.01", image)], "White ring: <label>.", [("nose & co", (255, 0, 4))])
+    table = Table("Measured", ["metric", "value", "what it means"], [["auc", "0.5", "area " * 20]])
+    text = page(tmp_path, tables=[table], pictures=[section], curves={"c": {"c": [(0, 1.0)]}}, notes=["guessed"])
+    for said in ("White ring: &lt;label&gt;.", "nose &amp; co", "background: rgb(255, 0, 4)", 'type="checkbox"'):
+        assert said in text
+    assert '<td class="text">area' in text and '<td class="number">0.5</td>' in text
+    heads = [text.index(f"<h2>{name}</h2>") for name in ("Measured", "Best", "Curves", "Notes")]
+    assert heads == sorted(heads)
