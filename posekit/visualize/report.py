@@ -234,9 +234,9 @@ tbody tr:hover { background: color-mix(in srgb, var(--accent) 8%, transparent); 
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(160px, 45%), 1fr)); gap: 12px; }
 figure { margin: 0; padding: 8px; display: flex; flex-direction: column; }
 figure input { position: absolute; opacity: 0; }
-figure img { width: 100%; border-radius: 6px; display: block; cursor: zoom-in; }
+figure img { width: 100%; border-radius: 6px; display: block; cursor: pointer; }
 figure input:focus-visible + img { outline: 2px solid var(--accent); }
 figure input:checked + img { position: fixed; inset: 0; z-index: 1; width: 100vw; height: 100vh; border-radius: 0;
-  object-fit: contain; background: rgb(0 0 0 / 85%); cursor: zoom-out; }
+  object-fit: contain; background: rgb(0 0 0 / 85%); cursor: pointer; }
 figcaption { color: var(--soft); font-size: 0.82rem; margin-top: 6px; overflow-wrap: anywhere; }
 """
