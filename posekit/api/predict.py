@@ -223,7 +223,7 @@ class _Work:
         self.skeleton, self.drawing, self.threshold = skeleton, drawing, threshold
         self.faults: list[str] = []
         self.unread = 0
-        self.drawn = [0, 0, 0]
+        self.drawn = [0, 0, 0, 0]
         self.legend = entries(skeleton)
 
     def run(
@@ -273,8 +273,8 @@ class _Work:
         return replace(found, drawing=job.target)
 
     def _count(self, score: NDArray[np.floating]) -> None:
-        """Add the points of a drawing to the counts of `DrawnPoints`."""
+        """Add a drawing to the counts of `DrawnPoints`."""
         below = score < self.drawing.points
         hidden = score < self.drawing.points * FAINT
-        for n, count in enumerate((score.size, int((below & ~hidden).sum()), int(hidden.sum()))):
+        for n, count in enumerate((len(score), score.size, int((below & ~hidden).sum()), int(hidden.sum()))):
             self.drawn[n] += count

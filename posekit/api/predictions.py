@@ -23,14 +23,16 @@ MORE_COLUMNS = {"visible": ("visible",), "spread": ("spread_x", "spread_y"), "de
 
 @dataclass(frozen=True)
 class DrawnPoints:
-    """How many points are in the drawings.
+    """How many points and instances are in the drawings.
 
     Args:
+        instances: that were drawn; others are below the score threshold of instances.
         points: of the instances that were drawn.
         rings: of these, points below the score threshold that are drawn as rings.
         hidden: of these, points further below it that are not drawn.
     """
 
+    instances: int = 0
     points: int = 0
     rings: int = 0
     hidden: int = 0
@@ -68,7 +70,7 @@ class Predictions:
         faults: messages on what was left out: unreadable images, boxes without extent.
         notes: other messages, such as on images that the box file does not list.
         unread: number of unreadable images.
-        drawn: number of points in the drawings.
+        drawn: number of points and instances in the drawings.
     """
 
     model: str

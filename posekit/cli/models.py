@@ -56,7 +56,7 @@ class Convert:
     "the .json file of the TensorFlow.js model; its .bin lies beside it"
     out: Path
     "weights folder to write; must not exist"
-    size: tuple[int, int] | None = None
+    size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH", help_behavior_hint="")] = None
     "height and width of the network input in pixels, multiples of 32; default: 192, 256 and 384 by the kind of network"
 
 

@@ -139,6 +139,11 @@ def _print_scores(found: Predictions, options: Options) -> None:
             "try a lower --threshold, boxes around the instances (--boxes), or a model trained on such images"
         )
     drawn = found.drawn
+    if options.pictures and drawn.instances < found.instances:
+        print(
+            f"drawn: {drawn.instances} of {plural(found.instances, 'instance')}; the others are below the score "
+            "threshold of instances (--instances)"
+        )
     if drawn.rings or drawn.hidden:
         parts = [
             f"{drawn.rings} drawn as rings" if drawn.rings else "",

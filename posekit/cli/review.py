@@ -115,6 +115,7 @@ def _sheet(dataset: Dataset, predictions: Predictions, told: Sequence[Doubt], op
 
     from posekit.evaluation.review import drawn
     from posekit.visualize.draw import sheet
+    from posekit.visualize.legend import entries, with_legend
 
     pictures: list[NDArray[np.uint8]] = []
     captions: list[str] = []
@@ -122,6 +123,7 @@ def _sheet(dataset: Dataset, predictions: Predictions, told: Sequence[Doubt], op
         pictures += drawn(dataset, predictions, doubt, options.score_threshold)
         captions += [f"{Path(doubt.image).name} #{doubt.annotation}", f"predicted: {doubt.kind}"]
     picture = options.out / "review.png"
-    if not cv2.imwrite(str(picture), cv2.cvtColor(sheet(pictures, COLUMNS, captions), cv2.COLOR_RGB2BGR)):
+    page = with_legend(sheet(pictures, COLUMNS, captions), entries(dataset.skeleton, sides=True))
+    if not cv2.imwrite(str(picture), cv2.cvtColor(page, cv2.COLOR_RGB2BGR)):
         raise OSError(f"{picture}: could not be written")
     return picture

@@ -147,6 +147,7 @@ def test_points_below_the_threshold_are_counted(corners, tmp_path):
     for threshold, counts in ((0.5, (4, 0, 0)), (0.95, (4, 4, 0)), (3.0, (4, 0, 4))):
         found = predict(image, corners, out=tmp_path / "out", drawing=Drawing(points=threshold))
         assert (found.drawn.points, found.drawn.rings, found.drawn.hidden) == counts
+        assert found.drawn.instances == 1
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])

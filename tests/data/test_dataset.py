@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from broken import coco_content, picture, write
 
+from posekit.api.evaluate import Reading, read_labels
 from posekit.data.coco import read_coco
 from posekit.data.dataset import merged
 from posekit.data.errors import DataError
+from posekit.data.readers import read
 from posekit.geometry.keypoints import IGNORE, INSTANCE
 
 
@@ -134,3 +136,11 @@ def test_sets_that_do_not_fit_say_how_they_differ(dataset, change, fragment):
 def test_nothing_cannot_be_joined():
     with pytest.raises(ValueError, match="nothing to merge"):
         merged([])
+
+
+def test_texts_are_taken_as_folders_of_images(tmp_path):
+    file = write(tmp_path, coco_content())
+    (tmp_path / "labels").mkdir()
+    moved = file.rename(tmp_path / "labels" / file.name)
+    for dataset in (read(str(moved), images=str(file.parent)), read_labels(str(moved), Reading(str(file.parent)))):
+        assert dataset[0].image.shape == (20, 30, 3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from figures import FOUR
 
-from posekit.engines.torch import TorchEngine, read_out
+from posekit.engines.torch import TorchEngine, pick_device, read_out
 from posekit.recipes import RECIPES
 
 SIZE = (64, 96)
@@ -47,3 +47,11 @@ def test_instances_have_nothing_to_average_with_a_mirror():
     spec = replace(RECIPES["fcpose-tiny"](FOUR, size=SIZE).spec(), flip_test=True)
     with pytest.raises(ValueError, match=r"codec 'fcpose' runs a network for each instance.*leave the flip test out"):
         TorchEngine(net, codec, spec)
+
+
+@pytest.mark.parametrize(("cuda", "mps", "expected"), [(0, 0, "cpu"), (1, 0, "cuda"), (1, 1, "cuda"), (0, 1, "mps")])
+def test_auto_takes_a_gpu_if_there_is_one(monkeypatch, cuda, mps, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cuda))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: bool(mps))
+    assert pick_device("auto").type == expected
+    assert pick_device("cpu").type == "cpu"
