@@ -6,6 +6,7 @@ A recipe is made by a function of a skeleton (`posekit.recipes`), changed by com
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -285,10 +286,30 @@ def changed(recipe: Recipe, fields: Mapping[str, Any]) -> Recipe:
         for part in path:
             inside = inside.get(part) if isinstance(inside, dict) else None
         if not isinstance(inside, dict) or last not in inside:
-            known = ", ".join(inside) if isinstance(inside, dict) else ", ".join(document)
-            raise RecipeError(f"{recipe.name} has no field {name!r}; known: {known}")
+            raise RecipeError(f"options: {_no_field(name, json.loads(dump(recipe)))}")
         inside[last] = list(value) if isinstance(value, tuple) else value
     return parse(json.dumps(document, default=str), "options")
+
+
+def _no_field(name: str, document: Mapping[str, Any]) -> str:
+    """A message for a dotted name that a recipe's JSON does not have, with the nearest field."""
+    names = list(_dotted(document))
+    last = name.rpartition(".")[2]
+    near = [known for known in names if known.rpartition(".")[2] == last] or get_close_matches(name, names, 1)
+    if near:
+        return f"no field {name!r}; did you mean {near[0]!r}?"
+    return f"no field {name!r}; fields are dotted names such as 'train.epochs', within: {', '.join(document)}"
+
+
+def _dotted(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all values of a recipe's JSON that may be changed."""
+    for name, value in document.items():
+        if not prefix and name in ("skeleton", "name", "pruned"):
+            continue
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def decoding(recipe: Recipe, words: Sequence[str]) -> Recipe:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 
 def nearest(name: str, known: Sequence[str], what: str) -> str:
-    """A message for an unknown name, with the nearest known one."""
+    """A message for an unknown name, with the nearest known one, or all known ones if none is near."""
     near = difflib.get_close_matches(name, known, 1)
-    return f"no {what} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "") + f" (known: {', '.join(known)})"
+    return f"no {what} {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
 
 
 def plural(count: int, thing: str, things: str = "") -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from posekit.recipe import Recipe, RecipeError, load, save
+from posekit.data.errors import listed
+from posekit.recipe import Recipe, RecipeError, dump, load, save
 from posekit.training.distributed import main_process, world
 
 RUNS = Path("runs")
+LONGEST = 80
+"""Largest number of characters of a value in a message."""
 
 
 @contextmanager
@@ -97,9 +101,23 @@ def _check_same(recipe: Recipe, folder: Path, resume: bool) -> None:
     if not (resume and file.exists()):
         return
     before = load(file)
-    changed = [f.name for f in fields(Recipe) if getattr(before, f.name) != getattr(recipe, f.name)]
+    changed = list(_differences(json.loads(dump(before)), json.loads(dump(recipe))))
     if changed:
         raise RecipeError(
-            f"{folder} was started with other values of {', '.join(changed)}; repeat the original command, "
-            f"or: posekit train {file} --out {folder} --resume"
+            f"{folder} was started with other values: {listed(changed)}. To resume it as it was: posekit train "
+            f"{file} --out {folder} --resume; to train its weights on with other values: --init {folder} --out NEW"
         )
+
+
+def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
+    """The fields that differ, by dotted name, with both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif before != now:
+        yield f"{name} {_short(before)} -> {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) or "none" if isinstance(value, list) else "none" if value is None else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,24 @@ FINER = ("pck@0.05", "nme_box")
 """Finer metrics to use instead: the first that is not saturated."""
 
 
-def suited(recipe: Recipe, sets: Sets) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe with a ranking metric that is not saturated, and with full rotation where objects lie at every angle.
+PRETRAINED = ("train.lr", "train.backbone_lr_mult", "train.freeze")
+"""Training options that have other defaults with a pretrained backbone."""
+FIRST_STAGES = {
+    "efficientnet_lite": ("backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
+}
+"""Parts of a backbone that are frozen if it is pretrained on ImageNet."""
+
+
+def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe adapted to its data, in the fields that the user did not set.
+
+    It gets a ranking metric that is not saturated, full rotation where objects lie at every angle, and other training
+    options with a backbone that is pretrained on ImageNet.
 
     Args:
-        recipe: for the points of these sets.
+        recipe: for the points of these sets, with the fields that the user set.
         sets: training and validation data.
+        given: dotted names of the fields that the user set, such as ``train.lr``.
 
     Returns:
         The recipe, and a note on each change with its reason.
@@ -33,7 +46,8 @@ def suited(recipe: Recipe, sets: Sets) -> tuple[Recipe, tuple[str, ...]]:
         if metric:
             recipe = replace(recipe, metric=metric)
             sentences.append(why)
-    if not recipe.one_stage and lies_at_every_angle(sets.train):
+    turned = {"augment.geometry.rotation", "augment.geometry.rotate_probability"} & set(given)
+    if not recipe.one_stage and not turned and lies_at_every_angle(sets.train):
         geometry = replace(recipe.augment.geometry, rotation=180.0, rotate_probability=1.0)
         recipe = replace(recipe, augment=replace(recipe.augment, geometry=geometry))
         sentences.append(
@@ -41,7 +55,36 @@ def suited(recipe: Recipe, sets: Sets) -> tuple[Recipe, tuple[str, ...]]:
             f"{axis_agreement(sets.train)[0]:.2f}; 1 is all parallel): full random rotation; "
             "--augment.geometry.rotation 30 for less"
         )
+    if from_imagenet(recipe) and not recipe.one_stage and not set(PRETRAINED) & set(given):
+        recipe = pretrained(recipe)
+        sentences.append(_pretrained_options(recipe))
     return recipe, tuple(sentences)
+
+
+def from_imagenet(recipe: Recipe) -> bool:
+    """Whether the backbone starts from ImageNet's weights."""
+    backbone = recipe.model.backbone
+    return backbone.weights == "imagenet" or bool(getattr(backbone, "pretrained", False))
+
+
+def pretrained(recipe: Recipe) -> Recipe:
+    """The recipe with the training options of `docs/training.md` for a backbone that is pretrained on ImageNet.
+
+    Neck and head start from random weights and learn faster; the backbone learns slower, and its first stages, which
+    detect edges, not at all.
+    """
+    train = recipe.train
+    frozen = FIRST_STAGES.get(recipe.model.backbone.kind, ())
+    return replace(recipe, train=replace(train, lr=round(1.5 * train.lr, 9), backbone_lr_mult=0.33, freeze=frozen))
+
+
+def _pretrained_options(recipe: Recipe) -> str:
+    train = recipe.train
+    frozen = f" --train.freeze {' '.join(train.freeze)}" if train.freeze else ""
+    return (
+        f"backbone pretrained on ImageNet: --train.lr {train.lr:g} --train.backbone-lr-mult "
+        f"{train.backbone_lr_mult:g}{frozen}; set one of these options to use the recipe's values for the others"
+    )
 
 
 def unsaturated_metric(sets: Sets) -> tuple[str, str]:
@@ -52,6 +95,6 @@ def unsaturated_metric(sets: Sets) -> tuple[str, str]:
         return "", ""
     metric = next((name for name in FINER if not measured.figures[name] > SATURATED or name == FINER[-1]), FINER[-1])
     return metric, (
-        f"ranked by {metric}: {measured.main} is saturated, since the mean pose placed into each box "
-        f"reaches {measured.value:.2f}"
+        f"a constant guess, the mean pose in each box, already reaches {measured.value:.2f} of {measured.main}, so the "
+        f"best epoch is chosen by {metric}; --metric {measured.main} for the other"
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from posekit.api.images_there import check_images
 from posekit.api.run_folder import run_folder
 from posekit.api.suited import suited
 from posekit.data.source import Data
@@ -17,7 +20,7 @@ from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.distillation import Okdhp, Teacher
 from posekit.pipelines.predictor import Images, PosePredictor
-from posekit.recipe import Recipe, RecipeError, changed, load
+from posekit.recipe import Recipe, RecipeError, Train, changed, load
 from posekit.recipes import RECIPES
 from posekit.training.run import train as train_run
 from posekit.words import nearest
@@ -60,7 +63,7 @@ def train(
     *,
     val: str | Path | Sequence[str | Path] = (),
     people: str | Path | Sequence[str | Path] = (),
-    images: Path | None = None,
+    images: str | Path | None = None,
     category: str | None = None,
     skeleton: str | None = None,
     out: str | Path | None = None,
@@ -85,7 +88,8 @@ def train(
         resume: continue from the newest checkpoint in ``out``.
         options: fields of the recipe by dotted name: ``{"train.epochs": 20, "codec.sigma": 12}``.
         say: prints a line.
-        asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` and ``distill`` of a named recipe.
+        asked: ``size`` (a number for a square, or height and width), ``stride``, ``codec``, ``losses``, ``backbone``,
+            ``metric`` and ``distill`` of a named recipe.
 
     Returns:
         The run: its folder, its figures, and the model (``.predict``, ``.evaluate``).
@@ -96,14 +100,43 @@ def train(
 
     >>> run = posekit.train("topdown-dark-tiny", "labels.json", options={"train.epochs": 20})   # doctest: +SKIP
     """
+    options = options or {}
+    _check_names(asked, options)
     source = _data(recipe, data, val, people, images, category, skeleton)
     sets = read_sets(source)
-    made = with_data(recipe_for(recipe, sets.train.skeleton, **asked), source)
+    check_images(sets, source)
+    made = changed(with_data(recipe_for(recipe, sets.train.skeleton, **asked), source), options)
     if isinstance(recipe, str) and not recipe.endswith(".json"):
-        made, sentences = suited(made, sets)
+        made, sentences = suited(made, sets, set(options))
         sets = replace(sets, said=(*sets.said, *sentences))
-    made = changed(made, options or {})
     return train_recipe(made, sets, None if out is None else Path(out), device=device, resume=resume, say=say)
+
+
+ASKED = ("size", "stride", "codec", "losses", "backbone", "metric", "distill")
+"""What may be asked of a named recipe."""
+
+
+def _check_names(asked: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse unknown arguments, and fields of the recipe given as arguments or the reverse.
+
+    Raises:
+        RecipeError: the message says what to write instead.
+    """
+    for name in asked:
+        if name in ASKED:
+            continue
+        same = {"imgsz": "size", "loss": "losses", "batch_size": "batch", "learning_rate": "lr"}.get(name, name)
+        if same in Train.__dataclass_fields__:
+            hint = f'; did you mean options={{"train.{same}": {asked[name]!r}}}?'
+        else:
+            near = get_close_matches(same, (*ASKED, *signature(train).parameters), 1)
+            hint = f"; did you mean {near[0]}={asked[name]!r}?" if near else f"; known: {', '.join(ASKED)}"
+        raise RecipeError(f"train has no argument {name!r}{hint}")
+    for name in options:
+        if name in ("size", "stride", "backbone") or (
+            name in ("codec", "losses") and not isinstance(options[name], dict)
+        ):
+            raise RecipeError(f"options: {name!r} is an argument of its own: {name}={options[name]!r}")
 
 
 def _data(
@@ -115,22 +148,55 @@ def _data(
     train, val, people = (
         tuple(map(Path, [files] if isinstance(files, str | Path) else files)) for files in (data, val, people)
     )
-    return Data(train=train, val=val, people=people, images=images, category=category, skeleton=skeleton)
+    folder = None if images is None else Path(images)
+    return Data(train=train, val=val, people=people, images=folder, category=category, skeleton=skeleton)
 
 
-def recipe_for(recipe: str | Path | Recipe, skeleton: Skeleton, *, distill: str | None = None, **asked: Any) -> Recipe:
+def size_of(size: Any) -> tuple[int, int]:
+    """(height, width) of a size as users give it: one number for a square, or two.
+
+    Args:
+        size: such as 192, ``"192"``, (256, 192), ``["256", "192"]`` or ``"256x192"``.
+
+    Raises:
+        RecipeError: anything else.
+    """
+    parts = size.lower().split("x") if isinstance(size, str) else size if isinstance(size, Sequence) else [size]
+    if len(parts) == 1 and isinstance(parts[0], str):
+        parts = parts[0].lower().split("x")
+    try:
+        numbers = [int(part) for part in parts if not isinstance(part, float) or part == int(part)]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) != len(parts) or len(numbers) not in (1, 2) or min(numbers) < 1:
+        got = " ".join(map(str, parts))
+        raise RecipeError(f"size takes one number (a square) or height and width in pixels, such as 256 192; got {got}")
+    return numbers[0], numbers[-1]
+
+
+def recipe_for(
+    recipe: str | Path | Recipe,
+    skeleton: Skeleton,
+    *,
+    distill: str | None = None,
+    metric: str | None = None,
+    **asked: Any,
+) -> Recipe:
     """A recipe for given points.
 
     Args:
         recipe: name, ``recipe.json``, or a `Recipe`.
         skeleton: of the data.
         distill: ``"okdhp"``, a trained model, or a .json of predictions: the teacher of a distillation.
+        metric: the metric that decides which epoch is the best.
         asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` of a named recipe.
 
     Raises:
         RecipeError: no such recipe, or one for other points.
     """
     asked = {name: value for name, value in asked.items() if value is not None}
+    if "size" in asked:
+        asked["size"] = size_of(asked["size"])
     if isinstance(recipe, Recipe) or str(recipe).endswith(".json"):
         if asked:
             raise RecipeError(
@@ -145,6 +211,8 @@ def recipe_for(recipe: str | Path | Recipe, skeleton: Skeleton, *, distill: str 
         raise RecipeError(nearest(str(recipe), list(RECIPES), "recipe"))
     else:
         made = RECIPES[str(recipe)](skeleton, **asked)
+    if metric is not None:
+        made = changed(made, {"metric": metric})
     if distill is None:
         return made
     return replace(made, distill=Okdhp() if distill == "okdhp" else Teacher(distill))

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from posekit.cli.arguments import second_pass
+from posekit.cli.flags import flags
 from posekit.data.source import Data
 from posekit.recipe import Recipe
 from posekit.recipes.techniques import TECHNIQUES
@@ -41,8 +42,8 @@ class Options:
     recipe: Annotated[str, tyro.conf.Positional]
     techniques: Annotated[tuple[str, ...], tyro.conf.arg(name="with")]
     data: Data = field(default_factory=Data)
-    size: tuple[int, int] | None = None
-    stride: int | None = None
+    size: tuple[str, ...] = ()
+    stride: int = 0
     codec: str | None = None
     loss: tuple[str, ...] | None = None
     backbone: str | None = None
@@ -88,13 +89,17 @@ def _recipe(asked: Options, rest: Sequence[str]) -> Recipe:
     made = recipe_for(
         asked.recipe,
         read_sets(asked.data).train.skeleton,
-        size=asked.size,
-        stride=asked.stride,
+        size=asked.size or None,
+        stride=asked.stride or None,
         codec=asked.codec,
         losses=asked.loss,
         backbone=asked.backbone,
     )
     recipe = second_pass(
-        replace(made, data=asked.data), rest, f"posekit ablate {asked.recipe}", "Fields of the recipe."
+        replace(made, data=asked.data),
+        rest,
+        f"posekit ablate {asked.recipe}",
+        "Fields of the recipe.",
+        flags(Options),
     )
     return replace(recipe, train=replace(recipe.train, tensorboard=False))

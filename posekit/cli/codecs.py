@@ -42,8 +42,8 @@ class Options:
     "a known skeleton; default: coco17"
     points: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     "number of points, instead of a skeleton"
-    size: tuple[int, int] | None = None
-    "height and width of the crops, pixels; default: as in the recipes"
+    size: Annotated[tuple[str, ...], tyro.conf.arg(metavar="N | H W")] = ()
+    "size of the crops, pixels: a square, or height and width; default: as in the recipes"
     stride: int | None = None
     "stride of the maps: image pixels for each cell; default: as in the recipes"
     tiny: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -55,12 +55,14 @@ class Options:
 def run(argv: Sequence[str]) -> int:
     """Print the table; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit codecs")
+    from posekit.api.train import size_of
     from posekit.recipes.topdown import PLAIN, TINY
     from posekit.studies.codecs import table
 
     skeleton, form = chosen_skeleton(options.skeleton, options.points), TINY if options.tiny else PLAIN
-    rows = table(skeleton, form, options.size, options.stride)
-    height, width = options.size or form.size
+    size = size_of(options.size) if options.size else None
+    rows = table(skeleton, form, size, options.stride)
+    height, width = size or form.size
     if options.json:
         head = {"skeleton": skeleton.name, "points": len(skeleton.points), "size": [height, width]}
         form_name = "tiny" if options.tiny else "plain"

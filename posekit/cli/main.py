@@ -27,7 +27,8 @@ def _table() -> str:
     lines = "\n".join(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items())
     return (
         "usage: posekit COMMAND ...\n\n2-D keypoint detection: train, measure, predict.\n\n"
-        f"{lines}\n\n`posekit COMMAND --help` for its options; --debug for a traceback of errors; --version."
+        f"{lines}\n\n`posekit COMMAND --help` for its options; --debug for a traceback of errors; --version.\n"
+        "Completion in the shell: posekit --print-completion bash >> ~/.bash_completion, or zsh >> ~/.zshrc."
     )
 
 
@@ -72,6 +73,8 @@ def _main(argv: Sequence[str] | None) -> int:
 
         print(f"posekit {__version__}")
         return 0
+    if words[0].partition("=")[0] == "--print-completion":
+        return _print_completion([*words[0].split("=")[1:], *words[1:]])
     name = words[0]
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
@@ -79,6 +82,18 @@ def _main(argv: Sequence[str] | None) -> int:
         print(f"posekit: no command {name!r}{hint}", file=sys.stderr)
         return 2
     return _run(name, words[1:], debug)
+
+
+def _print_completion(words: list[str]) -> int:
+    """Print the script of a shell."""
+    from posekit.cli.completion import script
+
+    try:
+        print(script(" ".join(words)))
+    except ValueError as error:
+        print(f"posekit: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _run(name: str, words: list[str], debug: bool) -> int:

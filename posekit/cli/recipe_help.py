@@ -35,6 +35,15 @@ MAIN = (
 )
 """The most important fields."""
 
+FIRST = ("train", "augment", "model", "codec", "losses", "framing")
+LAST = ("override", "netaug", "prune", "quantise")
+"""Parts of a recipe that the help shows first and last."""
+
+IMAGENET = (
+    "; ImageNet weights come with other backbones: --backbone efficientnet_lite --model.backbone.weights imagenet, or "
+    "--backbone timm:resnet18 --model.backbone.pretrained"
+)
+
 UNUSED = {"topdown": ("augment.scene", "nms"), "onestage": ("augment.geometry", "distill")}
 """Parts of a recipe that a kind of model does not use."""
 
@@ -86,6 +95,8 @@ def recipe_help(recipe: Recipe, everything: bool) -> str:
     """
     width = min(max(shutil.get_terminal_size().columns, 60), 110)
     options = [o for o in options_of(recipe) if not _within(o.name, UNUSED[recipe.model.kind])]
+    # Stable: within a part the options keep their order.
+    options.sort(key=lambda o: _rank(o.name))
     if not everything:
         chosen = sorted((o for o in options if o.name in MAIN), key=lambda o: MAIN.index(o.name))
         return "\n".join(line for option in chosen for line in option.lines(width))
@@ -108,16 +119,34 @@ def options_of(config: Any, prefix: str = "") -> Iterator[Option]:
     about = _docs(kind)
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), f"{prefix}{field.name}"
-        if field.name == "kind" or "Suppress" in repr(hints[field.name]):
+        if "Suppress" in repr(hints[field.name]) or (field.name == "kind" and not _several(hints["kind"])):
             continue
         if dataclasses.is_dataclass(value):
             nested.append((f"{name}.", value))
         elif isinstance(value, dict):
             nested += [(f"{name}.{key}.", each) for key, each in value.items() if dataclasses.is_dataclass(each)]
         else:
-            yield Option(name, _values(hints[field.name]), value, about.get(field.name, ""))
+            text = about.get(field.name, "")
+            if name == "model.backbone.weights" and "imagenet" not in text:
+                text += IMAGENET
+            yield Option(name, _values(hints[field.name]), value, text)
     for name, value in nested:
         yield from options_of(value, name)
+
+
+def _several(hint: Any) -> bool:
+    """Whether a ``kind`` has several values, and so is an option and not the tag of a union."""
+    return len(typing.get_args(hint)) > 1
+
+
+def _rank(name: str) -> int:
+    """Position of an option's part in the help: fields of the recipe itself, `FIRST`, all others, `LAST`."""
+    part, dot, _ = name.partition(".")
+    if not dot:
+        return 0
+    if part in FIRST:
+        return 1 + FIRST.index(part)
+    return 1 + len(FIRST) + (1 + LAST.index(part) if part in LAST else 0)
 
 
 def _within(name: str, parts: tuple[str, ...]) -> bool:

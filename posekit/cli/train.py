@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import mkdtemp
 
+from posekit.api.images_there import check_images
 from posekit.api.suited import suited
 from posekit.api.train import recipe_for, train_recipe, with_data
-from posekit.cli.arguments import First, first_pass, second_pass
+from posekit.cli.arguments import First, first_pass, given, second_pass
+from posekit.evaluation.sets import Sets, read_sets
 from posekit.geometry.skeleton import Skeleton
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.backbones import BACKBONES
-from posekit.recipe import Recipe, load
+from posekit.recipe import Recipe, RecipeError, load
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 
@@ -29,35 +34,56 @@ recipes: {recipes}
   --data.images DIR      folder of the images, where the label file does not lead to it
   --data.category NAME   whose points, where a file has several categories
   --data.skeleton NAME   a known skeleton with as many points: {skeletons}
-  --size H W, --stride N size of the crops and stride of the maps, pixels
+  --size N | H W         size of the crops or of the full image, pixels: a square, or height and width
+  --stride N             stride of the maps, pixels
   --codec NAME           another representation (codec) in the recipe
   --loss NAME...         losses to use instead of those of the recipe
   --backbone NAME        another backbone: {backbones}, or timm:NAME
+  --metric NAME          the metric that decides which epoch is the best: {metrics}
   --distill SOURCE       distillation: okdhp (online), or the teacher: a run folder, hub id, or .json of predictions
   --init RUN            run folder, weights folder or hub id to take initial weights from, where shapes fit
   --out DIR              folder of the run (default runs/RECIPE-N)
   --resume               continue from the newest checkpoint in --out
-  --overfit N            overfit N samples in about a minute, to check that the set-up can learn
-  --device NAME          auto, cpu, cuda, mps
+  --overfit N            overfit N samples in about a minute, to check that the set-up can learn; keeps no files
+  --device NAME          auto, cpu, cuda, mps (default auto)
 """
 
 
 USAGE_OF_RECIPE = """usage: posekit train {recipe} --data.train FILE... [--data.val FILE...] [--out DIR] [options]
 
   --data.train FILE...   label files to train on; --data.val FILE... for validation
-  --size H W             height and width of the network input, pixels
-  --backbone NAME        another backbone;  --loss NAME... other losses
-  --out DIR, --resume    folder of the run; continue from its newest checkpoint
-  --overfit N            overfit N samples in about a minute, to check that the set-up can learn
-  --device NAME          auto, cpu, cuda, mps
+  --data.images DIR      folder of the images, where the label file does not lead to it
+  --size N | H W         size of the network input, pixels: a square, or height and width (default: {size})
+  --backbone NAME        another backbone (default: {backbone})
+  --loss NAME...         other losses (default: {losses})
+  --metric NAME          the metric that decides which epoch is the best
+  --out DIR, --resume    folder of the run (default runs/{recipe}-N); continue from its newest checkpoint
+  --overfit N            overfit N samples in about a minute, to check that the set-up can learn; keeps no files
+  --device NAME          auto, cpu, cuda, mps (default auto)
 """
+
+MORE = """  --data.people FILE...  label files of single people to paste into full images
+  --data.category NAME   whose points, where a file has several categories
+  --data.skeleton NAME   a known skeleton with as many points: {skeletons}
+  --stride N             stride of the maps, pixels
+  --codec NAME           another representation (codec) in the recipe (default: {codec})
+  --distill SOURCE       distillation: okdhp (online), or the teacher: a run folder, hub id, or .json of predictions
+"""
+"""The other options besides the fields of the recipe."""
 
 
 def run(argv: Sequence[str]) -> int:
     """Train a model; returns the exit status."""
     if not argv or argv[0] in ("-h", "--help"):
         plain = [name for name in RECIPES if not name.endswith("-tiny")]
-        print(USAGE.format(recipes=", ".join(plain), skeletons=", ".join(SKELETONS), backbones=", ".join(BACKBONES)))
+        print(
+            USAGE.format(
+                recipes=", ".join(plain),
+                skeletons=", ".join(SKELETONS),
+                backbones=", ".join(BACKBONES),
+                metrics=", ".join(PROTOCOLS),
+            )
+        )
         print("Options of a recipe: posekit train RECIPE --help, or --help-all for every field")
         return 0
     if argv[0] == "mtcnn":
@@ -65,22 +91,38 @@ def run(argv: Sequence[str]) -> int:
 
         return train_mtcnn(argv[1:])
     asked, rest = first_pass(argv)
+    if asked.overfit < 1 and any(word.partition("=")[0] == "--overfit" for word in argv):
+        raise RecipeError(f"--overfit takes the number of samples to overfit, at least 1; got {asked.overfit}")
     if {"-h", "--help", "--help-all"} & set(rest):
         return _help(asked, everything="--help-all" in rest)
     return _train(asked, rest)
 
 
 def _help(asked: First, everything: bool) -> int:
-    """Show the options of a recipe, with the defaults for coco17."""
+    """Show the options of a recipe, with the defaults for 17 points."""
     from posekit.cli.recipe_help import recipe_help
 
     skeleton = SKELETONS["coco17"]
     recipe = _recipe(asked, skeleton)
-    print(USAGE_OF_RECIPE.format(recipe=asked.recipe))
+    height, width = recipe.size
+    values = {
+        "recipe": asked.recipe,
+        "size": f"{height} {width}",
+        "backbone": recipe.model.backbone.kind,
+        "losses": " ".join(recipe.losses),
+        "codec": recipe.codec.kind,
+        "skeletons": ", ".join(SKELETONS),
+    }
+    print(USAGE_OF_RECIPE.format(**values), end="" if everything else "\n")
+    if everything:
+        print(MORE.format(**values))
     print(recipe_help(recipe, everything))
     if not everything:
         print(f"\nEvery field of the recipe: posekit train {asked.recipe} --help-all")
-    print(f"(defaults shown for the skeleton {skeleton.name}; your own points come from --data.train)")
+    print(
+        f"Defaults are those for {len(skeleton.points)} points (COCO's person); some depend on the number of points, "
+        "which is read from your labels."
+    )
     return 0
 
 
@@ -89,31 +131,41 @@ def _recipe(asked: First, skeleton: Skeleton) -> Recipe:
         asked.recipe,
         skeleton,
         distill=asked.distill,
-        size=asked.size,
-        stride=asked.stride,
+        size=asked.size or None,
+        stride=asked.stride or None,
         codec=asked.codec,
         losses=asked.loss,
         backbone=asked.backbone,
+        metric=asked.metric,
     )
 
 
 def _train(asked: First, rest: list[str]) -> int:
-    from posekit.evaluation.sets import read_sets
-
     data = asked.data
     if asked.recipe.endswith(".json") and not data.train:
         data = load(Path(asked.recipe)).data
     sets = read_sets(data)
     recipe = with_data(_recipe(asked, sets.train.skeleton), data)
-    if not asked.recipe.endswith(".json"):
-        recipe, sentences = suited(recipe, sets)
-        sets = replace(sets, said=(*sets.said, *sentences))
     recipe = second_pass(recipe, rest, f"posekit train {asked.recipe}", "Fields of the recipe.")
+    check_images(sets, data)
+    if not asked.recipe.endswith(".json"):
+        recipe, sentences = suited(recipe, sets, given(rest))
+        sets = replace(sets, said=(*sets.said, *sentences))
     if asked.overfit:
-        from posekit.api.run_folder import run_folder
-        from posekit.training.overfit import overfit
-
-        with run_folder(recipe, sets.said, asked.out, resume=asked.resume, say=print) as (folder, say):
-            return overfit(recipe, folder, sets.train, asked.overfit, asked.device, say)
+        return _overfit(recipe, sets, asked.overfit, asked.device)
     train_recipe(recipe, sets, asked.out, device=asked.device, resume=asked.resume)
     return 0
+
+
+def _overfit(recipe: Recipe, sets: Sets, count: int, device: str) -> int:
+    """Overfit some training samples in a temporary folder; it stays if it holds a batch with an invalid loss."""
+    from posekit.training.overfit import overfit
+
+    for sentence in sets.train.inferred:
+        print(f"  {sentence}")
+    folder = Path(mkdtemp(prefix="posekit-overfit-"))
+    try:
+        return overfit(recipe, folder, sets.train, count, device, print)
+    finally:
+        if not any(folder.glob("nan_batch_*")):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,6 @@ Within a form recipes differ only in representation, head and loss, so that repr
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from posekit.models.topdown import AnyBackbone, AnyNeck, TopDown
 from posekit.recipe import Recipe, RecipeError, Train
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.validation import explain
+from posekit.words import nearest
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -50,9 +50,7 @@ def _refuse_unknown(what: str, asked: Sequence[str], known: Iterable[str]) -> No
     """Raise for the first unknown name, and suggest the nearest known one."""
     for word in asked:
         if word not in (names := list(known)):
-            near = difflib.get_close_matches(word, names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise RecipeError(f"no {what} {word!r}{hint} (known: {', '.join(names)})")
+            raise RecipeError(nearest(word, names, what))
 
 
 def backbone_of(name: str | None) -> AnyBackbone | None:

@@ -36,7 +36,6 @@ class Display:
         self.steps = self.images = self.total = 0
         self.started = self.told = time.monotonic()
         self.writer: Any = None
-        self.rate = 0.0
 
     @contextmanager
     def following(self, steps: int, progress: Progress) -> Iterator[None]:
@@ -81,20 +80,25 @@ class Display:
         """Position in the run, loss, speed, and remaining time of epoch and run."""
         seconds = max(now - self.started, 1e-9)
         done = self._done(progress)
-        self.rate = (progress.seen - self.images) / seconds
+        rate = (progress.seen - self.images) / seconds
         each = seconds / max(done - self.steps, 1)
         left_of_epoch = self._per_epoch - progress.step
         return (
             f"epoch {progress.epoch + 1}/{self.options.epochs}  step {progress.step}/{self._per_epoch}  "
-            f"loss {sum(values):.4g}  {self.rate:.0f} images/s  "
+            f"loss {sum(values):.4g}  {rate:.0f} images/s  "
             f"{duration(each * left_of_epoch)} to the end of the epoch, "
             f"{duration(each * (self.total - done))} of the run"
         )
 
     def epoch_closed(self, row: Mapping[str, float | int]) -> None:
         """Print the metrics of the epoch and log them; NaN is not logged."""
+        if not self.enabled:
+            return
         figures = "  ".join(f"{k.removeprefix('val/')} {v:.4g}" for k, v in row.items() if "/" in k)
-        line = f"epoch {row['epoch']}/{self.options.epochs}  {figures}  {self.rate:.0f} images/s"
+        # An epoch that was resumed after its last step has no speed.
+        rate = (int(row["images"]) - self.images) / max(time.monotonic() - self.started, 1e-9)
+        speed = f"  {rate:.0f} images/s" if rate > 0 else ""
+        line = f"epoch {row['epoch']}/{self.options.epochs}  {figures}{speed}"
         self.console.print(line, markup=False, soft_wrap=True)
         if self.writer is not None:
             for name, value in row.items():

@@ -115,7 +115,12 @@ class Loop:
         if folder is None:
             return False
         checkpoint.restore(self.engine, folder)
-        self.say(f"resumed from {folder} at epoch {self.progress.epoch + 1}, step {self.progress.step}")
+        done, epochs = self.progress.epoch, self.options.epochs
+        if done >= epochs or self.progress.stopped:
+            early = " by early stopping" if done < epochs else ""
+            self.say(f"already finished{early}, after epoch {done} of {epochs}")
+        else:
+            self.say(f"resumed from {folder} at epoch {done + 1}, step {self.progress.step}")
         return True
 
     def train(self) -> Outcome:

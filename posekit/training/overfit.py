@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count as count_from
 from pathlib import Path
 
 import numpy as np
 
 from posekit.data.dataset import Dataset
-from posekit.evaluation.measure import measure
+from posekit.evaluation.measure import Measured, measure
 from posekit.recipe import Recipe
 from posekit.training.loop import Loop
 from posekit.transforms.compose import Augment
+from posekit.words import plural
 
 ROUNDS, STEPS = 8, 50
 """Largest number of evaluations, and steps between them: about a minute for a small network on one CPU thread."""
@@ -48,6 +50,13 @@ def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: 
     few = dataset.subset(np.arange(min(count, len(dataset))))
     longer = max(recipe.size)
     made = overfit_recipe(recipe, len(few))
+    rounds = count_from(1)
+
+    def enough(measured: Measured) -> bool:
+        error = measured.median_crop_error
+        say(f"  step {next(rounds) * STEPS}: median error {error:.2f} px")
+        return error <= NEAR_ZERO * longer
+
     loop = Loop(
         made,
         folder,
@@ -55,9 +64,12 @@ def overfit(recipe: Recipe, folder: Path, dataset: Dataset, count: int, device: 
         few,
         device=device,
         repeat=STEPS,
-        enough=lambda measured: measured.median_crop_error <= NEAR_ZERO * longer,
+        enough=enough,
         say=say,
     )
+    # Epochs and the time to the end of the run mean nothing here.
+    loop.display.enabled = False
+    say(f"overfitting {plural(len(few), 'sample')} without augmentation, up to {ROUNDS * STEPS} steps")
     before = measure(loop.predictor(), few).median_crop_error
     outcome = loop.train()
     after = measure(loop.predictor(), few).median_crop_error

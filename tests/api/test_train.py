@@ -12,13 +12,13 @@ from figures import FOUR, labelled_files
 import posekit
 from posekit.api.run_folder import resume_command
 from posekit.api.suited import suited
-from posekit.api.train import recipe_for, train_recipe
+from posekit.api.train import recipe_for, size_of, train_recipe
 from posekit.cli.main import main
 from posekit.data.errors import DataError
 from posekit.data.orientation import axis_agreement, lies_at_every_angle
 from posekit.data.source import Data
 from posekit.evaluation.sets import Sets, read_sets
-from posekit.recipe import RecipeError, load
+from posekit.recipe import RecipeError, changed, load
 from posekit.training.loop import Loop
 
 BRIEF = {"train.epochs": 1, "train.batch": 4, "train.tensorboard": False}
@@ -53,14 +53,105 @@ def test_a_run_from_python_leaves_what_the_command_leaves(tmp_path, small):
 
 def test_options_that_do_not_exist_are_told(tmp_path):
     file = labelled_files(tmp_path / "data", count=3)
-    with pytest.raises(RecipeError, match=r"has no field 'train\.epoch'; known: epochs, batch"):
+    with pytest.raises(RecipeError, match=r"no field 'train\.epoch'; did you mean 'train\.epochs'\?$"):
         posekit.train("topdown-dark-tiny", file, options={"train.epoch": 3})
-    with pytest.raises(RecipeError, match=r"no recipe 'topdown-drak'; did you mean 'topdown-dark'"):
+    with pytest.raises(RecipeError, match=r"no field 'epochs'; did you mean 'train\.epochs'\?$"):
+        posekit.train("topdown-dark-tiny", file, options={"epochs": 3})
+    with pytest.raises(
+        RecipeError, match=r"no field 'xyzzy'; fields are dotted names such as 'train.epochs', within: "
+    ):
+        posekit.train("topdown-dark-tiny", file, options={"xyzzy": 3})
+    with pytest.raises(RecipeError, match=r"no recipe 'topdown-drak'; did you mean 'topdown-dark'\?$"):
         posekit.train("topdown-drak", file)
     with pytest.raises(RecipeError, match=r"options: train\.epochs: Input should be greater than or equal to 1"):
         posekit.train("topdown-dark-tiny", file, options={"train.epochs": 0})
     with pytest.raises(DataError, match="no training data"):
         posekit.train("topdown-dark-tiny")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"epochs": 1}, r"no argument 'epochs'; did you mean options=\{.train\.epochs.: 1\}\?"),
+        ({"batch_size": 4}, r"no argument 'batch_size'; did you mean options=\{.train\.batch.: 4\}\?"),
+        ({"imgsz": 192}, r"no argument 'imgsz'; did you mean size=192\?"),
+        ({"loss": "wing"}, r"no argument 'loss'; did you mean losses='wing'\?"),
+        ({"devise": "cpu"}, r"no argument 'devise'; did you mean device='cpu'\?"),
+        ({"xyzzy": 1}, r"no argument 'xyzzy'; known: size, stride"),
+        ({"options": {"size": 192}}, "options: 'size' is an argument of its own: size=192"),
+        ({"options": {"codec": "dsnt"}}, "options: 'codec' is an argument of its own: codec='dsnt'"),
+    ],
+)
+def test_arguments_that_do_not_exist_are_answered(given, told):
+    with pytest.raises(RecipeError, match=told):
+        posekit.train("topdown-dark-tiny", "labels.json", **given)
+
+
+@pytest.mark.parametrize("size", [192, "192", ["192"], (192,), (192, 192), "192x192", ["192x192"], 192.0])
+def test_one_number_is_a_square(size):
+    assert size_of(size) == (192, 192)
+    assert recipe_for("topdown-dark-tiny", FOUR, size=size).size == (192, 192)
+
+
+def test_a_size_is_height_and_width():
+    assert size_of((256, 192)) == size_of(["256", "192"]) == size_of("256x192") == (256, 192)
+    for wrong in (0, "wide", (1, 2, 3), [], 1.5, None):
+        with pytest.raises(RecipeError, match=r"size takes one number .a square. or height and width in pixels"):
+            size_of(wrong)
+
+
+def test_missing_images_are_told_before_the_training(tmp_path):
+    file = labelled_files(tmp_path / "data", count=12)
+    (folder,) = {path.parent for path in (tmp_path / "data").rglob("*") if path.suffix in (".png", ".jpg")}
+    images = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
+    for path in images[:4]:
+        path.unlink()
+    names = ", ".join(path.name for path in images[:3])
+    with pytest.raises(
+        DataError, match=rf"^4 of 12 images are missing: {names} and 1 more; give .*--data\.images FOLDER"
+    ):
+        posekit.train("topdown-dark-tiny", file, out=tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"--data\.images .*empty: none of the 12 images is in it"):
+        posekit.train("topdown-dark-tiny", file, images=str(tmp_path / "empty"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_that_was_asked_for_ranks(drawn, small):
+    easy = Sets(*[upright(drawn)] * 2, ())
+    recipe = recipe_for("topdown-dark-tiny", FOUR, metric="oks")
+    assert recipe.metric == "oks" == suited(recipe, easy)[0].metric
+    with pytest.raises(RecipeError, match="no metric 'okss'"):
+        recipe_for("topdown-dark-tiny", FOUR, metric="okss")
+
+
+def test_a_pretrained_backbone_gets_its_training_options(drawn):
+    sets = Sets(*[upright(drawn, spread=0.12)] * 2, ())
+    plain = recipe_for("topdown-dark-tiny", FOUR, backbone="efficientnet_lite", metric="oks")
+    assert suited(plain, sets) == (plain, ())
+    made = changed(plain, {"model.backbone.weights": "imagenet"})
+    recipe, (sentence,) = suited(made, sets)
+    train = recipe.train
+    assert (train.lr, train.backbone_lr_mult) == (3e-3, 0.33)
+    assert train.freeze[:3] == ("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0")
+    assert sentence.startswith(
+        "backbone pretrained on ImageNet: --train.lr 0.003 --train.backbone-lr-mult 0.33 --train.f"
+    )
+    for name in ("train.lr", "train.backbone_lr_mult", "train.freeze"):
+        assert suited(made, sets, {name}) == (made, ())
+    timm = recipe_for("topdown-dark-tiny", FOUR, backbone="timm:resnet18", metric="oks")
+    timm = changed(timm, {"model.backbone.pretrained": True})
+    assert suited(timm, sets)[0].train.freeze == ()
+    assert suited(timm, sets)[0].train.backbone_lr_mult == 0.33
+    fcos = changed(recipe_for("fcos-tiny", FOUR, backbone="efficientnet_lite"), {"model.backbone.weights": "imagenet"})
+    assert suited(fcos, sets) == (fcos, ())
+
+
+def test_a_rotation_that_was_asked_for_stays(drawn, small):
+    lying = turned(upright(drawn), np.linspace(0, 2 * np.pi, len(drawn.xy), endpoint=False))
+    recipe, said = suited(small(), Sets(lying, lying, ()), {"augment.geometry.rotation"})
+    assert recipe.augment == small().augment
+    assert not any("every angle" in sentence for sentence in said)
 
 
 def test_a_start_that_fails_leaves_no_folder(tmp_path, small, monkeypatch):
@@ -149,8 +240,9 @@ def test_a_saturated_metric_does_not_rank(drawn, small):
     easy = upright(drawn)
     recipe, (sentence,) = suited(small(), Sets(easy, easy, ()))
     assert recipe.metric == "nme_box"
-    assert sentence.startswith(
-        "ranked by nme_box: pck@0.2 is saturated, since the mean pose placed into each box reaches 1.00"
+    assert sentence == (
+        "a constant guess, the mean pose in each box, already reaches 1.00 of pck@0.2, so the best epoch is chosen by "
+        "nme_box; --metric pck@0.2 for the other"
     )
     harder = upright(drawn, spread=0.12)
     assert suited(small(), Sets(harder, harder, ()))[0].metric == "pck@0.05"

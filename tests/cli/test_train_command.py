@@ -1,6 +1,7 @@
 """`posekit train` as a person uses it: their file, nothing else."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from posekit.data.synthetic import Synthetic
 from posekit.data.yolo import write_yolo
 from posekit.recipes import RECIPES
 
-BRIEF = ("--size", "64", "64", "--train.epochs", "1", "--train.batch", "8", "--device", "cpu")
+BRIEF = ("--size", "64", "--train.epochs", "1", "--train.batch", "8", "--device", "cpu")
 
 
 def test_a_coco_file_with_four_named_points_is_enough(tmp_path, capsys):
@@ -88,7 +89,17 @@ def test_overfit_says_whether_the_set_up_can_learn(tmp_path, capsys, monkeypatch
     file = labelled_files(tmp_path / "data", count=12)
     words = ["train", "topdown-dark-tiny", "--data.train", str(file), "--out", str(tmp_path / "run"), *BRIEF]
     assert main([*words, "--overfit", "4"]) == 1
-    assert "does NOT learn these samples" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "overfitting 4 samples without augmentation, up to 4 steps" in out
+    assert "does NOT learn these samples" in out and "held out" not in out
+    # Nothing is written, so the same --out serves the training.
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("count", ["0", "-3"])
+def test_overfitting_nothing_is_refused(count, capsys):
+    assert main(["train", "topdown-dark-tiny", "--overfit", count]) == 1
+    assert f"--overfit takes the number of samples to overfit, at least 1; got {count}" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -102,7 +113,7 @@ def test_overfit_reaches_near_zero_in_about_a_minute(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["topdown-ddark"], "did you mean 'topdown-dark'"),
+        (["topdown-ddark"], "no recipe 'topdown-ddark'; did you mean 'topdown-dark'?\n"),
         (["topdown-dark-tiny", "--codec", "simc"], "did you mean 'simcc'"),
         (["topdown-dark-tiny", "--loss", "wnig"], "did you mean 'wing'"),
         (["topdown-dark-tiny", "--loss", "wing"], "fitting: mse, ohkm"),
@@ -110,6 +121,8 @@ def test_overfit_reaches_near_zero_in_about_a_minute(tmp_path, capsys):
         (["topdown-rle-tiny", "--auto-weight.kind", "kendall"], "losses that are never negative; ['rle'] are"),
         (["topdown-dark-tiny", "--backbone", "resnt"], "did you mean 'resnet'"),
         (["topdown-dark-tiny", "--size", "100", "64"], "use 128x64"),
+        (["topdown-dark-tiny", "--size", "1", "2", "3"], "size takes one number (a square) or height and width"),
+        (["topdown-dark-tiny", "--metric", "okss"], "no metric 'okss'"),
         (["topdown-dark-tiny", "--data.skeleton", "coco71"], "no skeleton 'coco71'"),
         (["topdown-dark-tiny", "--data.skeleton", "coco17"], "has 17 points, the data 4"),
         (["topdown-dark-tiny", "--resume"], "--resume needs --out"),
@@ -130,8 +143,13 @@ def test_a_wrong_recipe_is_answered_in_one_line(words, told, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flag", "told"),
     [
-        (("--train.epocs", "3"), "--train.epochs"),
-        (("--train.lr", "-3"), "greater than 0"),
+        (("--train.epocs", "3"), "no option --train.epocs; did you mean --train.epochs?"),
+        (("--imgsz", "64"), "no option --imgsz; did you mean --size?"),
+        (("--epochs", "3"), "no option --epochs; did you mean --train.epochs?"),
+        (("--sise", "64"), "no option --sise; did you mean --size?"),
+        (("--train.epochs", "-1"), "topdown-dark-tiny: --train.epochs must be at least 1; got -1\n"),
+        (("--train.lr", "-3"), "--train.lr must be greater than 0; got -3"),
+        (("--train.backbone-lr-mult", "0"), "--train.backbone-lr-mult must be greater than 0; got 0"),
         (("--codec.sigma", "wide"), "--codec.sigma"),
         (("--codec.refine", "drak"), "--codec.refine"),
     ],
@@ -142,14 +160,17 @@ def test_a_wrong_flag_ends_with_status_2_and_names_the_right_one(flag, told, tmp
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 2
-    assert told in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert told in err and "pydantic" not in err
     assert not (tmp_path / "run").exists(), "nothing is written before the command is understood"
 
 
 def test_help_shows_first_what_matters(capsys):
     assert main(["train", "topdown-simcc", "--help"]) == 0
     out = capsys.readouterr().out
-    assert "defaults shown for the skeleton coco17" in out and "--help-all" in out
+    assert "Defaults are those for 17 points" in out and "--help-all" in out
+    assert "(default: 256 192)" in out and "--metric NAME" in out
+    assert "--model.backbone.weights imagenet" in " ".join(out.split()), "where ImageNet's weights are"
     assert "--train.epochs" in out and "(default: 210)" in out
     assert "--codec.split" not in out
     assert len(out.splitlines()) < 60
@@ -164,6 +185,21 @@ def test_help_of_everything_shows_every_field_that_the_recipe_can_use(recipe, us
     assert f"--augment.{used}.rotation" in out and f"--augment.{unused}." not in out
     assert "--codec.points" not in out and "--skeleton" not in out
     assert ("--nms.threshold" in out) == (recipe == "fcos")
+    for flag in (
+        "data.images",
+        "data.category",
+        "data.skeleton",
+        "data.people",
+        "codec",
+        "stride",
+        "metric",
+        "distill",
+    ):
+        assert f"  --{flag} " in out
+    assert "--auto-weight.kind {none,liebel_koerner,kendall}" in out
+    heads = [line.rstrip(":").partition(".")[0] for line in out.splitlines() if re.fullmatch(r"[a-z_.0-9]+:", line)]
+    assert list(dict.fromkeys(heads))[:3] == ["recipe", "train", "augment"]
+    assert list(dict.fromkeys(heads))[-3:] == ["netaug", "prune", "quantise"]
     # Every option says what it is.
     lines = out.splitlines()
     options = [n for n, line in enumerate(lines) if line.startswith("  --") and "." in line.split()[0]]
@@ -194,7 +230,9 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_another_recipe(tmp_path, 
     assert main(words) == 1
     assert "already holds a run" in capsys.readouterr().err
     assert main([*words, "--resume", "--train.lr", "0.1"]) == 1
-    assert "other values of train" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "was started with other values: train.lr 0.002 -> 0.1. To resume it as it was: posekit train" in err
+    assert f"--init {tmp_path / 'run'} --out NEW" in err
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
 

@@ -83,7 +83,7 @@ def test_a_run_without_a_checkpoint_says_so_and_a_finished_one_still_reports(sma
     before = (folder / "metrics.csv").read_bytes()
     said.clear()
     assert train(small(), folder, sets, device="cpu", resume=True, say=said.append) is not None
-    assert said[0].startswith("resumed from")
+    assert said[0] == "already finished, after epoch 1 of 1"
     assert (folder / "metrics.csv").read_bytes() == before
 
 
@@ -161,6 +161,26 @@ def test_fewer_samples_than_asked_are_told(small, drawn, tmp_path, monkeypatch):
     said = []
     overfit(small(), tmp_path, drawn, 99, "cpu", said.append)
     assert said[0] == "there are only 8 samples; using all of them"
+    assert said[1] == "overfitting 8 samples without augmentation, up to 2 steps"
+    assert re.fullmatch(r"  step 2: median error \d+\.\d\d px", said[2])
+
+
+def test_overfitting_shows_no_epochs(small, drawn, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(overfitting, "ROUNDS", 1)
+    monkeypatch.setattr(overfitting, "STEPS", 2)
+    overfit(small(), tmp_path, drawn, 4, "cpu", lambda _: None)
+    out, err = capsys.readouterr()
+    assert out + err == ""
+
+
+def test_an_epoch_without_steps_since_a_resume_has_no_speed(small, tmp_path, capsys):
+    progress = Progress(epoch=1, seen=4)
+    watch = Display(tmp_path, small(tensorboard=False).train, enabled=True)
+    with watch.following(4, progress):
+        watch.epoch_closed({"epoch": 2, "images": 4, "val/pck@0.2": 0.5})
+        watch.epoch_closed({"epoch": 3, "images": 9, "val/pck@0.2": 0.5})
+    first, second = capsys.readouterr().err.splitlines()
+    assert "images/s" not in first and "images/s" in second
 
 
 def test_watching_shows_the_figures_and_changes_nothing(small, tmp_path, capsys):
