@@ -1,7 +1,6 @@
 """The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
 
-FOLDER holds the converted weights of MoveNet Lightning's backbone. Each model is trained in two stages, small images
-first, into `runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
+FOLDER holds the converted weights of MoveNet Lightning's backbone. Each stage of a model's training goes into `runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
 """
 
 import argparse
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ladder import root
+from posekit.codecs.heatmap import PRIOR
 from posekit.data.agreement import agreement, repaired
 from posekit.data.coco import read_coco
 from posekit.data.dataset import Dataset, merged
@@ -20,6 +20,7 @@ from posekit.data.renaming import as_skeleton
 from posekit.evaluation.sets import Sets
 from posekit.geometry.framing import Crop
 from posekit.geometry.skeleton import Skeleton
+from posekit.losses import LOSSES
 from posekit.models.backbones.movenet import MoveNet
 from posekit.models.heads.maps import Maps
 from posekit.models.necks.movenet_fpn import MoveNetFPN
@@ -29,6 +30,7 @@ from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 from posekit.training.run import train
 from posekit.transforms.geometric import Geometry
+from posekit.zoo.weights import load_weights, save_weights
 
 SURE = 0.3
 """Score threshold of the teacher's points."""
@@ -77,9 +79,8 @@ def hands() -> Sets:
 
 
 def bodies() -> Sets:
-    """17 points: COCO, and LSP's points of the same names."""
-    skeleton = SKELETONS["coco17"]
-    train = merged([*coco_people(skeleton), as_skeleton(lsp(), skeleton)])
+    """17 points: COCO's people."""
+    train = merged(coco_people(SKELETONS["coco17"]))
     return Sets(train, labels("coco_person/annotations/person_keypoints_val.json"), ())
 
 
@@ -115,14 +116,14 @@ class Plan:
     """The published one gives 24 channels: enough for a body, too few for 68 points (NME 0.053 on HELEN)."""
     hidden: int = 96
     """Channels of the head's hidden layer; 0: none."""
+    published_head: bool = False
+    """Start from MoveNet's heatmap head too: logits, trained with a focal loss."""
 
 
 PLANS = {
     "face-s": Plan(faces, (Stage(128, 36, 2e-3),), padding=1.25, neck=Upsample(64), hidden=0),
-    "hand-s": Plan(
-        hands, (Stage(128, 30, 2e-3), Stage(192, 6, 6e-4, 0.5)), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0
-    ),
-    "body-crop-s": Plan(bodies, (Stage(192, 3, 8e-4),), half_body=0.2),
+    "hand-s": Plan(hands, (Stage(128, 30, 2e-3),), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0),
+    "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5),), published_head=True),
     "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5)), hidden=0),
 }
 
@@ -133,6 +134,8 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
     geometry = Geometry(
         scale=plan.scale, rotation=plan.rotation, rotate_probability=0.7, shift=0.05, half_body=plan.half_body
     )
+    if plan.published_head:
+        base = replace(base, codec=replace(base.codec, activation="sigmoid"), losses={"qfl": LOSSES["qfl"]()})
     return replace(
         base,
         model=replace(base.model, backbone=MoveNet("lightning"), neck=plan.neck, head=Maps(channels=plan.hidden)),
@@ -146,6 +149,20 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
         augment=replace(base.augment, geometry=geometry),
         init=init,
     )
+
+
+def as_heatmaps(source: Path, made: Recipe, folder: Path) -> Path:
+    """Backbone, pyramid and heatmap head of a converted MoveNet as a start for a recipe of heatmaps."""
+    theirs, net = load_weights(source).net.state_dict(), made.build()
+    state = {}
+    for name in net.state_dict():
+        there = name.replace("head.maps.heatmap", "head.branches.peaks").replace("neck.", "neck.neck.", 1)
+        state[name] = theirs[there].clone()
+    # The codec adds the prior itself.
+    state["head.maps.heatmap.3.bias"] -= PRIOR
+    net.load_state_dict(state)
+    save_weights(folder, net, replace(made, init=None), {})
+    return folder
 
 
 def main() -> None:
@@ -162,6 +179,9 @@ def main() -> None:
             folder = args.out / f"{name}-{number}"
             folder.mkdir(parents=True, exist_ok=True)
             made = recipe(sets.train.skeleton, plan, stage, init)
+            if plan.published_head and number == 1:
+                init = str(as_heatmaps(Path(args.start), made, args.out / f"{name}-start"))
+                made = replace(made, init=init)
             save(made, folder / "recipe.json")
             train(made, folder, sets, device="cpu", resume=True)
             init = str(folder)
