@@ -1,6 +1,7 @@
 """The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
 
-FOLDER holds the converted weights of MoveNet Lightning's backbone. Each stage of a model's training goes into `runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
+FOLDER is what `posekit models convert movenet-lightning.json` wrote. Each stage of a model's training goes into
+`runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
 """
 
 import argparse

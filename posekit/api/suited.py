@@ -19,18 +19,14 @@ FINER = ("pck@0.05", "nme_box")
 
 
 PRETRAINED = ("train.lr", "train.backbone_lr_mult", "train.freeze")
-"""Training options that have other defaults with a pretrained backbone."""
-FIRST_STAGES = {
-    "efficientnet_lite": ("backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
-}
-"""Parts of a backbone that are frozen if it is pretrained on ImageNet."""
+"""Training options that are worth a comparison with a pretrained backbone."""
 
 
 def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe adapted to its data, in the fields that the user did not set.
 
-    It gets a ranking metric that is not saturated, full rotation where objects lie at every angle, and other training
-    options with a backbone that is pretrained on ImageNet.
+    It gets a ranking metric that is not saturated, and full rotation where objects lie at every angle. With a backbone
+    that is pretrained on ImageNet a note names the training options to compare: they helped on some data only.
 
     Args:
         recipe: for the points of these sets, with the fields that the user set.
@@ -38,7 +34,7 @@ def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Rec
         given: dotted names of the fields that the user set, such as ``train.lr``.
 
     Returns:
-        The recipe, and a note on each change with its reason.
+        The recipe, and notes: each change with its reason.
     """
     sentences: list[str] = []
     if not recipe.one_stage and not recipe.metric:
@@ -56,8 +52,10 @@ def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Rec
             "--augment.geometry.rotation 30 for less"
         )
     if from_imagenet(recipe) and not recipe.one_stage and not set(PRETRAINED) & set(given):
-        recipe = pretrained(recipe)
-        sentences.append(_pretrained_options(recipe))
+        sentences.append(
+            "backbone pretrained on ImageNet: the recipe trains all of it with the learning rate of the head; compare "
+            "with --train.backbone-lr-mult 0.33, a higher --train.lr, and --train.freeze (docs/training.md)"
+        )
     return recipe, tuple(sentences)
 
 
@@ -65,26 +63,6 @@ def from_imagenet(recipe: Recipe) -> bool:
     """Whether the backbone starts from ImageNet's weights."""
     backbone = recipe.model.backbone
     return backbone.weights == "imagenet" or bool(getattr(backbone, "pretrained", False))
-
-
-def pretrained(recipe: Recipe) -> Recipe:
-    """The recipe with the training options of `docs/training.md` for a backbone that is pretrained on ImageNet.
-
-    Neck and head start from random weights and learn faster; the backbone learns slower, and its first stages, which
-    detect edges, not at all.
-    """
-    train = recipe.train
-    frozen = FIRST_STAGES.get(recipe.model.backbone.kind, ())
-    return replace(recipe, train=replace(train, lr=round(1.5 * train.lr, 9), backbone_lr_mult=0.33, freeze=frozen))
-
-
-def _pretrained_options(recipe: Recipe) -> str:
-    train = recipe.train
-    frozen = f" --train.freeze {' '.join(train.freeze)}" if train.freeze else ""
-    return (
-        f"backbone pretrained on ImageNet: --train.lr {train.lr:g} --train.backbone-lr-mult "
-        f"{train.backbone_lr_mult:g}{frozen}; set one of these options to use the recipe's values for the others"
-    )
 
 
 def unsaturated_metric(sets: Sets) -> tuple[str, str]:
