@@ -337,7 +337,7 @@ BROKEN: dict[str, Maker] = {
     "area as text": annotation("the first has area 'large'", area="large"),
     "annotation id as text": annotation("'id' that is not a whole number, such as 'x'", id="x"),
     # images
-    "image missing": image(None, "no such image; give the folder of the images"),
+    "image missing": image(None, "(no such image|1 of 2 images are missing: 9.jpg); give the folder of the images"),
     "image empty": image(b"", "the image file is empty"),
     "image cut off": image(jpeg()[:-60], r"the image is cut off \(its end is missing\)"),
     "cut off behind a thumbnail": image(

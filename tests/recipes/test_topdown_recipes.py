@@ -23,7 +23,7 @@ TINY = [name for name in RECIPES if name.startswith("topdown-") and name.endswit
 
 def test_no_recipe_drops_out_silently():
     topdown = [f"topdown-{name}{suffix}".replace("_", "-") for suffix in ("", "-tiny") for name in NAMES]
-    assert list(RECIPES) == [*topdown, *(f"{name}{suffix}" for suffix in ("", "-tiny") for name in SYSTEMS)]
+    assert list(RECIPES) == [*topdown, *(f"{name}{suffix}" for name in SYSTEMS for suffix in ("", "-tiny"))]
 
 
 def test_every_codec_can_be_chosen():

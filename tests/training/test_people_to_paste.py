@@ -51,7 +51,7 @@ def test_pasted_scenes_hold_more_people(files):
 
 def test_people_are_for_scenes(files, tmp_path, capsys):
     assert main(["train", "topdown-dark-tiny", "--data.train", str(files[0]), "--data.people", str(files[1])]) == 1
-    assert "leave them out" in capsys.readouterr().err
+    assert "trains on crops: leave out --data.people" in capsys.readouterr().err
     strangers = labelled_files(tmp_path)
     with pytest.raises(ValueError, match="tip"):
         read_sets(Data(train=(files[0],), people=(strangers,), skeleton="coco17"))
