@@ -103,6 +103,7 @@ METRICS = (
         SETS,
     ),
     Mutant("evaluation/measure.py", "/ height) * padding", "/ height)", SETS),
+    Mutant("evaluation/measure.py", "return self.tie < tie", "return self.tie <= tie", SETS),
 )
 
 SOFT, KEPT, LIKE, PEOPLE = (f"postprocess/test_{name}.py" for name in ("nms", "suppress", "pose_nms", "group"))

@@ -10,6 +10,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from posekit.api.images_there import check_images
 from posekit.api.run_folder import run_folder
 from posekit.api.suited import suited
@@ -23,6 +25,7 @@ from posekit.pipelines.predictor import Images, PosePredictor
 from posekit.recipe import Recipe, RecipeError, Train, changed, load
 from posekit.recipes import RECIPES
 from posekit.training.run import train as train_run
+from posekit.validation import explain
 from posekit.words import nearest
 from posekit.zoo.load import load as load_model
 
@@ -212,7 +215,10 @@ def recipe_for(
     else:
         made = RECIPES[str(recipe)](skeleton, **asked)
     if metric is not None:
-        made = changed(made, {"metric": metric})
+        try:
+            made = replace(made, metric=metric)
+        except ValidationError as error:
+            raise RecipeError(explain(error)) from None
     if distill is None:
         return made
     return replace(made, distill=Okdhp() if distill == "okdhp" else Teacher(distill))

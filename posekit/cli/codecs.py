@@ -38,13 +38,13 @@ NOTE = (
 class Options:
     """Compare the representations that --codec offers; no training, no data."""
 
-    skeleton: str = ""
+    skeleton: Annotated[str, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = ""
     "a known skeleton; default: coco17"
-    points: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    points: Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="")] = 0
     "number of points, instead of a skeleton"
-    size: Annotated[tuple[str, ...], tyro.conf.arg(metavar="N | H W")] = ()
+    size: Annotated[tuple[str, ...], tyro.conf.arg(metavar="N | H W", help_behavior_hint="")] = ()
     "size of the crops, pixels: a square, or height and width; default: as in the recipes"
-    stride: int | None = None
+    stride: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     "stride of the maps: image pixels for each cell; default: as in the recipes"
     tiny: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     "use the networks of the -tiny recipes"

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from posekit.cli.kinds import Files, OneFile, Text
 from posekit.data.named import read_named
 from posekit.recipe import RecipeError
 from posekit.training.mtcnn.train import CascadeTraining, train_cascade
@@ -19,15 +20,15 @@ from posekit.training.mtcnn.train import CascadeTraining, train_cascade
 class FaceData:
     """Where the labelled faces are."""
 
-    train: tuple[Path, ...] = ()
+    train: Files = ()
     "label files of faces with five points: COCO JSON, YOLO data.yaml, or a pack; several are joined"
-    val: tuple[Path, ...] = ()
+    val: Files = ()
     "label files for evaluation; none: no evaluation"
-    images: Path | None = None
+    images: OneFile = None
     "folder of the images, if they are not where the label file says"
-    category: str | None = None
+    category: Text = None
     "category to use, if a file has several"
-    skeleton: str | None = None
+    skeleton: Text = None
     "face5, if the file has the five points in face5's order under other names"
 
 

@@ -122,7 +122,7 @@ def test_overfit_reaches_near_zero_in_about_a_minute(tmp_path, capsys):
         (["topdown-dark-tiny", "--backbone", "resnt"], "did you mean 'resnet'"),
         (["topdown-dark-tiny", "--size", "100", "64"], "use 128x64"),
         (["topdown-dark-tiny", "--size", "1", "2", "3"], "size takes one number (a square) or height and width"),
-        (["topdown-dark-tiny", "--metric", "okss"], "no metric 'okss'"),
+        (["topdown-dark-tiny", "--metric", "okss"], "posekit train: no metric 'okss'; those that fit"),
         (["topdown-dark-tiny", "--data.skeleton", "coco71"], "no skeleton 'coco71'"),
         (["topdown-dark-tiny", "--data.skeleton", "coco17"], "has 17 points, the data 4"),
         (["topdown-dark-tiny", "--resume"], "--resume needs --out"),
