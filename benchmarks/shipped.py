@@ -1,6 +1,7 @@
 """The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
 
-FOLDER is what `posekit models convert movenet-lightning.json` wrote. Each stage of a model's training goes into
+FOLDER is what `posekit models convert movenet-lightning.json` wrote (thunder for `body-crop-m`).
+Each stage of a model's training goes into
 `runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
 """
 
@@ -8,6 +9,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -37,9 +39,10 @@ SURE = 0.3
 """Score threshold of the teacher's points."""
 
 
-def labels(file: str) -> Dataset:
-    """A label file of `POSEKIT_DATA`."""
-    return read_coco(root() / file)
+def labels(file: str, skeleton: str | None = None) -> Dataset:
+    """A label file of `POSEKIT_DATA`; with the names and mirror pairs of a known skeleton, in the order of the file."""
+    dataset = read_coco(root() / file)
+    return dataset if skeleton is None else replace(dataset, skeleton=SKELETONS[skeleton])
 
 
 def lsp() -> Dataset:
@@ -69,14 +72,14 @@ def coco_people(skeleton: Skeleton, points: int = 5, side: float = 40.0) -> list
 def faces() -> Sets:
     """68 points: HELEN and AFW; HELEN's test part to measure on."""
     folder = "face300w_helen_afw/annotations"
-    train = merged([labels(f"{folder}/helen_train.json"), labels(f"{folder}/afw.json")])
-    return Sets(train, labels(f"{folder}/helen_test.json"), ())
+    train = merged([labels(f"{folder}/{name}.json", "face68") for name in ("helen_train", "afw")])
+    return Sets(train, labels(f"{folder}/helen_test.json", "face68"), ())
 
 
 def hands() -> Sets:
     """21 points, from COCO-WholeBody."""
     folder = "hand_coco_wholebody/annotations"
-    return Sets(labels(f"{folder}/hand_train.json"), labels(f"{folder}/hand_val.json"), ())
+    return Sets(labels(f"{folder}/hand_train.json", "hand21"), labels(f"{folder}/hand_val.json", "hand21"), ())
 
 
 def bodies() -> Sets:
@@ -117,14 +120,19 @@ class Plan:
     """The published one gives 24 channels: enough for a body, too few for 68 points (NME 0.053 on HELEN)."""
     hidden: int = 96
     """Channels of the head's hidden layer; 0: none."""
+    version: Literal["lightning", "thunder"] = "lightning"
+    """Whose backbone."""
     published_head: bool = False
     """Start from MoveNet's heatmap head too: logits, trained with a focal loss."""
 
 
 PLANS = {
-    "face-s": Plan(faces, (Stage(128, 36, 2e-3),), padding=1.25, neck=Upsample(64), hidden=0),
-    "hand-s": Plan(hands, (Stage(128, 30, 2e-3),), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0),
+    "face-s": Plan(faces, (Stage(128, 36, 2e-3), Stage(128, 14, 1e-3, 0.5)), padding=1.25, neck=Upsample(64), hidden=0),
+    "hand-s": Plan(
+        hands, (Stage(128, 30, 2e-3), Stage(128, 20, 1e-3, 0.5)), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0
+    ),
     "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5),), published_head=True),
+    "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), published_head=True, version="thunder"),
     "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5)), hidden=0),
 }
 
@@ -139,7 +147,7 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
         base = replace(base, codec=replace(base.codec, activation="sigmoid"), losses={"qfl": LOSSES["qfl"]()})
     return replace(
         base,
-        model=replace(base.model, backbone=MoveNet("lightning"), neck=plan.neck, head=Maps(channels=plan.hidden)),
+        model=replace(base.model, backbone=MoveNet(plan.version), neck=plan.neck, head=Maps(channels=plan.hidden)),
         framing=Crop(padding=plan.padding),
         train=Train(
             epochs=stage.epochs,
@@ -170,7 +178,7 @@ def main() -> None:
     """Train the named models, one stage after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", choices=PLANS)
-    parser.add_argument("--start", required=True, help="weights folder of MoveNet Lightning's backbone")
+    parser.add_argument("--start", required=True, help="weights folder of the converted MoveNet")
     parser.add_argument("--out", default="runs/shipped", type=Path, help="folder of the runs")
     args = parser.parse_args()
     for name in args.models:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from posekit.data.orientation import axis_agreement, lies_at_every_angle
 from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
-from posekit.recipe import Recipe
+from posekit.recipe import Recipe, parse
+from posekit.zoo.folder import CONFIG, find_model, read_config
 
 SATURATED = 0.6
 """If the mean pose scores higher than this, the metric is saturated and no longer separates good from bad models."""
@@ -18,6 +21,8 @@ FINER = ("pck@0.05", "nme_box")
 """Finer metrics to use instead: the first that is not saturated."""
 
 
+KEPT = 0.3
+"""Learning rate of a backbone that comes with an initial model, relative to that of the rest."""
 PRETRAINED = ("train.lr", "train.backbone_lr_mult", "train.freeze")
 """Training options that are worth a comparison with a pretrained backbone."""
 
@@ -25,8 +30,8 @@ PRETRAINED = ("train.lr", "train.backbone_lr_mult", "train.freeze")
 def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe adapted to its data, in the fields that the user did not set.
 
-    It gets a ranking metric that is not saturated, and full rotation where objects lie at every angle. With a backbone
-    that is pretrained on ImageNet a note names the training options to compare: they helped on some data only.
+    It gets the network of the model that it starts from, a ranking metric that is not saturated, and full rotation where
+    objects lie at every angle. With a backbone that is pretrained on ImageNet a note names the training options to compare: they helped on some data only.
 
     Args:
         recipe: for the points of these sets, with the fields that the user set.
@@ -36,7 +41,7 @@ def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Rec
     Returns:
         The recipe, and notes: each change with its reason.
     """
-    sentences: list[str] = []
+    recipe, sentences = like_initial(recipe, given)
     if not recipe.one_stage and not recipe.metric:
         metric, why = unsaturated_metric(sets)
         if metric:
@@ -57,6 +62,40 @@ def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Rec
             "with --train.backbone-lr-mult 0.33, a higher --train.lr, and --train.freeze (docs/training.md)"
         )
     return recipe, tuple(sentences)
+
+
+def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[str]]:
+    """The recipe with backbone, neck and head of the model that it starts from.
+
+    Args:
+        recipe: with `init` set, or returned as it is.
+        given: names that the user set: with ``backbone`` or a field of ``model`` among them the network stays.
+
+    Returns:
+        The recipe, and a note on what was taken over. A model of the other kind (crops or full images), or one whose
+        parts do not give the codec's maps, leaves it as it is.
+    """
+    if recipe.init is None or any(name == "backbone" or name.startswith("model.") for name in given):
+        return recipe, []
+    folder = find_model(recipe.init)
+    source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
+    if type(source.model) is not type(recipe.model) or source.model.backbone == recipe.model.backbone:
+        return recipe, []
+    parts = {"backbone": replace(source.model.backbone, weights=None), "neck": source.model.neck}
+    for head in (source.model.head, recipe.model.head):
+        try:
+            like = replace(recipe, model=replace(recipe.model, **parts, head=head))
+            with torch.device("meta"):
+                like.build(weights=False)
+        except (ValueError, RuntimeError):
+            continue
+        if "train.backbone_lr_mult" not in given:
+            like = replace(like, train=replace(like.train, backbone_lr_mult=KEPT))
+        return like, [
+            f"network of {recipe.init}: backbone {source.model.backbone.kind}, neck {source.model.neck.kind}, so that its "
+            f"weights fit; the backbone learns at {like.train.backbone_lr_mult:g} of the rate; --backbone NAME takes another"
+        ]
+    return recipe, []
 
 
 def from_imagenet(recipe: Recipe) -> bool:

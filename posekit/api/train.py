@@ -110,7 +110,7 @@ def train(
     check_images(sets, source)
     made = changed(with_data(recipe_for(recipe, sets.train.skeleton, **asked), source), options)
     if isinstance(recipe, str) and not recipe.endswith(".json"):
-        made, sentences = suited(made, sets, set(options))
+        made, sentences = suited(made, sets, {*options, *asked})
         sets = replace(sets, said=(*sets.said, *sentences))
     return train_recipe(made, sets, None if out is None else Path(out), device=device, resume=resume, say=say)
 

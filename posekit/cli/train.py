@@ -149,7 +149,7 @@ def _train(asked: First, rest: list[str]) -> int:
     recipe = second_pass(recipe, rest, f"posekit train {asked.recipe}", "Fields of the recipe.")
     check_images(sets, data)
     if not asked.recipe.endswith(".json"):
-        recipe, sentences = suited(recipe, sets, given(rest))
+        recipe, sentences = suited(recipe, sets, {*given(rest), *(["backbone"] if asked.backbone else [])})
         sets = replace(sets, said=(*sets.said, *sentences))
     if asked.overfit:
         return _overfit(recipe, sets, asked.overfit, asked.device)

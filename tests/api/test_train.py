@@ -262,3 +262,23 @@ def test_measuring_that_fails_loses_no_epoch(small, drawn, tmp_path, monkeypatch
     run = train_recipe(small(), Sets(drawn, drawn, ()), tmp_path / "run", device="cpu", resume=True, say=said.append)
     assert "resumed from" in said[0] and "step 2" in said[0]
     assert json.loads((run.folder / "summary.json").read_text())["images_seen"] == 8
+
+
+def test_the_network_of_the_initial_model_is_taken_over(tmp_path):
+    recipe = replace(small(), init="body-crop-s")
+    like, sentences = like_initial(recipe, ())
+    assert like.model.backbone.kind == "movenet"
+    assert like.model.neck.kind == "movenet_fpn"
+    assert like.train.backbone_lr_mult == 0.3
+    assert like.size == recipe.size
+    assert "--backbone NAME takes another" in sentences[0]
+    lines = []
+    initial_net(like, lines.append)
+    assert "of the head by the names of the points" in " ".join(lines) or "not loaded" in " ".join(lines)
+
+
+@pytest.mark.parametrize("given", [{"backbone"}, {"model.neck.channels"}])
+def test_a_network_that_was_asked_for_stays(given):
+    recipe = replace(small(), init="body-crop-s")
+    assert like_initial(recipe, given) == (recipe, [])
+    assert like_initial(small(), ()) == (small(), [])

@@ -32,6 +32,7 @@ STEPS = {
     "fcos": 600,
     "directpose": 600,
     "fcpose": 500,
+    "movenet": 600,
 }
 """How long each is trained."""
 
