@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ import torch
 from posekit.data.orientation import axis_agreement, lies_at_every_angle
 from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
+from posekit.models.topdown import without_weights
 from posekit.recipe import Recipe, parse
 from posekit.zoo.folder import CONFIG, find_model, read_config
 
@@ -30,8 +32,9 @@ PRETRAINED = ("train.lr", "train.backbone_lr_mult", "train.freeze")
 def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe adapted to its data, in the fields that the user did not set.
 
-    It gets the network of the model that it starts from, a ranking metric that is not saturated, and full rotation where
-    objects lie at every angle. With a backbone that is pretrained on ImageNet a note names the training options to compare: they helped on some data only.
+    It gets the network of the model that it starts from, a ranking metric that is not saturated, and full rotation
+    where objects lie at every angle. With a backbone that is pretrained on ImageNet a note names the training options
+    to compare: they helped on some data only.
 
     Args:
         recipe: for the points of these sets, with the fields that the user set.
@@ -81,10 +84,11 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
     source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
     if type(source.model) is not type(recipe.model) or source.model.backbone == recipe.model.backbone:
         return recipe, []
-    parts = {"backbone": replace(source.model.backbone, weights=None), "neck": source.model.neck}
+    parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone), "neck": source.model.neck}
     for head in (source.model.head, recipe.model.head):
+        parts["head"] = head
         try:
-            like = replace(recipe, model=replace(recipe.model, **parts, head=head))
+            like = replace(recipe, model=replace(recipe.model, **parts))
             with torch.device("meta"):
                 like.build(weights=False)
         except (ValueError, RuntimeError):
@@ -92,8 +96,9 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
         if "train.backbone_lr_mult" not in given:
             like = replace(like, train=replace(like.train, backbone_lr_mult=KEPT))
         return like, [
-            f"network of {recipe.init}: backbone {source.model.backbone.kind}, neck {source.model.neck.kind}, so that its "
-            f"weights fit; the backbone learns at {like.train.backbone_lr_mult:g} of the rate; --backbone NAME takes another"
+            f"network of {recipe.init}, so that its weights fit: backbone {source.model.backbone.kind}, neck "
+            f"{source.model.neck.kind}, learning rate of the backbone x {like.train.backbone_lr_mult:g}; "
+            "--backbone NAME takes another"
         ]
     return recipe, []
 
