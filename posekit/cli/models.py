@@ -24,6 +24,9 @@ USAGE = """usage: posekit models list | info NAME | pull NAME --source SOURCE | 
   convert  read a published MoveNet (TensorFlow.js: a .json and a .bin) into a weights folder
 """
 
+WIDE = 140
+"""Characters of a line where the output is no terminal."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -90,7 +93,10 @@ def _list() -> int:
         table.add_column(column, no_wrap=column in ("model", "input", "MB"), overflow="fold")
     for name, entry in catalogue().items():
         table.add_row(*_row(name, entry))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(table)
     print("\nposekit models info NAME for all about one; two joined by +, such as body-s+body-crop-s, work in a row")
     return 0
 

@@ -25,7 +25,7 @@ BOX: Colour = (255, 214, 10)
 _SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws with: sixteenths of a pixel."""
 
-FAINT = 1 / 3
+FAINT = 2 / 3
 """Points whose score is at least this share of the threshold, and below it, are drawn as rings."""
 
 _FAR = 30_000.0
@@ -80,7 +80,7 @@ def draw_poses(
     for xy, visible, full in zip(points, shown, sure, strict=True):
         radius = _radius(xy[visible], len(visible))
         for (i, j), colour in zip(skeleton.edges, bones, strict=True):
-            if visible[i] and visible[j]:
+            if visible[i] and visible[j] and (full[i] or full[j]):
                 _line(canvas, xy[i], xy[j], colour, max(1, round(radius * 0.8)) if full[i] and full[j] else 1)
         for i in np.flatnonzero(visible).tolist():
             if full[i]:
