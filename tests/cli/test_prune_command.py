@@ -58,8 +58,8 @@ def test_what_cannot_be_pruned_is_answered_in_one_line(tmp_path, capsys):
     plain = saved(tmp_path / "plain")
     rounded = saved(tmp_path / "rounded", quantise=FakeQuant(bits=8))
     for folder, macs, told in (
-        (plain, "1.5", "share of multiply-accumulates that is left, between 0 and 1; got 1.5"),
-        (rounded, "0.5", "trained to be rounded (quantise.bits 8): remove channels first"),
+        (plain, "1.5", "share of multiply-accumulates to keep, between 0 and 1; got 1.5"),
+        (rounded, "0.5", "was trained with quantisation (quantise.bits 8): remove channels first"),
         (tmp_path / "nowhere", "0.5", "no such folder"),
     ):
         assert main(["prune", str(folder), "--macs", macs, "--out", str(tmp_path / "small")]) == 1

@@ -1,7 +1,7 @@
 """`body-s` gives what the published graph of MoveNet MultiPose gives, on a stored input.
 
-``goldens_movenet.npz`` holds an image (96, 128, 3) of NASA's portrait of Eileen Collins and the outputs of the heads as
-an interpreter of the published graph computed them, x before y, offsets within cells counted from the cell's centre.
+``reference/movenet.npz`` holds an image (96, 128, 3) of NASA's portrait of Eileen Collins and the outputs of the heads
+as an interpreter of the published graph computed them, x before y, offsets within cells counted from the cell's centre.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 
 from posekit.zoo.weights import load_weights
 
-GOLDENS = Path(__file__).with_name("goldens_movenet.npz")
+GOLDENS = Path(__file__).parent / "reference" / "movenet.npz"
 
 
 def test_outputs_equal_the_published_graphs():
