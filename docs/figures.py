@@ -274,4 +274,9 @@ def models() -> list[str]:
                 entry.commercial,
             )
         )
-    return [*lines, ""]
+    chains = (read_result("chains") or {"chains": {}})["chains"]
+    both = [row("two in a row", "AP", "AP50"), row("---", "---", "---")]
+    both += [
+        row(f"`{n}`", f"{r['figures']['AP']:.3f}", f"{r['figures']['AP50']:.3f}") for n, r in sorted(chains.items())
+    ]
+    return [*lines, "", "On full images of `coco_person` (`python -m benchmarks.chains`):", "", *both, ""]
