@@ -82,7 +82,8 @@ def run(argv: Sequence[str]) -> int:
     folder = find_model(options.model)
     spec = read_spec(folder)
     _check_fits(options, spec, folder)
-    skeleton = options.skeleton or _known_skeleton(folder)
+    # Points that are mapped have the names of the data, not those of the training data.
+    skeleton = options.skeleton or (None if options.map_points else _known_skeleton(folder))
     dataset = read_labels(options.data, Reading(options.images, options.category, skeleton))
     predictor = open_model(
         options.model,
@@ -122,6 +123,7 @@ def run(argv: Sequence[str]) -> int:
 def _chain(options: Options, model: str) -> int:
     """Measure two models in a row."""
     from posekit.api.evaluate import Reading, evaluate, read_labels
+    from posekit.evaluation.sets import warnings_of
     from posekit.evaluation.tables import figures_table, points_table
     from posekit.zoo.load import load
 
@@ -135,6 +137,8 @@ def _chain(options: Options, model: str) -> int:
         tiles=options.tiles,
     )
     dataset = read_labels(options.data, Reading(options.images, options.category, options.skeleton))
+    for sentence in warnings_of(dataset):
+        print(f"posekit eval: {sentence}", file=sys.stderr)
     measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
     console = Console(highlight=False)
     console.print(f"{plural(len(dataset), 'instance')}, {model}", markup=False, soft_wrap=True)
@@ -154,6 +158,8 @@ def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
             f"--calibrate and --rank write into the model's folder, and {options.model} is part of the package: copy "
             f"{folder} and name the copy"
         )
+    if (options.calibrate or options.rank) and options.map_points:
+        raise ValueError("--calibrate and --rank fit the model's own points: leave out --map-points")
     if spec.needs_boxes and (options.scales or options.tiles):
         raise ValueError(f"{spec.name} works on crops around boxes: leave out --scales and --tiles")
     if options.calibrate or options.rank:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from posekit.engines.spec import InferenceSpec
 from posekit.zoo.catalogue import Entry, catalogue, folder_of, pull
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.folder import find_model, read_spec
 
 USAGE = """usage: posekit models list | info NAME | pull NAME --source SOURCE | convert FILE --out FOLDER
@@ -106,7 +107,10 @@ def _row(name: str, entry: Entry) -> tuple[str, ...]:
     size = f"{entry.size / 1e6:.1f}"
     if folder is None:
         return name, entry.about, "", "", size, entry.commercial, "no: posekit models pull"
-    spec = read_spec(folder)
+    try:
+        spec = read_spec(folder)
+    except WeightsError:
+        return name, entry.about, "", "", size, entry.commercial, "damaged: posekit models pull"
     return name, entry.about, f"{spec.size[0]}x{spec.size[1]}", _main(spec), size, entry.commercial, "yes"
 
 

@@ -64,7 +64,9 @@ class PointMap:
                 f"poses have {poses.xy.shape[-2]} points, {self.source.name!r} has {self.weights.shape[1]}: give poses "
                 "of that skeleton"
             )
-        xy = np.einsum("ts,...sc->...tc", self.weights, poses.xy.astype(np.float64)).astype(poses.xy.dtype)
+        # Weighted sums of the points that count alone: 0 times a position that is not finite is not 0.
+        xy = np.stack([self._placed(row, poses.xy.astype(np.float64)) for row in self.weights], -2)
+        xy = xy.astype(poses.xy.dtype)
         score = np.where(self.weights != 0, poses.score[..., None, :], np.inf).min(-1).astype(poses.score.dtype)
         if self.estimated:
             return replace(poses, xy=xy, score=score, spread=None, depth=None, visible=None)
@@ -82,6 +84,12 @@ class PointMap:
         return replace(
             poses, xy=xy, score=score, spread=kept(poses.spread), depth=kept(poses.depth), visible=kept(poses.visible)
         )
+
+    def _placed(self, row: NDArray[np.float64], xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., 2) one point of the target from the points (..., K of the source, 2)."""
+        used = np.flatnonzero(row)
+        placed: NDArray[np.float64] = np.einsum("s,...sc->...c", row[used], xy[..., used, :])
+        return placed
 
 
 def map_points(source: Skeleton, target: Skeleton) -> PointMap:

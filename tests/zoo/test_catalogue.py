@@ -186,6 +186,30 @@ def test_sources_without_the_model_are_refused(zoo, tmp_path):
         assert list(zoo.pulled.iterdir()) == []
 
 
+def test_a_damaged_archive_is_one_message(zoo, tmp_path):
+    file = tmp_path / "models.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in FILES:
+            archive.writestr(f"mine-s/{name}", bytes(range(256)) * 50)
+    data = bytearray(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        start = archive.getinfo(f"mine-s/{CONFIG}").header_offset + 30 + len(f"mine-s/{CONFIG}")
+    data[start : start + 40] = b"\xff" * 40
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"models\.zip: .* or a damaged one"):
+        pull("mine-s", file)
+    assert list(zoo.pulled.iterdir()) == []
+
+
+def test_the_list_goes_on_behind_a_damaged_model(zoo, capsys):
+    for name in ("mine-s", "mine-crop-s"):
+        pull(name, zoo.source)
+    (zoo.pulled / "mine-s" / CONFIG).write_text("{")
+    assert main(["models", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "damaged: posekit models pull" in out and "64x64" in out
+
+
 def test_an_unknown_name_is_answered_with_the_nearest(zoo):
     with pytest.raises(WeightsError, match="no model 'mine-crop'; did you mean 'mine-crop-s'"):
         pull("mine-crop", zoo.source)
