@@ -68,7 +68,10 @@ def convert_movenet(file: str | Path, folder: Path, size: tuple[int, int] | None
         raise ValueError(
             f"{file}: its tensors do not fit {recipe.name}: {' '.join(str(error).split())[:300]}"
         ) from None
-    save_weights(folder, net, recipe, {}, LICENCES)
+    # An interruption leaves no folder of that name, which would be refused the next time.
+    beside = folder.with_name(f"{folder.name}.tmp")
+    save_weights(beside, net, recipe, {}, LICENCES)
+    beside.rename(folder)
     return recipe
 
 

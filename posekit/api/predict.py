@@ -268,7 +268,9 @@ class _Work:
         drawn = with_legend(drawn, self.legend)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         picture = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(job.target), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+        # OpenCV warns of options of another format.
+        quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if job.target.suffix == ".jpg" else []
+        if not cv2.imwrite(str(job.target), picture, quality):
             raise OSError(f"{job.target}: could not be written")
         return replace(found, drawing=job.target)
 

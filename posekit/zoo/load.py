@@ -80,8 +80,8 @@ def _chain(
 ) -> Chain:
     """Two models in a row; what concerns full images is for the first, the flip test for the second."""
     parts = names.split("+")
-    if len(parts) != 2:
-        raise ValueError(f"{names}: a chain is two models, FINDER+POSE; got {len(parts)}")
+    if len(parts) != 2 or not all(parts):
+        raise ValueError(f"{names}: a chain is two models, FINDER+POSE; got {sum(map(bool, parts))}")
     first = load(parts[0], runtime=runtime, device=device, batch=batch, scales=scales, tiles=tiles, half=half)
     second = load(parts[1], runtime=runtime, device=device, batch=batch, flip_test=flip_test, half=half)
     return Chain(first, second)

@@ -177,6 +177,21 @@ def write_movenet(folder, net):
     return write_tfjs(folder, [entries], "movenet")
 
 
+def test_an_interrupted_conversion_can_be_repeated(tmp_path, monkeypatch):
+    file = write_movenet(tmp_path, net_of("lightning"))
+
+    def interrupted(folder, *rest):
+        folder.mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("posekit.api.convert.save_weights", interrupted)
+        convert_movenet(file, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    convert_movenet(file, tmp_path / "out")
+    assert (tmp_path / "out" / "config.json").is_file() and not (tmp_path / "out.tmp").exists()
+
+
 @pytest.mark.parametrize(
     ("version", "size", "framing"), [("lightning", (192, 192), Crop), ("multipose", (384, 384), Letterbox)]
 )

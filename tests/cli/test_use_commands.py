@@ -72,12 +72,14 @@ def test_predict_with_boxes_equals_the_measured_points_in_coco_pixels(trained, d
     np.testing.assert_allclose(points[:, 2], poses.score[0], atol=1e-3)
 
 
-def test_predict_takes_the_whole_image_without_boxes_and_globs(trained, data, tmp_path):
+def test_predict_takes_the_whole_image_without_boxes_and_globs(trained, data, tmp_path, capfd):
     folder = Path(read(data).images[0].path).parent
     out = tmp_path / "out"
     some = sorted(folder.glob("*1.png"))
     assert len(some) == 3
+    capfd.readouterr()
     assert main(["predict", f"{folder}/*1.png", "--model", str(trained), "--out", str(out)]) == 0
+    assert "unsupported key" not in capfd.readouterr().err
     results = json.loads((out / "results.json").read_text())
     assert [r["file_name"] for r in results] == [p.name for p in some]
     assert results[0]["bbox"] == [0, 0, 64, 64]

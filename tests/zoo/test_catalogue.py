@@ -279,6 +279,9 @@ def test_three_models_are_no_chain(zoo):
     folder = zoo.source / "mine-s"
     with pytest.raises(ValueError, match=r"a chain is two models, FINDER\+POSE; got 3"):
         posekit.load(f"{folder}+{folder}+{folder}")
+    for names in (f"{folder}+", f"+{folder}"):
+        with pytest.raises(ValueError, match=r"a chain is two models, FINDER\+POSE; got 1"):
+            posekit.load(names)
     with pytest.raises(ValueError, match="a chain is a model that finds instances, then one that takes boxes"):
         posekit.load(f"{folder}+{folder}")
 
