@@ -179,7 +179,7 @@ def _write_card(name: str, card: Card, folder: Path, figures: dict[str, float]) 
         f"(`python -m benchmarks.pack_models {name} --source FOLDER`):\n\n"
         f"| metric | |\n|---|---|\n{rows}\n\n"
         f"**Limits.** {card.limits}\n\n"
-        f'```python\nimport posekit\nposes = posekit.load("{name}")("photo.jpg")[0]\n```\n',
+        f'```python\nimport posekit\n\nposes = posekit.load("{name}")("photo.jpg")[0]\n```\n',
         encoding="utf-8",
     )
     find_model(folder)

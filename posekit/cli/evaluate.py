@@ -153,7 +153,7 @@ def _chain(options: Options, model: str) -> int:
 
 def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
     """Refuse options that the model does not support, before any data is read."""
-    if (options.calibrate or options.rank) and folder.is_relative_to(SHIPPED):
+    if (options.calibrate or options.rank) and folder.resolve().is_relative_to(SHIPPED.resolve()):
         raise ValueError(
             f"--calibrate and --rank write into the model's folder, and {options.model} is part of the package: copy "
             f"{folder} and name the copy"

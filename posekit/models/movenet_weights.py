@@ -45,7 +45,7 @@ def _layers(tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     for name, value in tensors.items():
         parts = name.removeprefix("StatefulPartitionedCall/").split("/")
         head = parts[0] if parts[0] in HEADS else ""
-        if not head and "feature_extractor" not in parts[0]:
+        if len(parts) < 2 or (not head and "feature_extractor" not in parts[0]):
             continue
         last = parts[-1]
         inner = [
