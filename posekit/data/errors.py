@@ -74,10 +74,10 @@ def shown(value: Any) -> str:
     return " ".join(_SHORT.repr(value).split("\n"))
 
 
-def plain_path(path: Path) -> str:
-    """A path in a message: on one line, shortened only if no file system could hold it."""
+def plain_path(path: Path, longest: int = LONGEST_PATH) -> str:
+    """A path in a message: on one line, shortened only if it is longer than any file system could hold."""
     text = " ".join(str(path).splitlines())
-    return text if len(text) <= LONGEST_PATH else f"{text[:120]}...{text[-120:]}"
+    return text if len(text) <= longest else f"{text[:120]}...{text[-120:]}"
 
 
 def one_line(sentences: Iterable[str]) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ OTHER_NAMES = {"val": ("valid", "validation"), "train": ("training",), "test": (
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
+LONGEST_LISTED = 600
+"""Longest of several paths that a message lists; longer ones are shortened."""
+
 
 def split_images(file: Path, content: dict[str, Any], split: str) -> list[Path]:
     """The images of a split, sorted by name or in the order of a list file.
@@ -93,7 +96,7 @@ def _place(file: Path, root: str | None, source: str, key: str) -> tuple[Path, b
         for place in (start / other for start in roots):
             if _exists(place):
                 return place, False
-    tried = listed(list(dict.fromkeys(plain_path(start / written) for start in roots)))
+    tried = listed(list(dict.fromkeys(plain_path(start / written, LONGEST_LISTED) for start in roots)))
     fix = "'path'" if root else f"'{key}'"
     raise DataError(f"{file}: {shown(source)} was not found; tried {tried}: correct {fix}")
 

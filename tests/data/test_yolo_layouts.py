@@ -321,3 +321,11 @@ def test_advice_speaks_of_the_keys_of_the_format(tmp_path):
     text = notes(read(yolo_set(tmp_path / "lonely", content=lonely)))
     assert "correct kpt_names, or give flip_idx" in text
     assert "flip_pairs" not in text
+
+
+def test_a_path_that_no_file_system_holds_is_shortened(tmp_path):
+    file = tmp_path / "data.yaml"
+    file.write_text(f"train: images/{'[' * 3000}\nval: images\nkpt_shape: [2, 3]\nnames: [a]\n")
+    with pytest.raises(DataError, match="was not found") as error:
+        read_yolo(file)
+    assert len(str(error.value)) < 4000
