@@ -65,7 +65,7 @@ def picture(folder: Path) -> Pair:
 
 
 def step_time(keep: bool) -> float:
-    """CPU seconds of 30 training steps in a process of its own, with or without kept memory."""
+    """CPU seconds of a training step, over 15, in a process of its own, with or without kept memory."""
     code = (
         "import time, torch; torch.set_num_threads(1)\n"
         "from posekit.training.allocator import keep_freed_memory\n"
@@ -77,11 +77,11 @@ def step_time(keep: bool) -> float:
         "    net.zero_grad(); net(x)['heatmap'].square().mean().backward()\n"
         "for _ in range(3): step()\n"
         "start = time.process_time()\n"
-        "for _ in range(30): step()\n"
+        "for _ in range(15): step()\n"
         "print(time.process_time() - start)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout) / 30
+    return float(done.stdout) / 15
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -113,7 +113,7 @@ def main() -> None:
             pairs = [(timed(old), timed(new)) for _ in range(ROUNDS)]
             rows[name] = row(*map(list, zip(*pairs, strict=True)))
             print(name, rows[name], flush=True)
-    steps = [(step_time(False), step_time(True)) for _ in range(5)]
+    steps = [(step_time(False), step_time(True)) for _ in range(3)]
     rows["training step, topdown-dark-tiny, 16 crops of 192x192"] = row(*map(list, zip(*steps, strict=True)))
     print(list(rows.items())[-1], flush=True)
     write("spots", {"rounds": ROUNDS, "rows": rows})
