@@ -21,7 +21,8 @@ from posekit.api.evaluate import Reading
 from posekit.engines.spec import Licences, known
 from posekit.recipe import Recipe
 from posekit.zoo.catalogue import CATALOGUE, CHECKOUT, SHIPPED, checksum
-from posekit.zoo.folder import TENSORS, find_model, read_spec, write_spec
+from posekit.zoo.folder import find_model, read_spec, write_spec
+from posekit.zoo.layout import CARD, TENSORS
 from posekit.zoo.weights import load_weights, save_weights
 
 COCO = "COCO 2017: annotations CC BY 4.0, images by their photographers under various Creative Commons licences"
@@ -144,10 +145,10 @@ def main() -> None:
         measured["flip test" if flip else "plain"] = known(result.figures)
     plain = measured["plain"]
     kept = [card.main, *(name for name in ("AP", "AP50", "pck@0.05", "nme_box") if name in plain and name != card.main)]
-    save_weights(folder, source.net, recipe, {name: plain[name] for name in kept}, licences)
-    half(folder / TENSORS)
-    write_spec(folder, replace(read_spec(folder), instance_threshold=card.instance_threshold))
-    _write_card(args.name, card, folder, {name: plain[name] for name in kept})
+    figures = {name: plain[name] for name in kept}
+    spec = replace(read_spec(folder), figures=figures, instance_threshold=card.instance_threshold)
+    write_spec(folder, spec)
+    _write_card(args.name, card, folder, figures)
     entry = {
         "about": card.about,
         "commercial": card.commercial,
@@ -159,7 +160,7 @@ def main() -> None:
     file = RESULTS / "models.json"
     before = json.loads(file.read_text(encoding="utf-8"))["models"] if file.is_file() else {}
     parameters = sum(p.numel() for p in source.net.parameters())
-    about = {"data": card.test, "instances or scenes": "all", "parameters": parameters, "figures": measured}
+    about = {"data": card.test, "parameters": parameters, "figures": measured}
     write("models", {"models": before | {args.name: {**about, **circumstances()}}})
     print(f"{args.name}: {card.main} {plain[card.main]:.4g}, {entry['size'] / 1e6:.1f} MB, in {folder}")
 
@@ -169,7 +170,7 @@ def _write_card(name: str, card: Card, folder: Path, figures: dict[str, float]) 
     spec = posekit.load(folder).spec
     how = "crops of given boxes" if spec.needs_boxes else "full images"
     rows = "\n".join(f"| {n} | {v:.4g} |" for n, v in figures.items())
-    (folder / "README.md").write_text(
+    (folder / CARD).write_text(
         "---\nlibrary_name: posekit\npipeline_tag: keypoint-detection\nlicense: other\n---\n\n"
         f"# {name}: {card.about}\n\n"
         f"Points: {', '.join(spec.skeleton.points)}. Input: {how}, {spec.size[0]}x{spec.size[1]} pixels.\n\n"

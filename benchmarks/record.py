@@ -38,13 +38,21 @@ def circumstances() -> dict[str, Any]:
     import torch
 
     return {
-        "command": " ".join(["python", "-m", *_module(), *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", *_module(), *map(_portable, sys.argv[1:])]),
         "commit": _commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": f"{_processor()}, {platform.system()} {platform.machine()}",
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
+
+
+def _portable(word: str) -> str:
+    """An argument without folders outside the checkout: absolute paths become relative to it, or their last part."""
+    path = Path(word)
+    if not path.is_absolute():
+        return word
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
 def _module() -> list[str]:

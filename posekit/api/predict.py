@@ -21,7 +21,7 @@ from posekit.data.image_files import image_files, output_names
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.mapped import Mapped
-from posekit.pipelines.predictor import PosePredictor, instance_threshold
+from posekit.pipelines.predictor import PosePredictor
 from posekit.skeletons import SKELETONS
 from posekit.visualize.draw import FAINT, draw_poses
 from posekit.visualize.legend import entries, with_legend
@@ -115,7 +115,7 @@ def predict(
         raise ValueError(f"{predictor.name} finds instances itself: leave out the boxes (--boxes)")
     jobs, notes = _jobs(files, boxes, out if pictures else None)
     drawing = drawing or Drawing()
-    asked = drawing.instances if drawing.instances is not None else instance_threshold(predictor)
+    asked = drawing.instances if drawing.instances is not None else predictor.instance_threshold
     work = _Work(predictor.skeleton, drawing, None if predictor.needs_boxes else asked)
     images = tuple(work.run(predictor, jobs, lambda done: seen(done, len(files))))
     name = str(model) if isinstance(model, str | Path) else predictor.name

@@ -15,7 +15,8 @@ from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
 from posekit.models.topdown import without_weights
 from posekit.recipe import Recipe, parse
-from posekit.zoo.folder import CONFIG, find_model, read_config
+from posekit.zoo.folder import find_model, read_config
+from posekit.zoo.layout import CONFIG
 
 SATURATED = 0.6
 """If the mean pose scores higher than this, the metric is saturated and no longer separates good from bad models."""

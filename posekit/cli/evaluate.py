@@ -17,6 +17,7 @@ from posekit.engines.spec import InferenceSpec, known
 from posekit.words import plural
 from posekit.zoo.catalogue import SHIPPED, default_model
 from posekit.zoo.folder import find_model, read_config, read_spec
+from posekit.zoo.load import is_chain
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ def run(argv: Sequence[str]) -> int:
 
     if options.within is not None and not options.calibrate:
         raise ValueError("--within needs --calibrate: it says which points count as correct in the calibration")
-    if "+" in options.model and not Path(options.model).exists():
-        return _chain(options, options.model)
-    folder = find_model(options.model)
-    spec = read_spec(folder)
-    _check_fits(options, spec, folder)
+    folder = None if is_chain(options.model) else find_model(options.model)
+    if folder is None:
+        _check_chain(options)
+    else:
+        _check_fits(options, read_spec(folder), folder)
     # Points that are mapped have the names of the data, not those of the training data.
-    skeleton = options.skeleton or (None if options.map_points else _known_skeleton(folder))
+    skeleton = options.skeleton or (None if options.map_points or folder is None else _known_skeleton(folder))
     dataset = read_labels(options.data, Reading(options.images, options.category, skeleton))
     predictor = open_model(
         options.model,
@@ -98,19 +99,19 @@ def run(argv: Sequence[str]) -> int:
         print(f"posekit eval: {sentence}", file=sys.stderr)
     measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
     console = Console(highlight=False)
-    console.print(f"{plural(len(dataset), 'instance')}, {folder}", markup=False, soft_wrap=True)
+    console.print(f"{plural(len(dataset), 'instance')}, {folder or options.model}", markup=False, soft_wrap=True)
     console.print(figures_table(measured))
-    console.print(points_table(measured, dataset.skeleton if options.map_points else spec.skeleton))
+    console.print(points_table(measured, dataset.skeleton if options.map_points else predictor.skeleton))
     told: dict[str, Any] = {
-        "model": str(folder),
+        "model": str(folder or options.model),
         "data": [str(f) for f in options.data],
         "figures": known(measured.figures),
     }
-    if options.calibrate:
+    if options.calibrate and folder is not None:
         from posekit.cli.calibrate import calibrate_and_tell
 
         told["calibration"] = calibrate_and_tell(measured, dataset, folder, options.within, console)
-    if options.rank:
+    if options.rank and folder is not None:
         from posekit.cli.rank import rank_and_tell
 
         told["ranking"] = rank_and_tell(measured, dataset, folder, console)
@@ -120,35 +121,10 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _chain(options: Options, model: str) -> int:
-    """Measure two models in a row."""
-    from posekit.api.evaluate import Reading, evaluate, read_labels
-    from posekit.evaluation.sets import warnings_of
-    from posekit.evaluation.tables import figures_table, points_table
-    from posekit.zoo.load import load
-
+def _check_chain(options: Options) -> None:
+    """Refuse options that concern one model."""
     if options.calibrate or options.rank or options.decode:
-        raise ValueError(f"--calibrate, --rank and --decode are for one model; {model} are two")
-    predictor = load(
-        model,
-        device=options.device,
-        flip_test=options.flip_test,
-        scales=options.scales or None,
-        tiles=options.tiles,
-    )
-    dataset = read_labels(options.data, Reading(options.images, options.category, options.skeleton))
-    for sentence in warnings_of(dataset):
-        print(f"posekit eval: {sentence}", file=sys.stderr)
-    measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
-    console = Console(highlight=False)
-    console.print(f"{plural(len(dataset), 'instance')}, {model}", markup=False, soft_wrap=True)
-    console.print(figures_table(measured))
-    console.print(points_table(measured, dataset.skeleton))
-    if options.json is not None:
-        told = {"model": model, "data": [str(f) for f in options.data], "figures": known(measured.figures)}
-        options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        print(f"figures in {options.json}")
-    return 0
+        raise ValueError(f"--calibrate, --rank and --decode are for one model; {options.model} are two")
 
 
 def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:

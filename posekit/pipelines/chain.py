@@ -14,7 +14,7 @@ from posekit.geometry.keypoints import Poses
 from posekit.geometry.parts import part_boxes
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.images import Boxes, Image, image_of, images_of
-from posekit.pipelines.predictor import Images, PosePredictor, instance_threshold
+from posekit.pipelines.predictor import Images, PosePredictor
 
 CLEAR = 0.2
 """Points of the first model with at least this score enlarge its box."""
@@ -63,7 +63,7 @@ class Chain:
     @property
     def instance_threshold(self) -> float:
         """Score from which an instance counts as found: that of the finder times what the points of people score."""
-        return instance_threshold(self.finder) * POINTS
+        return self.finder.instance_threshold * POINTS
 
     def __repr__(self) -> str:
         return f"Chain({self.finder!r}, {self.pose!r})"

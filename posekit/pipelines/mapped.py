@@ -8,7 +8,7 @@ from posekit.geometry.keypoints import Poses
 from posekit.geometry.mapping import map_points
 from posekit.geometry.skeleton import Skeleton
 from posekit.pipelines.images import Boxes, Image
-from posekit.pipelines.predictor import Images, PosePredictor, instance_threshold
+from posekit.pipelines.predictor import Images, PosePredictor
 
 
 class Mapped:
@@ -44,7 +44,7 @@ class Mapped:
     @property
     def instance_threshold(self) -> float:
         """As the predictor."""
-        return instance_threshold(self.predictor)
+        return self.predictor.instance_threshold
 
     def __repr__(self) -> str:
         return f"Mapped({self.predictor!r}, {self.skeleton.name!r})"

@@ -45,6 +45,11 @@ class PosePredictor(Protocol):
         """Whether it takes a box for each instance; false if it finds instances itself."""
         ...
 
+    @property
+    def instance_threshold(self) -> float:
+        """Score from which an instance counts as found, in [0, 1]."""
+        ...
+
     def __call__(self, images: Images, boxes: Sequence[Boxes] | Boxes | None = None) -> list[Poses]:
         """One `Poses` for each image."""
         ...
@@ -208,8 +213,3 @@ def calibrated(poses: Poses, calibration: Calibration | None, *, instances: bool
         return poses
     score = calibration.apply(poses.score)
     return replace(poses, score=score, instance_score=score.mean(-1) if instances else poses.instance_score)
-
-
-def instance_threshold(predictor: PosePredictor) -> float:
-    """Score from which an instance of a predictor counts as found; 0.2 for predictors that do not say."""
-    return float(getattr(predictor, "instance_threshold", 0.2))

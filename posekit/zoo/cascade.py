@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from posekit.pipelines.mtcnn.cascade import SIDES, Cascade
 from posekit.validation import explain
 from posekit.zoo.errors import WeightsError
-from posekit.zoo.folder import CONFIG, FORMAT, read_config, write_config
+from posekit.zoo.folder import read_config, write_config
+from posekit.zoo.layout import CONFIG, FORMAT
 
 STAGES = tuple(SIDES)
 """Networks in the order in which they run and are trained: proposal, refinement, output."""

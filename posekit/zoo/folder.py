@@ -16,14 +16,11 @@ from posekit.engines.spec import InferenceSpec, SpecError, dump_spec, parse_spec
 from posekit.zoo.catalogue import find_in_catalogue, no_such
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.hub import is_hub_id, snapshot
-
-FORMAT = 2
-CONFIG = "config.json"
-TENSORS = "model.safetensors"
+from posekit.zoo.layout import CONFIG, FORMAT, TENSORS
 
 
 def find_model(place: str | Path) -> Path:
-    """Find a weights folder: by its path, by a run folder (its ``best``), or by a hub id.
+    """Find a weights folder: by its path, by a run folder (its ``best``), by a name of the catalogue, or by a hub id.
 
     Raises:
         WeightsError: there is no model; the message says what was expected.

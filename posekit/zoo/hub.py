@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posekit.zoo.errors import WeightsError
+from posekit.zoo.layout import CARD, CONFIG
 
-PATTERNS = ["config.json", "*.safetensors", "README.md", "*.onnx"]
+PATTERNS = [CONFIG, "*.safetensors", CARD, "*.onnx"]
 """Files of a model."""
 
 

@@ -53,7 +53,7 @@ def load(
     """
     if not isinstance(model, str | Path):
         return Predictor(model, batch)
-    if "+" in str(model) and not Path(model).exists():
+    if is_chain(model):
         return _chain(str(model), runtime, device, batch, flip_test, scales, tiles, half)
     if is_cascade(Path(model)):
         if scales is not None or tiles or flip_test:
@@ -66,6 +66,11 @@ def load(
     if runtime not in ("auto", "torch"):
         raise ValueError(f"no runtime {runtime!r} (known: auto, torch)")
     return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
+
+
+def is_chain(model: str | Path) -> bool:
+    """Whether a name means two models in a row, ``FINDER+POSE``, and not a path with a plus in it."""
+    return "+" in str(model) and not Path(model).exists()
 
 
 def _chain(

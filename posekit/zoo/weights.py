@@ -18,7 +18,8 @@ from posekit.engines.spec import InferenceSpec, Licences, dump_spec, known
 from posekit.recipe import Recipe, RecipeError, dump, parse
 from posekit.zoo.built import built
 from posekit.zoo.errors import WeightsError
-from posekit.zoo.folder import CONFIG, FORMAT, TENSORS, find_model, read_config, read_spec, write_config
+from posekit.zoo.folder import find_model, read_config, read_spec, write_config
+from posekit.zoo.layout import CARD, CONFIG, FORMAT, TENSORS
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def save_weights(
     save_model(net, str(folder / TENSORS))
     config = {"format": FORMAT, "library": "posekit", "spec": dump_spec(spec), "recipe": json.loads(dump(recipe))}
     write_config(folder, config)
-    (folder / "README.md").write_text(_card(recipe, spec), encoding="utf-8")
+    (folder / CARD).write_text(_card(recipe, spec), encoding="utf-8")
 
 
 def _card(recipe: Recipe, spec: InferenceSpec) -> str:

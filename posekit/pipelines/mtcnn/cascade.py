@@ -113,6 +113,11 @@ class MTCNN:
         """False: it finds faces itself."""
         return False
 
+    @property
+    def instance_threshold(self) -> float:
+        """0: its own thresholds have been applied."""
+        return 0.0
+
     def __repr__(self) -> str:
         return f"MTCNN(faces from {self.config.smallest:g} pixels on, five points, {self.engines.output!r})"
 

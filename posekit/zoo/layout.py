@@ -1,0 +1,8 @@
+"""What a weights folder consists of."""
+
+from __future__ import annotations
+
+FORMAT = 2
+"""Version of ``config.json``."""
+CONFIG, TENSORS = "config.json", "model.safetensors"
+CARD = "README.md"
