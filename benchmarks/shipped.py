@@ -1,7 +1,7 @@
 """The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
 
-FOLDER is what `posekit models convert movenet-lightning.json` wrote (thunder for `body-crop-m`).
-Each stage of a model's training goes into
+FOLDER is what `posekit models convert movenet-lightning.json` wrote (thunder for `body-crop-m`); the models for sports
+start from `body-crop-s` and `body-crop-m`. Each stage of a model's training goes into
 `runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
 """
 
@@ -89,10 +89,8 @@ def bodies() -> Sets:
 
 
 def sport() -> Sets:
-    """14 points: LSP extended, and COCO's people with LSP's point names."""
-    dataset = lsp()
-    train = merged([dataset, *coco_people(dataset.skeleton)])
-    return Sets(train, labels("lspe/annotations/lspe_val.json"), ())
+    """14 points: LSP extended."""
+    return Sets(lsp(), labels("lspe/annotations/lspe_val.json"), ())
 
 
 @dataclass(frozen=True)
@@ -124,16 +122,21 @@ class Plan:
     """Channels of the head's hidden layer; 0: none."""
     version: Literal["lightning", "thunder"] = "lightning"
     """Whose backbone."""
-    published_head: bool = False
-    """Start from MoveNet's heatmap head too: logits, trained with a focal loss."""
+    logits: bool = False
+    """Heatmaps as logits, trained with a focal loss: those that MoveNet's own heatmap head gives."""
+    points: tuple[str, ...] = ()
+    """Points of the start for points that it does not have, as `Recipe.init_points`."""
 
+
+SPORT = ("neck=left_shoulder", "head_top=nose")
 
 PLANS = {
     "face-s": Plan(faces, (Stage(128, 36, 2e-3),), padding=1.25, neck=Upsample(64), hidden=0, flip=0.0),
     "hand-s": Plan(hands, (Stage(128, 30, 2e-3),), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0, flip=0.0),
-    "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5), Stage(256, 1, 3e-4, 0.5)), published_head=True),
-    "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), published_head=True, version="thunder"),
-    "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5)), hidden=0),
+    "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5), Stage(256, 1, 3e-4, 0.5)), logits=True),
+    "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), logits=True, version="thunder"),
+    "sport-crop-s": Plan(sport, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT),
+    "sport-crop-m": Plan(sport, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, version="thunder"),
 }
 
 
@@ -148,7 +151,7 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
         half_body=plan.half_body,
         flip=plan.flip,
     )
-    if plan.published_head:
+    if plan.logits:
         base = replace(base, codec=replace(base.codec, activation="sigmoid"), losses={"qfl": LOSSES["qfl"]()})
     return replace(
         base,
@@ -162,6 +165,7 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
         ),
         augment=replace(base.augment, geometry=geometry),
         init=init,
+        init_points=plan.points,
     )
 
 
@@ -193,7 +197,7 @@ def main() -> None:
             folder = args.out / f"{name}-{number}"
             folder.mkdir(parents=True, exist_ok=True)
             made = recipe(sets.train.skeleton, plan, stage, init)
-            if plan.published_head and number == 1:
+            if number == 1 and load_weights(init).recipe.codec.kind == "movenet" and plan.logits:
                 init = str(as_heatmaps(Path(args.start), made, args.out / f"{name}-start"))
                 made = replace(made, init=init)
             save(made, folder / "recipe.json")
