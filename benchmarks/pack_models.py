@@ -55,7 +55,7 @@ CARDS = {
         "yes",
         f"{MOVENET}; MultiPose, not changed",
         "COCO and Google's Active set",
-        "At most 6 people in an image; people shorter than about 40 pixels in the input are often missed.",
+        "At most 20 people in an image; people shorter than about 40 pixels in the input are often missed.",
         packaged=True,
         instance_threshold=0.1,
     ),

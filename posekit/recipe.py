@@ -78,7 +78,7 @@ class Train:
     channels_last: bool = True
     "channels-last memory layout; faster on CPUs and with mixed precision"
     keep_memory: bool = True
-    "on Linux CPUs, keep freed memory in the process, which makes a step 6 to 13 % faster; affects the whole process"
+    "on Linux CPUs, keep freed memory in the process, which can make a step faster; affects the whole process"
     freeze: tuple[str, ...] = ()
     "parts of the network that are not trained, norms included, by name, such as backbone.blocks.0"
     accumulate: int = Field(default=1, ge=1)
