@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from posekit.api.evaluate import evaluate
+    from posekit.api.export import export
     from posekit.api.predict import predict
     from posekit.api.train import train
     from posekit.data.image import read_image
@@ -35,6 +36,7 @@ _NAMES = {
     "Skeleton": "posekit.geometry.skeleton",
     "draw_poses": "posekit.visualize.draw",
     "evaluate": "posekit.api.evaluate",
+    "export": "posekit.api.export",
     "load": "posekit.zoo.load",
     "predict": "posekit.api.predict",
     "push": "posekit.zoo.hub",
@@ -55,6 +57,7 @@ __all__ = [
     "Skeleton",
     "draw_poses",
     "evaluate",
+    "export",
     "load",
     "predict",
     "push",

@@ -52,7 +52,7 @@ def evaluate(
     """Measure a model on labelled images.
 
     Args:
-        model: a run folder, a weights folder, a hub id, or what `posekit.load` gave.
+        model: a run folder, a weights folder, a hub id, an exported file, or what `posekit.load` gave.
         data: label files (COCO JSON, YOLO data.yaml, packs), or a data set.
         reading: folder of the images, category and skeleton, where label files leave them open.
         metric: main metric; empty: the one that chose the best checkpoint.

@@ -70,8 +70,8 @@ def predict(
 
     Args:
         sources: image files, folders, or glob patterns.
-        model: a run folder, a weights folder, a hub id, a model of posekit, or what `posekit.load` gave; ``None``:
-            people, by `DEFAULT`, or by its second model if there are ``boxes``.
+        model: a run folder, a weights folder, a hub id, an exported file, a model of posekit, or what `posekit.load`
+            gave; ``None``: people, by `DEFAULT`, or by its second model if there are ``boxes``.
         boxes: COCO file with a box for each instance, matched by image path; ``None``: each image is one box. For
             models of crops.
         out: folder for ``results.json`` and the drawings; ``None`` writes nothing. If no image can be read, nothing is

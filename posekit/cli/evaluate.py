@@ -14,8 +14,10 @@ from rich.console import Console
 
 from posekit.cli.kinds import Choice, Number, Numbers, OneFile, Switch, Text, Texts
 from posekit.engines.spec import InferenceSpec, known
+from posekit.skeletons import SKELETONS
 from posekit.words import plural
 from posekit.zoo.catalogue import SHIPPED, default_model
+from posekit.zoo.exported import exported_runtime, open_exported
 from posekit.zoo.folder import find_model, read_config, read_spec
 from posekit.zoo.load import is_chain
 
@@ -27,8 +29,8 @@ class Options:
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH [PATH ...]")]
     "label files: COCO JSON, YOLO data.yaml, or a pack"
     model: Text = None
-    """a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`); FINDER+POSE for two in a
-    row; default: people in full images, body-s+body-crop-s"""
+    """a run folder, a weights folder, a hub id, an exported file, or a model of posekit (`posekit models list`);
+    FINDER+POSE for two in a row; default: people in full images, body-s+body-crop-s"""
     images: OneFile = None
     "folder of the images, if they are not where the label file says"
     category: Text = None
@@ -78,13 +80,13 @@ def run(argv: Sequence[str]) -> int:
 
     if options.within is not None and not options.calibrate:
         raise ValueError("--within needs --calibrate: it says which points count as correct in the calibration")
-    folder = None if is_chain(options.model) else find_model(options.model)
+    folder = None if is_chain(options.model) or exported_runtime(options.model) else find_model(options.model)
     if folder is None:
-        _check_chain(options)
+        _check_has_no_folder(options)
     else:
         _check_fits(options, read_spec(folder), folder)
     # Points that are mapped have the names of the data, not those of the training data.
-    skeleton = options.skeleton or (None if options.map_points or folder is None else _known_skeleton(folder))
+    skeleton = options.skeleton or (None if options.map_points else _known_skeleton(options.model, folder))
     dataset = read_labels(options.data, Reading(options.images, options.category, skeleton))
     predictor = open_model(
         options.model,
@@ -121,10 +123,13 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _check_chain(options: Options) -> None:
-    """Refuse options that concern one model."""
+def _check_has_no_folder(options: Options) -> None:
+    """Refuse options that need the weights folder of one model."""
     if options.calibrate or options.rank or options.decode:
-        raise ValueError(f"--calibrate, --rank and --decode are for one model; {options.model} are two")
+        what = "two models" if is_chain(str(options.model)) else "an exported file"
+        raise ValueError(
+            f"--calibrate, --rank and --decode need the weights folder of one model, and {options.model} is {what}"
+        )
 
 
 def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
@@ -148,7 +153,13 @@ def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
         check_finds(spec)
 
 
-def _known_skeleton(folder: Path) -> str | None:
-    """The known skeleton that the training data was read with, if any."""
-    name = read_config(folder).get("recipe", {}).get("data", {}).get("skeleton")
-    return name if isinstance(name, str) else None
+def _known_skeleton(model: str, folder: Path | None) -> str | None:
+    """The known skeleton that the training data was read with, or whose points an exported file has; if any."""
+    if folder is not None:
+        name = read_config(folder).get("recipe", {}).get("data", {}).get("skeleton")
+        return name if isinstance(name, str) else None
+    if not exported_runtime(model):
+        return None
+    skeleton = open_exported(model).spec.skeleton
+    known = SKELETONS.get(skeleton.name)
+    return skeleton.name if known is not None and known.points == skeleton.points else None

@@ -31,8 +31,8 @@ class Options:
     ]
     "image files, folders, or glob patterns"
     model: Text = None
-    """a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`); mtcnn: faces and their
-    five points; default: people in full images, body-s+body-crop-s, and with --boxes body-crop-s"""
+    """a run folder, a weights folder, a hub id, an exported file, or a model of posekit (`posekit models list`); mtcnn:
+    faces and their five points; default: people in full images, body-s+body-crop-s, and with --boxes body-crop-s"""
     weights: OneFile = None
     "with --model mtcnn: its weights folder, or facenet-pytorch's wheel or unpacked folder; default: $POSEKIT_MTCNN"
     boxes: OneFile = None

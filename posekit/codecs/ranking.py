@@ -53,8 +53,8 @@ def top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     falling = torch.arange(n, 0, -1, dtype=torch.float32, device=values.device)
     _, first = torch.where(values == last, falling, 0.0).topk(count, dim=-1)
     above = value > last
-    place = torch.arange(count, device=values.device)
-    level = (place - above.long().sum(-1, keepdim=True)).clamp_min(0)
+    # Not by subtracting a sum: OpenVINO computes that wrongly for all images but the first of a batch.
+    level = ((~above).long().cumsum(-1) - 1).clamp_min(0)
     index = torch.where(above, index, first.gather(-1, level))
     # Equal values form a run. Sorting by (run, index), all distinct integers, orders each run by index.
     falls = (value[..., 1:] != value[..., :-1]).long().cumsum(-1)

@@ -13,7 +13,8 @@ LARGE = 2**30
 def keep_freed_memory() -> bool:
     """Make glibc's allocator keep freed memory, for the rest of the process.
 
-    By default it returns large blocks at once, and every step on a CPU pays for new pages. With this setting the process keeps its peak memory.
+    By default it returns large blocks at once, and every step on a CPU pays for new pages. With this setting the
+    process keeps its peak memory.
 
     Returns:
         Whether the setting was accepted; False on systems without glibc.

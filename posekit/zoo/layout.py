@@ -6,3 +6,5 @@ FORMAT = 2
 """Version of ``config.json``."""
 CONFIG, TENSORS = "config.json", "model.safetensors"
 CARD = "README.md"
+ONNX = "model.onnx"
+"""The exported model, where there is one: run without torch."""

@@ -1,4 +1,4 @@
-"""`posekit.load`: a path or a hub id to a predictor."""
+"""`posekit.load`: a path, a name or a hub id to a predictor."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from posekit.geometry.framing import Letterbox
 from posekit.pipelines.chain import Chain
 from posekit.pipelines.predictor import PosePredictor, Predictor
 from posekit.zoo.cascade import is_cascade
-from posekit.zoo.folder import find_model
+from posekit.zoo.exported import exported_runtime, open_exported
+from posekit.zoo.folder import find_model, read_spec
+from posekit.zoo.layout import ONNX
 
-Runtime = Literal["auto", "torch"]
+Runtime = Literal["auto", "torch", "onnx", "openvino"]
 
 
 def load(
@@ -27,14 +29,17 @@ def load(
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
     half: bool = False,
+    threads: int | None = None,
 ) -> PosePredictor:
     """Load a trained model, ready to be called with images.
 
     Args:
-        model: a run folder, a weights folder, a hub id ``owner/name``, or a model of posekit such as ``body-s``; two
-            joined by a plus, ``body-s+body-crop-s``, are a `Chain`; or the folder of a trained cascade; or your own
-            `Engine`: an object with a ``spec`` that turns images of its size into `Poses`.
-        runtime: runtime of the network; ``auto`` chooses by the kind of model.
+        model: a run folder, a weights folder, a hub id ``owner/name``, or a model of posekit such as ``body-s``; a file
+            that `posekit export` wrote; two joined by a plus, ``body-s+body-crop-s``, are a `Chain`; or the folder of a
+            trained cascade; or your own `Engine`: an object with a ``spec`` that turns images of its size into `Poses`.
+        runtime: runtime of the network. ``auto`` takes that of an exported file. A weights folder with a `model.onnx`
+            is run by ONNX Runtime, which needs no torch, unless a device other than the CPU, a flip test that it does
+            not contain, or ``half`` is asked for; other folders by torch.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", ...
         batch: crops, or views of full images, in a batch.
         flip_test: average with the mirrored image; ``None`` does as in training.
@@ -42,6 +47,7 @@ def load(
             is cut into tiles. ``None``: 1 only.
         tiles: for one-stage models: also cut the image, at its original size, into tiles.
         half: compute in 16 bits; slower on most CPUs.
+        threads: of ONNX Runtime and OpenVINO; ``None``: as OMP_NUM_THREADS says, else the runtime chooses.
 
     Returns:
         Call it: ``poses = posekit.load("runs/mine")("photo.jpg")[0]``. A model of crops takes a box for each instance
@@ -49,12 +55,13 @@ def load(
 
     Raises:
         WeightsError: no model there, or a damaged one.
-        ValueError: ``scales`` or ``tiles`` for a model that takes boxes, or these or ``flip_test`` for a cascade.
+        ValueError: ``scales`` or ``tiles`` for a model that takes boxes, or these or ``flip_test`` for a cascade;
+            another flip test than that of an exported file; a runtime that the model has no file for.
     """
     if not isinstance(model, str | Path):
         return Predictor(model, batch)
     if is_chain(model):
-        return _chain(str(model), runtime, device, batch, flip_test, scales, tiles, half)
+        return _chain(str(model), runtime, device, batch, flip_test, scales, tiles, half, threads)
     if is_cascade(Path(model)):
         if scales is not None or tiles or flip_test:
             raise ValueError(
@@ -63,9 +70,39 @@ def load(
         from posekit.zoo.mtcnn import load_mtcnn
 
         return load_mtcnn(model, device=device)
-    if runtime not in ("auto", "torch"):
-        raise ValueError(f"no runtime {runtime!r} (known: auto, torch)")
-    return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
+    if runtime not in ("auto", "torch", "onnx", "openvino"):
+        raise ValueError(f"no runtime {runtime!r} (known: auto, torch, onnx, openvino)")
+    file = _exported_file(model, runtime, device, flip_test, half)
+    if file is None:
+        return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
+    engine = open_exported(file, device, threads)
+    spec = engine.spec if exported_runtime(model) else read_spec(file.parent)
+    engine = engine.with_spec(adjusted(spec, flip_test=flip_test, scales=scales, tiles=tiles))
+    return Predictor(engine, batch)
+
+
+def _exported_file(model: str | Path, runtime: Runtime, device: str, flip_test: bool | None, half: bool) -> Path | None:
+    """The exported file to open; ``None`` for torch.
+
+    Raises:
+        WeightsError: no such model.
+        ValueError: the model has no file for the runtime that was asked for.
+    """
+    own = exported_runtime(model)
+    if own is not None:
+        if runtime not in ("auto", own):
+            raise ValueError(f"{model} is a file for {own}, and runtime {runtime!r} was asked for")
+        if half:
+            raise ValueError(f"{model}: an exported file has its own precision: leave out half, or export with --half")
+        return Path(model)
+    folder = find_model(model)
+    there = (folder / ONNX).is_file()
+    if runtime == "openvino" or (runtime == "onnx" and not there):
+        raise ValueError(f"{model} has no file for {runtime}: write one with posekit export --model {model}")
+    if runtime == "onnx":
+        return folder / ONNX
+    wanted = half or device not in ("auto", "cpu") or flip_test not in (None, read_spec(folder).flip_test)
+    return folder / ONNX if runtime == "auto" and there and not wanted else None
 
 
 def is_chain(model: str | Path) -> bool:
@@ -82,13 +119,18 @@ def _chain(
     scales: tuple[float, ...] | None,
     tiles: bool,
     half: bool,
+    threads: int | None,
 ) -> Chain:
     """Two models in a row; what concerns full images is for the first, the flip test for the second."""
     parts = names.split("+")
     if len(parts) != 2 or not all(parts):
         raise ValueError(f"{names}: a chain is two models, FINDER+POSE; got {sum(map(bool, parts))}")
-    first = load(parts[0], runtime=runtime, device=device, batch=batch, scales=scales, tiles=tiles, half=half)
-    second = load(parts[1], runtime=runtime, device=device, batch=batch, flip_test=flip_test, half=half)
+    first = load(
+        parts[0], runtime=runtime, device=device, batch=batch, scales=scales, tiles=tiles, half=half, threads=threads
+    )
+    second = load(
+        parts[1], runtime=runtime, device=device, batch=batch, flip_test=flip_test, half=half, threads=threads
+    )
     return Chain(first, second)
 
 

@@ -19,7 +19,7 @@ from posekit.recipe import Recipe, RecipeError, dump, parse
 from posekit.zoo.built import built
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.folder import find_model, read_config, read_spec, write_config
-from posekit.zoo.layout import CARD, CONFIG, FORMAT, TENSORS
+from posekit.zoo.layout import CARD, CONFIG, FORMAT, ONNX, TENSORS
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ def save_weights(
     """Write a weights folder.
 
     Args:
-        folder: made if missing; files in it are replaced. A calibration and a rescorer of older weights are dropped,
-            since they were fitted to the poses of those.
+        folder: made if missing; files in it are replaced. A calibration, a rescorer and an exported file of older
+            weights are dropped, since they belong to those.
         net: the network whose tensors are written, contiguous.
         recipe: recipe that builds it.
         figures: metrics of these weights.
@@ -51,6 +51,7 @@ def save_weights(
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec = recipe.spec(known(figures), licences)
+    (folder / ONNX).unlink(missing_ok=True)
     save_model(net, str(folder / TENSORS))
     config = {"format": FORMAT, "library": "posekit", "spec": dump_spec(spec), "recipe": json.loads(dump(recipe))}
     write_config(folder, config)

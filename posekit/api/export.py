@@ -1,0 +1,305 @@
+"""`posekit.export`: a trained model as a file for another runtime, checked against the original."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.data.dataset import Dataset
+from posekit.data.errors import DataError
+from posekit.data.source import Data
+from posekit.engines.outputs import Metadata
+from posekit.engines.spec import InferenceSpec
+from posekit.evaluation.measure import Measured, average_precision, measure
+from posekit.evaluation.sets import read_set
+from posekit.export.images import drawn, from_files, from_labels, plateaus
+from posekit.export.parity import BOUNDS, Parity, compare
+from posekit.extras import require
+from posekit.pipelines.predictor import Predictor
+from posekit.zoo.catalogue import checksum
+from posekit.zoo.exported import SUFFIXES, exported_runtime, open_exported
+from posekit.zoo.folder import find_model, read_spec
+from posekit.zoo.layout import TENSORS
+
+Kind = Literal["onnx", "openvino"]
+REPORT = ".report.json"
+"""Ending of the report beside an exported file."""
+IMAGES = 64
+"""Images that are compared."""
+CALIBRATION = 200
+"""Images for the ranges of INT8."""
+LABELS = (".json", ".yaml", ".yml", ".zip")
+"""Endings of label files."""
+TIGHT = "pck@0.05"
+"""Metric that shows what INT8 costs: the share of points within 5 % of the box."""
+
+
+class ExportError(RuntimeError):
+    """An exported file that is not what the original is; nothing that looks finished was written."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Args:
+        file: the model.
+        report: JSON with all that was compared.
+        parity: differences from the original; ``None`` for INT8.
+        figures: for INT8: metrics of the original and of the file on the labelled data.
+        images: what was compared, in words.
+    """
+
+    file: Path
+    report: Path
+    parity: Parity | None
+    figures: dict[str, dict[str, float]]
+    images: str
+
+
+def export(
+    model: str | Path,
+    to: Kind = "onnx",
+    *,
+    out: str | Path | None = None,
+    half: bool = False,
+    int8: str | Path | Sequence[str | Path] = (),
+    max_drop: float = 0.01,
+    flip_test: bool | None = None,
+    raw: bool = False,
+    images: str | Path | Sequence[str | Path] = (),
+    count: int = IMAGES,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Exported:
+    """Write a model as one file for another runtime: uint8 images in, points in their pixels and scores out.
+
+    The file is compared with the original on images, and without content; one that differs is not kept.
+
+    Args:
+        model: a run folder, a weights folder, a hub id, or a model of posekit.
+        to: "onnx" (ONNX Runtime and others) or "openvino" (an .xml file with a .bin file).
+        out: the file; ``None``: NAME.onnx or NAME.xml in the folder of the run, or in the current folder for other
+            models. A file that was not exported is never replaced.
+        half: store weights in 16 bits, half the size; computed in 32 unless the runtime chooses otherwise.
+        int8: label files: 8-bit weights and activations, with ranges found on these images and accuracy measured on
+            them.
+        max_drop: for INT8: largest loss of PCK@0.05 and AP, as fractions, with which the file is kept.
+        flip_test: average with the mirrored image, inside the graph; ``None`` does as in training.
+        raw: also give the network's maps, as outputs ``map_NAME``.
+        images: label files, image files or folders to compare on; none: those of ``int8``, or the run's validation data
+            if it is there, or synthetic ones. Label files here are also what the accuracy of INT8 is measured on.
+        count: images that are compared.
+        say: prints a line on the progress.
+
+    Returns:
+        What was written.
+
+    Raises:
+        WeightsError: there is no such model.
+        ExportError: the file's points or scores are not those of the original, or INT8 costs more than ``max_drop``.
+        ValueError: half and int8 together, an ``out`` with another ending, or one that would replace another file.
+        ModuleNotFoundError: a package is missing; the message names the extra.
+    """
+    if exported_runtime(model):
+        raise ValueError(f"{model} is exported already: name the run or the weights folder that it was made from")
+    quantize = _paths(int8)
+    if half and quantize:
+        raise ValueError("half and int8 are two precisions: choose one")
+    folder = find_model(model)
+    precision = "int8" if quantize else "fp16" if half else "fp32"
+    file = _target(model, folder, to, out, precision)
+    require("torch", "export")
+    work = _Export(folder, to, precision, flip_test, raw, say)
+    labels = _labels(work.spec, quantize) if quantize else None
+    test = labels
+    if quantize and images:
+        if not all(path.suffix.lower() in LABELS for path in _paths(images)):
+            raise ValueError("the accuracy of INT8 is measured on labelled images: give label files as images")
+        test = _labels(work.spec, _paths(images))
+    said, inputs = _inputs(work.spec, work.recipe_data, _paths(images), test, count)
+    with tempfile.TemporaryDirectory(dir=_parent(file)) as beside:
+        made = Path(beside) / file.name
+        work.write(made, None if labels is None else from_labels(work.spec, labels, CALIBRATION))
+        parity, figures, faults = work.check(made, inputs, test, max_drop)
+        report = file.with_suffix(file.suffix + REPORT)
+        _write_report(report, made, work, said, parity, figures, faults)
+        if faults:
+            raise ExportError(f"{file} was not written: {'; '.join(faults[:3])}; all is in {report}")
+        for part in Path(beside).iterdir():
+            shutil.move(part, file.parent / part.name)
+    return Exported(file, report, parity, figures, said)
+
+
+class _Export:
+    """One export: the model, and what it becomes."""
+
+    def __init__(
+        self, folder: Path, to: Kind, precision: str, flip_test: bool | None, raw: bool, say: Callable[[str], None]
+    ) -> None:
+        from posekit.engines.torch import TorchEngine
+        from posekit.export.graph import Graph
+        from posekit.zoo.load import adjusted
+        from posekit.zoo.weights import load_weights
+
+        weights = load_weights(folder)
+        self.folder, self.to, self.precision, self.say = folder, to, precision, say
+        self.spec: InferenceSpec = adjusted(weights.spec, flip_test=flip_test)
+        self.recipe_data: Data = weights.recipe.data
+        self.original = TorchEngine(weights.net, weights.recipe.codec, self.spec)
+        self.graph = Graph(weights.net, weights.recipe.codec, self.spec.flip, raw=raw).eval()
+
+    def write(self, file: Path, calibration: NDArray[np.uint8] | None) -> None:
+        """Write the model to a file."""
+        from posekit import __version__
+        from posekit.export.onnx import onnx_model, save_onnx
+        from posekit.export.openvino import openvino_model, save_openvino
+        from posekit.export.quantize import quantized_onnx, quantized_openvino
+
+        metadata = Metadata(self.spec, self.precision, checksum(self.folder / TENSORS), __version__)
+        self.say(f"{self.folder}: exporting to {self.to}, {self.precision}")
+        graph = onnx_model(self.graph, self.spec.size, metadata)
+        if self.to == "onnx":
+            save_onnx(graph if calibration is None else quantized_onnx(graph, calibration), file, metadata)
+        else:
+            model = openvino_model(graph)
+            save_openvino(model if calibration is None else quantized_openvino(model, calibration), file, metadata)
+
+    def check(
+        self, file: Path, images: NDArray[np.uint8], labels: Dataset | None, max_drop: float
+    ) -> tuple[Parity | None, dict[str, dict[str, float]], list[str]]:
+        """Differences, metrics, and what is wrong."""
+        exported = open_exported(file)
+        if labels is None:
+            self.say(f"comparing on {len(images)} images, at batches of 1 and 7")
+            parity = compare(self.original, exported, images, BOUNDS[self.precision], plateaus(self.spec))
+            return parity, {}, list(parity.faults)
+        self.say(f"measuring before and after on {len(labels)} labelled instances")
+        figures = {
+            name: _figures(measure(Predictor(engine), labels), labels)
+            for name, engine in (("fp32", self.original), ("int8", exported))
+        }
+        drops = {key: figures["fp32"][key] - figures["int8"][key] for key in (TIGHT, "AP") if key in figures["fp32"]}
+        faults = [
+            f"{key} falls by {drop:.4f}, more than --max-drop {max_drop:g} ({figures['fp32'][key]:.4f} to "
+            f"{figures['int8'][key]:.4f})"
+            for key, drop in drops.items()
+            if not drop <= max_drop
+        ]
+        return None, figures, faults
+
+
+def _figures(measured: Measured, dataset: Dataset) -> dict[str, float]:
+    """Metrics with AP, for models of crops too."""
+    known = measured.figures | ({} if "AP" in measured.figures else average_precision(measured, dataset))
+    return {name: float(value) for name, value in known.items() if np.isfinite(value)}
+
+
+def _inputs(
+    spec: InferenceSpec, data: Data, images: list[Path], labels: Dataset | None, count: int
+) -> tuple[str, NDArray[np.uint8]]:
+    """The images to compare on, in words and cut."""
+    if labels is not None:
+        return f"{len(labels)} labelled instances", from_labels(spec, labels, count)
+    if images:
+        files = [path for path in images if path.suffix.lower() in LABELS]
+        if files and len(files) != len(images):
+            raise ValueError("images: give label files, or image files and folders, but not both")
+        if files:
+            return ", ".join(map(str, files)), from_labels(spec, _labels(spec, files), count)
+        return ", ".join(map(str, images)), from_files(spec, images, count)
+    if data.val and all(path.exists() for path in data.val):
+        try:
+            return "the run's validation data", from_labels(spec, read_set(data, data.val, "val"), count)
+        except DataError:
+            pass
+    return "synthetic images, since no others were given (--images)", drawn(spec, count)
+
+
+def _labels(spec: InferenceSpec, files: list[Path]) -> Dataset:
+    return read_set(Data(skeleton=_known(spec)), files, "val")
+
+
+def _known(spec: InferenceSpec) -> str | None:
+    """Name of the model's skeleton, if it is a known one."""
+    from posekit.skeletons import SKELETONS
+
+    known = SKELETONS.get(spec.skeleton.name)
+    return spec.skeleton.name if known is not None and known.points == spec.skeleton.points else None
+
+
+def _target(model: str | Path, folder: Path, to: Kind, out: str | Path | None, precision: str) -> Path:
+    """The file to write.
+
+    Raises:
+        ValueError: another ending, or a file that was not exported is there.
+    """
+    ending = {runtime: suffix for suffix, runtime in SUFFIXES.items()}[to]
+    name = read_spec(folder).name + ("" if precision == "fp32" else f"-{precision}")
+    own = Path(model).is_dir() and os.access(model, os.W_OK)
+    file = Path(out) if out is not None else (Path(model) if own else Path()) / f"{name}{ending}"
+    if file.suffix.lower() != ending:
+        raise ValueError(f"{file}: a file for {to} ends in {ending}")
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder; expected the name of a file")
+    if file.exists() and not file.with_suffix(file.suffix + REPORT).exists():
+        raise ValueError(f"{file} exists and was not exported by posekit: give another --out, or move it")
+    return file
+
+
+def _parent(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file.parent
+
+
+def _paths(some: str | Path | Sequence[str | Path]) -> list[Path]:
+    return [Path(some)] if isinstance(some, str | Path) else [Path(path) for path in some]
+
+
+def _write_report(
+    file: Path,
+    made: Path,
+    work: _Export,
+    images: str,
+    parity: Parity | None,
+    figures: dict[str, dict[str, float]],
+    faults: list[str],
+) -> None:
+    """Write what was compared, and how it ended."""
+    parts = [part for part in made.parent.iterdir() if part.stem == made.stem]
+    document: dict[str, Any] = {
+        "model": work.spec.name,
+        "to": work.to,
+        "precision": work.precision,
+        "flip test": work.spec.flip_test,
+        "passed": not faults,
+        "faults": faults,
+        "images": images,
+        "bytes": sum(part.stat().st_size for part in parts),
+        "sha256": {part.name: checksum(part) for part in sorted(parts)},
+        "machine": platform.machine(),
+        "versions": {name: _version(name) for name in ("posekit", "torch", "onnx", "onnxruntime", "openvino", "nncf")},
+    }
+    if parity is not None:
+        bound = asdict(BOUNDS[work.precision])
+        document |= {"bound": bound, "parity": {k: v for k, v in asdict(parity).items() if k != "faults"}}
+    if figures:
+        document["figures"] = figures
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,86 @@
+"""`posekit export --model RUN --to onnx`: a trained model as a file for another runtime, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from posekit.cli.kinds import Choice, Files, OneFile, Switch
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write a model as one file for another runtime, with decoding inside, and compare it with the original."""
+
+    model: str
+    "a run folder, a weights folder, a hub id, or a model of posekit (`posekit models list`)"
+    to: Literal["onnx", "openvino"] = "onnx"
+    "onnx: ONNX Runtime, TensorRT, browsers; openvino: Intel's and other CPUs, an .xml file with a .bin file"
+    out: OneFile = None
+    "the file to write; default: NAME.onnx or NAME.xml in the folder of the run, else in the current folder"
+    half: Switch = False
+    "store weights in 16 bits: half the size"
+    int8: Files = ()
+    """label files: quantise weights and activations to 8 bits, with ranges found on these images; accuracy is measured
+    on those of --images, or on the same"""
+    max_drop: float = 0.01
+    "with --int8: largest loss of PCK@0.05 and of AP, as a fraction, with which the file is kept"
+    flip_test: Choice = None
+    "flip test inside the graph, at twice the cost; default: as in training"
+    raw: Switch = False
+    "also give the network's maps, as outputs map_NAME"
+    images: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH [PATH ...]", help_behavior_hint="")] = ()
+    """label files, images or folders to compare on; default: the images of --int8, or the run's validation data, or
+    synthetic images"""
+    count: int = 64
+    "images that are compared"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Export and print; returns the exit status."""
+    options = tyro.cli(Options, args=list(argv), prog="posekit export")
+    from posekit.api.export import TIGHT, export
+
+    console = Console(highlight=False)
+    made = export(
+        options.model,
+        options.to,
+        out=options.out,
+        half=options.half,
+        int8=options.int8,
+        max_drop=options.max_drop,
+        flip_test=options.flip_test,
+        raw=options.raw,
+        images=options.images,
+        count=options.count,
+        say=lambda sentence: console.print(sentence, markup=False, soft_wrap=True),
+    )
+    if made.parity is not None:
+        parity = made.parity
+        console.print(
+            f"same as the original: {parity.instances} instances in {parity.images} images ({made.images}); points "
+            f"differ by at most {parity.points_px:.2g} px (99 %: {parity.points_px_99:.2g} px), scores by "
+            f"{parity.score:.2g}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if made.figures:
+        table = Table("metric", *made.figures, "change")
+        names = [name for name in (TIGHT, "AP") if name in made.figures["fp32"]]
+        for name in [*names, *(name for name in made.figures["fp32"] if name not in names)]:
+            before, after = made.figures["fp32"][name], made.figures["int8"].get(name, float("nan"))
+            table.add_row(name, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
+        console.print(table)
+    size = sum(part.stat().st_size for part in made.file.parent.glob(f"{made.file.stem}.*") if part.suffix != ".json")
+    console.print(
+        f"{made.file}, {size / 1e6:.1f} MB, report in {made.report}; next: posekit predict PHOTO --model {made.file}",
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0

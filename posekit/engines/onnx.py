@@ -1,0 +1,143 @@
+"""ONNX Runtime's engine: a file that `posekit export` wrote. NumPy only, never torch."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from posekit.engines.outputs import (
+    INPUT,
+    KEY,
+    OUTPUTS,
+    Metadata,
+    check_flip_test,
+    check_outputs,
+    parse_metadata,
+    poses_of,
+    threads_of,
+)
+from posekit.engines.spec import InferenceSpec, SpecError
+from posekit.geometry.keypoints import Poses
+
+CPU = "CPUExecutionProvider"
+PROVIDERS = {
+    "cpu": (CPU,),
+    "cuda": ("CUDAExecutionProvider", CPU),
+    "mps": ("CoreMLExecutionProvider", CPU),
+}
+"""Execution providers by device, the preferred first."""
+
+
+class FallbackWarning(UserWarning):
+    """The runtime computes on another device than asked for."""
+
+
+class OnnxEngine:
+    """An exported model run by ONNX Runtime.
+
+    Args:
+        file: written by `posekit export`, or its content.
+        device: "cpu", "cuda", "mps", or "auto": a GPU if the installed runtime can use one.
+        threads: of one operation; ``None``: as many as OMP_NUM_THREADS says, else the runtime chooses.
+        providers: execution providers of ONNX Runtime by name, instead of ``device``.
+        name: of the model in messages, where ``file`` is its content.
+
+    Raises:
+        SpecError: not an ONNX file, or not one of ours.
+        ValueError: an unknown device, or a provider that is not installed.
+    """
+
+    def __init__(
+        self,
+        file: str | Path | bytes,
+        device: str = "auto",
+        *,
+        threads: int | None = None,
+        providers: tuple[str, ...] | None = None,
+        name: str = "",
+    ) -> None:
+        self.file = name or (str(file) if isinstance(file, str | Path) else "the ONNX graph")
+        wanted = _providers(device) if providers is None else _installed(providers)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads_of(os.environ) if threads is None else threads
+        options.log_severity_level = 3
+        self.session = self._session(file if isinstance(file, bytes) else Path(file), options, wanted)
+        used = self.session.get_providers()
+        if used[0] != wanted[0]:
+            warnings.warn(
+                f"{self.file}: {wanted[0]} was asked for, but ONNX Runtime computes with {used[0]}, which may be much "
+                "slower: its libraries or driver are missing",
+                FallbackWarning,
+                stacklevel=2,
+            )
+        self.provider = str(used[0])
+        document = self.session.get_modelmeta().custom_metadata_map.get(KEY)
+        self.metadata: Metadata = parse_metadata(document, self.file)
+        self.spec: InferenceSpec = self.metadata.spec
+        names = [output.name for output in self.session.get_outputs()]
+        check_outputs(names, self.file)
+        self.names = [name for name in names if name in OUTPUTS]
+
+    def _session(self, file: Path | bytes, options: Any, providers: tuple[str, ...]) -> Any:
+        if isinstance(file, Path) and not file.is_file():
+            raise SpecError(f"{file}: no such file")
+        try:
+            return onnxruntime.InferenceSession(
+                file if isinstance(file, bytes) else str(file), options, providers=list(providers)
+            )
+        except Exception as error:  # The runtime's own kinds of error have no common base.
+            first = " ".join(str(error).split())[:300]
+            raise SpecError(f"{self.file}: not a readable ONNX file ({first}); export it again") from None
+
+    def __call__(self, images: NDArray[np.uint8]) -> Poses:
+        """Poses (B, N, K) of NumPy arrays in the pixels of images (B, H, W, 3), RGB, of the spec's size."""
+        found = self.session.run(self.names, {INPUT: np.ascontiguousarray(images)})
+        return poses_of(dict(zip(self.names, found, strict=True)))
+
+    def maps(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """All outputs by name, raw maps included where they were exported."""
+        names = [output.name for output in self.session.get_outputs()]
+        return dict(zip(names, self.session.run(names, {INPUT: np.ascontiguousarray(images)}), strict=True))
+
+    def with_spec(self, spec: InferenceSpec) -> OnnxEngine:
+        """The same engine with another spec, for what happens outside the graph; a flip test is inside.
+
+        Raises:
+            ValueError: the spec asks for a flip test and the graph has none, or the reverse.
+        """
+        check_flip_test(self.metadata.spec, spec, self.file)
+        self.spec = spec
+        return self
+
+    def __repr__(self) -> str:
+        return f"OnnxEngine({Path(self.file).name}, {self.provider.removesuffix('ExecutionProvider')})"
+
+
+def _providers(device: str) -> tuple[str, ...]:
+    kind = device.split(":")[0]
+    if kind == "auto":
+        there = onnxruntime.get_available_providers()
+        kind = "cuda" if PROVIDERS["cuda"][0] in there else "cpu"
+    if kind not in PROVIDERS:
+        raise ValueError(f"no device {device!r} for ONNX Runtime (known: auto, {', '.join(PROVIDERS)})")
+    return PROVIDERS[kind] if kind == "cpu" else _installed(PROVIDERS[kind])
+
+
+def _installed(providers: tuple[str, ...]) -> tuple[str, ...]:
+    """The providers, of which at least the first is installed.
+
+    Raises:
+        ValueError: it is not.
+    """
+    there = onnxruntime.get_available_providers()
+    if not providers or providers[0] not in there:
+        wanted = providers[0] if providers else "none"
+        fix = "; pip install onnxruntime-gpu in place of onnxruntime" if wanted.startswith(("CUDA", "Tensorrt")) else ""
+        raise ValueError(f"ONNX Runtime has no provider {wanted} here (installed: {', '.join(there)}){fix}")
+    return tuple(name for name in providers if name in there)

@@ -1,0 +1,87 @@
+"""OpenVINO's engine: a file that `posekit export --to openvino` wrote. NumPy only, never torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posekit.engines.outputs import (
+    INPUT,
+    KEY,
+    OUTPUTS,
+    Metadata,
+    check_flip_test,
+    check_outputs,
+    parse_metadata,
+    poses_of,
+    threads_of,
+)
+from posekit.engines.spec import InferenceSpec, SpecError
+from posekit.extras import require
+from posekit.geometry.keypoints import Poses
+
+DEVICES = {"auto": "CPU", "cpu": "CPU", "cuda": "GPU", "gpu": "GPU", "npu": "NPU"}
+"""OpenVINO's devices; ``auto`` is the CPU, on which results are the same everywhere."""
+
+
+class OpenVinoEngine:
+    """An exported model run by OpenVINO, in 32 bits where the file does not say otherwise.
+
+    Args:
+        file: the .xml file that `posekit export` wrote; its .bin file is beside it.
+        device: "cpu", "gpu", "npu"; "auto" is the CPU.
+        threads: on the CPU; ``None``: as many as OMP_NUM_THREADS says, else the runtime chooses.
+
+    Raises:
+        SpecError: not a model of OpenVINO, or not one of ours.
+        ValueError: an unknown device.
+        ModuleNotFoundError: OpenVINO is not installed; the message names the extra.
+    """
+
+    def __init__(self, file: str | Path, device: str = "auto", *, threads: int | None = None) -> None:
+        openvino = require("openvino", "a model for OpenVINO")
+        if device not in DEVICES:
+            raise ValueError(f"no device {device!r} for OpenVINO (known: {', '.join(DEVICES)})")
+        self.file = str(file)
+        if not Path(file).is_file():
+            raise SpecError(f"{file}: no such file")
+        core = openvino.Core()
+        try:
+            model = core.read_model(str(file))
+        except RuntimeError as error:
+            first = " ".join(str(error).split())[:300]
+            raise SpecError(f"{file}: not readable by OpenVINO ({first}); export it again") from None
+        document = model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None
+        self.metadata: Metadata = parse_metadata(document, self.file)
+        self.spec: InferenceSpec = self.metadata.spec
+        names = [output.get_any_name() for output in model.outputs]
+        check_outputs(names, self.file)
+        self.names = [name for name in names if name in OUTPUTS]
+        count = threads_of(os.environ) if threads is None else threads
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if DEVICES[device] == "CPU":
+            # A CPU with 16-bit units would otherwise compute in 16 bits.
+            options |= {"INFERENCE_PRECISION_HINT": "f32"} | ({"INFERENCE_NUM_THREADS": count} if count else {})
+        self.compiled = core.compile_model(model, DEVICES[device], options)
+
+    def __call__(self, images: NDArray[np.uint8]) -> Poses:
+        """Poses (B, N, K) of NumPy arrays in the pixels of images (B, H, W, 3), RGB, of the spec's size."""
+        found = self.compiled({INPUT: np.ascontiguousarray(images)})
+        return poses_of({name: np.array(found[name]) for name in self.names})
+
+    def with_spec(self, spec: InferenceSpec) -> OpenVinoEngine:
+        """See `OnnxEngine.with_spec`.
+
+        Raises:
+            ValueError: the spec asks for a flip test and the graph has none, or the reverse.
+        """
+        check_flip_test(self.metadata.spec, spec, self.file)
+        self.spec = spec
+        return self
+
+    def __repr__(self) -> str:
+        return f"OpenVinoEngine({Path(self.file).name})"

@@ -1,0 +1,1 @@
+"""Trained networks as files for other runtimes, with decoding in the graph."""
