@@ -16,7 +16,7 @@ FLOORS = {
     "cli": 9,
     "api": 8,
     "studies": 8,
-    "export": 7,
+    "exporting": 7,
     "serve": 7,
     "training": 6,
     "recipes": 5,

@@ -23,8 +23,8 @@ from posekit.engines.outputs import Metadata
 from posekit.engines.spec import InferenceSpec
 from posekit.evaluation.measure import Measured, average_precision, measure
 from posekit.evaluation.sets import read_set
-from posekit.export.images import drawn, from_files, from_labels, plateaus
-from posekit.export.parity import BOUNDS, Parity, compare
+from posekit.exporting.images import drawn, from_files, from_labels, plateaus
+from posekit.exporting.parity import BOUNDS, Parity, compare
 from posekit.extras import require
 from posekit.pipelines.predictor import Predictor
 from posekit.zoo.catalogue import checksum
@@ -148,7 +148,7 @@ class _Export:
         self, folder: Path, to: Kind, precision: str, flip_test: bool | None, raw: bool, say: Callable[[str], None]
     ) -> None:
         from posekit.engines.torch import TorchEngine
-        from posekit.export.graph import Graph
+        from posekit.exporting.graph import Graph
         from posekit.zoo.load import adjusted
         from posekit.zoo.weights import load_weights
 
@@ -162,9 +162,9 @@ class _Export:
     def write(self, file: Path, calibration: NDArray[np.uint8] | None) -> None:
         """Write the model to a file."""
         from posekit import __version__
-        from posekit.export.onnx import onnx_model, save_onnx
-        from posekit.export.openvino import openvino_model, save_openvino
-        from posekit.export.quantize import quantized_onnx, quantized_openvino
+        from posekit.exporting.onnx import onnx_model, save_onnx
+        from posekit.exporting.openvino import openvino_model, save_openvino
+        from posekit.exporting.quantize import quantized_onnx, quantized_openvino
 
         metadata = Metadata(self.spec, self.precision, checksum(self.folder / TENSORS), __version__)
         self.say(f"{self.folder}: exporting to {self.to}, {self.precision}")

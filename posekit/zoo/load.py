@@ -101,8 +101,9 @@ def _exported_file(model: str | Path, runtime: Runtime, device: str, flip_test: 
         raise ValueError(f"{model} has no file for {runtime}: write one with posekit export --model {model}")
     if runtime == "onnx":
         return folder / ONNX
-    wanted = half or device not in ("auto", "cpu") or flip_test not in (None, read_spec(folder).flip_test)
-    return folder / ONNX if runtime == "auto" and there and not wanted else None
+    if runtime == "torch" or not there or half or device not in ("auto", "cpu"):
+        return None
+    return folder / ONNX if flip_test in (None, read_spec(folder).flip_test) else None
 
 
 def is_chain(model: str | Path) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
 
 from posekit.engines.outputs import INPUT, KEY, Metadata, dump_metadata
-from posekit.export.graph import Graph
+from posekit.exporting.graph import Graph
 from posekit.extras import require
 
 OPSET = 18

@@ -25,7 +25,7 @@ class Bound:
     Args:
         points: pixels of the network input.
         score: of points and instances.
-        share: of points, scores and places in the order that must be within the bounds. The rest may differ by more,
+        share: of points, scores and ranks that must be within the bounds. The rest may differ by more,
             since rounding decides which of two nearly equal cells is the higher.
     """
 
