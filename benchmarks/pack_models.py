@@ -2,7 +2,8 @@
 
 FOLDER is a run of `benchmarks.shipped`, or what `posekit models convert` wrote. The model is evaluated on held-out
 data of `POSEKIT_DATA`, stored in 16 bits with these figures, licences and a card, and entered in the catalogue. Small
-ones go into the package, the others to `models/`.
+ones go into the package, with an ONNX file that runs without torch, the others to `models/`. Without `--source` only
+the ONNX file of a model that is packed already is written again.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from posekit.engines.spec import Licences, known
 from posekit.recipe import Recipe
 from posekit.zoo.catalogue import CATALOGUE, CHECKOUT, SHIPPED, checksum
 from posekit.zoo.folder import find_model, read_spec, write_spec
-from posekit.zoo.layout import CARD, TENSORS
+from posekit.zoo.layout import CARD, ONNX, TENSORS
 from posekit.zoo.weights import load_weights, save_weights
 
 COCO = "COCO 2017: annotations CC BY 4.0, images by their photographers under various Creative Commons licences"
@@ -127,19 +128,36 @@ def main() -> None:
     """Pack the model that is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=CARDS)
-    parser.add_argument("--source", required=True, type=Path, help="run folder or weights folder")
+    parser.add_argument("--source", type=Path, help="run folder or weights folder")
     parser.add_argument("--no-flip", action="store_true", help="leave out the measurement with flip test")
     args = parser.parse_args()
     torch.set_num_threads(1)
     card = CARDS[args.name]
-    source = load_weights(args.source)
     folder = (SHIPPED if card.packaged else CHECKOUT) / args.name
-    recipe = renamed(source.recipe, args.name)
+    if args.source is not None:
+        pack(args.name, card, args.source, folder, flip_test=not args.no_flip)
+    if card.packaged:
+        pack_onnx(card, folder)
+
+
+def pack_onnx(card: Card, folder: Path) -> None:
+    """Write the model's ONNX file, checked on its test data."""
+    (folder / ONNX).unlink(missing_ok=True)
+    made = posekit.export(folder, out=folder / ONNX, images=root() / card.test)
+    made.report.unlink()
+    made.file.chmod(0o644)
+    print(f"{made.file}: {made.file.stat().st_size / 1e6:.1f} MB, {made.parity}")
+
+
+def pack(name: str, card: Card, place: Path, folder: Path, *, flip_test: bool) -> None:
+    """Measure a model, write its folder, and enter it in the catalogue."""
+    source = load_weights(place)
+    recipe = renamed(source.recipe, name)
     licences = Licences(weights=card.weights, data=card.data)
     save_weights(folder, source.net, recipe, {}, licences)
     half(folder / TENSORS)
     measured = {}
-    for flip in (False, True) if recipe.framing.needs_boxes and not args.no_flip else (False,):
+    for flip in (False, True) if recipe.framing.needs_boxes and flip_test else (False,):
         reading = Reading(skeleton=card.skeleton)
         result = posekit.evaluate(folder, root() / card.test, reading=reading, flip_test=flip)
         measured["flip test" if flip else "plain"] = known(result.figures)
@@ -148,21 +166,21 @@ def main() -> None:
     figures = {name: plain[name] for name in kept}
     spec = replace(read_spec(folder), figures=figures, instance_threshold=card.instance_threshold)
     write_spec(folder, spec)
-    _write_card(args.name, card, folder, figures)
+    _write_card(name, card, folder, figures)
     entry = {
         "about": card.about,
         "commercial": card.commercial,
         "sha256": checksum(folder / TENSORS),
         "size": (folder / TENSORS).stat().st_size,
     }
-    entries = json.loads(CATALOGUE.read_text(encoding="utf-8")) | {args.name: entry}
+    entries = json.loads(CATALOGUE.read_text(encoding="utf-8")) | {name: entry}
     CATALOGUE.write_text(json.dumps({n: entries[n] for n in CARDS if n in entries}, indent=1) + "\n", encoding="utf-8")
     file = RESULTS / "models.json"
     before = json.loads(file.read_text(encoding="utf-8"))["models"] if file.is_file() else {}
     parameters = sum(p.numel() for p in source.net.parameters())
     about = {"data": card.test, "parameters": parameters, "figures": measured}
-    write("models", {"models": before | {args.name: {**about, **circumstances()}}})
-    print(f"{args.name}: {card.main} {plain[card.main]:.4g}, {entry['size'] / 1e6:.1f} MB, in {folder}")
+    write("models", {"models": before | {name: {**about, **circumstances()}}})
+    print(f"{name}: {card.main} {plain[card.main]:.4g}, {entry['size'] / 1e6:.1f} MB, in {folder}")
 
 
 def _write_card(name: str, card: Card, folder: Path, figures: dict[str, float]) -> None:
