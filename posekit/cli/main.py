@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
     "predict": ("posekit.cli.predict:run", "predict the points in images; writes drawn images and COCO results"),
     "export": ("posekit.cli.export:run", "write a model as a file for ONNX Runtime or OpenVINO, and check it"),
+    "bench": ("posekit.cli.bench:run", "time models side by side: each stage, start, memory, size and accuracy"),
     "models": ("posekit.cli.models:run", "list the models of posekit, pull one, or convert a published MoveNet"),
     "prune": ("posekit.cli.prune:run", "structured pruning: remove the least important channels of a model"),
     "ablate": ("posekit.cli.ablate:run", "measure which techniques for small networks help on your data"),
