@@ -39,16 +39,18 @@ def engine_for(options: Train, device: str) -> Accelerator:
 
 
 def optimizer_for(task: nn.Module, options: Train) -> torch.optim.Optimizer:
-    """The optimiser; weight decay acts on matrices and kernels only; ``scale`` of a group multiplies its rate."""
+    """The optimiser; weight decay acts on matrices and kernels only; ``scale`` of a group multiplies its rate.
+
+    Where the backbone is trained at another rate, its groups have ``backbone`` set.
+    """
     groups = _groups([p for p in task.parameters() if p.requires_grad], options)
-    if options.backbone_lr_mult != 1:
+    if options.backbone_lr_mult != 1 or options.head_first:
         backbone = {id(p) for p in task.get_submodule("net.backbone").parameters()}
         for group in list(groups):
             own = [p for p in group["params"] if id(p) in backbone]
             group["params"] = [p for p in group["params"] if id(p) not in backbone]
-            groups.append(
-                {**group, "params": own, "lr": options.lr * options.backbone_lr_mult, "scale": options.backbone_lr_mult}
-            )
+            scale = options.backbone_lr_mult
+            groups.append({**group, "params": own, "lr": options.lr * scale, "scale": scale, "backbone": True})
     if options.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=options.lr, fused=True)
     if options.optimizer == "adam":
@@ -64,7 +66,8 @@ def _groups(weights: Sequence[nn.Parameter], options: Train) -> list[dict[str, A
     ]
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every group: ``rate`` times its ``scale``."""
+def set_rate(optimizer: torch.optim.Optimizer, rate: float, *, backbone: bool = True) -> None:
+    """Set the learning rate of every group: ``rate`` times its ``scale``; 0 for the backbone if it is not trained."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("scale", 1.0)
+        held = not backbone and group.get("backbone", False)
+        group["lr"] = 0.0 if held else rate * group.get("scale", 1.0)

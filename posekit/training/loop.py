@@ -212,8 +212,9 @@ class Loop:
 
     def _update(self) -> None:
         options = self.options
-        now = rate(options, self.progress.updates, options.epochs * self.updates_per_epoch)
-        set_rate(self.optimizer, now)
+        total = options.epochs * self.updates_per_epoch
+        now = rate(options, self.progress.updates, total)
+        set_rate(self.optimizer, now, backbone=self.progress.updates >= options.head_first * total)
         if options.clip:
             self.engine.clip_grad_norm_(self.task.parameters(), options.clip)
         with self.recipe.prune.holding(self.net):

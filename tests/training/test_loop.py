@@ -110,6 +110,23 @@ def test_the_backbone_may_learn_slower(drawn, tmp_path, optimizer):
     assert loop.progress.rows[-1]["lr"] == 1e-2
 
 
+@pytest.mark.parametrize(("share", "moves"), [(1.0, False), (0.5, True)])
+def test_the_head_may_be_trained_first(drawn, tmp_path, share, moves):
+    recipe = RECIPES["topdown-regression-tiny"](FOUR, size=(64, 64), backbone="mobilenet_v3")
+    options = replace(recipe.train, lr=1e-3, head_first=share, epochs=2, batch=4, ema=0.0)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    loop = Loop(replace(recipe, train=options), folder, drawn, drawn, device="cpu", say=silent)
+    before = {name: weights.detach().clone() for name, weights in loop.net.named_parameters()}
+    loop.train()
+    changed = {
+        name.split(".")[0]
+        for name, weights in loop.net.named_parameters()
+        if not torch.equal(weights.detach(), before[name])
+    }
+    assert changed == ({"backbone", "head"} if moves else {"head"})
+
+
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_batch(small, drawn, tmp_path, monkeypatch):
     def broken(self, *, weights=True):
         net = Small(4)
