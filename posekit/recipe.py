@@ -68,7 +68,7 @@ class Train:
     milestones: tuple[float, ...] = (0.7, 0.9)
     "shares of the run at which the step schedule divides the learning rate by 10"
     head_first: float = Field(default=0.0, ge=0, le=1)
-    "share of the updates, at the start, in which only neck and head are trained; for a fresh head on a trained backbone"
+    "share of the updates, at the start, in which only neck and head are trained; for fresh heads on trained backbones"
     warmup: float = Field(default=0.05, ge=0, lt=1)
     "share of the run over which the learning rate rises from zero, 0 to 1"
     ema: float = Field(default=0.999, ge=0, lt=1)
