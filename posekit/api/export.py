@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.api.export_cascade import export_cascade_to, holds_cascade
 from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError
 from posekit.data.source import Data
@@ -87,7 +88,8 @@ def export(
     The file is compared with the original on images, and without content; one that differs is not kept.
 
     Args:
-        model: a run folder, a weights folder, a hub id, or a model of posekit.
+        model: a run folder, a weights folder, a hub id, or a model of posekit; or a cascade, which becomes a folder of
+            three ONNX files and is compared on photos with faces.
         to: "onnx" (ONNX Runtime and others) or "openvino" (an .xml file with a .bin file).
         out: the file; ``None``: NAME.onnx or NAME.xml in the folder of the run, or in the current folder for other
             models. A file that was not exported is never replaced.
@@ -114,6 +116,8 @@ def export(
     if exported_runtime(model):
         raise ValueError(f"{model} is exported already: name the run or the weights folder that it was made from")
     quantize = _paths(int8)
+    if holds_cascade(model):
+        return _cascade(model, to, out, bool(half or quantize or raw or flip_test), _paths(images), count, say)
     if half and quantize:
         raise ValueError("half and int8 are two precisions: choose one")
     folder = find_model(model)
@@ -139,6 +143,35 @@ def export(
         for part in Path(beside).iterdir():
             shutil.move(part, file.parent / part.name)
     return Exported(file, report, parity, figures, said)
+
+
+def _cascade(
+    model: str | Path,
+    to: Kind,
+    out: str | Path | None,
+    more: bool,
+    images: list[Path],
+    count: int,
+    say: Callable[[str], None],
+) -> Exported:
+    """Export a cascade.
+
+    Raises:
+        ExportError: it does not find the same faces.
+        ValueError: options that a cascade does not have.
+    """
+    if to != "onnx" or more:
+        raise ValueError(f"{model} is a cascade: only --to onnx, without --half, --int8, --raw and --flip-test")
+    if out is None and not Path(model).is_dir():
+        raise ValueError(f"{model}: give the folder for the three files (--out FOLDER)")
+    folder, parity = export_cascade_to(model, Path(model if out is None else out), images, count, say)
+    report = folder.with_name(folder.name + REPORT)
+    said = ", ".join(map(str, images))
+    document: dict[str, Any] = {"model": "mtcnn", "to": to, "passed": parity.passed, "images": said}
+    report.write_text(json.dumps({**document, "parity": asdict(parity)}, indent=2) + "\n", encoding="utf-8")
+    if not parity.passed:
+        raise ExportError(f"{folder} was not written: {'; '.join(parity.faults[:3])}; all is in {report}")
+    return Exported(folder, report, parity, {}, said)
 
 
 class _Export:

@@ -77,10 +77,18 @@ def run(argv: Sequence[str]) -> int:
             before, after = made.figures["fp32"][name], made.figures["int8"].get(name, float("nan"))
             table.add_row(name, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
         console.print(table)
-    size = sum(part.stat().st_size for part in made.file.parent.glob(f"{made.file.stem}.*") if part.suffix != ".json")
+    size = _size(made.file)
     console.print(
         f"{made.file}, {size / 1e6:.1f} MB, report in {made.report}; next: posekit predict PHOTO --model {made.file}",
         markup=False,
         soft_wrap=True,
     )
     return 0
+
+
+def _size(file: Path) -> int:
+    """Bytes of a model: one file, an .xml file with its .bin file, or the files of a folder."""
+    if file.is_dir():
+        return sum(part.stat().st_size for part in file.glob("*.onnx"))
+    beside = file.with_suffix(".bin")
+    return file.stat().st_size + (beside.stat().st_size if file.suffix == ".xml" and beside.exists() else 0)

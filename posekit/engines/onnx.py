@@ -64,10 +64,7 @@ class OnnxEngine:
     ) -> None:
         self.file = name or (str(file) if isinstance(file, str | Path) else "the ONNX graph")
         wanted = _providers(device) if providers is None else _installed(providers)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads_of(os.environ) if threads is None else threads
-        options.log_severity_level = 3
-        self.session = self._session(file if isinstance(file, bytes) else Path(file), options, wanted)
+        self.session = _session(file if isinstance(file, bytes) else Path(file), self.file, wanted, threads)
         used = self.session.get_providers()
         if used[0] != wanted[0]:
             warnings.warn(
@@ -83,17 +80,6 @@ class OnnxEngine:
         names = [output.name for output in self.session.get_outputs()]
         check_outputs(names, self.file)
         self.names = [name for name in names if name in OUTPUTS]
-
-    def _session(self, file: Path | bytes, options: Any, providers: tuple[str, ...]) -> Any:
-        if isinstance(file, Path) and not file.is_file():
-            raise SpecError(f"{file}: no such file")
-        try:
-            return onnxruntime.InferenceSession(
-                file if isinstance(file, bytes) else str(file), options, providers=list(providers)
-            )
-        except Exception as error:  # The runtime's own kinds of error have no common base.
-            first = " ".join(str(error).split())[:300]
-            raise SpecError(f"{self.file}: not a readable ONNX file ({first}); export it again") from None
 
     def __call__(self, images: NDArray[np.uint8]) -> Poses:
         """Poses (B, N, K) of NumPy arrays in the pixels of images (B, H, W, 3), RGB, of the spec's size."""
@@ -117,6 +103,51 @@ class OnnxEngine:
 
     def __repr__(self) -> str:
         return f"OnnxEngine({Path(self.file).name}, {self.provider.removesuffix('ExecutionProvider')})"
+
+
+class OnnxMaps:
+    """A network without a codec, run by ONNX Runtime, such as those of MTCNN.
+
+    Args:
+        file: images (B, H, W, 3) float32, RGB in 0..255, to named maps.
+        threads: see `OnnxEngine`.
+
+    Raises:
+        SpecError: not a readable ONNX file.
+    """
+
+    def __init__(self, file: Path, threads: int | None = None) -> None:
+        self.file = file
+        self.session = _session(file, str(file), (CPU,), threads)
+        self.names = [output.name for output in self.session.get_outputs()]
+
+    def __repr__(self) -> str:
+        return f"OnnxMaps({self.file.name})"
+
+    def __call__(self, images: NDArray[np.floating]) -> dict[str, NDArray[np.float32]]:
+        """Maps by name of images (B, H, W, 3), RGB in 0..255."""
+        found = self.session.run(self.names, {INPUT: np.ascontiguousarray(images, dtype=np.float32)})
+        return dict(zip(self.names, found, strict=True))
+
+
+def _session(file: Path | bytes, name: str, providers: tuple[str, ...], threads: int | None) -> Any:
+    """A session of the runtime.
+
+    Raises:
+        SpecError: no such file, or one that cannot be read.
+    """
+    if isinstance(file, Path) and not file.is_file():
+        raise SpecError(f"{name}: no such file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads_of(os.environ) if threads is None else threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            file if isinstance(file, bytes) else str(file), options, providers=list(providers)
+        )
+    except Exception as error:  # The runtime's own kinds of error have no common base.
+        first = " ".join(str(error).split())[:300]
+        raise SpecError(f"{name}: not a readable ONNX file ({first}); export it again") from None
 
 
 def _providers(device: str) -> tuple[str, ...]:

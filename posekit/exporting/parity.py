@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,7 +106,21 @@ def compare(
             found = _run(exported, some, size)
             for number, (one, other) in enumerate(zip(expected, found, strict=True)):
                 _compare_one(one, other, lowest, bound, f"{name} {number}, batch of {size}", seen)
-    return _summary(len(images) + len(plateaus), seen, bound)
+    return _summary(len(images) + len(plateaus), seen, bound, len(BATCHES))
+
+
+def compare_found(expected: Sequence[Poses], found: Sequence[Poses], bound: Bound) -> Parity:
+    """As `compare`, for poses that two whole predictors found in the same images, such as cascades.
+
+    Args:
+        expected: (N, K) of each image, by the original.
+        found: by the exported model.
+        bound: what may differ.
+    """
+    seen = _Differences()
+    for number, (one, other) in enumerate(zip(expected, found, strict=True)):
+        _compare_one(one, other, 0.0, bound, f"image {number}", seen)
+    return _summary(len(expected), seen, bound, 1)
 
 
 def _run(engine: Engine, images: NDArray[np.uint8], size: int) -> Poses:
@@ -190,8 +205,8 @@ def out_of_order(
     return int(late.sum() + (equal & (place[1:] < place[:-1])).sum())
 
 
-def _summary(images: int, seen: _Differences, bound: Bound) -> Parity:
-    """The differences over all images."""
+def _summary(images: int, seen: _Differences, bound: Bound, times: int) -> Parity:
+    """The differences over all images, each of which was compared a number of times."""
     apart = np.concatenate([np.zeros(0), *seen.points])
     scores = np.concatenate([np.zeros(0), *seen.scores])
     # A comparison with NaN is false, so NaN counts as too far.
@@ -209,7 +224,7 @@ def _summary(images: int, seen: _Differences, bound: Bound) -> Parity:
         faults.append(f"scores differ by up to {score:.4g}, {part}")
     return Parity(
         images=images,
-        instances=seen.instances // len(BATCHES),
+        instances=seen.instances // times,
         points_px=largest,
         points_px_99=float(np.quantile(apart, 0.99)) if apart.size else 0.0,
         points_within=points_within,

@@ -37,6 +37,16 @@ def file_of(folder: Path, stage: str) -> Path:
     return folder / f"{stage}.safetensors"
 
 
+def exported_file_of(folder: Path, stage: str) -> Path:
+    """The file of an exported network."""
+    return folder / f"{stage}.onnx"
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a cascade's folder holds all its networks as ONNX files."""
+    return all(exported_file_of(folder, stage).is_file() for stage in STAGES)
+
+
 def save_cascade_config(folder: Path, cascade: Cascade, about: Mapping[str, Any]) -> None:
     """Write ``config.json``.
 

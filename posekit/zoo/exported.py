@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posekit.engines.onnx import OnnxEngine
+from posekit.engines.onnx import OnnxEngine, OnnxMaps
 from posekit.engines.openvino import OpenVinoEngine
 from posekit.engines.spec import SpecError
+from posekit.pipelines.mtcnn.cascade import MTCNN, Engines
+from posekit.zoo.cascade import STAGES, exported_file_of, read_cascade_config
 from posekit.zoo.errors import WeightsError
 
 SUFFIXES = {".onnx": "onnx", ".xml": "openvino"}
@@ -41,3 +43,17 @@ def open_exported(file: str | Path, device: str = "auto", threads: int | None = 
         return OpenVinoEngine(file, device, threads=threads)
     except SpecError as error:
         raise WeightsError(str(error)) from None
+
+
+def open_cascade(folder: Path, threads: int | None = None) -> MTCNN:
+    """The cascade of a folder with three ONNX files.
+
+    Raises:
+        WeightsError: a file is missing or damaged.
+    """
+    config, _ = read_cascade_config(folder)
+    try:
+        engines = [OnnxMaps(exported_file_of(folder, stage), threads) for stage in STAGES]
+    except SpecError as error:
+        raise WeightsError(str(error)) from None
+    return MTCNN(Engines(*engines), config)

@@ -11,8 +11,8 @@ from posekit.extras import require
 from posekit.geometry.framing import Letterbox
 from posekit.pipelines.chain import Chain
 from posekit.pipelines.predictor import PosePredictor, Predictor
-from posekit.zoo.cascade import is_cascade
-from posekit.zoo.exported import exported_runtime, open_exported
+from posekit.zoo.cascade import is_cascade, is_exported
+from posekit.zoo.exported import exported_runtime, open_cascade, open_exported
 from posekit.zoo.folder import find_model, read_spec
 from posekit.zoo.layout import ONNX
 
@@ -67,6 +67,8 @@ def load(
             raise ValueError(
                 f"{model} is a cascade, which searches all scales anyway: leave out scales, tiles and flip_test"
             )
+        if runtime in ("auto", "onnx") and device in ("auto", "cpu") and is_exported(Path(model)):
+            return open_cascade(Path(model), threads)
         from posekit.zoo.mtcnn import load_mtcnn
 
         return load_mtcnn(model, device=device)
