@@ -19,7 +19,6 @@ from benchmarks.record import RESULTS, circumstances, write
 from posekit.api.export import ExportError
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES, SYSTEMS
-from posekit.recipes.representations import REPRESENTATIONS
 from posekit.skeletons import SKELETONS
 from posekit.zoo.catalogue import catalogue, folder_of
 from posekit.zoo.weights import save_weights
@@ -39,10 +38,11 @@ KINDS = ("onnx", "openvino")
 def recipes() -> dict[str, Recipe]:
     """All representations and systems in their tiny form, with one light backbone."""
     skeleton = SKELETONS["coco17"]
-    names = {f"topdown-{name}": (192, 192) for name in REPRESENTATIONS} | dict.fromkeys(SYSTEMS, (256, 256))
+    crops = [name for name in RECIPES if name.startswith("topdown-") and not name.endswith("-tiny")]
+    sizes = dict.fromkeys(crops, (192, 192)) | dict.fromkeys(SYSTEMS, (256, 256))
     return {
         name: RECIPES[f"{name}-tiny"](skeleton, size=size, backbone=None if name == "movenet" else BACKBONE)
-        for name, size in names.items()
+        for name, size in sizes.items()
     }
 
 
