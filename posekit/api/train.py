@@ -24,6 +24,7 @@ from posekit.losses.distillation import Okdhp, Teacher
 from posekit.pipelines.predictor import Images, PosePredictor
 from posekit.recipe import Recipe, RecipeError, Train, changed, load
 from posekit.recipes import RECIPES
+from posekit.recipes.visibility import with_visibility
 from posekit.training.run import train as train_run
 from posekit.validation import explain
 from posekit.words import nearest
@@ -92,7 +93,7 @@ def train(
         options: fields of the recipe by dotted name: ``{"train.epochs": 20, "codec.sigma": 12}``.
         say: prints a line.
         asked: ``size`` (a number for a square, or height and width), ``stride``, ``codec``, ``losses``, ``backbone``,
-            ``metric`` and ``distill`` of a named recipe.
+            ``metric`` and ``distill`` of a named recipe, and ``visibility`` (True: also learn which points are hidden).
 
     Returns:
         The run: its folder, its figures, and the model (``.predict``, ``.evaluate``).
@@ -115,7 +116,7 @@ def train(
     return train_recipe(made, sets, None if out is None else Path(out), device=device, resume=resume, say=say)
 
 
-ASKED = ("size", "stride", "codec", "losses", "backbone", "metric", "distill")
+ASKED = ("size", "stride", "codec", "losses", "backbone", "metric", "distill", "visibility")
 """What may be asked of a named recipe."""
 
 
@@ -183,6 +184,7 @@ def recipe_for(
     *,
     distill: str | None = None,
     metric: str | None = None,
+    visibility: bool = False,
     **asked: Any,
 ) -> Recipe:
     """A recipe for given points.
@@ -192,10 +194,11 @@ def recipe_for(
         skeleton: of the data.
         distill: ``"okdhp"``, a trained model, or a .json of predictions: the teacher of a distillation.
         metric: the metric that decides which epoch is the best.
+        visibility: also learn which points are hidden; see `posekit.recipes.visibility.with_visibility`.
         asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` of a named recipe.
 
     Raises:
-        RecipeError: no such recipe, or one for other points.
+        RecipeError: no such recipe, one for other points, or visibility asked of a model of full images.
     """
     asked = {name: value for name, value in asked.items() if value is not None}
     if "size" in asked:
@@ -214,6 +217,8 @@ def recipe_for(
         raise RecipeError(nearest(str(recipe), list(RECIPES), "recipe"))
     else:
         made = RECIPES[str(recipe)](skeleton, **asked)
+    if visibility:
+        made = with_visibility(made)
     if metric is not None:
         try:
             made = replace(made, metric=metric)

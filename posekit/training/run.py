@@ -15,6 +15,7 @@ from posekit.evaluation.sets import Sets
 from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
 from posekit.training.loop import Loop
+from posekit.training.visibility import check_visibility
 from posekit.zoo.weights import load_weights
 
 
@@ -39,7 +40,12 @@ def train(
 
     Returns:
         The evaluation of the best weights; ``None`` on processes other than the main one.
+
+    Raises:
+        DataError: the recipe learns which points are hidden, and the training set has only hidden or only seen ones.
     """
+    for sentence in check_visibility(recipe, sets):
+        say(f"  {sentence}")
     loop = Loop(recipe, folder, sets.train, sets.val, device=device, people=sets.people, say=say)
     if resume and not loop.resume():
         say(f"no checkpoint in {folder}; starting from the beginning")
@@ -54,7 +60,7 @@ def train(
     weights = load_weights(folder)
     # Weights evaluated in this process need no second evaluation.
     best = outcome.best or measure(
-        Predictor(TorchEngine(weights.net, recipe.codec, weights.spec, loop.engine.device)), sets.val
+        Predictor(TorchEngine(weights.net, recipe.full_codec, weights.spec, loop.engine.device)), sets.val
     )
     beside = baselines(recipe, sets, loop.engine.device)
     facts = {"network": recipe.model.backbone.kind, "codec": recipe.codec.kind}
@@ -88,7 +94,7 @@ def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[st
     """Metrics of two baselines: the mean pose, and the untrained network."""
     spec = recipe.spec()
     torch.manual_seed(recipe.seed)
-    fresh = Predictor(TorchEngine(recipe.build(), recipe.codec, spec, device))
+    fresh = Predictor(TorchEngine(recipe.build(), recipe.full_codec, spec, device))
     mean = mean_pose(sets.train, sets.val)
     measured = compared(mean, np.ones(mean.shape[:2]), sets.val, recipe.metric, spec)
     if not spec.needs_boxes:
