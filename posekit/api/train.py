@@ -26,6 +26,7 @@ from posekit.recipe import Recipe, RecipeError, Train, changed, load
 from posekit.recipes import RECIPES
 from posekit.recipes.visibility import with_visibility
 from posekit.training.run import train as train_run
+from posekit.training.visibility import check_visibility
 from posekit.validation import explain
 from posekit.words import nearest
 from posekit.zoo.load import load as load_model
@@ -255,7 +256,12 @@ def train_recipe(
     resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> Run:
-    """Train a recipe on data sets; see `train`."""
+    """Train a recipe on data sets; see `train`.
+
+    Raises:
+        DataError: the recipe learns which points are hidden, and the training set has only hidden or only seen ones.
+    """
+    sets = replace(sets, said=(*sets.said, *check_visibility(recipe, sets)))
     with run_folder(recipe, sets.said, out, resume=resume, say=say) as (folder, tell):
         measured = train_run(recipe, folder, sets, device=device, resume=resume, say=tell)
     return Run(folder, recipe, measured)

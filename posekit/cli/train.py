@@ -41,7 +41,7 @@ recipes: {recipes}
   --backbone NAME        another backbone: {backbones}, or timm:NAME
   --metric NAME          the metric that decides which epoch is the best: {metrics}
   --distill SOURCE       distillation: okdhp (online), or the teacher: a run folder, hub id, or .json of predictions
-  --visibility           top-down recipes: also learn which points are hidden (visibility 1) and which are seen (2)
+  --visibility           top-down recipes: also learn which points are hidden (visibility 1) or seen (2)
   --init RUN            run folder, weights folder or hub id to take initial weights from, where shapes fit
   --out DIR              folder of the run (default runs/RECIPE-N)
   --resume               continue from the newest checkpoint in --out
@@ -63,7 +63,7 @@ USAGE_OF_RECIPE = """usage: posekit train {recipe} --data.train FILE... [--data.
   --device NAME          auto, cpu, cuda, mps (default auto)
 """
 
-VISIBILITY = """  --visibility           also learn which points are hidden (visibility 1 in the labels) and which are seen
+VISIBILITY = """  --visibility           also learn which points are hidden (visibility 1 in the labels), which seen (2)
 """
 """The option of top-down recipes in `USAGE_OF_RECIPE`."""
 

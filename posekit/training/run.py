@@ -15,7 +15,6 @@ from posekit.evaluation.sets import Sets
 from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
 from posekit.training.loop import Loop
-from posekit.training.visibility import check_visibility
 from posekit.zoo.weights import load_weights
 
 
@@ -40,12 +39,7 @@ def train(
 
     Returns:
         The evaluation of the best weights; ``None`` on processes other than the main one.
-
-    Raises:
-        DataError: the recipe learns which points are hidden, and the training set has only hidden or only seen ones.
     """
-    for sentence in check_visibility(recipe, sets):
-        say(f"  {sentence}")
     loop = Loop(recipe, folder, sets.train, sets.val, device=device, people=sets.people, say=say)
     if resume and not loop.resume():
         say(f"no checkpoint in {folder}; starting from the beginning")
