@@ -106,9 +106,7 @@ def meaning(name: str) -> str:
     if name == "depth_error":
         return "mean error of the depths, in the unit of the data; lower is better"
     if name == VISIBLE:
-        return (
-            "probability that a seen point gets a higher visibility than a hidden one, 0.5 by chance; higher is better"
-        )
+        return "probability that a seen point is ranked above a hidden one, 0.5 for a guess; higher is better"
     if name not in KEYS:
         return ""
     what = "average precision" if name.startswith("AP") else "average recall"

@@ -41,11 +41,11 @@ def test_by_hand(value, positive, area):
 
 @pytest.mark.parametrize("steps", [3, 10, 10**6])
 def test_the_definition(steps):
-    chance = np.random.default_rng(steps)
-    value = chance.integers(0, steps, (60, 7)) / steps
-    value[chance.random(value.shape) < 0.1] = np.nan
-    value[chance.random(value.shape) < 0.05] = np.inf
-    positive, counted = chance.random(value.shape) < 0.7, chance.random(value.shape) < 0.6
+    random = np.random.default_rng(steps)
+    value = random.integers(0, steps, (60, 7)) / steps
+    value[random.random(value.shape) < 0.1] = np.nan
+    value[random.random(value.shape) < 0.05] = np.inf
+    positive, counted = random.random(value.shape) < 0.7, random.random(value.shape) < 0.6
     np.testing.assert_allclose(roc_auc(value, positive, counted), brute_force(value, positive, counted), rtol=1e-12)
 
 

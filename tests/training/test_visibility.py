@@ -288,9 +288,9 @@ def test_measured_over_instances_that_were_found(drawn):
 
 def corners(count, seed):
     """Crops with a bright or a dark square at each of four points; under the dark ones the points are hidden."""
-    chance = np.random.default_rng(seed)
-    seen = chance.random((count, 4)) < 0.6
-    image = chance.integers(90, 110, (count, 64, 64, 3), dtype=np.uint8)
+    random = np.random.default_rng(seed)
+    seen = random.random((count, 4)) < 0.6
+    image = random.integers(90, 110, (count, 64, 64, 3), dtype=np.uint8)
     for k, (x, y) in enumerate(((32, 12), (12, 32), (52, 32), (32, 52))):
         image[:, y - 8 : y + 8, x - 8 : x + 8] = np.where(seen[:, k], 230, 20)[:, None, None, None]
     return image, seen

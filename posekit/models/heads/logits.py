@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+CELLS = 2
+"""The map is pooled to so many cells a side, so that upper, lower, left and right half of the crop are told apart."""
 
 
 class Logits(nn.Module):
-    """The backbone's coarsest map to one (B, K) for each name: global average pooling and a linear layer.
+    """The backbone's coarsest map to one (B, K) for each name: average pooling and a linear layer.
 
     Args:
         counts: K by name.
@@ -18,7 +22,7 @@ class Logits(nn.Module):
 
     def __init__(self, counts: Mapping[str, int], channels: int) -> None:
         super().__init__()
-        layers = {name: nn.Linear(channels, count) for name, count in counts.items()}
+        layers = {name: nn.Linear(channels * CELLS * CELLS, count) for name, count in counts.items()}
         self.points = nn.ModuleDict(layers)
         with torch.no_grad():
             for layer in layers.values():
@@ -27,5 +31,5 @@ class Logits(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> dict[str, Tensor]:
         """Raw values, close to 0 at initialisation; no activation."""
-        pooled = features[-1].mean(dim=(2, 3))
+        pooled = F.adaptive_avg_pool2d(features[-1], CELLS).flatten(1)
         return {name: layer(pooled) for name, layer in self.points.items()}
