@@ -10,7 +10,7 @@ import torch
 from figures import FOUR, labelled_files
 
 from posekit.api.evaluate import open_model
-from posekit.api.train import recipe_for, train_recipe
+from posekit.api.train import recipe_for, train, train_recipe
 from posekit.cli.main import main
 from posekit.codecs.visibility import VISIBILITY, WithVisibility
 from posekit.data.batch import collate
@@ -301,11 +301,11 @@ def test_it_learns_what_can_be_seen():
     torch.manual_seed(0)
     task = Task(recipe, recipe.build()).train()
     optimizer = optimizer_for(task, replace(recipe.train, lr=3e-3))
-    dataset = Synthetic(FOUR, count=32, size=(64, 64), outside=0.0).dataset()
+    dataset = Synthetic(FOUR, count=16, size=(64, 64), outside=0.0).dataset()
     batch = batch_of(recipe, dataset)
-    place = torch.tensor([(32.0, 12.0), (12.0, 32.0), (52.0, 32.0), (32.0, 52.0)]).expand(32, 1, 4, 2)
-    for step in range(40):
-        image, seen = corners(32, seed=step)
+    place = torch.tensor([(32.0, 12.0), (12.0, 32.0), (52.0, 32.0), (32.0, 52.0)]).expand(16, 1, 4, 2)
+    for step in range(30):
+        image, seen = corners(16, seed=step)
         points = replace(batch.instances.keypoints, xy=place, visibility=torch.from_numpy(1 + seen)[:, None])
         shown = replace(
             batch,
@@ -318,6 +318,21 @@ def test_it_learns_what_can_be_seen():
     image, seen = corners(64, seed=1000)
     visible = TorchEngine(task.net, recipe.full_codec, recipe.spec())(image).visible[:, 0]
     assert (roc_auc(visible, seen, np.ones_like(seen)) > 0.95).all()
+
+
+def test_from_python(tmp_path, drawn):
+    file = labelled_files(tmp_path / "data", count=20)
+    content = json.loads(file.read_text())
+    content["annotations"][0]["keypoints"][2] = 1
+    file.write_text(json.dumps(content))
+    options = {"train.epochs": 1, "train.tensorboard": False}
+    run = train(
+        "topdown-regression-tiny", file, out=tmp_path / "run", size=32, visibility=True, options=options, device="cpu"
+    )
+    assert run.recipe.visibility
+    assert VISIBLE in run.measured.figures
+    with pytest.raises(RecipeError, match="models of full images do not tell seen from hidden points"):
+        train("fcos-tiny", file, visibility=True)
 
 
 def test_from_the_command_line_to_the_tables(tmp_path, capsys):
