@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from posekit.codecs.base import Codec, Maps, Target
 from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.single import inside_image, one_labelled
-from posekit.geometry.keypoints import Instances, Poses
+from posekit.geometry.keypoints import SEEN, Instances, Poses
 
 VISIBILITY = "visibility"
 """Name of the output: (B, K) logits, target 1 for seen and 0 for hidden points."""
-SEEN = 2
-"""Visibility of points that are labelled and seen; 1 is hidden, 0 unlabelled."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from posekit.data.read_ahead import read_ahead
 from posekit.engines.spec import InferenceSpec
 from posekit.evaluation.matching import matched, precision
 from posekit.geometry.framing import Crop
-from posekit.geometry.keypoints import Poses
+from posekit.geometry.keypoints import SEEN, Poses
 from posekit.metrics.evaluate import evaluate
 from posekit.metrics.separation import roc_auc
 from posekit.pipelines.predictor import PosePredictor
@@ -162,7 +162,7 @@ def with_visible(measured: Measured, visible: Float | None, dataset: Dataset) ->
     if visible is None:
         return measured
     truth = dataset.visibility[dataset.rows]
-    seen, labelled = truth == 2, truth > 0
+    seen, labelled = truth == SEEN, truth > 0
     together = roc_auc(visible.reshape(-1, 1), seen.reshape(-1, 1), labelled.reshape(-1, 1))[0]
     return replace(
         measured,

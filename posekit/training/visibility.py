@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posekit.codecs.visibility import SEEN
 from posekit.data.dataset import Dataset
 from posekit.data.errors import DataError
 from posekit.evaluation.sets import Sets
+from posekit.geometry.keypoints import HIDDEN, SEEN
 from posekit.recipe import Recipe
-
-HIDDEN = 1
 
 
 def check_visibility(recipe: Recipe, sets: Sets) -> tuple[str, ...]:
