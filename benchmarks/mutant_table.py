@@ -59,6 +59,7 @@ LOSSES = (
 
 POINTS, NORMS, ALIKE = "metrics/test_points.py", "metrics/test_norms.py", "metrics/test_similarity.py"
 AP, SETS, MATCHES = "metrics/test_coco_ap.py", "evaluation/test_evaluate_sets.py", "evaluation/test_matching.py"
+SEEING = "codecs/test_codec_visibility.py"
 METRICS = (
     Mutant("metrics/similarity.py", "2 * (2 * s) ** 2", "(2 * s) ** 2", ALIKE),
     Mutant("metrics/similarity.py", "/ np.maximum(n, 1)", "/ labelled.shape[1]", ALIKE),
@@ -96,6 +97,11 @@ METRICS = (
     Mutant("evaluation/matching.py", "np.maximum(dataset.area[rows], 1.0)", "dataset.area[rows]", MATCHES),
     Mutant("evaluation/matching.py", "dataset.visibility[rows] > 0", "dataset.visibility[rows] >= 0", MATCHES),
     Mutant("evaluation/matching.py", "id=number", "id=0", MATCHES),
+    Mutant("metrics/separation.py", "(first + last) / 2 + 1", "first + 1", "metrics/test_separation.py"),
+    Mutant("metrics/separation.py", "& ~np.isnan(value)", "", "metrics/test_separation.py"),
+    Mutant("codecs/visibility.py", "known & inside_image(xy, self.image)", "known", SEEING),
+    Mutant("codecs/visibility.py", "maps[VISIBILITY][:, list(order)]", "maps[VISIBILITY]", SEEING),
+    Mutant("codecs/visibility.py", "weight[VISIBILITY] * 0", "weight[VISIBILITY]", SEEING),
     Mutant(
         "evaluation/measure.py",
         "dataset.visibility[rows] > 0, dataset.boxes",

@@ -17,8 +17,9 @@ from tyro.conf import Suppress
 
 from posekit.codecs import CODECS
 from posekit.codecs.any import AnyCodec
-from posekit.codecs.base import PerInstance
+from posekit.codecs.base import Codec, PerInstance
 from posekit.codecs.one_stage import ONE_STAGE_CODECS
+from posekit.codecs.visibility import VISIBILITY, WithVisibility
 from posekit.data.source import Data
 from posekit.engines.spec import InferenceSpec, Licences
 from posekit.geometry.framing import AnyFraming, Crop
@@ -141,7 +142,7 @@ class Recipe:
     "layers with channels removed by posekit prune: name to (output, input) channels"
 
     def __post_init__(self) -> None:
-        faults = [*self._size_faults(), *self._loss_faults()]
+        faults = [*self._size_faults(), *self._loss_faults(), *self._visibility_faults()]
         if self.framing.metric and self.metric:
             faults.append(
                 f"models of full images are ranked by {self.framing.metric}: leave out metric {self.metric!r}"
@@ -181,11 +182,30 @@ class Recipe:
         if not self.losses:
             yield f"no loss given; losses that fit codec {codec.kind!r}: {fits}"
         for name, loss in self.losses.items():
-            if not loss.needs <= codec.gives:
+            if not loss.needs <= codec.gives | {VISIBILITY}:
                 yield (
                     f"loss {name!r} needs {sorted(loss.needs)}, codec {codec.kind!r} gives {sorted(codec.gives)}; "
                     f"fitting: {fits}"
                 )
+
+    def _visibility_faults(self) -> Iterator[str]:
+        if self.visibility and isinstance(self.model, OneStage):
+            yield (
+                "models of full images do not tell seen from hidden points: leave out --visibility, or take a top-down "
+                "recipe"
+            )
+        if self.visibility and self.distill is not None and self.distill.kind == "okdhp":
+            yield "okdhp compares maps between heads, and visibility is not a map: leave out --distill or --visibility"
+
+    @property
+    def visibility(self) -> bool:
+        """Whether the network also tells seen from hidden points: it does if a loss trains it to."""
+        return any(VISIBILITY in loss.needs for loss in self.losses.values())
+
+    @property
+    def full_codec(self) -> Codec:
+        """The codec of all outputs of the network: `codec`, and visibility beside it if the recipe has it."""
+        return WithVisibility(self.codec) if self.visibility else self.codec
 
     @property
     def one_stage(self) -> bool:
@@ -226,7 +246,7 @@ class Recipe:
         """
         backbone = self.model.backbone
         trained = weights and (backbone.weights is not None or getattr(backbone, "pretrained", False))
-        net = self.override.apply(self.model.build(self.codec.shapes, weights=weights), trained=trained)
+        net = self.override.apply(self.model.build(self.full_codec.shapes, weights=weights), trained=trained)
         return self.quantise.apply(with_pruned_channels(net, self.pruned))
 
 

@@ -148,5 +148,5 @@ def open_model(
     spec: InferenceSpec = adjusted(weights.spec, flip_test=flip_test, scales=scales, tiles=tiles)
     if raw:
         spec = replace(spec, calibration=None, rescorer=None)
-    codec = decoding(weights.recipe, decode).codec if decode else weights.recipe.codec
+    codec = (decoding(weights.recipe, decode) if decode else weights.recipe).full_codec
     return Predictor(TorchEngine(weights.net, codec, spec, device, optimise=True))

@@ -108,12 +108,14 @@ class Predictions:
         """COCO's results, one entry for each instance, with extra fields that make each entry self-contained.
 
         Beside COCO's ``image_id``, ``category_id``, ``keypoints`` (x, y, score of each point; pixel indices), ``score``
-        and ``bbox``: ``point_names``, ``file_name``, ``path``, ``width``, ``height``, ``model``.
+        and ``bbox``: ``point_names``, ``file_name``, ``path``, ``width``, ``height``, ``model``, and ``visible``, the
+        probability of each point to be seen rather than hidden, if the model gives it.
         """
         names = list(self.skeleton.points)
         return [
             {
                 **entry,
+                **_visible(image.poses, number),
                 "point_names": names,
                 "file_name": image.path.name,
                 "path": str(image.path),
@@ -122,7 +124,7 @@ class Predictions:
                 "model": self.model,
             }
             for image in self.images
-            for entry in to_results(image.poses, image.image_id)
+            for number, entry in enumerate(to_results(image.poses, image.image_id))
         ]
 
     def write_json(self, file: str | Path) -> Path:
@@ -146,6 +148,11 @@ class Predictions:
                 writer.writerows(_rows(image, self.skeleton, more))
         beside.replace(file)
         return file
+
+
+def _visible(poses: Poses, number: int) -> dict[str, list[float]]:
+    """``visible`` of one instance, if the poses have it."""
+    return {} if poses.visible is None else {"visible": poses.visible[number].astype(float).round(4).tolist()}
 
 
 def _rows(image: PredictedImage, skeleton: Skeleton, more: Sequence[str]) -> Iterator[list[Any]]:

@@ -24,7 +24,9 @@ from posekit.losses.distillation import Okdhp, Teacher
 from posekit.pipelines.predictor import Images, PosePredictor
 from posekit.recipe import Recipe, RecipeError, Train, changed, load
 from posekit.recipes import RECIPES
+from posekit.recipes.visibility import with_visibility
 from posekit.training.run import train as train_run
+from posekit.training.visibility import check_visibility
 from posekit.validation import explain
 from posekit.words import nearest
 from posekit.zoo.load import load as load_model
@@ -92,7 +94,7 @@ def train(
         options: fields of the recipe by dotted name: ``{"train.epochs": 20, "codec.sigma": 12}``.
         say: prints a line.
         asked: ``size`` (a number for a square, or height and width), ``stride``, ``codec``, ``losses``, ``backbone``,
-            ``metric`` and ``distill`` of a named recipe.
+            ``metric`` and ``distill`` of a named recipe, and ``visibility`` (True: also learn which points are hidden).
 
     Returns:
         The run: its folder, its figures, and the model (``.predict``, ``.evaluate``).
@@ -115,7 +117,7 @@ def train(
     return train_recipe(made, sets, None if out is None else Path(out), device=device, resume=resume, say=say)
 
 
-ASKED = ("size", "stride", "codec", "losses", "backbone", "metric", "distill")
+ASKED = ("size", "stride", "codec", "losses", "backbone", "metric", "distill", "visibility")
 """What may be asked of a named recipe."""
 
 
@@ -183,6 +185,7 @@ def recipe_for(
     *,
     distill: str | None = None,
     metric: str | None = None,
+    visibility: bool = False,
     **asked: Any,
 ) -> Recipe:
     """A recipe for given points.
@@ -192,10 +195,11 @@ def recipe_for(
         skeleton: of the data.
         distill: ``"okdhp"``, a trained model, or a .json of predictions: the teacher of a distillation.
         metric: the metric that decides which epoch is the best.
+        visibility: also learn which points are hidden; see `posekit.recipes.visibility.with_visibility`.
         asked: ``size``, ``stride``, ``codec``, ``losses``, ``backbone`` of a named recipe.
 
     Raises:
-        RecipeError: no such recipe, or one for other points.
+        RecipeError: no such recipe, one for other points, or visibility asked of a model of full images.
     """
     asked = {name: value for name, value in asked.items() if value is not None}
     if "size" in asked:
@@ -214,6 +218,8 @@ def recipe_for(
         raise RecipeError(nearest(str(recipe), list(RECIPES), "recipe"))
     else:
         made = RECIPES[str(recipe)](skeleton, **asked)
+    if visibility:
+        made = with_visibility(made)
     if metric is not None:
         try:
             made = replace(made, metric=metric)
@@ -250,7 +256,12 @@ def train_recipe(
     resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> Run:
-    """Train a recipe on data sets; see `train`."""
+    """Train a recipe on data sets; see `train`.
+
+    Raises:
+        DataError: the recipe learns which points are hidden, and the training set has only hidden or only seen ones.
+    """
+    sets = replace(sets, said=(*sets.said, *check_visibility(recipe, sets)))
     with run_folder(recipe, sets.said, out, resume=resume, say=say) as (folder, tell):
         measured = train_run(recipe, folder, sets, device=device, resume=resume, say=tell)
     return Run(folder, recipe, measured)

@@ -62,6 +62,8 @@ class First:
     "metric that decides which epoch is the best"
     distill: str | None = None
     "distillation: okdhp (online, several heads), or the teacher: a run folder, hub id, or .json of predictions"
+    visibility: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    "top-down recipes: also learn which points are hidden (visibility 1) and which are seen (2)"
     out: Path | None = None
     "folder of the run; default runs/RECIPE-N"
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

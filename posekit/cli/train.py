@@ -41,6 +41,7 @@ recipes: {recipes}
   --backbone NAME        another backbone: {backbones}, or timm:NAME
   --metric NAME          the metric that decides which epoch is the best: {metrics}
   --distill SOURCE       distillation: okdhp (online), or the teacher: a run folder, hub id, or .json of predictions
+  --visibility           top-down recipes: also learn which points are hidden (visibility 1) or seen (2)
   --init RUN            run folder, weights folder or hub id to take initial weights from, where shapes fit
   --out DIR              folder of the run (default runs/RECIPE-N)
   --resume               continue from the newest checkpoint in --out
@@ -57,10 +58,14 @@ USAGE_OF_RECIPE = """usage: posekit train {recipe} --data.train FILE... [--data.
   --backbone NAME        another backbone (default: {backbone})
   --loss NAME...         other losses (default: {losses})
   --metric NAME          the metric that decides which epoch is the best
-  --out DIR, --resume    folder of the run (default runs/{recipe}-N); continue from its newest checkpoint
+{visibility}  --out DIR, --resume    folder of the run (default runs/{recipe}-N); continue from its newest checkpoint
   --overfit N            overfit N samples in about a minute, to check that the set-up can learn; keeps no files
   --device NAME          auto, cpu, cuda, mps (default auto)
 """
+
+VISIBILITY = """  --visibility           also learn which points are hidden (visibility 1 in the labels), which seen (2)
+"""
+"""The option of top-down recipes in `USAGE_OF_RECIPE`."""
 
 MORE = """  --data.people FILE...  label files of single people to paste into full images
   --data.category NAME   whose points, where a file has several categories
@@ -112,6 +117,7 @@ def _help(asked: First, everything: bool) -> int:
         "losses": " ".join(recipe.losses),
         "codec": recipe.codec.kind,
         "skeletons": ", ".join(SKELETONS),
+        "visibility": "" if recipe.one_stage else VISIBILITY,
     }
     print(USAGE_OF_RECIPE.format(**values), end="" if everything else "\n")
     if everything:
@@ -137,6 +143,7 @@ def _recipe(asked: First, skeleton: Skeleton) -> Recipe:
         losses=asked.loss,
         backbone=asked.backbone,
         metric=asked.metric,
+        visibility=asked.visibility,
     )
 
 

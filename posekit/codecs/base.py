@@ -24,11 +24,13 @@
 | `point_maps`  | (B, P, K, H, W) | logits over cells, of P chosen instances; target (B, P, K, 3)  | fcpose    |
 | `refine`      | (B, 2 K, H, W)  | location of each point as predicted by a cell; no target       | fcpose    |
 | `side_2`, ... | (B, K, H, W)    | an auxiliary heatmap, used in training only                    | fcpose    |
+| `visibility`  | (B, K)          | logits: whether a point is seen (1) or hidden (0)              | top-down  |
 | `xy`          | (B, N, K, 2)    | location in image pixels; always in the target                 | means     |
 | `spread`      | (B, N, K, 2)    | standard deviation in image pixels                             | means     |
 
-In the last column *maps*, *cells*, *3-D*, *one-stage* and *means* stand for groups of codecs; *means* predict locations
-directly or as a mean over cells or bins.
+In the last column *maps*, *cells*, *3-D*, *one-stage*, *top-down* and *means* stand for groups of codecs; *means*
+predict locations directly or as a mean over cells or bins. `posekit.codecs.visibility` adds `visibility` to any
+top-down codec.
 
 A codec's ``gives`` lists the names that a loss may ask for. All of them are in the target too, except `sigma`,
 `depth_sigma`, `spread` and `refine`, which have no ground truth. ``activate`` may return more (such as the raw maps of

@@ -27,18 +27,19 @@ def precision(everyone: Sequence[Poses], dataset: Dataset) -> dict[str, float]:
     return coco_ap(truth, results, dataset.skeleton.oks_sigmas)
 
 
-def matched(everyone: Sequence[Poses], dataset: Dataset) -> tuple[Float, Float]:
+def matched(everyone: Sequence[Poses], dataset: Dataset) -> Poses:
     """For each labelled instance the pose with the highest OKS; each pose goes to one instance.
 
     Returns:
-        xy (M, K, 2) and score (M, K), in the order of the set; an instance without a pose gets points in
-        the centre of its box, with score 0.
+        Poses (M, K) in the order of the set, with ``visible`` if the model gives it; an instance without a pose gets
+        points in the centre of its box, with score 0 and ``visible`` NaN.
     """
     rows = dataset.rows
     boxes = dataset.boxes[rows]
     points = len(dataset.skeleton.points)
     xy = np.repeat(((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None], points, axis=1)
     score = np.zeros((len(rows), points))
+    visible = np.full((len(rows), points), np.nan)
     images = dataset.image_of_instance()
     for image in np.unique(images):
         poses, here = everyone[image], np.flatnonzero(images == image)
@@ -50,8 +51,11 @@ def matched(everyone: Sequence[Poses], dataset: Dataset) -> tuple[Float, Float]:
             if alike[who, which] <= 0:
                 break
             xy[here[who]], score[here[who]] = poses.xy[which], poses.score[which]
+            if poses.visible is not None:
+                visible[here[who]] = poses.visible[which]
             alike[who], alike[:, which] = -1.0, -1.0
-    return xy, score
+    given = any(poses.visible is not None for poses in everyone)
+    return Poses(xy, score, score.mean(-1), visible=visible if given else None)
 
 
 def _likeness(poses: Poses, dataset: Dataset, rows: NDArray[np.intp]) -> Float:

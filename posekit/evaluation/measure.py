@@ -16,12 +16,15 @@ from posekit.data.read_ahead import read_ahead
 from posekit.engines.spec import InferenceSpec
 from posekit.evaluation.matching import matched, precision
 from posekit.geometry.framing import Crop
-from posekit.geometry.keypoints import Poses
+from posekit.geometry.keypoints import SEEN, Poses
 from posekit.metrics.evaluate import evaluate
+from posekit.metrics.separation import roc_auc
 from posekit.pipelines.predictor import PosePredictor
 
 Float = NDArray[np.floating]
 
+VISIBLE = "auc_visible"
+"""Area under the ROC curve of `Poses.visible`: seen against hidden points."""
 TIES = "nme_box"
 """The metric that decides between equal values of the main metric; lower is better."""
 
@@ -133,10 +136,11 @@ def measure(predictor: PosePredictor, dataset: Dataset, *, metric: str = "", pro
     metric = metric or (spec.metric if isinstance(spec, InferenceSpec) else "")
     if not predictor.needs_boxes:
         everyone = tuple(found(predictor, dataset, progress))
-        measured = replace(compared(*matched(everyone, dataset), dataset, metric, spec), everyone=everyone)
-        return ranked_by_ap(measured, precision(everyone, dataset))
+        poses = matched(everyone, dataset)
+        measured = replace(compared(poses.xy, poses.score, dataset, metric, spec), everyone=everyone)
+        return with_visible(ranked_by_ap(measured, precision(everyone, dataset)), poses.visible, dataset)
     poses = predicted(predictor, dataset, progress)
-    measured = compared(poses.xy, poses.score, dataset, metric, spec)
+    measured = with_visible(compared(poses.xy, poses.score, dataset, metric, spec), poses.visible, dataset)
     if poses.depth is None:
         return measured
     return replace(measured, figures=measured.figures | depth_error(poses.depth, dataset))
@@ -145,6 +149,26 @@ def measure(predictor: PosePredictor, dataset: Dataset, *, metric: str = "", pro
 def ranked_by_ap(measured: Measured, figures: Mapping[str, float]) -> Measured:
     """The same measurement, ranked by AP."""
     return replace(measured, figures={**figures, **measured.figures}, main="AP", higher=True)
+
+
+def with_visible(measured: Measured, visible: Float | None, dataset: Dataset) -> Measured:
+    """The measurement with `VISIBLE`: how well a model tells seen from hidden points, over all points and for each.
+
+    Args:
+        measured: of the same predictions.
+        visible: (M, K) probability of being seen; NaN where an instance was not found; ``None`` changes nothing.
+        dataset: labelled, M trainable instances.
+    """
+    if visible is None:
+        return measured
+    truth = dataset.visibility[dataset.rows]
+    seen, labelled = truth == SEEN, truth > 0
+    together = roc_auc(visible.reshape(-1, 1), seen.reshape(-1, 1), labelled.reshape(-1, 1))[0]
+    return replace(
+        measured,
+        figures=measured.figures | {VISIBLE: float(together)},
+        per_point={**measured.per_point, VISIBLE: roc_auc(visible, seen, labelled)},
+    )
 
 
 def depth_error(depth: Float, dataset: Dataset) -> dict[str, float]:

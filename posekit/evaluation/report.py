@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.engines.spec import InferenceSpec, known
-from posekit.evaluation.measure import Measured
+from posekit.evaluation.measure import VISIBLE, Measured
 from posekit.evaluation.sets import Sets
 from posekit.geometry.affine import invert, transform
 from posekit.geometry.framing import Crop
@@ -105,6 +105,8 @@ def meaning(name: str) -> str:
         return f"{protocol.about}; {'higher' if protocol.higher else 'lower'} is better"
     if name == "depth_error":
         return "mean error of the depths, in the unit of the data; lower is better"
+    if name == VISIBLE:
+        return "probability that a seen point is ranked above a hidden one, 0.5 for a guess; higher is better"
     if name not in KEYS:
         return ""
     what = "average precision" if name.startswith("AP") else "average recall"

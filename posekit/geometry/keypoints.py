@@ -16,6 +16,8 @@ Array = Any
 
 EMPTY, INSTANCE, IGNORE = 0, 1, 2
 """Roles of a slot in `Instances`: empty, an instance, a region to ignore."""
+HIDDEN, SEEN = 1, 2
+"""Visibility of labelled points; 0 is unlabelled."""
 
 
 def _each(value: Any, change: Callable[[Array], Array]) -> Any:

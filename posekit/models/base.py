@@ -72,14 +72,16 @@ class PoseNet(nn.Module):
         backbone: image to a list of maps; its ``mean`` and ``std`` (fractions of 255), if any, replace ImageNet's.
         neck: list of maps to one map.
         head: map to named output maps.
+        logits: list of maps to named outputs without cells, one number for each point; ``None``: there are none.
     """
 
-    def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module, logits: nn.Module | None = None) -> None:
         super().__init__()
         self.normalize = Normalize(getattr(backbone, "mean", IMAGENET_MEAN), getattr(backbone, "std", IMAGENET_STD))
         self.backbone = backbone
         self.neck = neck
         self.head = head
+        self.logits = logits
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Raw maps by name, batch first.
@@ -87,8 +89,12 @@ class PoseNet(nn.Module):
         Args:
             image: (B, 3, H, W) RGB, uint8 or floating point in 0..255.
         """
-        maps: dict[str, Tensor] = self.head(self.neck(self.backbone(self.normalize(image))))
-        return maps
+        return self.outputs(self.backbone(self.normalize(image)))
+
+    def outputs(self, features: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Raw maps by name from the maps of the backbone, finest first."""
+        maps: dict[str, Tensor] = self.head(self.neck(features))
+        return maps if self.logits is None else {**maps, **self.logits(features)}
 
     def at(self, maps: Mapping[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
         """Maps of selected instances, for heads with a dynamic network for each instance (FCPose).

@@ -21,6 +21,7 @@ from posekit.models.backbones.resnet import ResNet
 from posekit.models.backbones.shufflenet_v2 import ShuffleNetV2
 from posekit.models.backbones.timm import Timm
 from posekit.models.base import Backbone, PoseNet, Shapes
+from posekit.models.heads.logits import Logits
 from posekit.models.heads.maps import Maps
 from posekit.models.heads.pooled import Pooled
 from posekit.models.heads.simcc import SimCC
@@ -73,7 +74,7 @@ class TopDown:
         """The network.
 
         Args:
-            shapes: output maps by name, without the batch: (C, H, W) or (K, D).
+            shapes: outputs by name, without the batch: maps (C, H, W) or (K, D), and numbers for each point (K,).
             weights: False does not load pretrained backbone weights, for use before a full checkpoint is loaded.
 
         Raises:
@@ -86,7 +87,9 @@ class TopDown:
         reduction = self._reduction(shapes, backbone.strides)
         neck = self.neck.build(backbone.channels, backbone.strides, reduction)
         cells = self.size[0] // neck.stride, self.size[1] // neck.stride
-        return PoseNet(backbone, neck, self.head.build(shapes, neck.channels, cells))
+        head = self.head.build({n: s for n, s in shapes.items() if len(s) > 1}, neck.channels, cells)
+        numbers = {name: shape[0] for name, shape in shapes.items() if len(shape) == 1}
+        return PoseNet(backbone, neck, head, Logits(numbers, backbone.channels[-1]) if numbers else None)
 
     def _reduction(self, shapes: Shapes, strides: tuple[int, ...]) -> int:
         """Stride of the head's input."""

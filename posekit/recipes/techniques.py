@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from posekit.codecs.visibility import VISIBILITY
 from posekit.losses import LOSSES
 from posekit.losses.any import match_activation
 from posekit.losses.distillation import Okdhp, Teacher
@@ -103,11 +104,12 @@ def _beside(kind: str, **fields: Any) -> Callable[[Recipe, str], Recipe]:
 
 
 def _instead(kind: str) -> Callable[[Recipe, str], Recipe]:
-    """Replace all losses by one."""
+    """Replace all losses of the locations by one."""
 
     def change(recipe: Recipe, _: str) -> Recipe:
         losses: Any = {kind: LOSSES[kind]()}
-        return replace(recipe, losses=losses, codec=match_activation(recipe.codec, losses))
+        beside = {name: loss for name, loss in recipe.losses.items() if VISIBILITY in loss.needs}
+        return replace(recipe, losses=losses | beside, codec=match_activation(recipe.codec, losses))
 
     return change
 

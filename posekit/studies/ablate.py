@@ -155,7 +155,7 @@ def _use(net: torch.nn.Module, recipe: Recipe) -> Callable[[], Any]:
 
     def call() -> Any:
         with torch.inference_mode():
-            return read_out(net, recipe.codec, image)
+            return read_out(net, recipe.full_codec, image)
 
     return call
 

@@ -92,7 +92,7 @@ def _rows(
     rows = {}
     for name, value in own.items():
         there = theirs.get(name)
-        outputs = next((shape[0] for kind, shape in recipe.codec.shapes.items() if f".{kind}." in name), 0)
+        outputs = next((shape[0] for kind, shape in recipe.full_codec.shapes.items() if f".{kind}." in name), 0)
         if there is None or value.ndim == 0 or value.shape[0] != outputs or value.shape[1:] != there.shape[1:]:
             continue
         each = value.shape[0] // mine

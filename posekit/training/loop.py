@@ -305,7 +305,7 @@ class Loop:
         Args:
             net: ``None``: the network in training.
         """
-        engine = TorchEngine(net or self.net, self.recipe.codec, self.recipe.spec(), self.engine.device)
+        engine = TorchEngine(net or self.net, self.recipe.full_codec, self.recipe.spec(), self.engine.device)
         return Predictor(engine, max(self.options.batch, 32))
 
     def _sparser(self) -> bool:

@@ -54,7 +54,7 @@ def train(
     weights = load_weights(folder)
     # Weights evaluated in this process need no second evaluation.
     best = outcome.best or measure(
-        Predictor(TorchEngine(weights.net, recipe.codec, weights.spec, loop.engine.device)), sets.val
+        Predictor(TorchEngine(weights.net, recipe.full_codec, weights.spec, loop.engine.device)), sets.val
     )
     beside = baselines(recipe, sets, loop.engine.device)
     facts = {"network": recipe.model.backbone.kind, "codec": recipe.codec.kind}
@@ -88,7 +88,7 @@ def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[st
     """Metrics of two baselines: the mean pose, and the untrained network."""
     spec = recipe.spec()
     torch.manual_seed(recipe.seed)
-    fresh = Predictor(TorchEngine(recipe.build(), recipe.codec, spec, device))
+    fresh = Predictor(TorchEngine(recipe.build(), recipe.full_codec, spec, device))
     mean = mean_pose(sets.train, sets.val)
     measured = compared(mean, np.ones(mean.shape[:2]), sets.val, recipe.metric, spec)
     if not spec.needs_boxes:

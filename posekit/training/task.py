@@ -26,7 +26,7 @@ class Task(nn.Module):
         super().__init__()
         self.net = net
         self._frozen = tuple(frozen_parts(net, recipe.train.freeze))
-        self.codec = recipe.codec
+        self.codec = recipe.full_codec
         self.losses = nn.ModuleDict({name: loss.build(recipe.skeleton) for name, loss in recipe.losses.items()})
         self.auto_weight = recipe.auto_weight.build(recipe.losses)
 

@@ -152,7 +152,7 @@ def _torch_engine(
 
     weights = load_weights(model)
     spec = adjusted(weights.spec, flip_test=flip_test, scales=scales, tiles=tiles)
-    return TorchEngine(weights.net, weights.recipe.codec, spec, device, half=half, optimise=True)
+    return TorchEngine(weights.net, weights.recipe.full_codec, spec, device, half=half, optimise=True)
 
 
 def adjusted(

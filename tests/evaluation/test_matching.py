@@ -41,8 +41,12 @@ def poses(*shifts, score=(0.9, 0.8)):
     return Poses(xy, np.repeat(scores[:, None], 4, 1), scores)
 
 
+def points_of(found):
+    return found.xy, found.score
+
+
 def test_a_pose_belongs_to_one_person_only(pair):
-    xy, score = matched([poses(1)], pair)
+    xy, score = points_of(matched([poses(1)], pair))
     np.testing.assert_allclose(xy[0], square(11.0))
     # The second person, for whom no pose is left, lies in the centre of its box with no score.
     np.testing.assert_allclose(xy[1], np.full((4, 2), (50.0, 50.0)))
@@ -50,7 +54,7 @@ def test_a_pose_belongs_to_one_person_only(pair):
 
 
 def test_a_person_gets_the_pose_most_like_it_and_no_second_one(pair):
-    xy, score = matched([poses(-2, 1)], pair)
+    xy, score = points_of(matched([poses(-2, 1)], pair))
     np.testing.assert_allclose(xy[0], square(11.0))
     assert score[0, 0] == 0.8
     # The other pose goes to the second person, though it lies further away.
@@ -58,13 +62,13 @@ def test_a_person_gets_the_pose_most_like_it_and_no_second_one(pair):
 
 
 def test_a_pose_that_is_like_nobody_belongs_to_nobody(pair):
-    xy, score = matched([poses(1e4)], pair)
+    xy, score = points_of(matched([poses(1e4)], pair))
     np.testing.assert_allclose(xy, [np.full((4, 2), (20.0, 50.0)), np.full((4, 2), (50.0, 50.0))])
     assert (score == 0).all()
 
 
 def test_an_area_of_nothing_counts_as_a_pixel(pair):
-    xy, score = matched([poses(0, 30)], replace(pair, area=np.zeros(2)))
+    xy, score = points_of(matched([poses(0, 30)], replace(pair, area=np.zeros(2))))
     np.testing.assert_allclose(xy, pair.xy)
     assert score[:, 0].tolist() == [0.9, 0.8]
 
@@ -73,10 +77,10 @@ def test_only_labelled_points_are_compared(pair):
     visibility = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.int8)
     spoilt = pair.xy.copy()
     spoilt[0, 2:], spoilt[1, 2:] = spoilt[1, 2:], spoilt[0, 2:].copy()
-    _, score = matched([poses(3, 29)], replace(pair, visibility=visibility, xy=spoilt))
+    score = matched([poses(3, 29)], replace(pair, visibility=visibility, xy=spoilt)).score
     assert score[:, 0].tolist() == [0.9, 0.8]
     unlabelled = replace(pair, visibility=visibility, xy=np.where(visibility[..., None] > 0, pair.xy, 1e4))
-    np.testing.assert_allclose(matched([poses(0, 30)], unlabelled)[0], pair.xy)
+    np.testing.assert_allclose(matched([poses(0, 30)], unlabelled).xy, pair.xy)
 
 
 def test_images_of_one_id_are_still_two(pair):

@@ -17,6 +17,7 @@ from posekit.models.compress import structured
 from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.compress.structured import channels, remove_channels, table_of, with_pruned_channels
 from posekit.recipes import RECIPES
+from posekit.recipes.visibility import with_visibility
 
 SIZE = (64, 96)
 BACKBONES = {"resnet": ResNet(18, 0.25), "mobilenet_v2": MobileNetV2(0.35)}
@@ -146,3 +147,16 @@ def test_what_cannot_be_is_told(monkeypatch):
         ValueError, match=r"channels of this ShuffleNetV2Backbone cannot be followed .* another backbone"
     ):
         remove_channels(net_of(recipe_of(ShuffleNetV2(0.5))), SIZE, 0.5)
+
+
+@pytest.mark.usefixtures("torch_pruning")
+@pytest.mark.parametrize("kind", ["heatmap", "regression"])
+def test_visibility_stays_when_channels_go(kind):
+    recipe = with_visibility(recipe_of(BACKBONES["resnet"], kind))
+    net = net_of(recipe)
+    remove_channels(net, SIZE, 0.5)
+    assert outputs(net)["visibility"].shape == (2, len(FOUR.points))
+    rest = replace(recipe, pruned=table_of(net, recipe.build()))
+    again = rest.build().eval()
+    again.load_state_dict(net.state_dict())
+    torch.testing.assert_close(outputs(again)["visibility"], outputs(net)["visibility"])

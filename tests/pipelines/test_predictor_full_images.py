@@ -150,11 +150,13 @@ def test_measuring_counts_what_is_found(recipe):
         return everyone
 
     assert precision(truth(), dataset)["AP"] == pytest.approx(1.0)
-    xy, score = matched(truth(), dataset)
+    found = matched(truth(), dataset)
+    xy, score = found.xy, found.score
     np.testing.assert_allclose(xy, dataset.xy[dataset.rows], atol=1e-4)
     assert (score == 1).all()
     assert precision(truth(drop=1), dataset)["AR"] == pytest.approx(1 - 1 / len(dataset))
-    xy, score = matched(truth(drop=1), dataset)
+    found = matched(truth(drop=1), dataset)
+    xy, score = found.xy, found.score
     box = dataset.boxes[dataset.rows[0]]
     np.testing.assert_allclose(xy[0], np.tile((box[:2] + box[2:]) / 2, (14, 1)))
     assert (score[0] == 0).all()

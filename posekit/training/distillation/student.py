@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posekit.codecs.base import Target
+from posekit.codecs.visibility import without_visibility
 from posekit.data.batch import Batch
 from posekit.data.dataset import Dataset
 from posekit.geometry.keypoints import Keypoints
@@ -67,7 +68,7 @@ class StudentTask(nn.Module):
         """The task's loss terms, and ``teacher...`` for each distillation loss with a weight above 0."""
         task, config, net = self.task, self.config, self.net
         features = [] if self.adapter is None else net.backbone(net.normalize(batch.image))
-        maps = net(batch.image) if self.adapter is None else net.head(net.neck(features))
+        maps = net(batch.image) if self.adapter is None else net.outputs(features)
         with exact(batch):
             target = task.codec.encode(batch.instances)
             if config.outliers < 1 and isinstance(self.teacher, FileTeacher):
@@ -100,7 +101,8 @@ class StudentTask(nn.Module):
         seen = batch.instances.keypoints.visibility
         sure = (said.score > 0) & (said.score >= self.config.score_threshold)
         points = Keypoints(said.xy[:, None], (2 * sure)[:, None].to(seen.dtype))
-        target = self.task.codec.encode(replace(batch.instances, keypoints=points))
+        # A teacher says where points are, not whether they are seen.
+        target = without_visibility(self.task.codec.encode(replace(batch.instances, keypoints=points)))
         return reweighted(target, said.score) if self.config.graded else target
 
     def _difference(self, maps: Mapping[str, Tensor], said: TeacherOutput) -> Tensor:
