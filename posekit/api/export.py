@@ -189,8 +189,8 @@ class _Export:
         self.folder, self.to, self.precision, self.say = folder, to, precision, say
         self.spec: InferenceSpec = adjusted(weights.spec, flip_test=flip_test)
         self.recipe_data: Data = weights.recipe.data
-        self.original = TorchEngine(weights.net, weights.recipe.codec, self.spec)
-        self.graph = Graph(weights.net, weights.recipe.codec, self.spec.flip, raw=raw).eval()
+        self.original = TorchEngine(weights.net, weights.recipe.full_codec, self.spec)
+        self.graph = Graph(weights.net, weights.recipe.full_codec, self.spec.flip, raw=raw).eval()
 
     def write(self, file: Path, calibration: NDArray[np.uint8] | None) -> None:
         """Write the model to a file."""

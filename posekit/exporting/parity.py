@@ -20,7 +20,7 @@ SAME = 0.05
 
 
 PLATEAU = 0.05
-"""Share of the instances of an image without content that may be others: rounding decides between nearly equal cells."""
+"""Share of the instances of an image without content that may be others, since rounding decides between its cells."""
 
 
 @dataclass(frozen=True)
