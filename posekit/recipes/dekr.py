@@ -13,9 +13,11 @@ from posekit.losses.any import AnyLoss
 from posekit.losses.heatmaps import Mse
 from posekit.losses.offsets import Offset
 from posekit.models.backbones.hrnet import HRNet
+from posekit.models.backbones.movenet import MoveNet
 from posekit.models.heads.one_stage.dekr import DekrHead
 from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
+from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
 from posekit.postprocess.suppress import NMS
@@ -83,5 +85,8 @@ def _model(form: Form, head: DekrHead | DekrFirstHead) -> OneStage:
     backbone = form.backbone
     if isinstance(backbone, HRNet):
         backbone = replace(backbone, multi_scale=True)
-    neck = Concat() if isinstance(backbone, HRNet) else Upsample()
+    neck: Concat | Upsample | MoveNetFPN = Concat() if isinstance(backbone, HRNet) else Upsample()
+    if isinstance(backbone, MoveNet):
+        # Its pyramid is pretrained on people too.
+        neck = MoveNetFPN()
     return OneStage(size=form.size, backbone=backbone, neck=neck, head=head, stride=STRIDE)

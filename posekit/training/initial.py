@@ -8,12 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from posekit.recipe import Recipe
+from posekit.training.initial_units import in_own_units, last_layers
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.weights import load_weights
 
 
 def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
     """The recipe's network, with the weights of `Recipe.init` loaded wherever names and shapes agree.
+
+    Heads that give lengths are converted to the unit of the recipe's codec; see `in_own_units`.
 
     Args:
         recipe: of the run; without `init` the network is only built.
@@ -29,7 +32,8 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         source = load_weights(recipe.init)
     own = net.state_dict()
-    theirs = _renamed(source.net.state_dict(), own)
+    converted = in_own_units(own, _renamed(source.net.state_dict(), own), recipe, source.recipe)
+    theirs = converted.tensors
     fitting = {name: value for name, value in theirs.items() if name in own and value.shape == own[name].shape}
     pairs = _same_points(recipe, source.recipe)
     by_point = _rows(own, theirs, recipe, source.recipe, pairs)
@@ -41,6 +45,8 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
         )
     net.load_state_dict(fitting, strict=False)
     say(f"starts with {len(fitting)} of {len(own)} tensors from {source.path}")
+    for sentence in converted.said:
+        say(sentence)
     if by_point:
         names = [recipe.skeleton.points[i] for i in pairs]
         say(
@@ -90,9 +96,11 @@ def _rows(
         return {}
     mine, other = len(recipe.skeleton.points), len(source.skeleton.points)
     rows = {}
+    layers, shapes = last_layers(own, recipe.codec.shapes), recipe.codec.shapes
     for name, value in own.items():
         there = theirs.get(name)
-        outputs = next((shape[0] for kind, shape in recipe.codec.shapes.items() if f".{kind}." in name), 0)
+        kind = layers.get(name.rpartition(".")[0])
+        outputs = shapes[kind][0] if kind else 0
         if there is None or value.ndim == 0 or value.shape[0] != outputs or value.shape[1:] != there.shape[1:]:
             continue
         each = value.shape[0] // mine
