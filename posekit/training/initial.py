@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from posekit.models.rewrite.balance import balance
 from posekit.recipe import Recipe
 from posekit.training.initial_units import in_own_units, last_layers
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.weights import load_weights
 
 
-def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
+def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = True) -> nn.Module:
     """The recipe's network, with the weights of `Recipe.init` loaded wherever names and shapes agree.
 
     Heads that give lengths are converted to the unit of the recipe's codec; see `in_own_units`.
@@ -21,6 +22,8 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
     Args:
         recipe: of the run; without `init` the network is only built.
         say: prints which tensors were loaded and which were not.
+        balanced: bring layers with folded norms to one scale, which changes no output; see `balance`. Without it the
+            first steps of a training destroy MoveNet's pyramid.
 
     Raises:
         WeightsError: there is no such model, or none of its parameters fits.
@@ -44,9 +47,12 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
             f"{source.recipe.model.backbone.kind!r}); start from a run of the same backbone, or leave out --init"
         )
     net.load_state_dict(fitting, strict=False)
+    links = balance(net) if balanced else 0
     say(f"starts with {len(fitting)} of {len(own)} tensors from {source.path}")
     for sentence in converted.said:
         say(sentence)
+    if links:
+        say(f"the weights on both sides of {links} links between layers brought to one scale; no output changes")
     if by_point:
         names = [recipe.skeleton.points[i] for i in pairs]
         say(

@@ -151,7 +151,7 @@ class CenterPose(OnGrid):
         maps: dict[str, Tensor],
         weights: dict[str, Tensor],
     ) -> None:
-        """Gaussians of the points, and the sub-cell offset of each, in one map that all points share or one for each."""
+        """Gaussians of the points, and the sub-cell offset of each, in one map for all points or one for each."""
         place = self.grid.cells(batch.xy)
         cell = nearest(place)
         maps["peaks"] = self._gaussians(cell, size, drawn)
