@@ -1,6 +1,6 @@
 """Whether a system for full images learns fifty real images: `python -m benchmarks.fifty --systems centernet`.
 
-No augmentation, 256x256, batches of 8, at most 2,000 steps from `body-s`; measured on the same fifty images, and stopped
+No augmentation, 256x256, batches of 8, at most 2,000 steps from `body-s`; measured on the same images, and stopped
 at AP 0.8. `--changes` repeats the run with one thing changed at a time (`CHANGES`), to see what matters; `as_is` is the
 recipe of `benchmarks.onestage`. ``fifty.json`` keeps every run. Data is in `POSEKIT_DATA`.
 """
@@ -135,7 +135,7 @@ class Steps:
 
 
 def average_precision(net: nn.Module, recipe: Recipe, dataset: Dataset) -> float:
-    """AP on the images themselves, to four places."""
+    """AP on the images themselves, rounded."""
     return round(measure(Predictor(TorchEngine(net, recipe.codec, recipe.spec())), dataset).figures["AP"], 4)
 
 

@@ -24,6 +24,7 @@ CODECS = {
     "center_pose": CenterPose(points=POINTS, grid=GRID),
     "center_pose in units": CenterPose(points=POINTS, grid=GRID, unit=16),
     "center_pose of centres alone": CenterPose(points=POINTS, grid=GRID, unit=24, snap=False),
+    "center_pose with an offset for each kind of point": CenterPose(points=POINTS, grid=GRID, offset_each=True),
     "movenet": MoveNetPose(points=POINTS, grid=GRID),
     "ttf_pose": TtfPose(points=POINTS, grid=GRID),
     "ttf_pose in cells": TtfPose(points=POINTS, grid=GRID, unit=4),
