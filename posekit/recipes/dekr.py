@@ -24,6 +24,8 @@ from posekit.postprocess.suppress import NMS
 from posekit.recipes.onestage import Form, Parts
 
 STRIDE = 4
+UNIT = 16.0
+"""Pixels that an output of 1 stands for in the tiny form's offsets."""
 FILE = 640
 """Longer side of COCO's images in pixels."""
 
@@ -66,9 +68,10 @@ def _spreads(form: Form) -> dict[str, Any]:
 
     In the tiny form's 256x256 images such wide Gaussians would overlap, so sizes are halved. The smallest area of the
     published code, 32x32 pixels, refers to COCO's original images (640 pixels); the codec counts pixels of the resized
-    image.
+    image. In the short training of the tiny form, offsets in cells would not reach their length, so their unit is
+    several cells.
     """
-    half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0} if form.tiny else {}
+    half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0, "unit": UNIT} if form.tiny else {}
     return {"min_area": 32.0**2 * form.size[0] * form.size[1] / FILE**2, **half}
 
 

@@ -29,6 +29,7 @@ CODECS = {
     "ttf_pose": TtfPose(points=POINTS, grid=GRID),
     "ttf_pose in cells": TtfPose(points=POINTS, grid=GRID, unit=4),
     "dekr": Dekr(points=POINTS, grid=GRID),
+    "dekr in units": Dekr(points=POINTS, grid=GRID, unit=16),
     "dekr_first": DekrFirst(points=POINTS, grid=GRID),
     "fcos": Fcos(points=POINTS, size=SIZE, strides=STRIDES),
     "fcos exp": Fcos(points=POINTS, size=SIZE, strides=STRIDES, distances="exp"),
