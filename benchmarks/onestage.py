@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.ladder import root
 from benchmarks.record import RESULTS, circumstances, write
 from posekit.data.coco import read_coco
-from posekit.data.dataset import merged
+from posekit.data.dataset import Dataset, merged
+from posekit.engines.torch import TorchEngine
+from posekit.evaluation.measure import measure
 from posekit.evaluation.sets import Sets
 from posekit.geometry.skeleton import Skeleton
 from posekit.models.backbones.movenet import MoveNet
+from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe, changed, save
 from posekit.recipes import RECIPES
+from posekit.training.initial import initial_net
 from posekit.training.run import train
 
 SYSTEMS = ("centernet", "ttfnet", "dekr", "fcos", "directpose", "fcpose")
@@ -72,6 +77,11 @@ def curve_of(folder: Path) -> list[dict[str, float]]:
     return [{"images": int(row["images"]), "AP": round(float(row["val/AP"]), 4)} for row in rows]
 
 
+def measured(net: nn.Module, recipe: Recipe, dataset: Dataset) -> dict[str, float]:
+    """Figures of a network."""
+    return measure(Predictor(TorchEngine(net, recipe.codec, recipe.spec())), dataset).figures
+
+
 def run(system: str, sets: Sets, asked: argparse.Namespace) -> dict[str, Any]:
     """Train a system, or finish it, and return its figures."""
     recipe = started(system, sets.train.skeleton, asked.size)
@@ -80,11 +90,13 @@ def run(system: str, sets: Sets, asked: argparse.Namespace) -> dict[str, Any]:
     folder = asked.out / system
     folder.mkdir(parents=True, exist_ok=True)
     save(recipe, folder / "recipe.json")
+    before = measured(initial_net(recipe, print), recipe, sets.val) if system in PRETRAINED else {}
     best = train(recipe, folder, sets, device="cpu", resume=True)
     assert best is not None
     net = recipe.build(weights=False)
     curve = curve_of(folder)
     return {
+        **({"untrained": {name: round(before[name], 4) for name in ("AP", "AP50")}} if before else {}),
         "AP": round(best.figures["AP"], 4),
         "AP50": round(best.figures["AP50"], 4),
         "parameters": sum(p.numel() for p in net.parameters()),
