@@ -71,13 +71,13 @@ def in_own_units(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], recipe
         name: (other[name][0] / unit[0], other[name][1] / unit[1]) for name, unit in mine.items() if name in other
     }
     changed = [name for name, ratio in ratios.items() if ratio != (1.0, 1.0)]
-    told = []
+    loaded = set()
     for layer, name in last_layers(tensors, changed).items():
         # Where one's own network has another head, nothing is taken over.
         for tensor in {f"{layer}.weight", f"{layer}.bias"} & set(tensors) & set(own):
             tensors[tensor] = _scaled(tensors[tensor], ratios[name])
-            if tensor.endswith(".weight"):
-                told.append(f"{name} {other[name][0]:g} to {mine[name][0]:g}")
+            loaded.add(name)
+    told = [f"{name} {other[name][0]:g} to {mine[name][0]:g}" for name in changed if name in loaded]
     if told:
         said.append(f"rescaled for another unit in pixels: {', '.join(told)}")
     return Converted(tensors, tuple(said))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -77,15 +78,21 @@ def balance(net: nn.Module) -> int:
 def _links(module: nn.Module) -> Iterator[Link]:
     """The links within one module."""
     if isinstance(module, MoveNetFPNNeck):
-        before = module.lateral[0]
-        for lateral, mix in zip(module.lateral[1:], module.mix, strict=True):
-            yield Link((before, lateral), mix[0])
-            yield Link((mix[0],), mix[1])
-            before = mix[1]
+        laterals = [cast(nn.Conv2d, layer) for layer in module.lateral]
+        before = laterals[0]
+        for lateral, mix in zip(laterals[1:], module.mix, strict=True):
+            depthwise, pointwise = _convs(mix)
+            yield Link((before, lateral), depthwise)
+            yield Link((depthwise,), pointwise)
+            before = pointwise
     elif isinstance(module, BranchesHead):
         for branch in module.branches.values():
-            layers = [layer for layer in branch if isinstance(layer, nn.Conv2d)]
+            layers = _convs(branch)
             # A plain head has no layer that came from another network's folded norms.
             if len(layers) == 3:
                 yield Link((layers[0],), layers[1])
                 yield Link((layers[1],), layers[2])
+
+
+def _convs(module: nn.Module) -> list[nn.Conv2d]:
+    return [layer for layer in module.children() if isinstance(layer, nn.Conv2d)]
