@@ -47,9 +47,9 @@ OPTIONS: dict[str, Any] = {
     "augment.scene.rotate_probability": 0.0,
 }
 """Options of every run that differ from the recipe's."""
-STARTED: dict[str, Any] = {"train.lr": 3e-4, "train.backbone_lr_mult": 1.0}
-"""Options of the systems whose heads are pretrained too: as a whole they need small steps."""
-PRETRAINED = ("centernet", "ttfnet")
+STARTED: dict[str, Any] = {"train.lr": 5e-4, "train.backbone_lr_mult": 0.5}
+"""Options of the systems whose heads are pretrained too: the rates of `body-crop-s`."""
+PRETRAINED = ("centernet", "ttfnet", "movenet")
 
 
 def started(system: str, skeleton: Skeleton, size: int = SIZE) -> Recipe:
@@ -111,7 +111,7 @@ def run(system: str, sets: Sets, asked: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Train the named systems, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--systems", nargs="+", default=SYSTEMS, choices=SYSTEMS)
+    parser.add_argument("--systems", nargs="+", default=SYSTEMS, choices=(*SYSTEMS, "movenet"))
     parser.add_argument("--images", type=int, default=IMAGES, help="images seen by each run, rounded to whole epochs")
     parser.add_argument("--size", type=int, default=SIZE, help="side of the network's input in pixels")
     parser.add_argument("--seed", type=int, default=0)
