@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from posekit.codecs.any import AnyCodec
+from posekit.codecs.one_stage.center_pose import CenterPose
+from posekit.codecs.one_stage.movenet import MoveNetPose
 from posekit.data.orientation import axis_agreement, lies_at_every_angle
 from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
@@ -85,11 +88,15 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
     source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
     if type(source.model) is not type(recipe.model) or source.model.backbone == recipe.model.backbone:
         return recipe, []
-    parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone), "neck": source.model.neck}
-    for head in (source.model.head, recipe.model.head):
-        parts["head"] = head
+    parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone)}
+    own, theirs = recipe.model, source.model
+    for neck, head in ((theirs.neck, theirs.head), (theirs.neck, own.head), (own.neck, own.head)):
+        parts |= {"neck": neck, "head": head}
+        if recipe.one_stage and head.kind != own.head.kind:
+            # Systems for full images differ in their heads: each keeps its own.
+            continue
         try:
-            like = replace(recipe, model=replace(recipe.model, **parts))
+            like = replace(recipe, model=replace(recipe.model, **parts), codec=_with_offsets_of(source, recipe))
             with torch.device("meta"):
                 like.build(weights=False)
         except (ValueError, RuntimeError):
@@ -98,10 +105,18 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
             like = replace(like, train=replace(like.train, backbone_lr_mult=KEPT))
         return like, [
             f"network of {recipe.init}, so that its weights fit: backbone {source.model.backbone.kind}, neck "
-            f"{source.model.neck.kind}, learning rate of the backbone x {like.train.backbone_lr_mult:g}; "
+            f"{like.model.neck.kind}, learning rate of the backbone x {like.train.backbone_lr_mult:g}; "
             "--backbone NAME takes another"
         ]
     return recipe, []
+
+
+def _with_offsets_of(source: Recipe, recipe: Recipe) -> AnyCodec:
+    """The recipe's codec, for CenterNet with as many sub-cell offsets as the source has."""
+    codec, other = recipe.codec, source.codec
+    if isinstance(codec, CenterPose) and isinstance(other, CenterPose | MoveNetPose):
+        return replace(codec, offset_each=other.shapes["offset"][0] > 2)
+    return codec
 
 
 def from_imagenet(recipe: Recipe) -> bool:

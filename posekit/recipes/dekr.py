@@ -13,15 +13,19 @@ from posekit.losses.any import AnyLoss
 from posekit.losses.heatmaps import Mse
 from posekit.losses.offsets import Offset
 from posekit.models.backbones.hrnet import HRNet
+from posekit.models.backbones.movenet import MoveNet
 from posekit.models.heads.one_stage.dekr import DekrHead
 from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
+from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
 from posekit.postprocess.suppress import NMS
 from posekit.recipes.onestage import Form, Parts
 
 STRIDE = 4
+UNIT = 16.0
+"""Pixels that an output of 1 stands for in the tiny form's offsets."""
 FILE = 640
 """Longer side of COCO's images in pixels."""
 
@@ -64,9 +68,10 @@ def _spreads(form: Form) -> dict[str, Any]:
 
     In the tiny form's 256x256 images such wide Gaussians would overlap, so sizes are halved. The smallest area of the
     published code, 32x32 pixels, refers to COCO's original images (640 pixels); the codec counts pixels of the resized
-    image.
+    image. In the short training of the tiny form, offsets in cells would not reach their length, so their unit is
+    several cells.
     """
-    half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0} if form.tiny else {}
+    half = {"sigma": 4.0, "centre_sigma": 8.0, "radius": 8.0, "unit": UNIT} if form.tiny else {}
     return {"min_area": 32.0**2 * form.size[0] * form.size[1] / FILE**2, **half}
 
 
@@ -83,5 +88,8 @@ def _model(form: Form, head: DekrHead | DekrFirstHead) -> OneStage:
     backbone = form.backbone
     if isinstance(backbone, HRNet):
         backbone = replace(backbone, multi_scale=True)
-    neck = Concat() if isinstance(backbone, HRNet) else Upsample()
+    neck: Concat | Upsample | MoveNetFPN = Concat() if isinstance(backbone, HRNet) else Upsample()
+    if isinstance(backbone, MoveNet):
+        # Its pyramid is pretrained on people too.
+        neck = MoveNetFPN()
     return OneStage(size=form.size, backbone=backbone, neck=neck, head=head, stride=STRIDE)

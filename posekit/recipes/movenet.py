@@ -12,11 +12,9 @@ from posekit.models.heads.one_stage.branches import Branches
 from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.onestage import OneStage
 from posekit.recipe import Train
-from posekit.recipes.onestage import Form, Parts
+from posekit.recipes.onestage import MOVENET_CHANNELS, Form, Parts
 
 STRIDE = 4
-CHANNELS = 96
-"""Of the heads."""
 PLAIN = Form((384, 384), MoveNet("multipose"), Train(epochs=140, batch=16, lr=5e-4))
 TINY = Form((256, 256), MoveNet("lightning"), Train(epochs=60, batch=8, lr=1e-3), tiny=True)
 
@@ -29,7 +27,7 @@ def movenet(skeleton: Skeleton, form: Form) -> Parts:
             size=form.size,
             backbone=form.backbone,
             neck=MoveNetFPN(),
-            head=Branches(channels=CHANNELS, separable=True),
+            head=Branches(channels=MOVENET_CHANNELS, separable=True),
             stride=STRIDE,
         ),
         losses={

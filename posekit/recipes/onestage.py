@@ -11,9 +11,11 @@ from posekit.codecs.any import AnyCodec
 from posekit.geometry.framing import Letterbox
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss
+from posekit.models.backbones.movenet import MoveNet
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.heads.one_stage.branches import Branches
 from posekit.models.necks.deconv import Deconv
+from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
 from posekit.models.topdown import AnyBackbone
@@ -48,17 +50,22 @@ System = Callable[[Skeleton, Form], Parts]
 
 PLAIN = Form((512, 512), ResNet(depth=50), Train(epochs=140, batch=16, lr=5e-4, schedule="step"))
 TINY = Form((256, 256), ResNet(depth=18, width=0.5), Train(epochs=60, batch=8, lr=1e-3), tiny=True)
+MOVENET_CHANNELS = 96
+"""Of MoveNet's heads."""
 
 
 def one_map(form: Form, stride: int) -> OneStage:
     """CenterNet's network: one fine map, and a small branch for each output map.
 
     Args:
-        form: the tiny form has separable convolutions in neck and head.
+        form: the tiny form has separable convolutions in neck and head; on MoveNet's backbone neck and head are
+            MoveNet's in both forms, so that they can start from its weights.
         stride: stride of the map in pixels.
     """
-    neck = Upsample() if form.tiny else Deconv()
+    neck: Upsample | Deconv | MoveNetFPN = Upsample() if form.tiny else Deconv()
     head = Branches(separable=form.tiny)
+    if isinstance(form.backbone, MoveNet):
+        neck, head = MoveNetFPN(), Branches(channels=MOVENET_CHANNELS, separable=True)
     return OneStage(size=form.size, backbone=form.backbone, neck=neck, head=head, stride=stride)
 
 

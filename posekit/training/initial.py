@@ -7,17 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from posekit.models.rewrite.balance import balance
 from posekit.recipe import Recipe
+from posekit.training.initial_units import in_own_units, last_layers
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.weights import load_weights
 
 
-def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
+def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = True) -> nn.Module:
     """The recipe's network, with the weights of `Recipe.init` loaded wherever names and shapes agree.
+
+    Heads that give lengths are converted to the unit of the recipe's codec; see `in_own_units`.
 
     Args:
         recipe: of the run; without `init` the network is only built.
         say: prints which tensors were loaded and which were not.
+        balanced: bring layers with folded norms to one scale, which changes no output; see `balance`. Without it the
+            first steps of a training destroy MoveNet's pyramid.
 
     Raises:
         WeightsError: there is no such model, or none of its parameters fits.
@@ -29,7 +35,8 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         source = load_weights(recipe.init)
     own = net.state_dict()
-    theirs = _renamed(source.net.state_dict(), own)
+    converted = in_own_units(own, _renamed(source.net.state_dict(), own), recipe, source.recipe)
+    theirs = converted.tensors
     fitting = {name: value for name, value in theirs.items() if name in own and value.shape == own[name].shape}
     pairs = _same_points(recipe, source.recipe)
     by_point = _rows(own, theirs, recipe, source.recipe, pairs)
@@ -40,7 +47,12 @@ def initial_net(recipe: Recipe, say: Callable[[str], None]) -> nn.Module:
             f"{source.recipe.model.backbone.kind!r}); start from a run of the same backbone, or leave out --init"
         )
     net.load_state_dict(fitting, strict=False)
+    links = balance(net) if balanced else 0
     say(f"starts with {len(fitting)} of {len(own)} tensors from {source.path}")
+    for sentence in converted.said:
+        say(sentence)
+    if links:
+        say(f"the weights on both sides of {links} links between layers brought to one scale; no output changes")
     if by_point:
         names = [recipe.skeleton.points[i] for i in pairs]
         say(
@@ -90,9 +102,12 @@ def _rows(
         return {}
     mine, other = len(recipe.skeleton.points), len(source.skeleton.points)
     rows = {}
+    shapes = recipe.full_codec.shapes
+    layers = last_layers(own, shapes)
     for name, value in own.items():
         there = theirs.get(name)
-        outputs = next((shape[0] for kind, shape in recipe.full_codec.shapes.items() if f".{kind}." in name), 0)
+        kind = layers.get(name.rpartition(".")[0])
+        outputs = shapes[kind][0] if kind else 0
         if there is None or value.ndim == 0 or value.shape[0] != outputs or value.shape[1:] != there.shape[1:]:
             continue
         each = value.shape[0] // mine

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from figures import FOUR, labelled_files
 
 import posekit
@@ -280,6 +281,27 @@ def test_the_network_of_the_initial_model_is_taken_over():
     lines = []
     initial_net(like, lines.append)
     assert not any("(there" in line and "backbone" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("system", "neck"),
+    [
+        *(("centernet", "movenet_fpn"), ("ttfnet", "movenet_fpn"), ("dekr", "movenet_fpn")),
+        *(("fcos", "fpn"), ("directpose", "fpn"), ("fcpose", "fpn")),
+    ],
+)
+def test_a_system_for_full_images_keeps_its_own_head(system, neck):
+    recipe = replace(RECIPES[f"{system}-tiny"](FOUR, size=(64, 96)), init="body-s")
+    like, sentences = like_initial(recipe, ())
+    assert (like.model.backbone.version, like.model.neck.kind) == ("multipose", neck)
+    assert like.model.head.kind == recipe.model.head.kind
+    assert f"neck {neck}" in sentences[0]
+    if system == "centernet":
+        assert like.codec.offset_each and not recipe.codec.offset_each
+    net = initial_net(like, lambda line: None).eval()
+    with torch.no_grad():
+        maps = net(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
+    assert {name: tuple(maps[name].shape[1:]) for name in like.codec.shapes} == dict(like.codec.shapes)
 
 
 @pytest.mark.parametrize("given", [{"backbone"}, {"model.neck.channels"}])

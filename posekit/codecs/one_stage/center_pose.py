@@ -55,6 +55,8 @@ class CenterPose(OnGrid):
     "centernet: the wider radius of its published code"
     unit: Annotated[float, Field(gt=0)] | None = None
     "pixels that an output of 1 stands for, in the sizes and the offsets to the points; unset: a cell"
+    offset_each: bool = False
+    "a sub-cell offset for each kind of point, as MoveNet's heads have it; off: one that all points share, as published"
     max_instances: int = Field(default=32, ge=1)
     "largest number of instances found in an image"
     snap: bool = True
@@ -78,9 +80,16 @@ class CenterPose(OnGrid):
             "centre_offset": 2,
             "point_offsets": 2 * self.points,
             "peaks": self.points,
-            "offset": 2,
+            "offset": 2 * self.points if self.offset_each else 2,
         }
         return {name: (count, *self.grid.shape) for name, count in counts.items()}
+
+    @property
+    def units(self) -> dict[str, tuple[float, float]]:
+        """Pixels that an output of 1 stands for, along x and y, of maps that hold lengths."""
+        cell = self.grid.scale
+        unit = cell if self.unit is None else (self.unit, self.unit)
+        return {"size": unit, "point_offsets": unit, "centre_offset": cell, "offset": cell}
 
     def encode(self, instances: Instances) -> Target:
         """Draw the Gaussians, and write the targets into the cell of each centre.
@@ -142,14 +151,19 @@ class CenterPose(OnGrid):
         maps: dict[str, Tensor],
         weights: dict[str, Tensor],
     ) -> None:
-        """Gaussians of the points, and the sub-cell offset of each, in one map that all points share."""
+        """Gaussians of the points, and the sub-cell offset of each, in one map for all points or one for each."""
         place = self.grid.cells(batch.xy)
         cell = nearest(place)
         maps["peaks"] = self._gaussians(cell, size, drawn)
         weights["peaks"] = valid_or_peak(everywhere, maps["peaks"])
-        maps["offset"], weights["offset"] = written(
-            (place - cell).flatten(1, 2), cell.flatten(1, 2), drawn.flatten(1), self.grid.shape
-        )
+        parts = place - cell, cell, drawn
+        if self.offset_each:
+            # Kinds of points are folded into the batch: they do not compete for cells.
+            steps, cells, kept = (part.transpose(1, 2).flatten(0, 1) for part in parts)
+        else:
+            steps, cells, kept = (part.flatten(1, 2) for part in parts)
+        pair = written(steps, cells, kept, self.grid.shape)
+        maps["offset"], weights["offset"] = (part.reshape(len(place), -1, *self.grid.shape) for part in pair)
 
     def activate(self, maps: Maps) -> Maps:
         """``centre`` and ``peaks`` as logits, all others in cells."""
@@ -204,7 +218,11 @@ class CenterPose(OnGrid):
         logit, cell = local_maxima(maps["peaks"], self.candidates, floor=LOWEST)
         value = logit.sigmoid()
         K, n = value.shape[1:]
-        step = finite(at_cells(maps["offset"], cell.flatten(1, 2)).float()).clamp(-2.0, 2.0).unflatten(1, (K, n))
+        if self.offset_each:
+            step = at_cells(maps["offset"].reshape(-1, 2, *self.grid.shape), cell.flatten(0, 1)).unflatten(0, (-1, K))
+        else:
+            step = at_cells(maps["offset"], cell.flatten(1, 2)).unflatten(1, (K, n))
+        step = finite(step.float()).clamp(-2.0, 2.0)
         there = cell.to(step.dtype) + step
         away = torch.cdist(place.transpose(1, 2), there)
         away = torch.where((value > self.point_threshold)[:, :, None], away, torch.inf)
@@ -232,5 +250,9 @@ class CenterPose(OnGrid):
         """Mirror maps and offsets; exact except on a `RatioGrid`."""
         back = {name: mirrored(maps[name], tuple(range(maps[name].shape[1])), self.grid) for name in ("centre", "size")}
         back["peaks"] = mirrored(maps["peaks"], order, self.grid)
-        vectors = {"centre_offset": (0,), "offset": (0,), "point_offsets": order}
+        vectors = {
+            "centre_offset": (0,),
+            "offset": order if self.offset_each else (0,),
+            "point_offsets": order,
+        }
         return back | {name: mirrored_pairs(maps[name], whose, self.grid) for name, whose in vectors.items()}

@@ -57,6 +57,8 @@ class Dekr(OnGrid):
     "how far from a centre, along each axis, cells are trained to give the offsets; image pixels"
     min_area: float = Field(default=1024.0, ge=0)
     "instances with a smaller area, in square pixels of the network's input, have no centre and no offsets"
+    unit: Annotated[float, Field(gt=0)] | None = None
+    "pixels that an output of 1 stands for, in the offsets to the points; unset: a cell, as published"
     compat: Literal["none", "dekr"] = "none"
     "dekr: the instance size of the authors' code, which grows with the distance from the corner of the image"
     max_instances: int = Field(default=30, ge=1)
@@ -75,6 +77,11 @@ class Dekr(OnGrid):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Heatmaps of the points and, last, of the centres; offsets to the points."""
         return {"heatmap": (self.points + 1, *self.grid.shape), "point_offsets": (2 * self.points, *self.grid.shape)}
+
+    @property
+    def units(self) -> dict[str, tuple[float, float]]:
+        """Pixels that an output of 1 stands for, along x and y, of the offsets to the points."""
+        return {"point_offsets": self.grid.scale if self.unit is None else (self.unit, self.unit)}
 
     def encode(self, instances: Instances) -> Target:
         """Draw the Gaussians, and write the offsets around each centre.
@@ -134,12 +141,21 @@ class Dekr(OnGrid):
         return diagonal.clamp_min(max(math.sqrt(self.min_area), x)) / math.sqrt(x * y)
 
     def activate(self, maps: Maps) -> Maps:
-        """The raw maps."""
-        return maps
+        """``heatmap`` as it is, ``point_offsets`` in cells."""
+        return {**maps, "point_offsets": self._cells(maps["point_offsets"])}
 
     def perfect(self, target: Target) -> Maps:
-        """The maps of the target, which have the form of raw maps."""
-        return {name: target_map(target, name, self.kind) for name in self.shapes}
+        """The maps of the target in the network's unit."""
+        maps = {name: target_map(target, name, self.kind) for name in self.shapes}
+        return {**maps, "point_offsets": self._cells(maps["point_offsets"], back=True)}
+
+    def _cells(self, offsets: Tensor, back: bool = False) -> Tensor:
+        """Offsets (B, 2 K, ...) of the network in cells, or ``back``; unchanged where a unit is a cell."""
+        if self.unit is None:
+            return offsets
+        cells = [self.unit / scale for scale in self.grid.scale]
+        factor = offsets.new_tensor([1 / each for each in cells] if back else cells).repeat(self.points)
+        return offsets * factor.reshape(-1, *[1] * (offsets.ndim - 2))
 
     def decode(self, maps: Maps) -> Poses:
         """The highest centres, and the points given by the offsets in their cells.
@@ -163,7 +179,7 @@ class Dekr(OnGrid):
         )
         # If there are fewer centres, all remaining entries are read from the first cell.
         cell = torch.where(value[..., None] > 0, cell, 0)
-        offsets = finite(at_cells(maps["point_offsets"], cell).float())
+        offsets = finite(self._cells(at_cells(maps["point_offsets"], cell).float().transpose(1, 2)).transpose(1, 2))
         return value, cell[:, :, None].to(offsets.dtype) + offsets.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:

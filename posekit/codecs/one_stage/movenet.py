@@ -12,11 +12,11 @@ from torch import Tensor
 from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
-from posekit.codecs.cells import LOWEST, finite, mirrored, mirrored_pairs, nearest, sane, within
+from posekit.codecs.cells import LOWEST, finite, mirrored, mirrored_pairs, sane
 from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.one_stage.center_pose import CenterPose
-from posekit.codecs.one_stage.instances import at_cells, batch_instances, clipped, local_maxima, written
+from posekit.codecs.one_stage.instances import at_cells, clipped, local_maxima
 from posekit.codecs.ranking import first_highest, top
 from posekit.geometry.grid import AnyGrid
 from posekit.geometry.keypoints import Instances, Poses
@@ -67,6 +67,11 @@ class MoveNetPose(OnGrid):
             counts |= {"size": 2, "centre_offset": 2}
         return {name: (count, *self.grid.shape) for name, count in counts.items()}
 
+    @property
+    def units(self) -> dict[str, tuple[float, float]]:
+        """Pixels that an output of 1 stands for, along x and y, of maps that hold lengths: those of a cell."""
+        return {name: self.grid.scale for name in self.shapes if name not in ("centre", "peaks")}
+
     def encode(self, instances: Instances) -> Target:
         """As `CenterPose.encode`, but ``offset`` (B, 2 K, H, W) holds x and y for each kind of point.
 
@@ -76,16 +81,7 @@ class MoveNetPose(OnGrid):
         Raises:
             ValueError: another number of points.
         """
-        target = CenterPose(points=self.points, grid=self.grid, iou=self.iou).encode(instances)
-        batch = batch_instances(instances, self.points)
-        place = self.grid.cells(batch.xy)
-        cell = nearest(place)
-        kept = batch.known & within(cell, self.grid.shape)
-        # One map a kind of point: kinds are folded into the batch.
-        steps, cells, known = (t.transpose(1, 2).flatten(0, 1) for t in (place - cell, cell, kept))
-        pair = written(steps, cells, known, self.grid.shape)
-        offset, weight = (t.reshape(-1, 2 * self.points, *self.grid.shape) for t in pair)
-        return Target({**target.maps, "offset": offset}, {**target.weight, "offset": weight})
+        return CenterPose(points=self.points, grid=self.grid, iou=self.iou, offset_each=True).encode(instances)
 
     def activate(self, maps: Maps) -> Maps:
         """Nothing to do: ``centre`` and ``peaks`` are logits, all else is in cells."""

@@ -60,6 +60,11 @@ class TtfPose(OnGrid):
         counts = {"centre": 1, "box": 4, "point_offsets": 2 * self.points}
         return {name: (count, *self.grid.shape) for name, count in counts.items()}
 
+    @property
+    def units(self) -> dict[str, tuple[float, float]]:
+        """Pixels that an output of 1 stands for, along x and y, of maps that hold lengths."""
+        return {"box": (self.unit, self.unit), "point_offsets": (self.unit, self.unit)}
+
     def encode(self, instances: Instances) -> Target:
         """Draw the Gaussians, and write the targets of their cells.
 

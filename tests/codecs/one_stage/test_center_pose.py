@@ -127,13 +127,36 @@ def test_empty_images_teach_that_nobody_is_there():
     torch.testing.assert_close(found, -(p.square() * (1 - p).log()).sum())
 
 
-def test_a_mirror_is_exact():
-    people = scene(*APART)
-    maps = {name: value for name, value in CODEC.encode(people).maps.items() if name in CODEC.shapes}
-    other = CODEC.encode(mirrored(people, IMAGE[1])).maps
-    back = CODEC.flip({name: other[name] for name in maps}, MIRROR)
+@pytest.mark.parametrize("each", [False, True])
+def test_a_mirror_is_exact(each):
+    people, codec = scene(*APART), replace(CODEC, offset_each=each)
+    maps = {name: value for name, value in codec.encode(people).maps.items() if name in codec.shapes}
+    other = codec.encode(mirrored(people, IMAGE[1])).maps
+    back = codec.flip({name: other[name] for name in maps}, MIRROR)
     for name, value in maps.items():
         torch.testing.assert_close(back[name], value, atol=1e-9, rtol=0, msg=name)
+
+
+def test_points_of_two_kinds_in_one_cell_keep_their_own_offsets():
+    """Points at (17, 17) and (19, 18) are both in cell (4, 4), whose centre is (18, 18)."""
+    people = scene([(10.0, 10.0, 40.0, 40.0)])
+    xy = people.keypoints.xy.clone()
+    xy[0, 0, 0], xy[0, 0, 1] = xy.new_tensor((17.0, 17.0)), xy.new_tensor((19.0, 18.0))
+    people = replace(people, keypoints=replace(people.keypoints, xy=xy))
+    codec = replace(CODEC, offset_each=True)
+    target = codec.encode(people)
+    assert target.maps["offset"].shape == (1, 2 * POINTS, *codec.grid.shape)
+    assert target.maps["offset"][0, :4, 4, 4].tolist() == [-0.25, -0.25, 0.25, 0.0]
+    assert target.weight["offset"][0, :4, 4, 4].tolist() == [1.0] * 4
+    poses = codec.decode(perfect_maps(codec, people))
+    torch.testing.assert_close(poses.xy[0, 0, :2].double(), xy[0, 0, :2].double(), atol=1e-3, rtol=0)
+
+
+def test_what_an_output_of_one_stands_for():
+    assert CODEC.units["size"] == CODEC.units["offset"] == (4.0, 4.0)
+    wide = replace(CODEC, unit=16.0).units
+    assert wide["size"] == wide["point_offsets"] == (16.0, 16.0)
+    assert wide["centre_offset"] == wide["offset"] == (4.0, 4.0)
 
 
 def test_where_logits_start():

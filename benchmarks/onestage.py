@@ -1,0 +1,135 @@
+"""Systems for full images, trained alike from `body-s`: `python -m benchmarks.onestage --systems centernet ttfnet`.
+
+Each starts from the backbone of MoveNet MultiPose; CenterNet, TTFNet and DEKR also from its pyramid, CenterNet and
+TTFNet from its heads where these mean the same. All see the same number of images of `coco_person` and
+`coco_mini_person` and are measured on `coco_person`'s validation scenes. A run lies in OUT/SYSTEM, an interrupted one
+is resumed, and ``onestage.json`` is written after each. Data is in `POSEKIT_DATA`.
+"""
+
+import argparse
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.ladder import root
+from benchmarks.record import RESULTS, circumstances, write
+from posekit.data.coco import read_coco
+from posekit.data.dataset import Dataset, merged
+from posekit.engines.torch import TorchEngine
+from posekit.evaluation.measure import measure
+from posekit.evaluation.sets import Sets
+from posekit.geometry.skeleton import Skeleton
+from posekit.models.backbones.movenet import MoveNet
+from posekit.pipelines.predictor import Predictor
+from posekit.recipe import Recipe, changed, save
+from posekit.recipes import RECIPES
+from posekit.training.initial import initial_net
+from posekit.training.run import train
+
+SYSTEMS = ("centernet", "ttfnet", "dekr", "fcos", "directpose", "fcpose")
+SIZE = 256
+IMAGES = 20_000
+"""Seen by every run."""
+BATCH = 8
+INIT = "body-s"
+OPTIONS: dict[str, Any] = {
+    "train.batch": BATCH,
+    "train.lr": 1e-3,
+    "train.backbone_lr_mult": 0.3,
+    "train.tensorboard": False,
+    # Twenty thousand images are too few to learn people upside down, and small ones are small enough in these.
+    "augment.scene.scale": (0.8, 1.8),
+    "augment.scene.rotate_probability": 0.0,
+}
+"""Options of every run that differ from the recipe's."""
+STARTED: dict[str, Any] = {"train.lr": 5e-4, "train.backbone_lr_mult": 0.5}
+"""Options of the systems whose heads are pretrained too: the rates of `body-crop-s`."""
+PRETRAINED = ("centernet", "ttfnet", "movenet")
+
+
+def started(system: str, skeleton: Skeleton, size: int = SIZE) -> Recipe:
+    """The tiny form of a system on MoveNet MultiPose's backbone, from the weights of `body-s`."""
+    recipe = RECIPES[f"{system}-tiny"](skeleton, size=(size, size), backbone="movenet")
+    recipe = replace(recipe, model=replace(recipe.model, backbone=MoveNet("multipose")), init=INIT)
+    return changed(recipe, OPTIONS | (STARTED if system in PRETRAINED else {}))
+
+
+def labels(name: str, split: str) -> Path:
+    """A label file of `POSEKIT_DATA`."""
+    return root() / name / "annotations" / f"person_keypoints_{split}.json"
+
+
+def scenes() -> Sets:
+    """All training scenes of both sets, and `coco_person`'s validation scenes."""
+    learn = merged([read_coco(labels(name, "train")) for name in ("coco_person", "coco_mini_person")])
+    return Sets(learn, read_coco(labels("coco_person", "val")), ())
+
+
+def curve_of(folder: Path) -> list[dict[str, float]]:
+    """AP after each evaluated epoch."""
+    with (folder / "metrics.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("val/AP")]
+    return [{"images": int(row["images"]), "AP": round(float(row["val/AP"]), 4)} for row in rows]
+
+
+def measured(net: nn.Module, recipe: Recipe, dataset: Dataset) -> dict[str, float]:
+    """Figures of a network."""
+    return measure(Predictor(TorchEngine(net, recipe.codec, recipe.spec())), dataset).figures
+
+
+def run(system: str, sets: Sets, asked: argparse.Namespace) -> dict[str, Any]:
+    """Train a system, or finish it, and return its figures."""
+    recipe = started(system, sets.train.skeleton, asked.size)
+    epochs = max(1, round(asked.images / sets.train.scenes))
+    recipe = changed(recipe, {"train.epochs": epochs, "train.eval_every": min(epochs, 2), "seed": asked.seed})
+    folder = asked.out / system
+    folder.mkdir(parents=True, exist_ok=True)
+    save(recipe, folder / "recipe.json")
+    before = measured(initial_net(recipe, print), recipe, sets.val) if system in PRETRAINED else {}
+    best = train(recipe, folder, sets, device="cpu", resume=True)
+    assert best is not None
+    net = recipe.build(weights=False)
+    curve = curve_of(folder)
+    return {
+        **({"untrained": {name: round(before[name], 4) for name in ("AP", "AP50")}} if before else {}),
+        "AP": round(best.figures["AP"], 4),
+        "AP50": round(best.figures["AP50"], 4),
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "images_seen": curve[-1]["images"],
+        "size": asked.size,
+        "seed": asked.seed,
+        "curve": curve,
+        **{key: circumstances()[key] for key in ("command", "commit", "date")},
+    }
+
+
+def main() -> None:
+    """Train the named systems, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--systems", nargs="+", default=SYSTEMS, choices=(*SYSTEMS, "movenet"))
+    parser.add_argument("--images", type=int, default=IMAGES, help="images seen by each run, rounded to whole epochs")
+    parser.add_argument("--size", type=int, default=SIZE, help="side of the network's input in pixels")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs/onestage"), help="folder of the runs")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    sets = scenes()
+    for system in asked.systems:
+        found = run(system, sets, asked)
+        # Another process may have written results of other systems meanwhile.
+        file = RESULTS / "onestage.json"
+        systems = json.loads(file.read_text(encoding="utf-8"))["systems"] if file.is_file() else {}
+        systems[system] = found
+        write("onestage", {"systems": systems}, init=INIT, measured_on="coco_person val, 317 scenes")
+        print(
+            f"{system}: AP {found['AP']:.4f}, AP50 {found['AP50']:.4f} after {found['images_seen']} images", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
