@@ -174,8 +174,9 @@ function list(poses, points) {
     return tr;
   };
   part("points").replaceChildren(
+    ...(poses.length ? [row(["point", "x", "y", "score"])] : []),
     ...poses.flatMap(({ score, scores, xy }, n) => [
-      row([`instance ${n + 1}`, "x", "y", score.toFixed(3)], "instance"),
+      row([`instance ${n + 1}`, "", "", score.toFixed(3)], "instance"),
       ...points.map((name, k) => row([name, xy[k][0].toFixed(2), xy[k][1].toFixed(2), scores[k].toFixed(3)])),
     ]),
   );

@@ -43,10 +43,10 @@ class Page:
         return byte
 
     def open(self, address):
-        """Open a page in a window of 1100 x 800."""
+        """Open a page in a window of 1000 x 680."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        size = {"width": 1100, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        size = {"width": 1000, "height": 680, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         self.call("Page.enable")
         self.call("Page.navigate", url=address)

@@ -66,7 +66,9 @@ def table(page):
     """Points (N, K, 2) and scores (N, K) as the page lists them."""
     rows = page.run("[...document.querySelectorAll('#points tr')].map((r) => [...r.cells].map((c) => c.innerText))")
     count = sum(row[0].startswith("instance ") for row in rows)
-    numbers = np.array([row[1:] for row in rows if not row[0].startswith("instance ")], float).reshape(count, -1, 3)
+    assert rows[0] == ["point", "x", "y", "score"]
+    numbers = np.array([row[1:] for row in rows[1:] if not row[0].startswith("instance ")], float)
+    numbers = numbers.reshape(count, -1, 3)
     return numbers[..., :2], numbers[..., 2]
 
 

@@ -1,4 +1,4 @@
-"""The C++ program finds the points that Python finds; compiled here, where a compiler and ONNX Runtime's headers are."""
+"""The C++ program finds the points that Python finds; compiled where a compiler and the headers are."""
 
 import csv
 import io
