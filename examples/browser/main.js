@@ -43,9 +43,10 @@ const shown = (action) => async (event) => {
 part("model").onchange = shown(async ({ target }) => {
   const [file] = target.files;
   if (!file) return;
-  await turn;
-  await model?.session.release();
+  const before = model;
   model = null;
+  await turn;
+  await before?.session.release();
   say(`opening ${file.name} ...`);
   model = await openModel(await runtime(), new Uint8Array(await file.arrayBuffer()));
   part("threshold").value = model.spec.instance_threshold;

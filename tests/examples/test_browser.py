@@ -102,6 +102,19 @@ def test_points_on_a_photo_are_those_of_python(name, photo, address, browser, tm
     np.testing.assert_allclose(score, poses.score, atol=2e-3)
 
 
+def test_another_model_finds_its_points_in_the_same_photo(address, browser, tmp_path):
+    with opened(browser, address, tmp_path) as page:
+        page.choose("#photo", PHOTOS / "astronaut.jpg")
+        page.until("document.getElementById('canvas').width == 512")
+        for name in ("body-crop-s", "face-s"):
+            file = MODELS / name / "model.onnx"
+            page.choose("#model", file)
+            page.until(
+                f"document.getElementById('status').innerText.startsWith('{name}: the image as one box; network')"
+            )
+            np.testing.assert_allclose(table(page)[0], expected(file, PHOTOS / "astronaut.jpg").xy, atol=0.05)
+
+
 @pytest.mark.parametrize("size", [(512, 512), (301, 512), (480, 333), (64, 100)])
 def test_pixels_of_the_input_are_those_of_python(size, address, browser, tmp_path):
     width, height = size
