@@ -26,6 +26,7 @@ from posekit.evaluation.measure import Measured, average_precision, measure
 from posekit.evaluation.sets import read_set
 from posekit.exporting.images import drawn, from_files, from_labels, plateaus
 from posekit.exporting.parity import BOUNDS, Parity, compare
+from posekit.exporting.triton import place_in, write_triton
 from posekit.extras import require
 from posekit.pipelines.predictor import Predictor
 from posekit.zoo.catalogue import checksum
@@ -60,6 +61,7 @@ class Exported:
         parity: differences from the original; ``None`` for INT8.
         figures: for INT8: metrics of the original and of the file on the labelled data.
         images: what was compared, in words.
+        repository: folder of the model in a repository of Triton; ``None`` where none was asked for.
     """
 
     file: Path
@@ -67,6 +69,7 @@ class Exported:
     parity: Parity | None
     figures: dict[str, dict[str, float]]
     images: str
+    repository: Path | None = None
 
 
 def export(
@@ -81,6 +84,7 @@ def export(
     raw: bool = False,
     images: str | Path | Sequence[str | Path] = (),
     count: int = IMAGES,
+    triton: str | Path | None = None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Exported:
     """Write a model as one file for another runtime: uint8 images in, points in their pixels and scores out.
@@ -102,6 +106,7 @@ def export(
         images: label files, image files or folders to compare on; none: those of ``int8``, or the run's validation data
             if it is there, or synthetic ones. Label files here are also what the accuracy of INT8 is measured on.
         count: images that are compared.
+        triton: a folder in which the checked file is also written as a model repository of Triton; for ONNX only.
         say: prints a line on the progress.
 
     Returns:
@@ -110,12 +115,15 @@ def export(
     Raises:
         WeightsError: there is no such model.
         ExportError: the file's points or scores are not those of the original, or INT8 costs more than ``max_drop``.
-        ValueError: half and int8 together, an ``out`` with another ending, or one that would replace another file.
+        ValueError: half and int8 together, an ``out`` with another ending, or a file or a folder of the repository that
+            would replace another one; ``triton`` with OpenVINO or a cascade.
         ModuleNotFoundError: a package is missing; the message names the extra.
     """
     if exported_runtime(model):
         raise ValueError(f"{model} is exported already: name the run or the weights folder that it was made from")
     quantize = _paths(int8)
+    if triton is not None and (to != "onnx" or holds_cascade(model)):
+        raise ValueError("a repository of Triton holds one ONNX file: leave out --triton, or export with --to onnx")
     if holds_cascade(model):
         return _cascade(model, to, out, bool(half or quantize or raw or flip_test), _paths(images), count, say)
     if half and quantize:
@@ -123,6 +131,8 @@ def export(
     folder = find_model(model)
     precision = "int8" if quantize else "fp16" if half else "fp32"
     file = _target(model, folder, to, out, precision)
+    if triton is not None:
+        place_in(triton, file)
     require("torch", "export")
     work = _Export(folder, to, precision, flip_test, raw, say)
     labels = _labels(work.spec, quantize) if quantize else None
@@ -142,7 +152,8 @@ def export(
             raise ExportError(f"{file} was not written: {'; '.join(faults[:3])}; all is in {report}")
         for part in Path(beside).iterdir():
             shutil.move(part, file.parent / part.name)
-    return Exported(file, report, parity, figures, said)
+    repository = None if triton is None else write_triton(file, triton)
+    return Exported(file, report, parity, figures, said, repository)
 
 
 def _cascade(

@@ -40,6 +40,8 @@ class Options:
     synthetic images"""
     count: int = 64
     "images that are compared"
+    triton: OneFile = None
+    "a folder: also write the checked file there as a model repository of NVIDIA's Triton server (with --to onnx)"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -59,6 +61,7 @@ def run(argv: Sequence[str]) -> int:
         raw=options.raw,
         images=options.images,
         count=options.count,
+        triton=options.triton,
         say=lambda sentence: console.print(sentence, markup=False, soft_wrap=True),
     )
     if made.parity is not None:
@@ -83,6 +86,12 @@ def run(argv: Sequence[str]) -> int:
         markup=False,
         soft_wrap=True,
     )
+    if made.repository is not None:
+        console.print(
+            f"{made.repository}; next: tritonserver --model-repository {made.repository.parent}",
+            markup=False,
+            soft_wrap=True,
+        )
     return 0
 
 
