@@ -118,6 +118,6 @@ def poses_of(outputs: Mapping[str, NDArray[Any]]) -> Poses:
 
 
 def threads_of(environment: Mapping[str, str]) -> int:
-    """Threads asked for by OMP_NUM_THREADS; 0 leaves the choice to the runtime."""
-    asked = environment.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() else 0
+    """Threads asked for by OMP_NUM_THREADS, of a list the first; 0 leaves the choice to the runtime."""
+    asked = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(asked) if asked.isascii() and asked.isdecimal() else 0

@@ -13,9 +13,11 @@ from posekit.geometry.keypoints import Poses
 BATCHES = (1, 7)
 """Sizes of the batches that are compared."""
 
-
 SAME = 0.05
 """Largest difference of the scores of instances that are compared as the same."""
+
+PIXELS, SCORES, DEPTHS = ("boxes", "spread"), ("visible",), ("depth",)
+"""Other fields of `Poses` that are compared, by what they are bounded by."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Parity:
         points_within: share of the points within the bound.
         score: largest difference of a point's score.
         score_within: share of the scores within the bound.
+        others: largest difference of boxes, spread, visibility and depth, where the model gives them.
         faults: in words; empty if the check is passed.
     """
 
@@ -60,6 +63,7 @@ class Parity:
     points_within: float
     score: float
     score_within: float
+    others: dict[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = field(default=())
 
     @property
@@ -74,6 +78,8 @@ class _Differences:
 
     points: list[NDArray[np.float64]] = field(default_factory=list)
     scores: list[NDArray[np.float64]] = field(default_factory=list)
+    others: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    deepest: float = 0.0
     faults: list[str] = field(default_factory=list)
     instances: int = 0
     misplaced: int = 0
@@ -84,8 +90,8 @@ def compare(
 ) -> Parity:
     """Compare an exported model with the original, at the batch sizes of `BATCHES`.
 
-    First the number and order of the instances, then points, then scores. Instances are matched by their points; of
-    equal scores the order must be the same.
+    First the number and order of the instances, then points, then scores and what else the model gives. Instances are
+    matched by their points; of equal scores the order must be the same. A NaN is as far from a number as can be.
 
     Args:
         reference: the original model.
@@ -103,14 +109,25 @@ def compare(
         expected = _run(reference, some, 1)
         for size in BATCHES:
             found = _run(exported, some, size)
+            if sentence := _other_fields(expected, found):
+                seen.faults.append(f"{name}s, batch of {size}: {sentence}")
+                continue
             for number, (one, other) in enumerate(zip(expected, found, strict=True)):
                 _compare_one(one, other, lowest, bound, f"{name} {number}, batch of {size}", seen)
-    return _summary(len(images) + len(plateaus), seen, bound)
+    return _summary(len(images) + len(plateaus), seen, bound, max(reference.spec.size))
 
 
 def _run(engine: Engine, images: NDArray[np.uint8], size: int) -> Poses:
     """Poses (N, ...) of all images, in batches of a size."""
     return Poses.concatenate([engine(images[start : start + size]) for start in range(0, len(images), size)])
+
+
+def _other_fields(one: Poses, other: Poses) -> str:
+    """Which fields only one of two models gives; empty if none."""
+    names = [
+        name for name in (*PIXELS, *SCORES, *DEPTHS) if (getattr(one, name) is None) != (getattr(other, name) is None)
+    ]
+    return "; ".join(f"{name} {'is new' if getattr(one, name) is None else 'is missing'}" for name in names)
 
 
 def _compare_one(one: Poses, other: Poses, threshold: float, bound: Bound, where: str, seen: _Differences) -> None:
@@ -125,11 +142,26 @@ def _compare_one(one: Poses, other: Poses, threshold: float, bound: Bound, where
     mine, theirs = one[pairs[:, 0]], other[pairs[:, 1]]
     seen.instances += len(pairs)
     seen.misplaced += out_of_order(pairs, mine.instance_score, theirs.instance_score, bound.score)
-    seen.points.append(np.linalg.norm(mine.xy - theirs.xy, axis=-1).ravel())
+    apart = np.hypot(*np.moveaxis(difference(mine.xy, theirs.xy), -1, 0)).ravel()
+    if np.isinf(apart).any():
+        seen.faults.append(f"{where}: {int(np.isinf(apart).sum())} points are no numbers in one of the models")
+    seen.points.append(apart)
     seen.scores += [
-        np.abs(mine.score - theirs.score).ravel(),
-        np.abs(mine.instance_score - theirs.instance_score).ravel(),
+        difference(getattr(mine, name), getattr(theirs, name)).ravel() for name in ("score", "instance_score")
     ]
+    for name in (*PIXELS, *SCORES, *DEPTHS):
+        if (value := getattr(mine, name)) is not None:
+            seen.others.setdefault(name, []).append(difference(value, getattr(theirs, name)).ravel())
+    if mine.depth is not None:
+        seen.deepest = max(seen.deepest, float(np.abs(mine.depth).max(initial=0.0)))
+
+
+def difference(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Absolute differences: 0 where both have the same NaN or infinity, infinite where only one of them is a number."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(np.asarray(one, np.float64) - other)
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    return np.where(same, 0.0, np.where(np.isfinite(apart), apart, np.inf))
 
 
 def matched(one: Poses, other: Poses, threshold: float) -> NDArray[np.int64]:
@@ -190,30 +222,44 @@ def out_of_order(
     return int(late.sum() + (equal & (place[1:] < place[:-1])).sum())
 
 
-def _summary(images: int, seen: _Differences, bound: Bound) -> Parity:
-    """The differences over all images."""
-    apart = np.concatenate([np.zeros(0), *seen.points])
-    scores = np.concatenate([np.zeros(0), *seen.scores])
-    # A comparison with NaN is false, so NaN counts as too far.
-    points_within = float((apart <= bound.points).mean()) if apart.size else 1.0
-    score_within = float((scores <= bound.score).mean()) if scores.size else 1.0
-    largest, score = float(apart.max(initial=0.0)), float(scores.max(initial=0.0))
+def _summary(images: int, seen: _Differences, bound: Bound, side: int) -> Parity:
+    """The differences over all images; ``side`` is the longer side of the network input."""
+    apart, scores = _joined(seen.points), _joined(seen.scores)
+    others = {name: _joined(parts) for name, parts in seen.others.items()}
     faults = list(seen.faults)
     if seen.misplaced > (1 - bound.share) * seen.instances:
         faults.append(f"{seen.misplaced} of {seen.instances} instances are not in the order of the original")
-    if points_within < bound.share:
-        part = f"{1 - points_within:.2%} by more than {bound.points:g} px"
-        faults.append(f"points differ by up to {largest:.4g} px, {part}")
-    if score_within < bound.share:
-        part = f"{1 - score_within:.2%} by more than {bound.score:g}"
-        faults.append(f"scores differ by up to {score:.4g}, {part}")
+    # Depth has the unit of the labels: its bound is as large a part of the depths as that of points is of the image.
+    limits = dict.fromkeys(PIXELS, bound.points) | dict.fromkeys(SCORES, bound.score)
+    limits |= dict.fromkeys(DEPTHS, bound.points * seen.deepest / side)
+    faults += _too_far("points", apart, bound.points, bound.share, " px")
+    faults += _too_far("scores", scores, bound.score, bound.share)
+    for name, values in others.items():
+        faults += _too_far(name, values, limits[name], bound.share, " px" if name in PIXELS else "")
     return Parity(
         images=images,
         instances=seen.instances // len(BATCHES),
-        points_px=largest,
-        points_px_99=float(np.quantile(apart, 0.99)) if apart.size else 0.0,
-        points_within=points_within,
-        score=score,
-        score_within=score_within,
+        points_px=float(apart.max(initial=0.0)),
+        points_px_99=float(np.quantile(apart, 0.99, method="higher")) if apart.size else 0.0,
+        points_within=_within(apart, bound.points),
+        score=float(scores.max(initial=0.0)),
+        score_within=_within(scores, bound.score),
+        others={name: float(values.max(initial=0.0)) for name, values in others.items()},
         faults=tuple(faults),
     )
+
+
+def _joined(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def _within(values: NDArray[np.float64], limit: float) -> float:
+    return float((values <= limit).mean()) if values.size else 1.0
+
+
+def _too_far(name: str, values: NDArray[np.float64], limit: float, share: float, unit: str = "") -> list[str]:
+    """The fault of values of which too many are beyond the limit; none if they are not."""
+    within = _within(values, limit)
+    if within >= share:
+        return []
+    return [f"{name} differ by up to {values.max():.4g}{unit}, {1 - within:.2%} by more than {limit:g}{unit}"]
