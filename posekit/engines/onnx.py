@@ -43,7 +43,7 @@ class OnnxEngine:
 
     Args:
         file: written by `posekit export`, or its content.
-        device: "cpu", "cuda", "mps", or "auto": a GPU if the installed runtime can use one.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": a GPU if the installed runtime can use one.
         threads: of one operation; ``None``: as many as OMP_NUM_THREADS says, else the runtime chooses.
         providers: execution providers of ONNX Runtime by name, instead of ``device``.
         name: of the model in messages, where ``file`` is its content.
@@ -67,7 +67,9 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads_of(os.environ) if threads is None else threads
         options.log_severity_level = 3
-        self.session = self._session(file if isinstance(file, bytes) else Path(file), options, wanted)
+        number = device.partition(":")[2] if providers is None else ""
+        chosen = [(wanted[0], {"device_id": number}), *wanted[1:]] if number else list(wanted)
+        self.session = self._session(file if isinstance(file, bytes) else Path(file), options, chosen)
         used = self.session.get_providers()
         if used[0] != wanted[0]:
             warnings.warn(
@@ -84,12 +86,12 @@ class OnnxEngine:
         check_outputs(names, self.file)
         self.names = [name for name in names if name in OUTPUTS]
 
-    def _session(self, file: Path | bytes, options: Any, providers: tuple[str, ...]) -> Any:
+    def _session(self, file: Path | bytes, options: Any, providers: list[Any]) -> Any:
         if isinstance(file, Path) and not file.is_file():
             raise SpecError(f"{file}: no such file")
         try:
             return onnxruntime.InferenceSession(
-                file if isinstance(file, bytes) else str(file), options, providers=list(providers)
+                file if isinstance(file, bytes) else str(file), options, providers=providers
             )
         except Exception as error:  # The runtime's own kinds of error have no common base.
             first = " ".join(str(error).split())[:300]
@@ -120,11 +122,12 @@ class OnnxEngine:
 
 
 def _providers(device: str) -> tuple[str, ...]:
-    kind = device.split(":")[0]
-    if kind == "auto":
+    kind, colon, number = device.partition(":")
+    if device == "auto":
         there = onnxruntime.get_available_providers()
         kind = "cuda" if PROVIDERS["cuda"][0] in there else "cpu"
-    if kind not in PROVIDERS:
+    numbered = not colon or (kind == "cuda" and number.isdecimal())
+    if kind not in PROVIDERS or not numbered:
         raise ValueError(f"no device {device!r} for ONNX Runtime (known: auto, {', '.join(PROVIDERS)})")
     return PROVIDERS[kind] if kind == "cpu" else _installed(PROVIDERS[kind])
 
