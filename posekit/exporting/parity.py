@@ -190,16 +190,20 @@ def matched(one: Poses, other: Poses, threshold: float) -> NDArray[np.int64]:
 def _unmatched(one: Poses, other: Poses, pairs: NDArray[np.int64], threshold: float, tolerance: float) -> str:
     """What is wrong with the number of instances; empty if nothing is.
 
-    Those near the threshold may be missing, and of a full list those with nearly the lowest score.
+    Those near the threshold may be missing. In a full list others with as good a score may be in place of those with
+    nearly the lowest.
     """
-    full = len(one.xy) > 1 and float(one.instance_score.min()) >= threshold
-    floor = (float(one.instance_score.min()) if full else threshold) + tolerance
-    lost = np.delete(one.instance_score, pairs[:, 0]) > floor
-    added = np.delete(other.instance_score, pairs[:, 1]) > floor
-    if not (lost.any() or added.any()):
+    lowest = float(one.instance_score.min(initial=np.inf))
+    full = len(one.xy) > 1 and lowest > threshold + tolerance
+    floor = (lowest if full else threshold) + tolerance
+    lost = int((np.delete(one.instance_score, pairs[:, 0]) > floor).sum())
+    added = int((np.delete(other.instance_score, pairs[:, 1]) > floor).sum())
+    if full:
+        lost = max(lost, len(one.xy) - int((other.instance_score >= lowest - tolerance).sum()))
+    if not (lost or added):
         return ""
     count = int((one.instance_score >= threshold).sum())
-    return f"{count} instances in the original, of which {lost.sum()} are missing; {added.sum()} are new"
+    return f"{count} instances in the original, of which {lost} are missing; {added} are new"
 
 
 def out_of_order(
