@@ -108,7 +108,11 @@ def compare(
             continue
         expected = _run(reference, some, 1)
         for size in BATCHES:
-            found = _run(exported, some, size)
+            try:
+                found = _run(exported, some, size)
+            except Exception as error:  # The runtimes' own kinds of error have no common base.
+                seen.faults.append(f"{name}s, batch of {size}: it does not run ({' '.join(str(error).split())[:300]})")
+                continue
             if sentence := _other_fields(expected, found):
                 seen.faults.append(f"{name}s, batch of {size}: {sentence}")
                 continue

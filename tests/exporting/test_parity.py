@@ -234,6 +234,17 @@ def test_all_else_that_a_model_gives_is_compared(spec, name, shape, change, mess
     assert parity.passed and 0 < parity.others[name] < change
 
 
+def test_a_model_that_does_not_run_at_a_batch_size_is_refused():
+    class Fixed(Hand):
+        def __call__(self, images):
+            if len(images) == 7:
+                raise Exception("[ONNXRuntimeError]\nattempting to broadcast 2 by 7")
+            return super().__call__(images)
+
+    parity = compare(Hand(CROPS), Fixed(CROPS), IMAGES, BOUND, PLATEAUS[:0])
+    assert parity.faults == ("images, batch of 7: it does not run ([ONNXRuntimeError] attempting to broadcast 2 by 7)",)
+
+
 def test_what_only_one_of_the_models_gives_is_named():
     def change(poses, plateau):
         return replace(poses, boxes=None, depth=poses.score)
