@@ -10,6 +10,8 @@ from figures import FOUR
 from torch import nn
 
 from posekit.geometry.skeleton import Skeleton
+from posekit.models.layers.adaptive import AdaptiveBlock
+from posekit.models.layers.spatial import SpatialBlock
 from posekit.recipe import Recipe
 from posekit.recipes import RECIPES
 from posekit.recipes.topdown import TINY, topdown
@@ -41,11 +43,26 @@ def small_model(kind: str, **options: Any) -> tuple[Recipe, nn.Module]:
     recipe = small_recipe(kind, **options)
     net = recipe.build().eval()
     if recipe.one_stage:
-        # Heads start so small that all cells are alike, and which is best would be a matter of rounding.
-        with torch.no_grad():
-            for weight in net.head.parameters():
-                weight.add_(0.05 * torch.randn_like(weight) * (weight.ndim == 4))
+        draw_head(net.head)
     return recipe, net
+
+
+def draw_head(head: nn.Module) -> None:
+    """Random weights for a one-stage head, which starts so small that all cells have equal values."""
+    for part in head.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight)
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=0.02)
+    if "size" in (branches := dict(getattr(head, "branches", {}))):
+        # Boxes of some cells: MoveNet reads points inside them alone.
+        nn.init.constant_(branches["size"][-1].bias, 12.0)
+    for block in head.modules():
+        if isinstance(block, AdaptiveBlock):
+            nn.init.normal_(block.transform.weight, std=0.1)
+        if isinstance(block, SpatialBlock):
+            nn.init.normal_(block.transform1.weight, std=0.1)
+            nn.init.normal_(block.transform2.weight, std=0.1)
 
 
 def small_folder(folder: Path, kind: str, **options: Any) -> Path:
@@ -53,3 +70,21 @@ def small_folder(folder: Path, kind: str, **options: Any) -> Path:
     recipe, net = small_model(kind, **options)
     save_weights(folder, net, recipe, {"pck@0.2": 0.5})
     return folder
+
+
+class Cells(nn.Module):
+    """Maps of a codec by one convolution without overlap, so that cells of equal content are exactly equal."""
+
+    def __init__(self, codec: Any) -> None:
+        super().__init__()
+        height, width = codec.image
+        self.layers = nn.ModuleDict(
+            {
+                name: nn.Conv2d(3, channels, (height // rows, width // columns), (height // rows, width // columns))
+                for name, (channels, rows, columns) in codec.shapes.items()
+            }
+        )
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        values = image.float() / 255 - 0.5
+        return {name: layer(values) for name, layer in self.layers.items()}
