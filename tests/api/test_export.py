@@ -1,8 +1,10 @@
 """`posekit.export`: a file that gives the same points, or none at all, and every misuse told before work is done."""
 
 import json
+import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from posekit.zoo.exported import open_exported
 from posekit.zoo.load import load
 from posekit.zoo.weights import load_weights, save_weights
 
+ROOT = Path(__file__).parents[2]
 SIZES = {"dark": (64, 48), "one-stage ttfnet": (64, 64)}
 FEW = 4
 
@@ -317,3 +320,22 @@ def test_what_int8_may_cost():
     (sentence,) = too_low(before, {"pck@0.05": 0.8}, 0.01)
     assert "AP falls by nan" in sentence
     assert "neither pck@0.05 nor AP can be measured" in too_low({"epe": 2.0}, {"epe": 2.0}, 0.01)[0]
+
+
+def test_the_program_of_the_page_reads_the_file(folder, tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "export.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert {line.split()[1] for line in code.splitlines() if line.startswith("import")} == {
+        "json",
+        "numpy",
+        "onnxruntime",
+    }
+    export(folder(), out=tmp_path / "model.onnx", count=FEW)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(code, "export.md", "exec"), names)
+    crop = Synthetic(FOUR, 1, (128, 96), seed=4).image(0)
+    points, score = names["find"](crop)
+    (expected,) = OnnxEngine(tmp_path / "model.onnx")(crop[None, 1::2, 1::2])
+    assert list(points) == list(FOUR.points)
+    np.testing.assert_allclose(np.stack([*points.values()]), expected.xy[0] * 2, atol=1e-4)
+    np.testing.assert_allclose(score, expected.score[0], atol=1e-6)
