@@ -16,8 +16,8 @@ from posekit.engines.outputs import (
     KEY,
     OUTPUTS,
     Metadata,
-    check_flip_test,
     check_outputs,
+    check_spec,
     parse_metadata,
     poses_of,
     threads_of,
@@ -111,9 +111,9 @@ class OnnxEngine:
         """The same engine with another spec, for what happens outside the graph; a flip test is inside.
 
         Raises:
-            ValueError: the spec asks for a flip test and the graph has none, or the reverse.
+            ValueError: it is of another model, or asks for a flip test and the graph has none, or the reverse.
         """
-        check_flip_test(self.metadata.spec, spec, self.file)
+        check_spec(self.metadata.spec, spec, self.file)
         self.spec = spec
         return self
 

@@ -80,9 +80,10 @@ def test_the_file_gives_the_points_of_the_folder(folder, photo, tmp_path, kind):
     assert sorted(path.name for path in made.file.parent.iterdir()) == ["model.onnx", "model.onnx.report.json"]
 
 
-def test_the_same_from_openvino(folder, photo, tmp_path):
+@pytest.mark.parametrize("kind", SIZES)
+def test_the_same_from_openvino(folder, photo, tmp_path, kind):
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
-    made = export(folder(), "openvino", out=tmp_path / "out" / "model.xml", count=FEW)
+    made = export(folder(kind), "openvino", out=tmp_path / "out" / "model.xml", count=FEW)
     same(load(tmp_path / "mine")([photo]), load(made.file)([photo]))
     assert set(report_beside(made.file)["sha256"]) == {"model.xml", "model.bin"}
     names = ["model.bin", "model.xml", "model.xml.report.json"]

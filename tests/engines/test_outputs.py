@@ -9,8 +9,8 @@ from figures import FOUR
 
 from posekit.engines.outputs import (
     Metadata,
-    check_flip_test,
     check_outputs,
+    check_spec,
     dump_metadata,
     parse_metadata,
     poses_of,
@@ -20,6 +20,7 @@ from posekit.engines.spec import InferenceSpec, Licences, SpecError
 from posekit.geometry.framing import Letterbox
 from posekit.metrics.calibration import Calibration
 from posekit.postprocess.suppress import NMS
+from posekit.skeletons import SKELETONS
 
 
 def test_metadata_comes_back():
@@ -80,12 +81,21 @@ def test_missing_outputs_are_named():
 
 def test_another_flip_test_than_that_of_the_graph_is_refused():
     with_it = InferenceSpec(**{**vars(SPEC), "flip_test": True})
-    check_flip_test(with_it, with_it, "x")
-    check_flip_test(SPEC, SPEC, "x")
+    check_spec(with_it, with_it, "x")
+    check_spec(SPEC, SPEC, "x")
     with pytest.raises(ValueError, match=r"x: the flip test .* this one has none: export again with --flip-test yes"):
-        check_flip_test(SPEC, with_it, "x")
+        check_spec(SPEC, with_it, "x")
     with pytest.raises(ValueError, match="this one has one: export again with --flip-test no"):
-        check_flip_test(with_it, SPEC, "x")
+        check_spec(with_it, SPEC, "x")
+
+
+def test_the_spec_of_another_model_is_refused():
+    for changes in ({"size": (32, 24)}, {"skeleton": SKELETONS["hand21"]}):
+        other = InferenceSpec(**{**vars(SPEC), "name": "other", **changes})
+        with pytest.raises(
+            ValueError, match=r"another model \(brightness: 4 points of 'tool', 16x12\) than .*\(other: "
+        ):
+            check_spec(SPEC, other, "model.onnx")
 
 
 def test_outputs_become_poses_and_raw_maps_are_left_out():
