@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
+import onnx
+from exported_files import SPEC, brightness
 from test_walls import torch_free_modules
+
+from posekit.engines.spec import dump_spec
+from posekit.zoo.layout import FORMAT
 
 BLOCK = """
 import sys
@@ -171,3 +179,33 @@ def test_a_torch_model_says_how_to_install_torch(tmp_path):
     done = run(f"import posekit\nposekit.load({str(tmp_path)!r})")
     assert done.returncode != 0
     assert "needs torch: pip install 'posekit[train]'" in done.stderr
+
+
+def test_exported_models_predict_without_torch(tmp_path):
+    """A file, and a weights folder with a `model.onnx` in it."""
+    folder, photo = tmp_path / "mine", tmp_path / "photo.png"
+    folder.mkdir()
+    onnx.save(brightness(), str(folder / "model.onnx"))
+    config = {"format": FORMAT, "library": "posekit", "spec": dump_spec(SPEC), "recipe": {}}
+    (folder / "config.json").write_text(json.dumps(config))
+    cv2.imwrite(str(photo), np.full((32, 24, 3), 255, np.uint8))
+    done = run(
+        f"""
+import numpy as np
+import posekit
+from posekit.cli.main import main
+
+folder, photo = {str(folder)!r}, {str(photo)!r}
+for model in (folder, folder + "/model.onnx"):
+    poses = posekit.load(model)(photo)[0]
+    assert np.allclose(poses.xy[0, 0], [8, 10]) and poses.score.shape == (1, 4), poses.xy
+    assert main(["predict", photo, "--model", model, "--out", folder + "/out"]) == 0
+try:
+    posekit.export(folder)
+except ModuleNotFoundError as error:
+    assert "export needs torch: pip install 'posekit[train]'" in str(error), error
+else:
+    raise AssertionError("exported without torch")
+"""
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,19 +23,18 @@ from posekit.engines.outputs import Metadata
 from posekit.engines.spec import InferenceSpec
 from posekit.evaluation.measure import Measured, average_precision, measure
 from posekit.evaluation.sets import read_set
+from posekit.exporting.files import ENDINGS, check_target, parts_of, report_of, write_report
 from posekit.exporting.images import drawn, from_files, from_labels, plateaus
 from posekit.exporting.parity import BOUNDS, Parity, compare
 from posekit.exporting.triton import place_in, write_triton
 from posekit.extras import require
 from posekit.pipelines.predictor import Predictor
 from posekit.zoo.catalogue import checksum
-from posekit.zoo.exported import SUFFIXES, exported_runtime, open_exported
+from posekit.zoo.exported import exported_runtime, open_exported
 from posekit.zoo.folder import find_model, read_spec
 from posekit.zoo.layout import TENSORS
 
 Kind = Literal["onnx", "openvino"]
-REPORT = ".report.json"
-"""Ending of the report beside an exported file."""
 IMAGES = 64
 """Images that are compared."""
 CALIBRATION = 200
@@ -48,7 +46,7 @@ TIGHT = "pck@0.05"
 
 
 class ExportError(RuntimeError):
-    """An exported file that is not what the original is; nothing that looks finished was written."""
+    """An exported file that is not what the original is; only its report is kept."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,8 @@ def export(
 ) -> Exported:
     """Write a model as one file for another runtime: uint8 images in, points in their pixels and scores out.
 
-    The file is compared with the original on images, and without content; one that differs is not kept.
+    The file is compared with the original on images with and without content. One that differs is not kept, only its
+    report, NAME.failed.json; an older export stays.
 
     Args:
         model: a run folder, a weights folder, a hub id, or a model of posekit; or a cascade, which becomes a folder of
@@ -102,7 +101,7 @@ def export(
             them.
         max_drop: for INT8: largest loss of PCK@0.05 and AP, as fractions, with which the file is kept.
         flip_test: average with the mirrored image, inside the graph; ``None`` does as in training.
-        raw: also give the network's maps, as outputs ``map_NAME``.
+        raw: also give the maps that are decoded, as outputs ``map_NAME``.
         images: label files, image files or folders to compare on; none: those of ``int8``, or the run's validation data
             if it is there, or synthetic ones. Label files here are also what the accuracy of INT8 is measured on.
         count: images that are compared.
@@ -115,8 +114,8 @@ def export(
     Raises:
         WeightsError: there is no such model.
         ExportError: the file's points or scores are not those of the original, or INT8 costs more than ``max_drop``.
-        ValueError: half and int8 together, an ``out`` with another ending, or a file or a folder of the repository that
-            would replace another one; ``triton`` with OpenVINO or a cascade.
+        ValueError: half and int8 together, no images to compare, an ``out`` with another ending, or a file or a folder
+            of the repository that would replace another one; ``triton`` with OpenVINO or a cascade.
         ModuleNotFoundError: a package is missing; the message names the extra.
     """
     if exported_runtime(model):
@@ -128,6 +127,8 @@ def export(
         return _cascade(model, to, out, bool(half or quantize or raw or flip_test), _paths(images), count, say)
     if half and quantize:
         raise ValueError("half and int8 are two precisions: choose one")
+    if count < 1:
+        raise ValueError(f"count is {count}: an export is compared on at least 1 image")
     folder = find_model(model)
     precision = "int8" if quantize else "fp16" if half else "fp32"
     file = _target(model, folder, to, out, precision)
@@ -146,11 +147,12 @@ def export(
         made = Path(beside) / file.name
         work.write(made, None if labels is None else from_labels(work.spec, labels, CALIBRATION))
         parity, figures, faults = work.check(made, inputs, test, max_drop)
-        report = file.with_suffix(file.suffix + REPORT)
-        _write_report(report, made, work, said, parity, figures, faults)
+        report = report_of(file, passed=not faults)
+        report_of(file, passed=False).unlink(missing_ok=True)
+        write_report(report, made, _document(work, said, parity, figures, faults))
         if faults:
             raise ExportError(f"{file} was not written: {'; '.join(faults[:3])}; all is in {report}")
-        for part in Path(beside).iterdir():
+        for part in parts_of(made):
             shutil.move(part, file.parent / part.name)
     repository = None if triton is None else write_triton(file, triton)
     return Exported(file, report, parity, figures, said, repository)
@@ -176,10 +178,10 @@ def _cascade(
     if out is None and not Path(model).is_dir():
         raise ValueError(f"{model}: give the folder for the three files (--out FOLDER)")
     folder, parity = export_cascade_to(model, Path(model if out is None else out), images, count, say)
-    report = folder.with_name(folder.name + REPORT)
+    report = report_of(folder, passed=parity.passed)
     said = ", ".join(map(str, images))
     document: dict[str, Any] = {"model": "mtcnn", "to": to, "passed": parity.passed, "images": said}
-    report.write_text(json.dumps({**document, "parity": asdict(parity)}, indent=2) + "\n", encoding="utf-8")
+    write_report(report, folder, {**document, "parity": asdict(parity)})
     if not parity.passed:
         raise ExportError(f"{folder} was not written: {'; '.join(parity.faults[:3])}; all is in {report}")
     return Exported(folder, report, parity, {}, said)
@@ -233,14 +235,20 @@ class _Export:
             name: _figures(measure(Predictor(engine), labels), labels)
             for name, engine in (("fp32", self.original), ("int8", exported))
         }
-        drops = {key: figures["fp32"][key] - figures["int8"][key] for key in (TIGHT, "AP") if key in figures["fp32"]}
-        faults = [
-            f"{key} falls by {drop:.4f}, more than --max-drop {max_drop:g} ({figures['fp32'][key]:.4f} to "
-            f"{figures['int8'][key]:.4f})"
-            for key, drop in drops.items()
-            if not drop <= max_drop
-        ]
-        return None, figures, faults
+        return None, figures, too_low(figures["fp32"], figures["int8"], max_drop)
+
+
+def too_low(before: Mapping[str, float], after: Mapping[str, float], max_drop: float) -> list[str]:
+    """Which metrics lose more than allowed, in words; and that none could be measured."""
+    compared = [key for key in (TIGHT, "AP") if key in before]
+    if not compared:
+        return [f"neither {TIGHT} nor AP can be measured on these labels, so nothing shows what INT8 costs"]
+    change = {key: (before[key], after.get(key, float("nan"))) for key in compared}
+    return [
+        f"{key} falls by {old - new:.4f}, more than --max-drop {max_drop:g} ({old:.4f} to {new:.4f})"
+        for key, (old, new) in change.items()
+        if not old - new <= max_drop
+    ]
 
 
 def _figures(measured: Measured, dataset: Dataset) -> dict[str, float]:
@@ -262,12 +270,13 @@ def _inputs(
         if files:
             return ", ".join(map(str, files)), from_labels(spec, _labels(spec, files), count)
         return ", ".join(map(str, images)), from_files(spec, images, count)
+    reason = "no others were given (--images)"
     if data.val and all(path.exists() for path in data.val):
         try:
             return "the run's validation data", from_labels(spec, read_set(data, data.val, "val"), count)
-        except DataError:
-            pass
-    return "synthetic images, since no others were given (--images)", drawn(spec, count)
+        except DataError as error:
+            reason = f"the run's validation data cannot be read ({error})"
+    return f"synthetic images, since {reason}", drawn(spec, count)
 
 
 def _labels(spec: InferenceSpec, files: list[Path]) -> Dataset:
@@ -283,21 +292,11 @@ def _known(spec: InferenceSpec) -> str | None:
 
 
 def _target(model: str | Path, folder: Path, to: Kind, out: str | Path | None, precision: str) -> Path:
-    """The file to write.
-
-    Raises:
-        ValueError: another ending, or a file that was not exported is there.
-    """
-    ending = {runtime: suffix for suffix, runtime in SUFFIXES.items()}[to]
+    """The file to write; see `check_target`."""
     name = read_spec(folder).name + ("" if precision == "fp32" else f"-{precision}")
     own = Path(model).is_dir() and os.access(model, os.W_OK)
-    file = Path(out) if out is not None else (Path(model) if own else Path()) / f"{name}{ending}"
-    if file.suffix.lower() != ending:
-        raise ValueError(f"{file}: a file for {to} ends in {ending}")
-    if file.is_dir():
-        raise ValueError(f"{file} is a folder; expected the name of a file")
-    if file.exists() and not file.with_suffix(file.suffix + REPORT).exists():
-        raise ValueError(f"{file} exists and was not exported by posekit: give another --out, or move it")
+    file = Path(out) if out is not None else (Path(model) if own else Path()) / f"{name}{ENDINGS[to]}"
+    check_target(file, to)
     return file
 
 
@@ -310,17 +309,10 @@ def _paths(some: str | Path | Sequence[str | Path]) -> list[Path]:
     return [Path(some)] if isinstance(some, str | Path) else [Path(path) for path in some]
 
 
-def _write_report(
-    file: Path,
-    made: Path,
-    work: _Export,
-    images: str,
-    parity: Parity | None,
-    figures: dict[str, dict[str, float]],
-    faults: list[str],
-) -> None:
-    """Write what was compared, and how it ended."""
-    parts = [part for part in made.parent.iterdir() if part.stem == made.stem]
+def _document(
+    work: _Export, images: str, parity: Parity | None, figures: dict[str, dict[str, float]], faults: list[str]
+) -> dict[str, Any]:
+    """What the report says of the comparison."""
     document: dict[str, Any] = {
         "model": work.spec.name,
         "to": work.to,
@@ -329,8 +321,6 @@ def _write_report(
         "passed": not faults,
         "faults": faults,
         "images": images,
-        "bytes": sum(part.stat().st_size for part in parts),
-        "sha256": {part.name: checksum(part) for part in sorted(parts)},
         "machine": platform.machine(),
         "versions": {name: _version(name) for name in ("posekit", "torch", "onnx", "onnxruntime", "openvino", "nncf")},
     }
@@ -339,7 +329,7 @@ def _write_report(
         document |= {"bound": bound, "parity": {k: v for k, v in asdict(parity).items() if k != "faults"}}
     if figures:
         document["figures"] = figures
-    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return document
 
 
 def _version(name: str) -> str | None:

@@ -69,7 +69,10 @@ def export_cascade_to(
         exported = open_cascade(folder)
         say(f"comparing on {len(chosen)} photos")
         parity = compare_found(
-            [original(image)[0] for image in chosen], [exported(image)[0] for image in chosen], BOUNDS["fp32"]
+            [original(image)[0] for image in chosen],
+            [exported(image)[0] for image in chosen],
+            BOUNDS["fp32"],
+            max(max(image.shape[:2]) for image in chosen),
         )
         if parity.passed:
             out.mkdir(exist_ok=True)

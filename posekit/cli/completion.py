@@ -14,6 +14,7 @@ OPTIONS = {
     "train mtcnn": "posekit.cli.train_mtcnn:Options",
     "eval": "posekit.cli.evaluate:Options",
     "predict": "posekit.cli.predict:Options",
+    "export": "posekit.cli.export:Options",
     "models list": "posekit.cli.models:Listing",
     "models info": "posekit.cli.models:Info",
     "models pull": "posekit.cli.models:Pull",

@@ -34,7 +34,7 @@ class Options:
     flip_test: Choice = None
     "flip test inside the graph, at twice the cost; default: as in training"
     raw: Switch = False
-    "also give the network's maps, as outputs map_NAME"
+    "also give the maps that are decoded, as outputs map_NAME"
     images: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH [PATH ...]", help_behavior_hint="")] = ()
     """label files, images or folders to compare on; default: the images of --int8, or the run's validation data, or
     synthetic images"""
@@ -48,6 +48,7 @@ def run(argv: Sequence[str]) -> int:
     """Export and print; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit export")
     from posekit.api.export import TIGHT, export
+    from posekit.exporting.files import parts_of
 
     console = Console(highlight=False)
     made = export(
@@ -80,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
             before, after = made.figures["fp32"][name], made.figures["int8"].get(name, float("nan"))
             table.add_row(name, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
         console.print(table)
-    size = _size(made.file)
+    size = sum(part.stat().st_size for part in parts_of(made.file))
     console.print(
         f"{made.file}, {size / 1e6:.1f} MB, report in {made.report}; next: posekit predict PHOTO --model {made.file}",
         markup=False,
@@ -93,11 +94,3 @@ def run(argv: Sequence[str]) -> int:
             soft_wrap=True,
         )
     return 0
-
-
-def _size(file: Path) -> int:
-    """Bytes of a model: one file, an .xml file with its .bin file, or the files of a folder."""
-    if file.is_dir():
-        return sum(part.stat().st_size for part in file.glob("*.onnx"))
-    beside = file.with_suffix(".bin")
-    return file.stat().st_size + (beside.stat().st_size if file.suffix == ".xml" and beside.exists() else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from posekit.engines.outputs import (
     KEY,
     OUTPUTS,
     Metadata,
-    check_flip_test,
     check_outputs,
+    check_spec,
     parse_metadata,
     poses_of,
     threads_of,
@@ -43,7 +44,7 @@ class OnnxEngine:
 
     Args:
         file: written by `posekit export`, or its content.
-        device: "cpu", "cuda", "mps", or "auto": a GPU if the installed runtime can use one.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": a GPU if the installed runtime can use one.
         threads: of one operation; ``None``: as many as OMP_NUM_THREADS says, else the runtime chooses.
         providers: execution providers of ONNX Runtime by name, instead of ``device``.
         name: of the model in messages, where ``file`` is its content.
@@ -64,7 +65,9 @@ class OnnxEngine:
     ) -> None:
         self.file = name or (str(file) if isinstance(file, str | Path) else "the ONNX graph")
         wanted = _providers(device) if providers is None else _installed(providers)
-        self.session = _session(file if isinstance(file, bytes) else Path(file), self.file, wanted, threads)
+        number = device.partition(":")[2] if providers is None else ""
+        chosen = [(wanted[0], {"device_id": number}), *wanted[1:]] if number else list(wanted)
+        self.session = _session(file if isinstance(file, bytes) else Path(file), self.file, chosen, threads)
         used = self.session.get_providers()
         if used[0] != wanted[0]:
             warnings.warn(
@@ -95,9 +98,9 @@ class OnnxEngine:
         """The same engine with another spec, for what happens outside the graph; a flip test is inside.
 
         Raises:
-            ValueError: the spec asks for a flip test and the graph has none, or the reverse.
+            ValueError: it is of another model, or asks for a flip test and the graph has none, or the reverse.
         """
-        check_flip_test(self.metadata.spec, spec, self.file)
+        check_spec(self.metadata.spec, spec, self.file)
         self.spec = spec
         return self
 
@@ -130,7 +133,7 @@ class OnnxMaps:
         return dict(zip(self.names, found, strict=True))
 
 
-def _session(file: Path | bytes, name: str, providers: tuple[str, ...], threads: int | None) -> Any:
+def _session(file: Path | bytes, name: str, providers: Sequence[Any], threads: int | None) -> Any:
     """A session of the runtime.
 
     Raises:
@@ -151,11 +154,12 @@ def _session(file: Path | bytes, name: str, providers: tuple[str, ...], threads:
 
 
 def _providers(device: str) -> tuple[str, ...]:
-    kind = device.split(":")[0]
-    if kind == "auto":
+    kind, colon, number = device.partition(":")
+    if device == "auto":
         there = onnxruntime.get_available_providers()
         kind = "cuda" if PROVIDERS["cuda"][0] in there else "cpu"
-    if kind not in PROVIDERS:
+    numbered = not colon or (kind == "cuda" and number.isdecimal())
+    if kind not in PROVIDERS or not numbered:
         raise ValueError(f"no device {device!r} for ONNX Runtime (known: auto, {', '.join(PROVIDERS)})")
     return PROVIDERS[kind] if kind == "cpu" else _installed(PROVIDERS[kind])
 

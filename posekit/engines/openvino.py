@@ -14,8 +14,8 @@ from posekit.engines.outputs import (
     KEY,
     OUTPUTS,
     Metadata,
-    check_flip_test,
     check_outputs,
+    check_spec,
     parse_metadata,
     poses_of,
     threads_of,
@@ -38,7 +38,7 @@ class OpenVinoEngine:
 
     Raises:
         SpecError: not a model of OpenVINO, or not one of ours.
-        ValueError: an unknown device.
+        ValueError: an unknown device, or one that is not there.
         ModuleNotFoundError: OpenVINO is not installed; the message names the extra.
     """
 
@@ -50,6 +50,9 @@ class OpenVinoEngine:
         if not Path(file).is_file():
             raise SpecError(f"{file}: no such file")
         core = openvino.Core()
+        there = core.available_devices
+        if not any(name.split(".")[0] == DEVICES[device] for name in there):
+            raise ValueError(f"OpenVINO has no device {DEVICES[device]} here (there are: {', '.join(there)})")
         try:
             model = core.read_model(str(file))
         except RuntimeError as error:
@@ -77,9 +80,9 @@ class OpenVinoEngine:
         """See `OnnxEngine.with_spec`.
 
         Raises:
-            ValueError: the spec asks for a flip test and the graph has none, or the reverse.
+            ValueError: it is of another model, or asks for a flip test and the graph has none, or the reverse.
         """
-        check_flip_test(self.metadata.spec, spec, self.file)
+        check_spec(self.metadata.spec, spec, self.file)
         self.spec = spec
         return self
 

@@ -99,17 +99,27 @@ def check_outputs(names: Sequence[str], where: str) -> None:
         raise SpecError(f"{where}: the graph has no output {', '.join(missing)} (it has {', '.join(names)})")
 
 
-def check_flip_test(exported: InferenceSpec, asked: InferenceSpec, where: str) -> None:
-    """Refuse another flip test than that of the graph.
+def check_spec(exported: InferenceSpec, asked: InferenceSpec, where: str) -> None:
+    """Refuse a spec that does not fit the graph: of another model, or with another flip test.
 
     Raises:
-        ValueError: it is asked for and the graph has none, or the reverse.
+        ValueError: size or points differ; or the flip test is asked for and the graph has none, or the reverse.
     """
+    if (asked.size, asked.skeleton) != (exported.size, exported.skeleton):
+        raise ValueError(
+            f"{where}: this is the graph of another model ({_named(exported)}) than the spec is for ({_named(asked)}): "
+            "export again"
+        )
     if asked.flip_test != exported.flip_test:
         has, option = ("has one", "no") if exported.flip_test else ("has none", "yes")
         raise ValueError(
             f"{where}: the flip test is part of the graph, and this one {has}: export again with --flip-test {option}"
         )
+
+
+def _named(spec: InferenceSpec) -> str:
+    size = f"{spec.size[0]}x{spec.size[1]}"
+    return f"{spec.name}: {len(spec.skeleton.points)} points of {spec.skeleton.name!r}, {size}"
 
 
 def poses_of(outputs: Mapping[str, NDArray[Any]]) -> Poses:
@@ -118,6 +128,6 @@ def poses_of(outputs: Mapping[str, NDArray[Any]]) -> Poses:
 
 
 def threads_of(environment: Mapping[str, str]) -> int:
-    """Threads asked for by OMP_NUM_THREADS; 0 leaves the choice to the runtime."""
-    asked = environment.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() else 0
+    """Threads asked for by OMP_NUM_THREADS, of a list the first; 0 leaves the choice to the runtime."""
+    asked = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(asked) if asked.isascii() and asked.isdecimal() else 0

@@ -119,11 +119,16 @@ def read_out(net: nn.Module, codec: Codec, image: Tensor, flip: tuple[int, ...] 
     Returns:
         Poses (B, N), on the device of the image.
     """
+    return codec.decode(maps_of(net, codec, image, flip))
+
+
+def maps_of(net: nn.Module, codec: Codec, image: Tensor, flip: tuple[int, ...] | None = None) -> Maps:
+    """The maps that `read_out` decodes: averaged with those of the mirrored images where a flip test is asked for."""
     maps = _full_precision(net(image))
     if flip is not None:
         back = codec.flip(_full_precision(net(image.flip(-1))), flip)
         maps = {name: (value + back[name]) / 2 for name, value in maps.items()}
-    return codec.decode(with_instances(net, codec, maps))
+    return with_instances(net, codec, maps)
 
 
 def with_instances(net: Any, codec: Codec, maps: Maps) -> Maps:

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from posekit.codecs.base import Codec
 from posekit.engines.outputs import MAP, OUTPUTS
-from posekit.engines.torch import read_out, with_instances
-from posekit.geometry.keypoints import Poses
+from posekit.engines.torch import maps_of
 
 
 class Graph(nn.Module):
@@ -17,7 +16,7 @@ class Graph(nn.Module):
         net: in evaluation mode, with pixel values of 0..255 as its input.
         codec: that the network was built for.
         flip: order of the mirrored points for a flip test in the graph; ``None``: without.
-        raw: also give the network's maps, as ``map_NAME``.
+        raw: also give the maps that are decoded, as ``map_NAME``.
     """
 
     def __init__(self, net: nn.Module, codec: Codec, flip: tuple[int, ...] | None = None, *, raw: bool = False) -> None:
@@ -33,13 +32,7 @@ class Graph(nn.Module):
         Returns:
             Those fields of `Poses` that the codec fills, (B, N, ...) in pixels of the image; raw maps where asked for.
         """
-        planes = image.permute(0, 3, 1, 2)
-        found = _fields(read_out(self.net, self.codec, planes, self.flip))
-        if self.raw:
-            maps = with_instances(self.net, self.codec, self.net(planes))
-            found |= {f"{MAP}{name}": value for name, value in maps.items()}
-        return found
-
-
-def _fields(poses: Poses) -> dict[str, Tensor]:
-    return {name: getattr(poses, name) for name in OUTPUTS if getattr(poses, name) is not None}
+        maps = maps_of(self.net, self.codec, image.permute(0, 3, 1, 2), self.flip)
+        poses = self.codec.decode(maps)
+        found = {name: getattr(poses, name) for name in OUTPUTS if getattr(poses, name) is not None}
+        return found | ({f"{MAP}{name}": value for name, value in maps.items()} if self.raw else {})

@@ -43,7 +43,8 @@ def onnx_model(graph: Graph, size: tuple[int, int], metadata: Metadata) -> Any:
     importlib.import_module("onnx.reference")
     model = onnx.load_model_from_string(_traced(graph, size))
     _merge_padding(onnx, model)
-    _store_halves(onnx, model, exact=metadata.precision != "fp16")
+    if metadata.precision != "int8":  # Quantisation takes weights that are stored as they are.
+        _store_halves(onnx, model, exact=metadata.precision != "fp16")
     onnx.helper.set_model_props(model, {KEY: dump_metadata(metadata)})
     model.producer_name, model.producer_version = "posekit", metadata.version
     onnx.checker.check_model(model)
@@ -93,10 +94,12 @@ def _merge_padding(onnx: Any, model: Any) -> None:
     for node in model.graph.node:
         for name in node.input:
             readers[name] = readers.get(name, 0) + 1
+    for output in model.graph.output:
+        readers[output.name] = readers.get(output.name, 0) + 1
     merged = []
     for conv in model.graph.node:
         pad = nodes.get(conv.input[0]) if conv.op_type == "Conv" else None
-        if pad is None or pad.op_type != "Pad" or readers[pad.output[0]] != 1:
+        if pad is None or pad.op_type != "Pad" or readers[pad.output[0]] != 1 or any(pad.input[3:]):
             continue
         sides = _constant(onnx, pad.input[1], nodes, tensors)
         value = _constant(onnx, pad.input[2], nodes, tensors) if [*pad.input[2:]] not in ([], [""]) else np.zeros(1)

@@ -15,8 +15,9 @@ from posekit.engines.outputs import INPUT
 from posekit.extras import require
 
 NETWORK = "/graph/net/"
-"""Prefix of the names of the network's nodes; all others belong to normalisation of the input and decoding."""
-NORMALIZE = ("normalize", "Normalize")
+"""Prefix of the names of the network's nodes; all others belong to the flip test and decoding."""
+DATA = ("Parameter", "Result", "Constant")
+"""OpenVINO's kinds of nodes that compute nothing."""
 
 
 def quantized_openvino(model: Any, images: NDArray[np.uint8]) -> Any:
@@ -32,20 +33,17 @@ def quantized_openvino(model: Any, images: NDArray[np.uint8]) -> Any:
     nncf = require("nncf", "INT8 for OpenVINO")
     nncf.set_log_level(logging.ERROR)
     samples = nncf.Dataset([{INPUT: image[None]} for image in images])
-    others = [node.get_friendly_name() for node in model.get_ops() if not _of_network(node.get_friendly_name())]
-    kept = [name for name in others if not name.startswith(("Parameter", "Constant"))]
+    kept = [
+        node.get_friendly_name()
+        for node in model.get_ops()
+        if node.get_type_name() not in DATA and not _of_network(node.get_friendly_name())
+    ]
     return nncf.quantize(
         model,
         samples,
         subset_size=len(images),
-        ignored_scope=nncf.IgnoredScope(names=_quantizable(nncf, model, kept), validate=False),
+        ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
     )
-
-
-def _quantizable(nncf: Any, model: Any, names: list[str]) -> list[str]:
-    """Names of nodes, without those of inputs, outputs and constants."""
-    kinds = {node.get_friendly_name(): node.get_type_name() for node in model.get_ops()}
-    return [name for name in names if kinds[name] not in ("Parameter", "Result", "Constant")]
 
 
 def _of_network(name: str) -> bool:

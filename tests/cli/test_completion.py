@@ -28,6 +28,7 @@ def completed(*words):
         (["posekit", "pre"], ["predict"]),
         (["posekit", "data", ""], ["check", "review", "pack"]),
         (["posekit", "models", "c"], ["convert"]),
+        (["posekit", "export", "--in"], ["--int8"]),
         (["posekit", "train", "topdown-dark"], ["topdown-dark", "topdown-dark-tiny"]),
         (["posekit", "train", "mt"], ["mtcnn"]),
         (["posekit", "train", "topdown-dark", "--train.ep"], ["--train.epochs"]),

@@ -15,7 +15,18 @@ def test_help_lists_every_command(capsys):
 
 
 def test_commands_are_the_ones_we_promise():
-    assert list(COMMANDS) == ["train", "eval", "predict", "models", "prune", "ablate", "codecs", "data", "doctor"]
+    assert list(COMMANDS) == [
+        "train",
+        "eval",
+        "predict",
+        "export",
+        "models",
+        "prune",
+        "ablate",
+        "codecs",
+        "data",
+        "doctor",
+    ]
 
 
 @pytest.mark.parametrize(("word", "near"), [("trian", "train"), ("dcotor", "doctor"), ("evla", "eval")])
