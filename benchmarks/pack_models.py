@@ -88,6 +88,15 @@ CARDS = {
         f"LSP extended: research only; {COCO}",
         "Trained on single athletes; left and right are swapped in some upside-down poses.",
     ),
+    "sport-crop-m": Card(
+        "a person in a box, 14 points of LSP; unusual poses of sports, more accurate",
+        "lspe/annotations/lspe_val.json",
+        "pck_torso@0.2",
+        "no",
+        f"fine-tuned by posekit from {MOVENET}",
+        f"LSP extended: research only; {COCO}",
+        "Trained on single athletes; left and right are swapped in some upside-down poses.",
+    ),
     "face-s": Card(
         "a face in a box, 68 points",
         "face300w_helen_afw/annotations/helen_test.json",

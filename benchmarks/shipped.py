@@ -1,7 +1,7 @@
 """The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
 
-FOLDER is what `posekit models convert movenet-lightning.json` wrote (thunder for `body-crop-m`); the models for sports
-start from `body-crop-s` and `body-crop-m`. Each stage of a model's training goes into
+FOLDER is what `posekit models convert movenet-lightning.json` wrote (thunder for `body-crop-m`); `sport-crop-m` starts
+from `body-crop-m`. Each stage of a model's training goes into
 `runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
 """
 
@@ -89,6 +89,12 @@ def bodies() -> Sets:
 
 
 def sport() -> Sets:
+    """14 points: LSP extended, and COCO's people with LSP's point names."""
+    dataset = lsp()
+    return replace(athletes(), train=merged([dataset, *coco_people(dataset.skeleton)]))
+
+
+def athletes() -> Sets:
     """14 points: LSP extended."""
     return Sets(lsp(), labels("lspe/annotations/lspe_val.json"), ())
 
@@ -135,8 +141,8 @@ PLANS = {
     "hand-s": Plan(hands, (Stage(128, 30, 2e-3),), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0, flip=0.0),
     "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5), Stage(256, 1, 3e-4, 0.5)), logits=True),
     "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), logits=True, version="thunder"),
-    "sport-crop-s": Plan(sport, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT),
-    "sport-crop-m": Plan(sport, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, version="thunder"),
+    "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5)), hidden=0),
+    "sport-crop-m": Plan(athletes, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, version="thunder"),
 }
 
 

@@ -15,6 +15,7 @@ OPTIONS = {
     "eval": "posekit.cli.evaluate:Options",
     "predict": "posekit.cli.predict:Options",
     "export": "posekit.cli.export:Options",
+    "bench": "posekit.cli.bench:Options",
     "models list": "posekit.cli.models:Listing",
     "models info": "posekit.cli.models:Info",
     "models pull": "posekit.cli.models:Pull",

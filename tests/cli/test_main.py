@@ -20,6 +20,7 @@ def test_commands_are_the_ones_we_promise():
         "eval",
         "predict",
         "export",
+        "bench",
         "models",
         "prune",
         "ablate",
