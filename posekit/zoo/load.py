@@ -12,9 +12,11 @@ from posekit.geometry.framing import Letterbox
 from posekit.pipelines.chain import Chain
 from posekit.pipelines.predictor import PosePredictor, Predictor
 from posekit.zoo.cascade import is_cascade, is_exported
+from posekit.zoo.catalogue import checksum
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.exported import exported_runtime, open_cascade, open_exported
 from posekit.zoo.folder import find_model, read_spec
-from posekit.zoo.layout import ONNX
+from posekit.zoo.layout import ONNX, TENSORS
 
 Runtime = Literal["auto", "torch", "onnx", "openvino"]
 
@@ -54,7 +56,7 @@ def load(
         besides the images, others find the instances themselves.
 
     Raises:
-        WeightsError: no model there, or a damaged one.
+        WeightsError: no model there, a damaged one, or a `model.onnx` of other weights.
         ValueError: ``scales`` or ``tiles`` for a model that takes boxes, or these or ``flip_test`` for a cascade;
             another flip test than that of an exported file; a runtime that the model has no file for.
     """
@@ -78,9 +80,30 @@ def load(
     if file is None:
         return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
     engine = open_exported(file, device, threads)
-    spec = engine.spec if exported_runtime(model) else read_spec(file.parent)
+    spec = engine.spec
+    if not exported_runtime(model):
+        spec = read_spec(file.parent)
+        _check_weights(file, engine.metadata.weights)
     engine = engine.with_spec(adjusted(spec, flip_test=flip_test, scales=scales, tiles=tiles))
     return Predictor(engine, batch)
+
+
+def _check_weights(file: Path, exported: str) -> None:
+    """Refuse the ONNX file of a weights folder that was made from other tensors than those beside it.
+
+    Args:
+        file: in the folder.
+        exported: SHA-256 of the tensors it was made from; empty if unknown.
+
+    Raises:
+        WeightsError: it was made from others.
+    """
+    tensors = file.with_name(TENSORS)
+    if exported and tensors.is_file() and checksum(tensors) != exported:
+        raise WeightsError(
+            f"{file}: exported from other weights than {tensors.name} beside it: remove it, or export again with --out "
+            f"{file}"
+        )
 
 
 def _exported_file(model: str | Path, runtime: Runtime, device: str, flip_test: bool | None, half: bool) -> Path | None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from exported_files import brightness
 from figures import FOUR, labelled_files
+from safetensors.torch import load_file, save_file
 from small_models import Cells, small_recipe
 
 import posekit
@@ -231,6 +232,18 @@ def test_files_of_others_are_never_replaced(folder, tmp_path):
     with pytest.raises(ValueError, match=r"other\.bin exists and is not what posekit exported"):
         export(place, "openvino", out=tmp_path / "other.xml")
     assert (tmp_path / "other.bin").read_bytes() == b"mine"
+
+
+def test_a_file_of_other_weights_in_the_folder_is_refused(folder):
+    place = folder()
+    made = export(place, out=place / "model.onnx", count=FEW)
+    assert "OnnxEngine" in repr(posekit.load(place))
+    tensors = load_file(place / "model.safetensors")
+    save_file({name: value + 1 for name, value in tensors.items()}, place / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"model\.onnx: exported from other weights than model\.safetensors"):
+        posekit.load(place)
+    made.file.unlink()
+    assert "TorchEngine" in repr(posekit.load(place))
 
 
 def test_misuse_is_told_before_anything_is_written(folder, tmp_path):
