@@ -12,18 +12,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from posekit.engines.outputs import (
-    INPUT,
-    KEY,
-    OUTPUTS,
-    Metadata,
-    check_outputs,
-    check_spec,
-    parse_metadata,
-    poses_of,
-    threads_of,
-)
-from posekit.engines.spec import InferenceSpec, SpecError
+from posekit.engines.outputs import INPUT, KEY, FromFile, poses_of, threads_of
+from posekit.engines.spec import SpecError
 from posekit.geometry.keypoints import Poses
 
 CPU = "CPUExecutionProvider"
@@ -39,7 +29,7 @@ class FallbackWarning(UserWarning):
     """The runtime computes on another device than asked for."""
 
 
-class OnnxEngine:
+class OnnxEngine(FromFile):
     """An exported model run by ONNX Runtime.
 
     Args:
@@ -63,26 +53,22 @@ class OnnxEngine:
         providers: tuple[str, ...] | None = None,
         name: str = "",
     ) -> None:
-        self.file = name or (str(file) if isinstance(file, str | Path) else "the ONNX graph")
+        name = name or (str(file) if isinstance(file, str | Path) else "the ONNX graph")
         wanted = _providers(device) if providers is None else _installed(providers)
         number = device.partition(":")[2] if providers is None else ""
         chosen = [(wanted[0], {"device_id": number}), *wanted[1:]] if number else list(wanted)
-        self.session = _session(file if isinstance(file, bytes) else Path(file), self.file, chosen, threads)
+        self.session = _session(file if isinstance(file, bytes) else Path(file), name, chosen, threads)
         used = self.session.get_providers()
         if used[0] != wanted[0]:
             warnings.warn(
-                f"{self.file}: {wanted[0]} was asked for, but ONNX Runtime computes with {used[0]}, which may be much "
+                f"{name}: {wanted[0]} was asked for, but ONNX Runtime computes with {used[0]}, which may be much "
                 "slower: its libraries or driver are missing",
                 FallbackWarning,
                 stacklevel=2,
             )
         self.provider = str(used[0])
         document = self.session.get_modelmeta().custom_metadata_map.get(KEY)
-        self.metadata: Metadata = parse_metadata(document, self.file)
-        self.spec: InferenceSpec = self.metadata.spec
-        names = [output.name for output in self.session.get_outputs()]
-        check_outputs(names, self.file)
-        self.names = [name for name in names if name in OUTPUTS]
+        super().__init__(name, document, [output.name for output in self.session.get_outputs()])
 
     def __call__(self, images: NDArray[np.uint8]) -> Poses:
         """Poses (B, N, K) of NumPy arrays in the pixels of images (B, H, W, 3), RGB, of the spec's size."""
@@ -93,16 +79,6 @@ class OnnxEngine:
         """All outputs by name, raw maps included where they were exported."""
         names = [output.name for output in self.session.get_outputs()]
         return dict(zip(names, self.session.run(names, {INPUT: np.ascontiguousarray(images)}), strict=True))
-
-    def with_spec(self, spec: InferenceSpec) -> OnnxEngine:
-        """The same engine with another spec, for what happens outside the graph; a flip test is inside.
-
-        Raises:
-            ValueError: it is of another model, or asks for a flip test and the graph has none, or the reverse.
-        """
-        check_spec(self.metadata.spec, spec, self.file)
-        self.spec = spec
-        return self
 
     def __repr__(self) -> str:
         return f"OnnxEngine({Path(self.file).name}, {self.provider.removesuffix('ExecutionProvider')})"

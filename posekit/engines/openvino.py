@@ -9,18 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posekit.engines.outputs import (
-    INPUT,
-    KEY,
-    OUTPUTS,
-    Metadata,
-    check_outputs,
-    check_spec,
-    parse_metadata,
-    poses_of,
-    threads_of,
-)
-from posekit.engines.spec import InferenceSpec, SpecError
+from posekit.engines.outputs import INPUT, KEY, FromFile, poses_of, threads_of
+from posekit.engines.spec import SpecError
 from posekit.extras import require
 from posekit.geometry.keypoints import Poses
 
@@ -28,7 +18,7 @@ DEVICES = {"auto": "CPU", "cpu": "CPU", "cuda": "GPU", "gpu": "GPU", "npu": "NPU
 """OpenVINO's devices; ``auto`` is the CPU, on which results are the same everywhere."""
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(FromFile):
     """An exported model run by OpenVINO, in 32 bits where the file does not say otherwise.
 
     Args:
@@ -46,7 +36,6 @@ class OpenVinoEngine:
         openvino = require("openvino", "a model for OpenVINO")
         if device not in DEVICES:
             raise ValueError(f"no device {device!r} for OpenVINO (known: {', '.join(DEVICES)})")
-        self.file = str(file)
         if not Path(file).is_file():
             raise SpecError(f"{file}: no such file")
         core = openvino.Core()
@@ -59,11 +48,7 @@ class OpenVinoEngine:
             first = " ".join(str(error).split())[:300]
             raise SpecError(f"{file}: not readable by OpenVINO ({first}); export it again") from None
         document = model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None
-        self.metadata: Metadata = parse_metadata(document, self.file)
-        self.spec: InferenceSpec = self.metadata.spec
-        names = [output.get_any_name() for output in model.outputs]
-        check_outputs(names, self.file)
-        self.names = [name for name in names if name in OUTPUTS]
+        super().__init__(str(file), document, [output.get_any_name() for output in model.outputs])
         count = threads_of(os.environ) if threads is None else threads
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if DEVICES[device] == "CPU":
@@ -75,16 +60,6 @@ class OpenVinoEngine:
         """Poses (B, N, K) of NumPy arrays in the pixels of images (B, H, W, 3), RGB, of the spec's size."""
         found = self.compiled({INPUT: np.ascontiguousarray(images)})
         return poses_of({name: np.array(found[name]) for name in self.names})
-
-    def with_spec(self, spec: InferenceSpec) -> OpenVinoEngine:
-        """See `OnnxEngine.with_spec`.
-
-        Raises:
-            ValueError: it is of another model, or asks for a flip test and the graph has none, or the reverse.
-        """
-        check_spec(self.metadata.spec, spec, self.file)
-        self.spec = spec
-        return self
 
     def __repr__(self) -> str:
         return f"OpenVinoEngine({Path(self.file).name})"

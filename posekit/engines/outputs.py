@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,36 @@ def _named(spec: InferenceSpec) -> str:
 def poses_of(outputs: Mapping[str, NDArray[Any]]) -> Poses:
     """Poses (B, N, K) of a graph's outputs by name, float32; raw maps are left out."""
     return Poses(**{name: np.asarray(outputs[name], np.float32) for name in OUTPUTS if name in outputs})
+
+
+class FromFile:
+    """What engines of exported files share.
+
+    Args:
+        file: its name, for messages.
+        document: the metadata of the file, JSON.
+        names: of the graph's outputs.
+
+    Raises:
+        SpecError: the file is not one of ours.
+    """
+
+    def __init__(self, file: str, document: str | None, names: Sequence[str]) -> None:
+        self.file = file
+        self.metadata = parse_metadata(document, file)
+        self.spec: InferenceSpec = self.metadata.spec
+        check_outputs(names, file)
+        self.names = [name for name in names if name in OUTPUTS]
+
+    def with_spec(self, spec: InferenceSpec) -> Self:
+        """The same engine with another spec, for what happens outside the graph; a flip test is inside.
+
+        Raises:
+            ValueError: it is of another model, or asks for a flip test and the graph has none, or the reverse.
+        """
+        check_spec(self.metadata.spec, spec, self.file)
+        self.spec = spec
+        return self
 
 
 def threads_of(environment: Mapping[str, str]) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
 
 from posekit.engines.outputs import INPUT, KEY, Metadata, dump_metadata
@@ -41,7 +43,8 @@ def onnx_model(graph: Graph, size: tuple[int, int], metadata: Metadata) -> Any:
     """
     onnx = require("onnx", "export to ONNX")
     importlib.import_module("onnx.reference")
-    model = onnx.load_model_from_string(_traced(graph, size))
+    batch = {0: "batch"}
+    model = onnx.load_model_from_string(traced(graph, _example(size), batch, batch))
     _merge_padding(onnx, model)
     if metadata.precision != "int8":  # Quantisation takes weights that are stored as they are.
         _store_halves(onnx, model, exact=metadata.precision != "fp16")
@@ -51,39 +54,50 @@ def onnx_model(graph: Graph, size: tuple[int, int], metadata: Metadata) -> Any:
     return model
 
 
-def _traced(graph: Graph, size: tuple[int, int]) -> bytes:
-    """The file's content as PyTorch's exporter writes it."""
+def _example(size: tuple[int, int]) -> torch.Tensor:
+    """Images to trace a graph with."""
     image = np.random.default_rng(0).integers(0, 256, (TRACED_WITH, *size, 3), dtype=np.uint8)
-    inputs = torch.from_numpy(image)
+    return torch.from_numpy(image)
+
+
+def traced(net: nn.Module, image: torch.Tensor, free: Mapping[int, str], free_outputs: Mapping[int, str]) -> bytes:
+    """The content of an ONNX file, as PyTorch's exporter writes it.
+
+    Args:
+        net: takes images and gives tensors by name, which become the names of the outputs.
+        image: to trace it with.
+        free: axes of the images that may have any length, and their names.
+        free_outputs: likewise of all outputs.
+    """
     file = io.BytesIO()
     with torch.inference_mode(), warnings.catch_warnings():
         # The exporter warns that it is the older one (the newer takes ten times as long), and about traced shapes.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=TracerWarning)
         warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
-        names = list(graph(inputs))
+        names = list(net(image))
         torch.onnx.export(
-            _Listed(graph),
-            (inputs,),
+            _Listed(net),
+            (image,),
             file,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=names,
-            dynamic_axes={name: {0: "batch"} for name in (INPUT, *names)},
+            dynamic_axes={INPUT: free, **dict.fromkeys(names, free_outputs)},
         )
     return file.getvalue()
 
 
-class _Listed(torch.nn.Module):
+class _Listed(nn.Module):
     """The outputs as a tuple, which the exporter takes."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.graph = graph
+        self.net = net
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(self.graph(image).values())
+        return tuple(self.net(image).values())
 
 
 def _merge_padding(onnx: Any, model: Any) -> None:
