@@ -16,7 +16,7 @@ from typing import Any
 import claims
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
-from figures import ceiling, models, settings, systems
+from figures import ceiling, front, models, settings, systems
 from figures import page as figures_page
 
 from posekit.cli.main import COMMANDS
@@ -36,6 +36,7 @@ BENCHMARKS = Path(__file__).parent / "benchmarks.md"
 TRAINING = Path(__file__).parent / "training.md"
 CLAIMS = Path(__file__).parent / "claims.md"
 MODELS = Path(__file__).parent / "models.md"
+EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
@@ -109,6 +110,7 @@ def main(words: list[str]) -> int:
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate")),
         CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.techniques()))),
         MODELS: _with_figures(MODELS, "\n".join(models())),
+        EXPORT: _with_figures(EXPORT, "\n".join(front())),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
         **codecs,
     }

@@ -249,6 +249,26 @@ def settings(data: str, first: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def front() -> list[str]:
+    """The table of accuracy and time of exported models, from ``front.json``."""
+    result = read_result("front")
+    if result is None:
+        return []
+    ratio = next(key for key in next(iter(result["models"].values())) if key.startswith("times "))
+    header = ("model", "runtime", "AP", "PCK@0.05", "CPU ms", f"`{ratio.removeprefix('times ')}` = 1")
+    lines = [row(*header), row(*["---"] * len(header))]
+    for name, figures in result["models"].items():
+        model, runtime = name.split(", ")
+        numbers = (
+            f"{figures['AP']:.3f}",
+            f"{figures['pck@0.05']:.3f}",
+            f"{figures['cpu_ms']:.1f}",
+            f"{figures[ratio]:.2f}",
+        )
+        lines.append(row(f"`{model}`", runtime, *numbers))
+    return lines
+
+
 def models() -> list[str]:
     """The table of the models of posekit, from ``models.json`` and the catalogue."""
     results = (read_result("models") or {"models": {}})["models"]
