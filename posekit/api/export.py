@@ -29,12 +29,16 @@ from posekit.exporting.parity import BOUNDS, Parity, compare
 from posekit.exporting.triton import place_in, write_triton
 from posekit.extras import require
 from posekit.pipelines.predictor import Predictor
+from posekit.words import nearest
 from posekit.zoo.catalogue import checksum
 from posekit.zoo.exported import exported_runtime, open_exported
 from posekit.zoo.folder import find_model, read_spec
-from posekit.zoo.layout import TENSORS
+from posekit.zoo.layout import ONNX, TENSORS
+from posekit.zoo.load import adjusted, is_chain
 
 Kind = Literal["onnx", "openvino"]
+UNFINISHED = ".posekit-export-"
+"""Start of the name of the folder in which an export is made and checked."""
 IMAGES = 64
 """Images that are compared."""
 CALIBRATION = 200
@@ -118,17 +122,16 @@ def export(
             of the repository that would replace another one; ``triton`` with OpenVINO or a cascade.
         ModuleNotFoundError: a package is missing; the message names the extra.
     """
-    if exported_runtime(model):
+    if exported_runtime(model) and not is_chain(model):
         raise ValueError(f"{model} is exported already: name the run or the weights folder that it was made from")
     quantize = _paths(int8)
+    _check_options(to, half and bool(quantize), count, max_drop)
     if triton is not None and (to != "onnx" or holds_cascade(model)):
         raise ValueError("a repository of Triton holds one ONNX file: leave out --triton, or export with --to onnx")
     if holds_cascade(model):
         return _cascade(model, to, out, bool(half or quantize or raw or flip_test), _paths(images), count, say)
-    if half and quantize:
-        raise ValueError("half and int8 are two precisions: choose one")
-    if count < 1:
-        raise ValueError(f"count is {count}: an export is compared on at least 1 image")
+    if is_chain(model):
+        raise ValueError(f"{model} are two models: export each, and name the files in a row, A.onnx+B.onnx")
     folder = find_model(model)
     precision = "int8" if quantize else "fp16" if half else "fp32"
     file = _target(model, folder, to, out, precision)
@@ -143,19 +146,53 @@ def export(
             raise ValueError("the accuracy of INT8 is measured on labelled images: give label files as images")
         test = _labels(work.spec, _paths(images))
     said, inputs = _inputs(work.spec, work.recipe_data, _paths(images), test, count)
-    with tempfile.TemporaryDirectory(dir=_parent(file)) as beside:
+    _check_own_file(file, folder, work.spec)
+    with tempfile.TemporaryDirectory(dir=_parent(file), prefix=UNFINISHED) as beside:
         made = Path(beside) / file.name
         work.write(made, None if labels is None else from_labels(work.spec, labels, CALIBRATION))
         parity, figures, faults = work.check(made, inputs, test, max_drop)
         report = report_of(file, passed=not faults)
         report_of(file, passed=False).unlink(missing_ok=True)
+        if not faults:
+            for part in parts_of(file):
+                part.unlink(missing_ok=True)
         write_report(report, made, _document(work, said, parity, figures, faults))
         if faults:
             raise ExportError(f"{file} was not written: {'; '.join(faults[:3])}; all is in {report}")
-        for part in parts_of(made):
+        # The file that is named comes last: until then nothing can be opened.
+        for part in reversed(parts_of(made)):
             shutil.move(part, file.parent / part.name)
     repository = None if triton is None else write_triton(file, triton)
     return Exported(file, report, parity, figures, said, repository)
+
+
+def _check_options(to: str, two: bool, count: int, max_drop: float) -> None:
+    """Refuse options without a meaning.
+
+    Raises:
+        ValueError: an unknown runtime, two precisions, no image to compare, or a loss that is no fraction.
+    """
+    if to not in ENDINGS:
+        raise ValueError(nearest(to, list(ENDINGS), "runtime to export to"))
+    if two:
+        raise ValueError("half and int8 are two precisions: choose one")
+    if count < 1:
+        raise ValueError(f"count is {count}: an export is compared on at least 1 image")
+    if not 0 <= max_drop <= 1:
+        raise ValueError(f"max_drop is {max_drop:g}: expected a fraction from 0 to 1")
+
+
+def _check_own_file(file: Path, folder: Path, spec: InferenceSpec) -> None:
+    """Refuse another flip test than the model's in the file that `posekit.load` takes in place of the weights.
+
+    Raises:
+        ValueError: it would be there.
+    """
+    if file.resolve() == (folder / ONNX).resolve() and spec.flip_test != read_spec(folder).flip_test:
+        raise ValueError(
+            f"{file} is what is run in place of the weights beside it, so its flip test must be theirs: leave out "
+            "--flip-test, or give another --out"
+        )
 
 
 def _cascade(
@@ -195,7 +232,6 @@ class _Export:
     ) -> None:
         from posekit.engines.torch import TorchEngine
         from posekit.exporting.graph import Graph
-        from posekit.zoo.load import adjusted
         from posekit.zoo.weights import load_weights
 
         weights = load_weights(folder)

@@ -60,7 +60,7 @@ def export_cascade_to(
     files = image_files(images)
     chosen = [read_image(files[number]) for number in spread(np.arange(len(files)), count).tolist()]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as beside:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".posekit-export-") as beside:
         folder = Path(beside)
         say(f"{model}: exporting three networks to onnx")
         original = load_mtcnn(model, device="cpu")

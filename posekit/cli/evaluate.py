@@ -158,7 +158,7 @@ def _known_skeleton(model: str, folder: Path | None) -> str | None:
     if folder is not None:
         name = read_config(folder).get("recipe", {}).get("data", {}).get("skeleton")
         return name if isinstance(name, str) else None
-    if not exported_runtime(model):
+    if is_chain(model) or not exported_runtime(model):
         return None
     skeleton = open_exported(model).spec.skeleton
     known = SKELETONS.get(skeleton.name)

@@ -33,11 +33,12 @@ class OpenVinoEngine(FromFile):
     """
 
     def __init__(self, file: str | Path, device: str = "auto", *, threads: int | None = None) -> None:
-        openvino = require("openvino", "a model for OpenVINO")
         if device not in DEVICES:
             raise ValueError(f"no device {device!r} for OpenVINO (known: {', '.join(DEVICES)})")
-        if not Path(file).is_file():
-            raise SpecError(f"{file}: no such file")
+        for part in (Path(file), Path(file).with_suffix(".bin")):
+            if not part.is_file():
+                raise SpecError(f"{part}: no such file; an .xml file and its .bin file lie beside each other")
+        openvino = require("openvino", "a model for OpenVINO")
         core = openvino.Core()
         there = core.available_devices
         if not any(name.split(".")[0] == DEVICES[device] for name in there):

@@ -111,7 +111,7 @@ def check_spec(exported: InferenceSpec, asked: InferenceSpec, where: str) -> Non
             "export again"
         )
     if asked.flip_test != exported.flip_test:
-        has, option = ("has one", "no") if exported.flip_test else ("has none", "yes")
+        has, option = ("has one", "False") if exported.flip_test else ("has none", "True")
         raise ValueError(
             f"{where}: the flip test is part of the graph, and this one {has}: export again with --flip-test {option}"
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.data.dataset import Dataset
+from posekit.data.errors import DataError
 from posekit.data.image import read_image
 from posekit.data.image_files import image_files
 from posekit.data.synthetic import Synthetic
@@ -29,7 +30,14 @@ def plateaus(spec: InferenceSpec) -> NDArray[np.uint8]:
 
 
 def from_labels(spec: InferenceSpec, dataset: Dataset, count: int) -> NDArray[np.uint8]:
-    """(N, H, W, 3) crops of labelled instances, or full images; evenly spread over the data."""
+    """(N, H, W, 3) crops of labelled instances, or full images; evenly spread over the data.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not (len(dataset.rows) if spec.needs_boxes else len(dataset.images)):
+        what = "instance with a labelled point" if spec.needs_boxes else "image"
+        raise DataError(f"{dataset.file or 'the data'}: no {what} to export with; give another label file")
     if spec.needs_boxes:
         rows = spread(dataset.rows, count)
         parts = (

@@ -60,6 +60,8 @@ def load(
         ValueError: ``scales`` or ``tiles`` for a model that takes boxes, or these or ``flip_test`` for a cascade;
             another flip test than that of an exported file; a runtime that the model has no file for.
     """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}: expected at least 1, or nothing to leave it to the runtime")
     if not isinstance(model, str | Path):
         return Predictor(model, batch)
     if is_chain(model):
@@ -122,8 +124,10 @@ def _exported_file(model: str | Path, runtime: Runtime, device: str, flip_test: 
         return Path(model)
     folder = find_model(model)
     there = (folder / ONNX).is_file()
-    if runtime == "openvino" or (runtime == "onnx" and not there):
-        raise ValueError(f"{model} has no file for {runtime}: write one with posekit export --model {model}")
+    if runtime == "openvino":
+        raise ValueError(f"{model} is a folder: export it with --to openvino, and name the .xml file")
+    if runtime == "onnx" and not there:
+        raise ValueError(f"{folder} has no {ONNX}: export it, and name the file, or give --out {folder / ONNX}")
     if runtime == "onnx":
         return folder / ONNX
     if runtime == "torch" or not there or half or device not in ("auto", "cpu"):

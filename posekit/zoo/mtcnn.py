@@ -22,7 +22,7 @@ from posekit.engines.torch import TorchMaps, pick_device
 from posekit.models.mtcnn import Nets
 from posekit.models.weights import fill
 from posekit.pipelines.mtcnn.cascade import MTCNN, Cascade, Engines
-from posekit.zoo.cascade import STAGES, file_of, is_cascade, read_cascade_config
+from posekit.zoo.cascade import STAGES, exported_file_of, file_of, is_cascade, read_cascade_config
 from posekit.zoo.errors import WeightsError
 
 VARIABLE = "POSEKIT_MTCNN"
@@ -106,12 +106,14 @@ def engines_of(nets: Nets, device: str | torch.device = "cpu") -> Engines:
 
 
 def save_stage(folder: Path, stage: str, net: nn.Module) -> Path:
-    """Write a network's tensors; the file appears when it is complete.
+    """Write a network's tensors; the file appears when it is complete, and an exported file of older ones is removed.
 
     Returns:
         The file.
     """
     file = file_of(folder, stage)
+    # An exported file of older weights would be taken in place of these.
+    exported_file_of(folder, stage).unlink(missing_ok=True)
     beside = file.with_suffix(".tmp")
     beside.write_bytes(save({name: value.contiguous().cpu() for name, value in net.state_dict().items()}))
     beside.replace(file)

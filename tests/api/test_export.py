@@ -283,7 +283,7 @@ def test_a_flip_test_is_part_of_the_file(folder, photo, tmp_path):
     same(load(place, flip_test=True)([photo]), load(flipped)([photo]))
     same(load(place, flip_test=False)([photo]), load(plain)([photo]))
     assert np.abs(load(plain)([photo])[0].score - load(flipped)([photo])[0].score).max() > 1e-4
-    with pytest.raises(ValueError, match="this one has one: export again with --flip-test no"):
+    with pytest.raises(ValueError, match="this one has one: export again with --flip-test False"):
         load(flipped, flip_test=False)
     with pytest.raises(ValueError, match=r"an exported file has its own precision: leave out half"):
         load(plain, half=True)

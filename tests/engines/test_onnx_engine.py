@@ -145,7 +145,7 @@ def test_another_spec_is_for_what_happens_outside_the_graph(file):
     spec = replace(engine.spec, instance_threshold=0.7)
     assert engine.with_spec(spec).spec.instance_threshold == 0.7
     for _ in range(2):
-        with pytest.raises(ValueError, match="this one has none: export again with --flip-test yes"):
+        with pytest.raises(ValueError, match="this one has none: export again with --flip-test True"):
             engine.with_spec(replace(spec, flip_test=True))
 
 

@@ -102,5 +102,5 @@ def test_threads_and_precision_are_those_asked_for(file, monkeypatch, options):
 def test_another_spec_is_for_what_happens_outside_the_graph(file):
     engine = OpenVinoEngine(file)
     assert engine.with_spec(replace(engine.spec, instance_threshold=0.7)).spec.instance_threshold == 0.7
-    with pytest.raises(ValueError, match="this one has none: export again with --flip-test yes"):
+    with pytest.raises(ValueError, match="this one has none: export again with --flip-test True"):
         engine.with_spec(replace(engine.spec, flip_test=True))

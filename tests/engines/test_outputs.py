@@ -83,9 +83,9 @@ def test_another_flip_test_than_that_of_the_graph_is_refused():
     with_it = InferenceSpec(**{**vars(SPEC), "flip_test": True})
     check_spec(with_it, with_it, "x")
     check_spec(SPEC, SPEC, "x")
-    with pytest.raises(ValueError, match=r"x: the flip test .* this one has none: export again with --flip-test yes"):
+    with pytest.raises(ValueError, match=r"x: the flip test .* this one has none: export again with --flip-test True"):
         check_spec(SPEC, with_it, "x")
-    with pytest.raises(ValueError, match="this one has one: export again with --flip-test no"):
+    with pytest.raises(ValueError, match="this one has one: export again with --flip-test False"):
         check_spec(with_it, SPEC, "x")
 
 
