@@ -68,7 +68,8 @@ class OnnxEngine(FromFile):
             )
         self.provider = str(used[0])
         document = self.session.get_modelmeta().custom_metadata_map.get(KEY)
-        super().__init__(name, document, [output.name for output in self.session.get_outputs()])
+        names = [output.name for output in self.session.get_outputs()]
+        super().__init__(name, document, names, self.session.get_inputs()[0].shape[1:3])
 
     def __call__(self, images: NDArray[np.uint8]) -> Poses:
         """Poses (B, N, K) of NumPy arrays in the pixels of images (B, H, W, 3), RGB, of the spec's size."""

@@ -49,7 +49,9 @@ class OpenVinoEngine(FromFile):
             first = " ".join(str(error).split())[:300]
             raise SpecError(f"{file}: not readable by OpenVINO ({first}); export it again") from None
         document = model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None
-        super().__init__(str(file), document, [output.get_any_name() for output in model.outputs])
+        names = [output.get_any_name() for output in model.outputs]
+        size = [side.get_length() if side.is_static else str(side) for side in model.inputs[0].partial_shape][1:3]
+        super().__init__(str(file), document, names, size)
         count = threads_of(os.environ) if threads is None else threads
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if DEVICES[device] == "CPU":

@@ -134,15 +134,21 @@ class FromFile:
         file: its name, for messages.
         document: the metadata of the file, JSON.
         names: of the graph's outputs.
+        size: height and width of the graph's input.
 
     Raises:
-        SpecError: the file is not one of ours.
+        SpecError: the file is not one of ours, or its metadata is for another input.
     """
 
-    def __init__(self, file: str, document: str | None, names: Sequence[str]) -> None:
+    def __init__(self, file: str, document: str | None, names: Sequence[str], size: Sequence[Any]) -> None:
         self.file = file
         self.metadata = parse_metadata(document, file)
         self.spec: InferenceSpec = self.metadata.spec
+        if tuple(size) != self.spec.size:
+            raise SpecError(
+                f"{file}: the graph takes images of {size[0]}x{size[1]}, its metadata says "
+                f"{self.spec.size[0]}x{self.spec.size[1]}: export it again"
+            )
         check_outputs(names, file)
         self.names = [name for name in names if name in OUTPUTS]
 

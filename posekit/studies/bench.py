@@ -143,6 +143,8 @@ def _once(one: Candidate, files: list[Path], boxes: Mapping[Path, Boxes] | None,
     found = one.predictor(images, own)
     predicted = time.perf_counter()
     for image, poses in zip(images, found, strict=True):
+        if not one.predictor.needs_boxes:
+            poses = poses[poses.instance_score >= one.predictor.instance_threshold]
         drawn = draw_poses(image, poses.xy, poses.score, one.predictor.skeleton)
         cv2.imwrite(str(target), np.ascontiguousarray(drawn[..., ::-1]))
     written = time.perf_counter()
@@ -167,7 +169,7 @@ def summary(one: Candidate) -> dict[str, Any]:
 
 
 def cold_start(model: str, runtime: Runtime, threads: int, device: str = "cpu") -> dict[str, float]:
-    """Seconds from the start of Python to the first poses, CPU seconds of that, and peak memory; in a new process.
+    """Seconds from the first import to the first poses, CPU seconds of that, and peak memory; in a new process.
 
     Raises:
         RuntimeError: the process failed.
@@ -185,7 +187,7 @@ try:
     lines = open("/proc/self/status").read().splitlines()
     peak = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 except (OSError, StopIteration):
-    peak = float("nan")
+    peak = 0.0
 print(json.dumps({{"wall_s": wall, "cpu_s": time.process_time(), "peak_MB": peak}}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -297,7 +297,9 @@ def test_raw_maps_are_outputs_when_asked_for(folder, tmp_path):
 
 def test_a_folder_with_an_exported_model_is_run_without_torch(folder, photo):
     place = folder()
-    with pytest.raises(ValueError, match="has no file for onnx: write one with posekit export --model"):
+    with pytest.raises(
+        ValueError, match=r"has no model\.onnx: export it, and name the file, or give --out .*model\.onnx"
+    ):
         load(place, runtime="onnx")
     expected = load(place)([photo])
     export(place, out=place / "model.onnx", count=FEW)
@@ -307,7 +309,7 @@ def test_a_folder_with_an_exported_model_is_run_without_torch(folder, photo):
     assert isinstance(load(place, runtime="onnx").engine, OnnxEngine)
     for options in ({"runtime": "torch"}, {"half": True}, {"flip_test": not model.spec.flip_test}):
         assert isinstance(load(place, **options).engine, TorchEngine)
-    with pytest.raises(ValueError, match="has no file for openvino"):
+    with pytest.raises(ValueError, match=r"is a folder: export it with --to openvino, and name the \.xml file"):
         load(place, runtime="openvino")
     with pytest.raises(ValueError, match="no runtime 'tensorrt' \\(known: auto, torch, onnx, openvino\\)"):
         load(place, runtime="tensorrt")

@@ -63,7 +63,11 @@ def test_files_that_are_no_model_are_told(file, tmp_path):
     with pytest.raises(SpecError, match=r"nothing\.xml: no such file"):
         OpenVinoEngine(tmp_path / "nothing.xml")
     broken = tmp_path / "broken.xml"
-    for content in (b"", b"<net", file.read_bytes()[:200], file.read_bytes()):  # the last lacks its .bin
+    broken.write_bytes(file.read_bytes())
+    with pytest.raises(SpecError, match=r"broken\.bin: no such file; an \.xml file and its \.bin file lie beside"):
+        OpenVinoEngine(broken)
+    broken.with_suffix(".bin").write_bytes(b"")
+    for content in (b"", b"<net", file.read_bytes()[:200]):
         broken.write_bytes(content)
         with pytest.raises(SpecError, match=r"broken\.xml: not readable by OpenVINO .*export it again") as caught:
             OpenVinoEngine(broken)
