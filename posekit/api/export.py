@@ -147,6 +147,37 @@ def export(
         test = _labels(work.spec, _paths(images))
     said, inputs = _inputs(work.spec, work.recipe_data, _paths(images), test, count)
     _check_own_file(file, folder, work.spec)
+    report, parity, figures = _made(work, file, said, inputs, labels, test, max_drop)
+    repository = None if triton is None else write_triton(file, triton)
+    return Exported(file, report, parity, figures, said, repository)
+
+
+def _made(
+    work: _Export,
+    file: Path,
+    said: str,
+    inputs: NDArray[np.uint8],
+    labels: Dataset | None,
+    test: Dataset | None,
+    max_drop: float,
+) -> tuple[Path, Parity | None, dict[str, dict[str, float]]]:
+    """Write the file in a folder of its own, check it there, and move it where it belongs.
+
+    Args:
+        work: the export.
+        file: where it belongs.
+        said: what the images are, in words.
+        inputs: images to compare on.
+        labels: for INT8, to find the ranges with.
+        test: for INT8, to measure on.
+        max_drop: for INT8.
+
+    Returns:
+        The report, the differences, and metrics.
+
+    Raises:
+        ExportError: it is not what the original is.
+    """
     with tempfile.TemporaryDirectory(dir=_parent(file), prefix=UNFINISHED) as beside:
         made = Path(beside) / file.name
         work.write(made, None if labels is None else from_labels(work.spec, labels, CALIBRATION))
@@ -162,8 +193,7 @@ def export(
         # The file that is named comes last: until then nothing can be opened.
         for part in reversed(parts_of(made)):
             shutil.move(part, file.parent / part.name)
-    repository = None if triton is None else write_triton(file, triton)
-    return Exported(file, report, parity, figures, said, repository)
+    return report, parity, figures
 
 
 def _check_options(to: str, two: bool, count: int, max_drop: float) -> None:
