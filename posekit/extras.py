@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 EXTRAS = {
@@ -38,6 +39,14 @@ def require(module: str, what: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = (error.name or module).split(".")[0]
         raise ModuleNotFoundError(f"{what} needs {missing}: {how_to_install(missing)}", name=error.name) from None
+
+
+def installed_version(package: str) -> str | None:
+    """Version of an installed package; ``None`` if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def how_to_install(module: str) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from posekit.data.image import read_image
 from posekit.data.image_files import image_files
+from posekit.exporting.files import report_of, write_report
 from posekit.exporting.images import spread
 from posekit.exporting.parity import BOUNDS, Parity, compare_found
+from posekit.exporting.results import Exported, ExportError
 from posekit.extras import require
 from posekit.zoo.cascade import is_cascade, save_cascade_config
 from posekit.zoo.exported import open_cascade
@@ -26,7 +29,43 @@ def holds_cascade(model: str | Path) -> bool:
     return is_cascade(Path(model)) or Path(model).suffix.lower() in WHEELS
 
 
-def export_cascade_to(
+def export_cascade(
+    model: str | Path,
+    out: str | Path | None,
+    images: Sequence[str | Path],
+    count: int,
+    say: Callable[[str], None],
+) -> Exported:
+    """Export a cascade into a folder, and write its report.
+
+    Args:
+        model: the folder of a cascade, or facenet-pytorch's wheel.
+        out: the folder; ``None``: that of the cascade.
+        images: photos with faces, to compare on.
+        count: of these photos.
+        say: prints a line.
+
+    Raises:
+        ExportError: it does not find the same faces; nothing but the report is written.
+        ValueError: no folder, no images, or a folder with other files.
+    """
+    if out is None and not Path(model).is_dir():
+        raise ValueError(f"{model}: give the folder for the three files (--out FOLDER)")
+    folder, parity = _written(model, Path(model if out is None else out), images, count, say)
+    report = report_of(folder, passed=parity.passed)
+    report_of(folder, passed=False).unlink(missing_ok=True)
+    said = ", ".join(map(str, images))
+    write_report(
+        report,
+        folder,
+        {"model": "mtcnn", "to": "onnx", "passed": parity.passed, "images": said, "parity": asdict(parity)},
+    )
+    if not parity.passed:
+        raise ExportError(f"{folder} was not written: {'; '.join(parity.faults[:3])}; all is in {report}")
+    return Exported(folder, report, parity, {}, said)
+
+
+def _written(
     model: str | Path,
     out: Path,
     images: Sequence[str | Path],
@@ -54,7 +93,7 @@ def export_cascade_to(
     if not own and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} is not an empty folder: give another --out")
     require("torch", "export")
-    from posekit.exporting.cascade import export_cascade
+    from posekit.exporting.cascade import write_cascade
     from posekit.zoo.mtcnn import load_mtcnn, read_mtcnn
 
     files = image_files(images)
@@ -65,7 +104,7 @@ def export_cascade_to(
         say(f"{model}: exporting three networks to onnx")
         original = load_mtcnn(model, device="cpu")
         save_cascade_config(folder, original.config, {"weights": str(Path(model).name)})
-        export_cascade(read_mtcnn(model), folder)
+        write_cascade(read_mtcnn(model), folder)
         exported = open_cascade(folder)
         say(f"comparing on {len(chosen)} photos")
         parity = compare_found(

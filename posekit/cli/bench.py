@@ -7,7 +7,6 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from posekit.cli.kinds import Files, OneFile, Switch, Text
+from posekit.extras import installed_version
 from posekit.words import plural
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _write(options: Options, rows: Rows, images: int) -> None:
     if options.json is not None:
         document = {
             "machine": f"{platform.machine()}, {platform.system()}, {os.cpu_count()} CPUs",
-            "versions": {name: _version(name) for name in PACKAGES},
+            "versions": {name: installed_version(name) for name in PACKAGES},
             "threads": options.threads,
             "batch": options.batch,
             "rounds": options.rounds,
@@ -237,10 +237,3 @@ def _write(options: Options, rows: Rows, images: int) -> None:
         chart = line_chart("accuracy against time", points, x_label="network, ms of an image", y_label=metric)
         options.plot.write_text(chart, encoding="utf-8")
         print(f"plot in {options.plot}")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

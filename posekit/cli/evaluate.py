@@ -13,11 +13,12 @@ import tyro
 from rich.console import Console
 
 from posekit.cli.kinds import Choice, Number, Numbers, OneFile, Switch, Text, Texts
+from posekit.data.known_skeletons import known_name
 from posekit.engines.spec import InferenceSpec, known
-from posekit.skeletons import SKELETONS
+from posekit.pipelines.predictor import PosePredictor
 from posekit.words import plural
 from posekit.zoo.catalogue import SHIPPED, default_model
-from posekit.zoo.exported import exported_runtime, open_exported
+from posekit.zoo.exported import exported_runtime
 from posekit.zoo.folder import find_model, read_config, read_spec
 from posekit.zoo.load import is_chain
 
@@ -85,9 +86,6 @@ def run(argv: Sequence[str]) -> int:
         _check_has_no_folder(options)
     else:
         _check_fits(options, read_spec(folder), folder)
-    # Points that are mapped have the names of the data, not those of the training data.
-    skeleton = options.skeleton or (None if options.map_points else _known_skeleton(options.model, folder))
-    dataset = read_labels(options.data, Reading(options.images, options.category, skeleton))
     predictor = open_model(
         options.model,
         flip_test=options.flip_test,
@@ -97,6 +95,9 @@ def run(argv: Sequence[str]) -> int:
         device=options.device,
         raw=options.calibrate or options.rank,
     )
+    # Points that are mapped have the names of the data, not those of the training data.
+    skeleton = options.skeleton or (None if options.map_points else _known_skeleton(options.model, folder, predictor))
+    dataset = read_labels(options.data, Reading(options.images, options.category, skeleton))
     for sentence in warnings_of(dataset):
         print(f"posekit eval: {sentence}", file=sys.stderr)
     measured = evaluate(predictor, dataset, metric=options.metric or "", map_points=options.map_points, progress=True)
@@ -153,13 +154,11 @@ def _check_fits(options: Options, spec: InferenceSpec, folder: Path) -> None:
         check_finds(spec)
 
 
-def _known_skeleton(model: str, folder: Path | None) -> str | None:
+def _known_skeleton(model: str, folder: Path | None, predictor: PosePredictor) -> str | None:
     """The known skeleton that the training data was read with, or whose points an exported file has; if any."""
     if folder is not None:
         name = read_config(folder).get("recipe", {}).get("data", {}).get("skeleton")
         return name if isinstance(name, str) else None
     if is_chain(model) or not exported_runtime(model):
         return None
-    skeleton = open_exported(model).spec.skeleton
-    known = SKELETONS.get(skeleton.name)
-    return skeleton.name if known is not None and known.points == skeleton.points else None
+    return known_name(predictor.skeleton)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -35,7 +34,7 @@ class Options:
     "flip test inside the graph, at twice the cost; default: as in training"
     raw: Switch = False
     "also give the maps that are decoded, as outputs map_NAME"
-    images: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PATH [PATH ...]", help_behavior_hint="")] = ()
+    images: Files = ()
     """label files, images or folders to compare on; default: the images of --int8, or the run's validation data, or
     synthetic images"""
     count: int = 64
@@ -47,8 +46,9 @@ class Options:
 def run(argv: Sequence[str]) -> int:
     """Export and print; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit export")
-    from posekit.api.export import TIGHT, export
+    from posekit.api.export import export
     from posekit.exporting.files import parts_of
+    from posekit.exporting.results import TIGHT
 
     console = Console(highlight=False)
     made = export(

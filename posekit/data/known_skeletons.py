@@ -19,6 +19,12 @@ def known_skeleton(points: Sequence[str]) -> Skeleton | None:
     return next((skeleton for skeleton in alike if skeleton.points == tuple(points)), alike[0] if alike else None)
 
 
+def known_name(skeleton: Skeleton) -> str | None:
+    """Name of the known skeleton that it is: the same name, and the same points in the same order; ``None`` if none."""
+    known = SKELETONS.get(skeleton.name)
+    return skeleton.name if known is not None and known.points == skeleton.points else None
+
+
 def proposal(points: Sequence[str], option: str = "--data.skeleton") -> str:
     """A message that proposes known skeletons with the same number of points, if the points have no real names.
 

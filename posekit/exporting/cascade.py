@@ -13,7 +13,7 @@ from posekit.pipelines.mtcnn.cascade import SIDES
 from posekit.zoo.cascade import STAGES, exported_file_of
 
 
-def export_cascade(nets: Nets, folder: Path) -> list[Path]:
+def write_cascade(nets: Nets, folder: Path) -> list[Path]:
     """Write ``STAGE.onnx`` for each network: images (B, H, W, 3) float32 RGB in 0..255 to its raw maps by name.
 
     Args:

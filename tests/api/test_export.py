@@ -15,13 +15,14 @@ from safetensors.torch import load_file, save_file
 from small_models import Cells, small_recipe
 
 import posekit
-from posekit.api.export import ExportError, export, too_low
+from posekit.api.export import ExportError, export
 from posekit.data.synthetic import Synthetic
 from posekit.engines.onnx import OnnxEngine
 from posekit.engines.outputs import MAP
 from posekit.engines.torch import TorchEngine
 from posekit.exporting.files import report_of
 from posekit.exporting.graph import Graph
+from posekit.exporting.making import too_low
 from posekit.recipe import Recipe
 from posekit.zoo.catalogue import checksum
 from posekit.zoo.errors import WeightsError

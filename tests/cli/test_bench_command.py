@@ -88,4 +88,4 @@ def test_a_model_is_named_once(model, data, capsys):
 
 
 def test_the_skeleton_of_a_chain_is_not_looked_up():
-    assert _known_skeleton("body-s+crops/mine.onnx", None) is None
+    assert _known_skeleton("body-s+crops/mine.onnx", None, None) is None
