@@ -2,7 +2,9 @@
 
 FOLDER is what `posekit models convert movenet-lightning.json` wrote (thunder for `body-crop-m`); `sport-crop-m` starts
 from `body-crop-m`. Each stage of a model's training goes into
-`runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`.
+`runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`. The shipped models
+were trained before `initial_net` balanced the weights of a start: a repetition starts from the same function, with
+other scales of its weights.
 """
 
 import argparse
