@@ -132,6 +132,7 @@ class Poses:
         boxes: (..., N, 4), category (..., N), ids (..., N): or ``None``.
         spread: (..., N, K, 2) standard deviation in pixels, or ``None``.
         depth: (..., N, K), or ``None``.
+        filled: (..., N, K) bool, points that were missing and that a filter over time has filled in, or ``None``.
     """
 
     xy: Array
@@ -143,6 +144,7 @@ class Poses:
     ids: Array | None = None
     spread: Array | None = None
     depth: Array | None = None
+    filled: Array | None = None
 
     def __len__(self) -> int:
         return int(self.xy.shape[0])
