@@ -63,6 +63,8 @@ class Making:
         self.folder, self.to, self.precision, self.say = folder, to, precision, say
         self.spec: InferenceSpec = adjusted(weights.spec, flip_test=flip_test)
         self.data: Data = weights.recipe.data
+        # Codecs without depth have no such field, or a depth of zero.
+        self.depth = float(getattr(weights.recipe.codec, "depth", 0.0) or 0.0)
         self.original = TorchEngine(weights.net, codec, self.spec)
         self.graph = Graph(weights.net, codec, self.spec.flip, raw=raw).eval()
 
@@ -111,7 +113,8 @@ class Making:
         exported = open_exported(file)
         if on.test is None:
             self.say(f"comparing on {len(on.images)} images, at batches of 1 and 7")
-            parity = compare(self.original, exported, on.images, BOUNDS[self.precision], plateaus(self.spec))
+            bound = BOUNDS[self.precision]
+            parity = compare(self.original, exported, on.images, bound, plateaus(self.spec), self.depth)
             return parity, {}, list(parity.faults)
         self.say(f"measuring before and after on {len(on.test)} labelled instances")
         figures = {
