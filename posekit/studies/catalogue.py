@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from posekit.studies import (
+    gaussians,
+    gradients,
+    grids,
+    head_cost,
     mse_trap,
+    normalisation,
     quantisation,
     spatial_generalisation,
 )
@@ -13,5 +18,10 @@ STUDIES: dict[str, Study] = {
     "quantisation": quantisation,
     "mse-trap": mse_trap,
     "spatial-generalisation": spatial_generalisation,
+    "gradients": gradients,
+    "head-cost": head_cost,
+    "grids": grids,
+    "gaussians": gaussians,
+    "normalisation": normalisation,
 }
 """Name of the study: its module."""

@@ -171,9 +171,10 @@ class Learner(nn.Module):
         """(B,) distance in pixels between decoded and true centres, in evaluation mode."""
         mode = self.training
         self.eval()
-        found = self.codec.decode(self.net(image)).xy[:, 0, 0]
+        found: Tensor = self.codec.decode(self.net(image)).xy[:, 0, 0]
         self.train(mode)
-        return (found - xy).norm(dim=-1)
+        distance: Tensor = torch.linalg.vector_norm(found - xy, dim=-1)
+        return distance
 
 
 def train(

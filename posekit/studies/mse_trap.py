@@ -47,7 +47,7 @@ HELD_OUT = 64
 
 
 def critical_height(shift: float, sigma: float) -> float:
-    """A map at the right cell, lower than this, has a larger squared error than one of full height ``shift`` cells off."""
+    """A map at the right cell that is lower has a larger squared error than one of full height ``shift`` cells off."""
     return 1 - math.sqrt(2 * (1 - math.exp(-(shift**2) / (4 * sigma**2))))
 
 
@@ -149,8 +149,8 @@ def follow(name: str, steps: int, every: int, seed: int) -> dict[str, Any]:
 
 
 def run(quick: bool, seed: int) -> Results:
-    """The maps by hand; 120 (quick) or 800 steps of training for each representation, with 1 or 3 seeds."""
-    steps, every, seeds = (120, 10, 1) if quick else (800, 40, 3)
+    """The maps by hand; 120 (quick) or 600 steps of training for each representation, with 1 or 3 seeds."""
+    steps, every, seeds = (120, 10, 1) if quick else (600, 30, 3)
     return {
         "heights": {f"{sigma:g}/{shift:g}": critical_height(shift, sigma) for sigma, shift in ((2, 1), (2, 2), (3, 1))},
         "maps": by_hand(),

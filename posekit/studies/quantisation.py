@@ -47,8 +47,8 @@ def closed_form(scheme: str, stride: int) -> dict[str, float]:
     """Errors in image pixels of a decoding rule, for points uniform within a cell.
 
     Args:
-        scheme: ``floor`` (decoded at the origin of the cell), ``round`` (at the nearest cell), or ``quarter`` (a quarter
-            of a cell towards the true side from there).
+        scheme: ``floor`` (decoded at the origin of the cell), ``round`` (at the nearest cell), or ``quarter`` (a
+            quarter of a cell towards the true side from there).
         stride: image pixels for each cell.
 
     Returns:
@@ -228,9 +228,9 @@ def plot(results: Results, file: Path) -> None:
         for name in names
         if "quantised" not in name and "discs" not in name
     }
-    axes = {"x_label": "stride, pixels", "y_label": "mean distance, pixels"}
+    x_label, y_label = "stride, pixels", "mean distance, pixels"
     panels = [
-        line_chart("Closed forms", closed, **axes),
-        line_chart("Codecs, perfect maps", simulated, log=True, **axes),
+        line_chart("Closed forms", closed, x_label=x_label, y_label=y_label),
+        line_chart("Codecs, perfect maps", simulated, log=True, x_label=x_label, y_label=y_label),
     ]
     file.write_text(sheet(panels), encoding="utf-8")

@@ -87,8 +87,8 @@ def measured(name: str, shift: float, steps: int, seed: int) -> dict[str, float]
 
 
 def run(quick: bool, seed: int) -> Results:
-    """The exact model; every representation with and without shifts, 100 (quick) or 600 steps, 1 or 5 seeds."""
-    steps, seeds = (100, 1) if quick else (600, 5)
+    """The exact model; every representation with and without shifts, 100 (quick) or 400 steps, 1 or 5 seeds."""
+    steps, seeds = (100, 1) if quick else (400, 5)
     names = [name for name in methods() if name != "focal"]
     return {
         "exact": exact_model(),
@@ -170,7 +170,9 @@ def plot(results: Results, file: Path) -> None:
     panels = []
     for training, title in (("as it is", "Trained on the upper left quadrant"), ("shifted", "With random shifts")):
         groups = {
-            name: dict(zip(("trained quadrant", "other quadrants"), seen_and_unseen(results, training, name), strict=True))
+            name: dict(
+                zip(("trained quadrant", "other quadrants"), seen_and_unseen(results, training, name), strict=True)
+            )
             for name in results["errors"][training]
         }
         panels.append(grouped_bars(title, groups, "mean error, pixels"))
