@@ -10,6 +10,7 @@ from posekit.studies import (
     mse_trap,
     normalisation,
     quantisation,
+    robustness,
     spatial_generalisation,
 )
 from posekit.studies.study import Study
@@ -22,6 +23,7 @@ STUDIES: dict[str, Study] = {
     "head-cost": head_cost,
     "grids": grids,
     "gaussians": gaussians,
+    "robustness": robustness,
     "normalisation": normalisation,
 }
 """Name of the study: its module."""

@@ -37,7 +37,7 @@ STRIDE = 4
 SKELETON = Skeleton("disc", points=("centre",))
 
 Draw = Callable[[torch.Generator, int], tuple[Tensor, Tensor]]
-"""From a generator and a number of images to (B, 3, H, W) images in 0..255 and (B, 2) centres in image pixels."""
+"""From a generator and a number of images to (B, 3, H, W) images in 0..255 and their points, as `labels` takes them."""
 
 
 def images(xy: Tensor, generator: torch.Generator, *, noise: float = 8.0, clutter: int = 0) -> Tensor:
@@ -76,13 +76,14 @@ def anywhere(generator: torch.Generator, count: int, low: float = 0.1, high: flo
 
 
 def labels(xy: Tensor) -> Instances:
-    """Labels of one seen point in each image; ``xy`` is (B, 2) image pixels."""
-    count = len(xy)
-    box = torch.cat((xy - RADIUS, xy + RADIUS), -1)[:, None]
+    """Labels of one instance in each image, all points seen; ``xy`` is (B, K, 2) image pixels, or (B, 2) for a disc."""
+    points = xy if xy.ndim == 3 else xy[:, None]
+    count = len(points)
+    box = torch.cat((points.amin(1) - RADIUS, points.amax(1) + RADIUS), -1)[:, None]
     return Instances(
-        keypoints=Keypoints(xy=xy[:, None, None], visibility=torch.full((count, 1, 1), SEEN)),
+        keypoints=Keypoints(xy=points[:, None], visibility=torch.full((count, 1, points.shape[1]), SEEN)),
         boxes=box,
-        area=torch.full((count, 1), math.pi * RADIUS**2),
+        area=(box[..., 2:] - box[..., :2]).prod(-1),
         category=torch.zeros(count, 1, dtype=torch.long),
         role=torch.full((count, 1), INSTANCE),
     )
@@ -157,7 +158,7 @@ class Learner(nn.Module):
             self.losses = nn.ModuleDict({name: LOSSES[name]().build(SKELETON) for name in method.losses})
 
     def loss_of(self, maps: Mapping[str, Tensor], xy: Tensor) -> Tensor:
-        """Sum of the loss terms of raw maps against centres (B, 2)."""
+        """Sum of the loss terms of raw maps against points, as `labels` takes them."""
         output, target = self.codec.activate(maps), self.codec.encode(labels(xy))
         terms = [term for loss in self.losses.values() for term in loss(output, target).values()]
         return torch.stack(terms).sum()
@@ -168,13 +169,19 @@ class Learner(nn.Module):
 
     @torch.no_grad()
     def errors(self, image: Tensor, xy: Tensor) -> Tensor:
-        """(B,) distance in pixels between decoded and true centres, in evaluation mode."""
+        """(B,) distance in pixels between decoded and true points, the mean over the points of an image."""
+        points = xy if xy.ndim == 3 else xy[:, None]
+        distance: Tensor = torch.linalg.vector_norm(self.found(image) - points, dim=-1)
+        return distance.mean(-1)
+
+    @torch.no_grad()
+    def found(self, image: Tensor) -> Tensor:
+        """(B, K, 2) decoded points, in evaluation mode."""
         mode = self.training
         self.eval()
-        found: Tensor = self.codec.decode(self.net(image)).xy[:, 0, 0]
+        xy: Tensor = self.codec.decode(self.net(image)).xy[:, 0]
         self.train(mode)
-        distance: Tensor = torch.linalg.vector_norm(found - xy, dim=-1)
-        return distance
+        return xy
 
 
 def train(
@@ -185,7 +192,7 @@ def train(
     *,
     batch: int = 16,
     lr: float = 3e-3,
-    watch: Callable[[int], None] = lambda step: None,
+    watch: Callable[[int], object] = lambda step: None,
 ) -> None:
     """Train with AdamW and a cosine schedule.
 
@@ -196,13 +203,15 @@ def train(
         seed: of the images.
         batch: images in a step.
         lr: learning rate at the start.
-        watch: called before each step, and once after the last, with the number of steps done.
+        watch: called before each step, and once after the last, with the number of steps done; training ends where it
+            returns True.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(learner.parameters(), lr=lr, weight_decay=1e-4)
     learner.train()
     for step in range(steps):
-        watch(step)
+        if watch(step) is True:
+            return
         for group in optimizer.param_groups:
             group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
         loss = learner(*draw(generator, batch))

@@ -149,8 +149,8 @@ def follow(name: str, steps: int, every: int, seed: int) -> dict[str, Any]:
 
 
 def run(quick: bool, seed: int) -> Results:
-    """The maps by hand; 120 (quick) or 600 steps of training for each representation, with 1 or 3 seeds."""
-    steps, every, seeds = (120, 10, 1) if quick else (600, 30, 3)
+    """The maps by hand; 120 (quick) or 300 steps of training for each representation, with 1 or 2 seeds."""
+    steps, every, seeds = (120, 10, 1) if quick else (300, 15, 2)
     return {
         "heights": {f"{sigma:g}/{shift:g}": critical_height(shift, sigma) for sigma, shift in ((2, 1), (2, 2), (3, 1))},
         "maps": by_hand(),

@@ -87,8 +87,8 @@ def measured(name: str, shift: float, steps: int, seed: int) -> dict[str, float]
 
 
 def run(quick: bool, seed: int) -> Results:
-    """The exact model; every representation with and without shifts, 100 (quick) or 400 steps, 1 or 5 seeds."""
-    steps, seeds = (100, 1) if quick else (400, 5)
+    """The exact model; every representation with and without shifts, 100 (quick) or 200 steps, 1 or 3 seeds."""
+    steps, seeds = (100, 1) if quick else (200, 3)
     names = [name for name in methods() if name != "focal"]
     return {
         "exact": exact_model(),
