@@ -51,6 +51,19 @@ def _shares(name: str, early: float, late: float) -> Changes:
 RIGHT = {f"maps/{name}/losses/*": 0.0 for name in ("half height", "sigma 1.2", "sigma 1")}
 SOME = "trained/*/*/*/error"
 
+
+def _found(damage: str, heatmap: float, others: float) -> Changes:
+    """Shares of points found in damaged images; in undamaged ones it is a half for all."""
+    path = f"damaged/{damage}/found"
+    half = {"runs/*/*/damaged/none/found": 0.5}
+    return half | {f"runs/*/*/{path}": others, f"runs/heatmap/*/{path}": heatmap}
+
+
+def _human(kind: str, heatmap: float, others: float) -> Changes:
+    path = f"empty/{kind}/plausible"
+    return {f"runs/*/*/{path}": others, f"runs/heatmap/*/{path}": heatmap}
+
+
 FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
     "quantisation": [
         ({"whole_pixels/floor/4/worst": 3.0}, {"whole_pixels/floor/4/worst": 2.0}),
@@ -146,6 +159,13 @@ FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
             {"forms/ellipse/0.1": 0.1, "forms/unbiased/0.1": 1.0},
             {"forms/ellipse/0.1": 1.0, "forms/unbiased/0.1": 1.0},
         ),
+    ],
+    "robustness": [
+        *(
+            (_found(damage, 0.4, 0.1), _found(damage, 0.05, 0.3))
+            for damage in ("none", "occlusion", "blur", "noise", "truncation")
+        ),
+        *((_human(kind, 0.1, 0.9), _human(kind, 0.95, 0.9)) for kind in ("noise", "backgrounds")),
     ],
     "normalisation": [
         (

@@ -27,6 +27,7 @@ def test_the_studies_are_the_listed_ones():
         "head-cost",
         "grids",
         "gaussians",
+        "robustness",
         "normalisation",
     ]
     assert set(FLIPS) == set(STUDIES)
