@@ -102,14 +102,23 @@ def _hook(counts: dict[str, int], name: str) -> Any:
 
 
 def run(quick: bool, seed: int) -> Results:
-    """Every head on two (quick) or five backbones at three sizes, for COCO's 17 points; ``seed`` changes nothing."""
+    """Every head on two (quick) or five backbones at three sizes, for COCO's 17 points; ``seed`` changes nothing.
+
+    A head that a backbone has no map for is left out, with the reason under ``faults``.
+    """
     skeleton = SKELETONS["coco17"]
     table: dict[str, Any] = {}
+    faults: dict[str, dict[str, str]] = {}
     for backbone in QUICK_BACKBONES if quick else BACKBONES:
         for size in SIZES:
             key = f"{backbone} {size[0]}x{size[1]}"
-            table[key] = {name: costs(recipe_of(name, backbone, size, skeleton)) for name in COMPARED}
-    return {"costs": table}
+            table[key], faults[key] = {}, {}
+            for name in COMPARED:
+                try:
+                    table[key][name] = costs(recipe_of(name, backbone, size, skeleton))
+                except ValueError as error:
+                    faults[key][name] = " ".join(str(error).split())
+    return {"costs": table, "faults": {key: found for key, found in faults.items() if found}}
 
 
 def ratio(results: Results, count: str = "macs", key: str = "resnet 256x192", other: str = "regression") -> float:
@@ -196,6 +205,8 @@ def table(results: Results) -> Table:
                     f"{(head['macs'] + backbone['macs']) / backbone['macs']:.2f}",
                 ]
             )
+    for key, reasons in results["faults"].items():
+        rows += [[key, name, "cannot be built", *[""] * 5] for name in reasons]
     header = (
         *("backbone and size", "representation", "head MACs", "by output", "head weights", "head activations"),
         *("backbone MACs", "whole over backbone"),

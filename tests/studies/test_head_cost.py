@@ -51,3 +51,13 @@ def test_activations_are_the_outputs_of_all_layers_but_those_that_pass_a_map_on(
     with torch.device("meta"):
         net = net.to("meta")
     assert head_cost.outputs(net, (4, 6)) == {"part": (5 + 2) * 24}
+
+
+def test_a_head_without_a_map_of_its_stride_is_told_with_the_reason(monkeypatch):
+    monkeypatch.setattr(head_cost, "QUICK_BACKBONES", ("hrnet",))
+    monkeypatch.setattr(head_cost, "SIZES", ((64, 64),))
+    monkeypatch.setattr(head_cost, "COMPARED", ("grid", "simcc"))
+    found = head_cost.run(True, 0)
+    assert list(found["costs"]["hrnet 64x64"]) == ["simcc"]
+    assert "the maps need stride 32" in found["faults"]["hrnet 64x64"]["grid"]
+    assert ["hrnet 64x64", "grid", "cannot be built"] in [list(row[:3]) for row in head_cost.table(found).rows]
