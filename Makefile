@@ -38,7 +38,7 @@ bench: setup
 
 # Every study in its small form, a few minutes on two cores.
 studies: setup
-	$(BIN)/posekit study all --quick --out runs/studies
+	$(BIN)/posekit study all --quick
 
 mutants: setup
 	$(BIN)/python -m benchmarks.mutants

@@ -14,9 +14,9 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "studies"
 INDEX = """# Studies
 
 Made by `make docs`. What is said of the representations, as experiments that anyone can repeat: `posekit study` lists
-them, `posekit study NAME` runs one in the form shown here, `--quick` in a smaller one; `make studies` runs all quick
-forms. Nothing needs data: images are synthetic, and the networks are small. They show mechanisms, not what large
-networks reach; for real data see [claims](../claims.md).
+them, `posekit study NAME` runs one, `--quick` in a smaller form; `make studies` runs all quick forms. Each page names
+the command and the form of its figures. Nothing needs data: images are synthetic, and the networks are small. They show
+mechanisms, not what large networks reach; for real data see [claims](../claims.md).
 
 {table}
 """

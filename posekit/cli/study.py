@@ -17,7 +17,7 @@ Run a study of what representations can and cannot do: write its numbers (NAME.j
 (NAME.md), and print what holds and what does not. Without a name, the studies are listed. `all` runs every one.
 
   --quick      the small form: seconds to about two minutes
-  --out DIR    folder for the files (default studies)
+  --out DIR    folder for the files (default runs/studies)
   --seed N     seed of everything drawn at random (default 0)
 """
 
@@ -28,7 +28,7 @@ class Options:
 
     name: Annotated[str, tyro.conf.Positional] = ""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    out: Path = Path("studies")
+    out: Path = Path("runs/studies")
     seed: int = 0
 
 
