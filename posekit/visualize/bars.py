@@ -9,7 +9,9 @@ from html import escape
 from posekit.visualize.charts import PALETTE, short, ticks
 
 WIDTH, BAR = 460, 13
-_LEFT, _RIGHT, _TOP, _BOTTOM = 150, 56, 56, 40
+_LEFT, _RIGHT, _BOTTOM = 150, 56, 40
+_LINE = 17
+"""Height of a line of the legend."""
 _BETWEEN = 8
 
 
@@ -35,19 +37,21 @@ def grouped_bars(title: str, groups: Mapping[str, Mapping[str, float]], x_label:
         if list(values) != names:
             raise ValueError(f"group {group!r} has the values {list(values)}, the first group {names}")
     top = max((v for values in groups.values() for v in values.values() if math.isfinite(v)), default=1.0) or 1.0
+    legend = _legend_rows(names)
+    start = 39 + _LINE * len(legend)
     tall = BAR * len(names) + _BETWEEN
-    floor = _TOP + tall * len(groups)
+    floor = start + tall * len(groups)
 
     def across(value: float) -> float:
         return round(_LEFT + value / top * (WIDTH - _LEFT - _RIGHT), 2)
 
-    parts = [f'<text x="12" y="18" font-size="14" font-weight="600">{escape(title)}</text>', _legend(names)]
+    parts = [f'<text x="12" y="18" font-size="14" font-weight="600">{escape(title)}</text>', _legend(legend)]
     for x in ticks(0.0, top):
         at = across(x)
-        parts.append(f'<path d="M{at} {_TOP}V{floor}" stroke="currentColor" stroke-opacity="0.14"/>')
+        parts.append(f'<path d="M{at} {start}V{floor}" stroke="currentColor" stroke-opacity="0.14"/>')
         parts.append(f'<text x="{at}" y="{floor + 16}" text-anchor="middle" opacity="0.75">{short(x)}</text>')
     for number, (group, values) in enumerate(groups.items()):
-        y = _TOP + number * tall
+        y = start + number * tall
         middle = y + BAR * len(names) / 2
         parts.append(f'<text x="{_LEFT - 10}" y="{middle + 4}" text-anchor="end">{escape(group)}</text>')
         for line, value in enumerate(values.values()):
@@ -73,11 +77,25 @@ def _bar(value: float, y: float, across: Callable[[float], float], colour: str) 
     )
 
 
-def _legend(names: list[str]) -> str:
-    parts, x = [], float(_LEFT)
+def _legend_rows(names: list[str]) -> list[list[tuple[float, str, str]]]:
+    """Names with their location along x and their colour, packed into rows; one name alone needs no legend."""
+    rows: list[list[tuple[float, str, str]]] = []
+    x = float(WIDTH)
     for number, name in enumerate(names if len(names) > 1 else ()):
-        colour = PALETTE[number % len(PALETTE)]
-        parts.append(f'<rect x="{x:.1f}" y="31" width="12" height="6" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 17:.1f}" y="38">{escape(name)}</text>')
-        x += 30 + 6.6 * len(name)
+        wide = 30 + 6.6 * len(name)
+        if x + wide > WIDTH:
+            rows.append([])
+            x = float(_LEFT)
+        rows[-1].append((x, name, PALETTE[number % len(PALETTE)]))
+        x += wide
+    return rows
+
+
+def _legend(rows: list[list[tuple[float, str, str]]]) -> str:
+    parts = []
+    for line, row in enumerate(rows):
+        y = 31 + _LINE * line
+        for x, name, colour in row:
+            parts.append(f'<rect x="{x:.1f}" y="{y}" width="12" height="6" fill="{colour}"/>')
+            parts.append(f'<text x="{x + 17:.1f}" y="{y + 7}">{escape(name)}</text>')
     return "".join(parts)

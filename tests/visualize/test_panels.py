@@ -61,6 +61,16 @@ def test_bars_start_at_zero_and_are_as_long_as_their_values():
     assert text.count("not reached") == 1
 
 
+def test_many_names_take_several_lines_above_the_bars():
+    names = ("resnet", "mobilenet_v2", "mobilenet_v3", "shufflenet_v2", "hrnet")
+    page = ET.fromstring(grouped_bars("t", {"one": dict.fromkeys(names, 1.0)}))
+    told = {t.text: (float(t.get("x")), float(t.get("y"))) for t in page.findall(f"{SVG}text")}
+    assert len({told[name][1] for name in names}) > 1
+    assert all(told[name][0] + 6.6 * len(name) <= 460 for name in names)
+    bars = [float(r.get("y")) for r in page.findall(f"{SVG}rect") if r.get("height") == "11"]
+    assert min(bars) > max(told[name][1] for name in names)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
