@@ -1,7 +1,6 @@
 """Every study: its claim, its committed results, and a verdict that follows from the numbers."""
 
 import json
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,8 @@ def test_picture_table_and_page_are_made_from_the_results(name, tmp_path):
         assert part in said
 
 
-@pytest.mark.parametrize(("name", "pair"), product(["quantisation", "grids"], [(0, 0), (0, 1)]))
-def test_the_same_seed_gives_the_same_numbers(name, pair):
-    first, second = (json.dumps(STUDIES[name].run(True, seed)) for seed in pair)
-    assert (first == second) == (pair[0] == pair[1])
+@pytest.mark.parametrize("name", ["quantisation", "grids"])
+@pytest.mark.parametrize("other", [0, 1])
+def test_the_seed_decides_the_numbers(name, other):
+    first, second = (json.dumps(STUDIES[name].run(True, seed)) for seed in (0, other))
+    assert (first == second) == (other == 0)
