@@ -85,7 +85,7 @@ def race(made: Plan, out: Path, val: Dataset, jobs: int, say: Callable[[str], No
             out,
             jobs,
             made.device,
-            lambda name, epoch=epoch, number=number: clock.finished(name, epoch, number),
+            lambda name, epoch=epoch: clock.finished(name, epoch),
         )
         measured = {name: instance_errors(out, name, epoch, val) for name in alive}
         for name, each in measured.items():
@@ -98,6 +98,7 @@ def race(made: Plan, out: Path, val: Dataset, jobs: int, say: Callable[[str], No
                 say(f"{name} stops after epoch {epoch} of {made.epochs}: worse than {why.best} (p = {why.p:.2g})")
             stopped |= found
             alive = [name for name in alive if name not in found]
+        clock.alive = tuple(alive)
     return Raced(tuple(alive), stopped, last, curves)
 
 
@@ -172,7 +173,7 @@ class Clock:
 
     def __init__(self, made: Plan, say: Callable[[str], None]) -> None:
         self.made, self.say = made, say
-        self.started = time.monotonic()
+        self.started, self.alive = time.monotonic(), made.methods
         self.at = dict.fromkeys(made.methods, 0)
         self.trained = 0
 
@@ -180,12 +181,11 @@ class Clock:
         """A rung that was finished before this call."""
         self.at[name] = epoch
 
-    def finished(self, name: str, epoch: int, rung: int) -> None:
+    def finished(self, name: str, epoch: int) -> None:
         """A rung that is finished now."""
         self.trained += epoch - self.at[name]
         self.at[name] = epoch
         each = (time.monotonic() - self.started) / max(self.trained, 1)
-        alive = [method for method, at in self.at.items() if at >= self.made.rungs[max(rung - 1, 0)]]
-        left = each * sum(self.made.epochs - self.at[method] for method in alive)
+        left = each * sum(self.made.epochs - self.at[method] for method in self.alive)
         rest = f", at most {max(1, round(left / 60))} more minutes" if left else ""
         self.say(f"{name}: epoch {epoch} of {self.made.epochs}{rest}")
