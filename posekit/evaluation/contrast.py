@@ -132,7 +132,9 @@ def contrast(
         made = comparison(xy, dataset)
         estimates[method] = {name: estimate(own[method], weights) for name, own in more.items()}
         estimates[method] |= {
-            name: estimate(WEIGHTED[name](made, image, dataset.scenes), weights) for name in (main, *names) if name in names
+            name: estimate(WEIGHTED[name](made, image, dataset.scenes), weights)
+            for name in (main, *names)
+            if name in names
         }
         each[method] = nme_each(made.errors, made.labelled, box_side(made.boxes))
     return Contrast(
@@ -200,5 +202,3 @@ def trust(xy: Float, score: Float, dataset: Dataset, metric: str) -> Trust:
         calibrated = float("nan")
     ranks = roc_auc(scores[:, None], right[:, None], np.ones((len(right), 1), bool))[0]
     return Trust(float(ranks), reliability(scores, right).expected_error, calibrated, float(right.mean()), meaning)
-
-

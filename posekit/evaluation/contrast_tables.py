@@ -40,7 +40,9 @@ def metrics_of(result: Contrast, method: str) -> dict[str, Any]:
 
 
 def _entry(points: Sequence[str], own: Estimate) -> dict[str, Any]:
-    columns = [dict(zip(("value", "low", "high"), row, strict=True)) for row in zip(own.value, own.low, own.high, strict=True)]
+    columns = [
+        dict(zip(("value", "low", "high"), row, strict=True)) for row in zip(own.value, own.low, own.high, strict=True)
+    ]
     each = dict(zip(points, columns[1:], strict=True)) if len(columns) > 1 else {}
     return columns[0] | ({"points": each} if each else {})
 

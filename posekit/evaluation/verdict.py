@@ -10,7 +10,7 @@ from posekit.evaluation.contrast import Contrast
 from posekit.metrics.resampling import LEVEL
 
 FASTER = 0.9
-"""Among methods that cannot be told apart, one is preferred for its speed if it takes at most this share of the time."""
+"""A method that cannot be told apart from the most accurate is preferred if it takes at most this share of its time."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ def verdict(
     on = f"on {about} {images:,} image{'s' if images != 1 else ''}"
     if tied:
         names = listed([best, *tied])
-        sentences.append(f"{names} cannot be told apart {on}: {_ranges([g for g in gaps if not g.worse], best, metric)}.")
+        sentences.append(
+            f"{names} cannot be told apart {on}: {_ranges([g for g in gaps if not g.worse], best, metric)}."
+        )
     elif gaps:
         sentences.append(f"Every other method is worse {on}, beyond what the choice of images explains.")
     if worse:
@@ -133,7 +135,8 @@ def _first(take: str, best: str, metric: str, values: Mapping[str, float], ms: M
 def _ranges(gaps: Sequence[Gap], best: str, metric: str) -> str:
     """Each gap with its interval."""
     return ", ".join(
-        f"{gap.name} by {gap.value:.3g} {metric}" + ("" if math.isnan(gap.low) else f" ({gap.low:.3g} to {gap.high:.3g})")
+        f"{gap.name} by {gap.value:.3g} {metric}"
+        + ("" if math.isnan(gap.low) else f" ({gap.low:.3g} to {gap.high:.3g})")
         for gap in gaps
     )
 

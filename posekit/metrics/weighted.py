@@ -46,6 +46,7 @@ class Mean:
 
     @property
     def columns(self) -> int:
+        """All points together, and each point."""
         return 1 + self.total.shape[1]
 
     def __call__(self, weights: Float) -> Float:
@@ -75,6 +76,7 @@ class Median:
 
     @property
     def columns(self) -> int:
+        """All points together, and each point."""
         return 1 + self.values.shape[1]
 
     def __call__(self, weights: Float) -> Float:

@@ -49,7 +49,9 @@ def estimate_chart(title: str, rows: Mapping[str, tuple[float, float, float]], x
         y, colour = _TOP + ROW * index + ROW / 2, PALETTE[index % len(PALETTE)]
         parts.append(f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{escape(_cut(name))}</text>')
         if math.isfinite(least) and math.isfinite(most):
-            parts.append(f'<path d="M{across(least)} {y}H{across(most)}" stroke="{colour}" stroke-width="3" opacity="0.6"/>')
+            parts.append(
+                f'<path d="M{across(least)} {y}H{across(most)}" stroke="{colour}" stroke-width="3" opacity="0.6"/>'
+            )
         if math.isfinite(value):
             parts.append(f'<circle cx="{across(value)}" cy="{y}" r="4.5" fill="{colour}"/>')
         said = f"{value:.4g}" if math.isfinite(value) else "none"

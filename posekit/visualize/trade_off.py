@@ -110,7 +110,9 @@ def _drawn(marks: Sequence[Mark], higher: bool, x_label: str, y_label: str, chos
     )
     labels = _label_heights({m.name: down(m.value) for m in marks})
     for index, mark in enumerate(marks):
-        parts += _mark(mark, across(mark.cost), down, PALETTE[index % len(PALETTE)], labels[mark.name], mark.name == chosen)
+        parts += _mark(
+            mark, across(mark.cost), down, PALETTE[index % len(PALETTE)], labels[mark.name], mark.name == chosen
+        )
     return parts
 
 
@@ -138,7 +140,9 @@ def _mark(mark: Mark, x: float, down: _Scale, colour: str, label: float, chosen:
     edge = WIDTH - _RIGHT
     parts = []
     if math.isfinite(mark.low) and math.isfinite(mark.high):
-        parts.append(f'<path d="M{x} {down(mark.low)}V{down(mark.high)}" stroke="{colour}" stroke-width="2" opacity="0.55"/>')
+        parts.append(
+            f'<path d="M{x} {down(mark.low)}V{down(mark.high)}" stroke="{colour}" stroke-width="2" opacity="0.55"/>'
+        )
     parts.append(f'<path d="M{x} {y}L{edge + 4} {label}" stroke="{colour}" stroke-opacity="0.3" stroke-width="1"/>')
     parts.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{colour}"/>')
     if chosen:

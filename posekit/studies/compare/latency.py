@@ -52,7 +52,8 @@ def latencies(
     clock = cpu_ms if where == "cpu" else _wall_ms
     times = alternating({name: partial(clock, call) for name, call in calls.items()}, ROUNDS, warm=5)
     found = {
-        name: {"ms": float(np.median(spent)), "p95_ms": float(np.quantile(spent, 0.95))} for name, spent in times.items()
+        name: {"ms": float(np.median(spent)), "p95_ms": float(np.quantile(spent, 0.95))}
+        for name, spent in times.items()
     }
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found

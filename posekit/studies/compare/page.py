@@ -33,8 +33,8 @@ HARD = 6
 PICTURE = 256
 """Smaller crops are enlarged to at least this side by a whole factor, pixels."""
 ABOUT = (
-    "The validation images with the largest error, as the mean of all methods. Filled: predicted. White ring: label, with a "
-    "white line to its prediction. The number is the mean error as a share of the longer side of the box."
+    "The validation images with the largest error, as the mean of all methods. Filled: predicted. White ring: label, "
+    "with a white line to its prediction. The number is the mean error as a share of the longer side of the box."
 )
 
 
@@ -101,7 +101,14 @@ def pareto(found: Outcome) -> str:
 
 def robustness_table(found: Outcome) -> Table:
     """Losses on spoiled crops and the worth of scores."""
-    header = ["method", *(f"loss, {how}" for how in SPOILS), "score ranks", "calibration error", "after calibration", "correct"]
+    header = [
+        "method",
+        *(f"loss, {how}" for how in SPOILS),
+        "score ranks",
+        "calibration error",
+        "after calibration",
+        "correct",
+    ]
     rows = []
     for name in found.result.ranked():
         own = found.scores[name]
@@ -109,15 +116,26 @@ def robustness_table(found: Outcome) -> Table:
         rows.append([name, *losses, *(f"{v:.3f}" for v in (own.ranks, own.raw, own.calibrated, own.correct))])
     meaning = next(iter(found.scores.values())).meaning
     title = (
-        f"Robustness (loss of {found.result.main} with a disc of {RADIUS:g} of the crop hidden, and blurred by {BLUR:g} of "
-        f"it) and scores (correct: {meaning})"
+        f"Robustness (loss of {found.result.main} with a disc of {RADIUS:g} of the crop hidden, and blurred by {BLUR:g} "
+        f"of it) and scores (correct: {meaning})"
     )
     return Table(title, header, rows)
 
 
 def cost_table(found: Outcome) -> Table:
     """What each finished method costs."""
-    header = ["method", "family", "ms", "p95 ms", "head MACs", "MACs", "head parameters", "parameters", "file", "memory"]
+    header = [
+        "method",
+        "family",
+        "ms",
+        "p95 ms",
+        "head MACs",
+        "MACs",
+        "head parameters",
+        "parameters",
+        "file",
+        "memory",
+    ]
     rows = []
     for name in found.result.ranked():
         cost = found.cost[name]

@@ -76,7 +76,7 @@ def race(made: Plan, out: Path, val: Dataset, jobs: int, say: Callable[[str], No
     alive, stopped = list(made.methods), dict[str, Stopped]()
     last, curves = dict[str, int](), {name: dict[int, float]() for name in made.methods}
     clock = Clock(made, say)
-    for number, epoch in enumerate(made.rungs):
+    for epoch in made.rungs:
         todo = [name for name in alive if not rung_file(folder_of(out, name), epoch).exists()]
         for name in set(alive) - set(todo):
             clock.skip(name, epoch)
@@ -141,9 +141,7 @@ def folder_of(out: Path, method: str) -> Path:
     return out / "runs" / method
 
 
-def run_all(
-    steps: Mapping[str, Sequence[str]], out: Path, jobs: int, device: str, done: Callable[[str], None]
-) -> None:
+def run_all(steps: Mapping[str, Sequence[str]], out: Path, jobs: int, device: str, done: Callable[[str], None]) -> None:
     """Run steps of `posekit.studies.compare.worker`, each in a process of its own, several in parallel.
 
     Raises:

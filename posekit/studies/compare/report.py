@@ -168,8 +168,8 @@ def caveats(made: Plan, raced: Raced, found: Verdict) -> list[str]:
     if falling:
         verb = "was" if len(falling) == 1 else "were"
         told.append(
-            f"The error of {', '.join(falling)} {verb} still falling at the end of {made.images:,} images: with a larger "
-            "budget the order may change, above all for heatmaps, which start slowly."
+            f"The error of {', '.join(falling)} {verb} still falling at the end of {made.images:,} images: with a "
+            "larger budget the order may change, above all for heatmaps, which start slowly."
         )
     for name, why in raced.stopped.items():
         told.append(
@@ -252,7 +252,10 @@ def table_rows(found: Outcome) -> list[dict[str, Any]]:
         row |= {"score ranks": found.scores[name].ranks, "calibration error": found.scores[name].calibrated}
         row |= {f"{part} {what}": value for part in ("head", "total") for what, value in cost.get(part, {}).items()}
         row |= {"ms": found.ms(name), "bytes": cost.get("bytes"), "peak MB": cost.get("start", {}).get("peak_MB")}
-    rows += [{"method": name, "family": family_of(name), "stopped after": why.epoch} for name, why in found.raced.stopped.items()]
+    rows += [
+        {"method": name, "family": family_of(name), "stopped after": why.epoch}
+        for name, why in found.raced.stopped.items()
+    ]
     return rows
 
 

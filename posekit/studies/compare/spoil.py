@@ -54,7 +54,8 @@ class Spoiled:
         """Poses in the spoiled crops (B, H, W, 3)."""
         spoil = SPOILS[self.how]
         made = [
-            spoil(crop, np.random.default_rng([7, self.number + index])) for index, crop in enumerate(np.asarray(images))
+            spoil(crop, np.random.default_rng([7, self.number + index]))
+            for index, crop in enumerate(np.asarray(images))
         ]
         self.number += len(made)
         return self.engine(np.stack(made))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +99,7 @@ def _save(file: Path, **arrays: Any) -> None:
     beside = file.with_name(f"{file.name}.new")
     with beside.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
-    os.replace(beside, file)
+    beside.replace(file)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
