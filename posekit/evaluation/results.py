@@ -115,7 +115,7 @@ def shared(dataset: Dataset, files: Sequence[Results], every: bool = False) -> S
     images = np.arange(dataset.scenes) if every else np.flatnonzero(have.all(0))
     inside = np.isin(dataset.image_of_instance(), images)
     common = np.flatnonzero(inside & np.stack([one.found for one in files]).all(0))
-    points = np.stack([one.points for one in files]).all(0)
+    points = np.asarray(np.stack([one.points for one in files]).all(0))
     rows = dataset.rows[common]
     if not len(common) or not (dataset.visibility[rows][:, points] > 0).any():
         names = ", ".join(str(one.file) for one in files)

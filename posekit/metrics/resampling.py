@@ -25,14 +25,21 @@ UNDEFINED = 0.05
 FEWEST = 5
 """With fewer images there is no interval."""
 _CHUNK = 4_000_000
-"""Weights that are worked on at once."""
+"""Numbers that are worked on at once."""
 
 
 class Statistic(Protocol):
     """A figure of a method as a function of how often each image counts."""
 
-    columns: int
-    """Number of values, such as all points together, then each point."""
+    @property
+    def columns(self) -> int:
+        """Number of values, such as all points together, then each point."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Numbers that one resample needs in memory."""
+        ...
 
     def __call__(self, weights: Float) -> Float:
         """Values (R, columns) for weights (R, I) of the images; NaN where undefined."""
@@ -77,7 +84,7 @@ def estimate(statistic: Statistic, weights: Float, level: float = LEVEL) -> Esti
         level: of the interval.
     """
     images = weights.shape[1]
-    size = max(1, _CHUNK // max(images * statistic.columns, 1))
+    size = max(1, _CHUNK // max(images, statistic.width, 1))
     parts = [statistic(weights[start : start + size]) for start in range(0, len(weights), size)]
     return _with_interval(statistic(np.ones((1, images)))[0], np.concatenate(parts), images, level)
 
@@ -154,7 +161,7 @@ def student(share: float, freedom: int) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
+    return z + float(sum(term / freedom**power for power, term in enumerate(terms, start=1)))
 
 
 def wilson(right: float, total: float, level: float = LEVEL) -> tuple[float, float]:

@@ -47,7 +47,12 @@ class Mean:
     @property
     def columns(self) -> int:
         """All points together, and each point."""
-        return 1 + self.total.shape[1]
+        return 1 + int(self.total.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Numbers that one resample needs in memory."""
+        return 2 * int(self.total.shape[1])
 
     def __call__(self, weights: Float) -> Float:
         """(R, 1 + K) means."""
@@ -77,7 +82,12 @@ class Median:
     @property
     def columns(self) -> int:
         """All points together, and each point."""
-        return 1 + self.values.shape[1]
+        return 1 + int(self.values.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Numbers that one resample needs in memory."""
+        return 4 * int(self.values.size)
 
     def __call__(self, weights: Float) -> Float:
         """(R, 1 + K) medians."""
@@ -159,7 +169,13 @@ class _Single:
 
     @property
     def columns(self) -> int:
+        """One."""
         return 1
+
+    @property
+    def width(self) -> int:
+        """Numbers that one resample needs in memory."""
+        return self.mean.width
 
     def __call__(self, weights: Float) -> Float:
         return self.mean(weights)[:, :1]

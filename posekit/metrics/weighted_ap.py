@@ -42,8 +42,13 @@ class Precision:
 
     @property
     def columns(self) -> int:
-        """One value; resampling reckons with its size in memory."""
+        """One value."""
         return 1
+
+    @property
+    def width(self) -> int:
+        """Numbers that one resample needs in memory."""
+        return 8 * len(self.image)
 
     def at(self, *thresholds: int) -> Precision:
         """The same over some of the thresholds, by position."""

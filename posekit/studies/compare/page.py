@@ -116,7 +116,7 @@ def robustness_table(found: Outcome) -> Table:
         rows.append([name, *losses, *(f"{v:.3f}" for v in (own.ranks, own.raw, own.calibrated, own.correct))])
     meaning = next(iter(found.scores.values())).meaning
     title = (
-        f"Robustness (loss of {found.result.main} with a disc of {RADIUS:g} of the crop hidden, and blurred by {BLUR:g} "
+        f"Robustness (loss of {found.result.main}; a disc of {RADIUS:g} of the crop hidden, or a blur of {BLUR:g} "
         f"of it) and scores (correct: {meaning})"
     )
     return Table(title, header, rows)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def race(made: Plan, out: Path, val: Dataset, jobs: int, say: Callable[[str], No
             out,
             jobs,
             made.device,
-            lambda name, epoch=epoch: clock.finished(name, epoch),
+            partial(clock.finished, epoch),
         )
         measured = {name: instance_errors(out, name, epoch, val) for name in alive}
         for name, each in measured.items():
@@ -179,7 +180,7 @@ class Clock:
         """A rung that was finished before this call."""
         self.at[name] = epoch
 
-    def finished(self, name: str, epoch: int) -> None:
+    def finished(self, epoch: int, name: str) -> None:
         """A rung that is finished now."""
         self.trained += epoch - self.at[name]
         self.at[name] = epoch
