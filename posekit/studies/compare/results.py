@@ -110,7 +110,8 @@ def _names(files: Sequence[Path], names: Sequence[str]) -> list[str]:
 
 def contrasted(read: Sequence[Results], on: Shared, metric: str, seed: int = 0) -> Contrast:
     """The statistics of some files on what all of them have."""
-    more: dict[str, dict[str, Any]] = {one.name: precisions(one, on.scenes, on.images) for one in read}
+    each = {one.name: precisions(one, on.scenes, on.images) for one in read}
+    more = {name: {method: own[name] for method, own in each.items()} for name in ("AP", "AP50", "AP75")}
     return contrast({one.name: one.matched.xy[on.instances] for one in read}, on.common, metric, seed=seed, more=more)
 
 
