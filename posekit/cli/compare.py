@@ -64,6 +64,8 @@ class Options:
     "category to use, if a file has several"
     skeleton: Text = None
     "a known skeleton with the same number of points"
+    pictures: bool = True
+    "draw hard validation images into the page; --no-pictures for a page without images of the data, to share"
     out: OneFile = None
     "folder of the comparison; default: runs/compare, runs/compare-results; what is finished in it is kept"
 
@@ -130,6 +132,8 @@ def _compare_methods(options: Options) -> int:
         init=None if options.init == "none" else options.init,
         device=options.device,
         jobs=options.jobs,
+        metric=options.metric or "",
+        pictures=options.pictures,
         say=print,
     )
     return 0

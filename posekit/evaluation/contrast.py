@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +21,10 @@ from posekit.metrics.signed_rank import signed_rank
 from posekit.metrics.weighted import WEIGHTED
 
 Float = NDArray[np.floating]
+NEAR_LIMIT = 0.97
+"""A share above this leaves little room to tell methods apart."""
+FINER = ("pck@0.05", "nme_box")
+"""Finer metrics to rank by instead: the first that is not near its limit."""
 COUNT = 2000
 """Resamples of a comparison: enough for the far tails of intervals that hold for many pairs together."""
 
@@ -88,6 +92,21 @@ class Contrast:
             }
             for a, b in combinations(self.ranked(), 2)
         ]
+
+
+def unsaturated(result: Contrast) -> Contrast:
+    """The comparison by a finer metric if the main one is a share that is near its limit for several methods.
+
+    Where two methods find nearly every point, the main metric no longer tells them apart; see `NEAR_LIMIT`, `FINER`.
+    """
+    for metric in (result.main, *FINER):
+        if metric not in result.metrics:
+            continue
+        higher = result.higher if metric == result.main else PROTOCOLS[metric].higher
+        values = [float(own[metric].value[0]) for own in result.estimates.values()]
+        if not higher or sum(value > NEAR_LIMIT for value in values) < 2:
+            return replace(result, main=metric, higher=higher)
+    return result
 
 
 def _first(whole: Estimate) -> Estimate:

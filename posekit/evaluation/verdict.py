@@ -68,7 +68,8 @@ def gaps_of(result: Contrast, names: Sequence[str]) -> tuple[str, tuple[Gap, ...
     gaps = []
     for name in others:
         value, low, high = result.apart(name, best, result.main, level)
-        gaps.append(Gap(name, -value, -high, -low) if result.higher else Gap(name, value, low, high))
+        worse = (-value, -high, -low) if result.higher else (value, low, high)
+        gaps.append(Gap(name, *(number + 0.0 for number in worse)))  # no -0
     return best, tuple(gaps)
 
 
@@ -101,13 +102,11 @@ def verdict(
     on = f"on {about} {images:,} image{'s' if images != 1 else ''}"
     if tied:
         names = listed([best, *tied])
-        sentences.append(
-            f"{names} cannot be told apart {on}: {_ranges([g for g in gaps if not g.worse], best, metric)}."
-        )
+        sentences.append(f"{names} cannot be told apart {on}: {_ranges([g for g in gaps if not g.worse], metric)}.")
     elif gaps:
         sentences.append(f"Every other method is worse {on}, beyond what the choice of images explains.")
     if worse:
-        sentences.append(f"Worse than {best}: {_ranges(worse, best, metric)}.")
+        sentences.append(f"Worse than {best}: {_ranges(worse, metric)}.")
     if any(math.isnan(gap.low) for gap in gaps):
         sentences.append("Where no interval is given, there are too few images for one; label more to tell them apart.")
     return Verdict(take, best, tuple(gaps), tuple(sentences))
@@ -132,13 +131,16 @@ def _first(take: str, best: str, metric: str, values: Mapping[str, float], ms: M
     )
 
 
-def _ranges(gaps: Sequence[Gap], best: str, metric: str) -> str:
+def _ranges(gaps: Sequence[Gap], metric: str) -> str:
     """Each gap with its interval."""
-    return ", ".join(
-        f"{gap.name} by {gap.value:.3g} {metric}"
-        + ("" if math.isnan(gap.low) else f" ({gap.low:.3g} to {gap.high:.3g})")
-        for gap in gaps
-    )
+
+    def told(gap: Gap) -> str:
+        if gap.value == gap.low == gap.high == 0:
+            return f"{gap.name} has the same {metric}"
+        interval = "" if math.isnan(gap.low) else f" ({gap.low:.3g} to {gap.high:.3g})"
+        return f"{gap.name} by {gap.value:.3g} {metric}{interval}"
+
+    return ", ".join(map(told, gaps))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from figures import FOUR
 
 from posekit.data.synthetic import Synthetic
-from posekit.evaluation.contrast import contrast, trust
+from posekit.evaluation.contrast import contrast, trust, unsaturated
 from posekit.evaluation.contrast_tables import csv_rows, metrics_of, pairs_table, points_tables, write_csv, write_json
 from posekit.evaluation.measure import compared
 from posekit.evaluation.verdict import Gap, gaps_of, listed, verdict
@@ -128,6 +128,15 @@ def test_json_csv_and_tables(found, tmp_path):
     assert float(rows[0]["nme_box low"]) < float(rows[0]["nme_box"])
     table = points_tables(found)[0]
     assert table.title == "Points: nme_box" and len(table.rows) == 4 and table.header[2:] == found.ranked()
+
+
+def test_a_metric_at_its_limit_does_not_rank(labelled):
+    near = {"a": noisy(labelled, 0.3, 1), "b": noisy(labelled, 0.6, 2), "c": noisy(labelled, 4.0, 3)}
+    usual = contrast(near, labelled, count=50)
+    assert usual.main == "pck@0.2" and unsaturated(usual).main == "nme_box" and not unsaturated(usual).higher
+    assert unsaturated(usual).ranked() == ["a", "b", "c"]
+    rough = contrast({"b": near["b"], "c": near["c"]}, labelled, "pck@0.05", count=50)
+    assert unsaturated(rough).main == "pck@0.05"
 
 
 def test_errors_are_told(labelled):

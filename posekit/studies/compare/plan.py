@@ -52,6 +52,7 @@ class Plan:
         device: of the trainings.
         budget: what was asked for, in words.
         seconds: measured seconds of a training image by method; empty if the budget was in images.
+        metric: that was asked for; empty: chosen by the skeleton and the values.
     """
 
     methods: tuple[str, ...]
@@ -66,6 +67,7 @@ class Plan:
     device: str
     budget: str
     seconds: Mapping[str, float]
+    metric: str = ""
 
     @property
     def families(self) -> dict[str, tuple[str, ...]]:
@@ -152,6 +154,7 @@ def plan(
     device: str = "cpu",
     budget: str = "",
     seconds: Mapping[str, float] | None = None,
+    metric: str = "",
 ) -> Plan:
     """Turn a budget of images into epochs and rungs.
 
@@ -175,6 +178,7 @@ def plan(
         device=device,
         budget=budget or f"{images:,} images",
         seconds=dict(seconds or {}),
+        metric=metric,
     )
 
 

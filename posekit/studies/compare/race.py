@@ -112,10 +112,11 @@ def worse(each: Mapping[str, Float], epoch: int) -> dict[str, Stopped]:
     """
     if len(each) < 2:
         return {}
-    best = min(each, key=lambda name: float(np.nanmean(each[name])))
+    mean = {name: float(np.nanmean(own)) for name, own in each.items()}
+    best = min(mean, key=lambda name: mean[name])
     p = {name: signed_rank(own - each[best], "greater") for name, own in each.items() if name != best}
-    found = sorted((value, name) for name, value in p.items() if value < ALPHA / len(p))
-    return {name: Stopped(epoch, best, value) for value, name in found[: len(each) // 2]}
+    found = sorted((name for name, value in p.items() if value < ALPHA / len(p)), key=lambda name: -mean[name])
+    return {name: Stopped(epoch, best, p[name]) for name in found[: len(each) // 2]}
 
 
 def instance_errors(out: Path, method: str, epoch: int, val: Dataset) -> Float:

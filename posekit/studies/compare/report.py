@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.engines.spec import InferenceSpec
-from posekit.evaluation.contrast import Contrast, Trust, contrast, trust
+from posekit.evaluation.contrast import Contrast, Trust, contrast, trust, unsaturated
 from posekit.evaluation.contrast_tables import csv_rows, metrics_of, write_csv, write_json
 from posekit.evaluation.measure import compared
 from posekit.evaluation.sets import Sets
-from posekit.evaluation.verdict import Verdict, gaps_of, verdict
+from posekit.evaluation.verdict import Verdict, gaps_of, listed, verdict
 from posekit.metrics.resampling import Estimate, difference
 from posekit.recipe import Train, load, save
 from posekit.studies.compare.latency import latencies
@@ -75,13 +75,24 @@ class Outcome:
         return float(self.cost[method].get("ms", math.nan))
 
 
-def conclude(made: Plan, raced: Raced, sets: Sets, out: Path, say: Callable[[str], None]) -> list[Path]:
-    """Compute the statistics, recommend, and write ``compare.json``, ``compare.csv`` and ``compare.html``."""
+def conclude(
+    made: Plan, raced: Raced, sets: Sets, out: Path, say: Callable[[str], None], pictures: bool = True
+) -> list[Path]:
+    """Compute the statistics, recommend, and write ``compare.json``, ``compare.csv`` and ``compare.html``.
+
+    Args:
+        made: the plan.
+        raced: the finished trainings.
+        sets: the data.
+        out: folder of the comparison.
+        say: prints a line.
+        pictures: draw the hard images into the page; without, it holds no image of the data.
+    """
     found = outcome(made, raced, sets, out)
     files = [
         write_json(out / "compare.json", document(found, sets)),
         write_csv(out / "compare.csv", table_rows(found)),
-        write_page(found, sets, out),
+        write_page(found, sets, out, pictures),
     ]
     for sentence in (*found.verdict.sentences, *found.notes):
         say(sentence)
@@ -96,11 +107,14 @@ def outcome(made: Plan, raced: Raced, sets: Sets, out: Path) -> Outcome:
     finished = {name: _arrays(rung_file(folder_of(out, name), raced.last[name])) for name in raced.finalists}
     val = sets.val
     result = contrast({name: xy for name, (xy, _) in finished.items()}, val, recipe.metric, seed=made.seed)
+    usual = result.main
+    if not made.metric:
+        result = unsaturated(result)
     spoiled = {
         how: contrast(
             {name: _arrays(folder_of(out, name) / f"{how}.npz")[0] for name in finished},
             val,
-            recipe.metric,
+            result.main,
             seed=made.seed,
         )
         for how in SPOILS
@@ -131,8 +145,15 @@ def outcome(made: Plan, raced: Raced, sets: Sets, out: Path) -> Outcome:
         cost=cost,
         verdict=found,
         command=full_training(found.take, made, out),
-        notes=tuple(caveats(made, raced, found)),
+        notes=(*_metric_note(usual, result.main), *caveats(made, raced, found)),
     )
+
+
+def _metric_note(usual: str, used: str) -> list[str]:
+    """That another metric ranks than the usual one of the skeleton, and why."""
+    if usual == used:
+        return []
+    return [f"{usual} is near its limit for several methods, so they are ranked by {used}; --metric takes another."]
 
 
 def _arrays(file: Path) -> tuple[Float, Float]:
@@ -166,9 +187,8 @@ def caveats(made: Plan, raced: Raced, found: Verdict) -> list[str]:
     named = [name for name in (found.take, found.best, *found.tied) if name in raced.curves]
     falling = [name for name in dict.fromkeys(named) if _falling(raced.curves[name])]
     if falling:
-        verb = "was" if len(falling) == 1 else "were"
         told.append(
-            f"The error of {', '.join(falling)} {verb} still falling at the end of {made.images:,} images: with a "
+            f"The mean error of {listed(falling)} was still falling at the end of {made.images:,} images: with a "
             "larger budget the order may change, above all for heatmaps, which start slowly."
         )
     for name, why in raced.stopped.items():
@@ -257,8 +277,3 @@ def table_rows(found: Outcome) -> list[dict[str, Any]]:
         for name, why in found.raced.stopped.items()
     ]
     return rows
-
-
-def finalists(found: Outcome) -> Sequence[str]:
-    """Methods that were trained in full, from best to worst."""
-    return found.result.ranked()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from posekit.evaluation.sets import Sets
 from posekit.recipe import Recipe
@@ -25,6 +26,8 @@ def compare(
     init: str | None = None,
     device: str = "cpu",
     jobs: int = 1,
+    metric: str = "",
+    pictures: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[Path]:
     """Train all methods under one budget, measure them, and write ``compare.json``, ``.csv`` and ``.html``.
@@ -41,6 +44,8 @@ def compare(
         init: initial weights, as in the recipes.
         device: of the trainings.
         jobs: trainings in parallel.
+        metric: that ranks; empty: the usual one of the skeleton, or a finer one where that is near its limit.
+        pictures: draw images of the validation set into the page.
         say: prints a line.
 
     Returns:
@@ -51,7 +56,8 @@ def compare(
         RuntimeError: a training failed.
     """
     start = time.monotonic()
-    made = planned(recipes, sets, out, minutes, images, seed, init, device, jobs, say)
+    common = {"seed": seed, "init": init, "device": device, "metric": metric}
+    made = planned(recipes, sets, out, minutes, images, common, jobs, say)
     for name, recipe in recipes.items():
         plans.write_recipe(plans.trained_recipe(recipe, made), folder_of(out, name))
     part = "" if made.instances == made.available else f", {made.instances:,} of {made.available:,} instances"
@@ -64,7 +70,7 @@ def compare(
     say(f"trained and measured in {(time.monotonic() - start) / 60:.1f} minutes")
     from posekit.studies.compare.report import conclude
 
-    return conclude(made, raced, sets, out, say)
+    return conclude(made, raced, sets, out, say, pictures)
 
 
 def planned(
@@ -73,9 +79,7 @@ def planned(
     out: Path,
     minutes: float | None,
     images: int | None,
-    seed: int,
-    init: str | None,
-    device: str,
+    common: Mapping[str, Any],
     jobs: int,
     say: Callable[[str], None],
 ) -> Plan:
@@ -89,10 +93,8 @@ def planned(
         images, seconds = before.images, dict(before.seconds)
         say(f"going on with the plan of {out / FILE}")
     elif minutes is not None:
-        seconds = timed(recipes, sets, 8, device, say)
+        seconds = timed(recipes, sets, 8, common["device"], say)
         images = images_in(minutes, seconds, sets, jobs, say)
     assert images is not None
-    asked = plans.plan(
-        methods, images, len(sets.train), seed=seed, init=init, device=device, budget=budget, seconds=seconds
-    )
+    asked = plans.plan(methods, images, len(sets.train), budget=budget, seconds=seconds, **common)
     return plans.kept(asked, out)
