@@ -94,6 +94,10 @@ def test_only_what_is_significantly_worse_stops():
     assert set(race.worse({name: each[name] for name in ("best", "worse", "worst")}, 3)) == {"worst"}
     assert set(race.worse({name: each[name] for name in ("best", "worst")}, 3)) == {"worst"}
     assert race.worse({"worst": each["worst"]}, 3) == {}
+    # What is surely but hardly worse goes on, and so does everything that has not beaten the mean pose yet.
+    close = {"best": hard, "close": 1.05 * hard}
+    assert race.worse(close, 3) == {} and set(race.worse(close | {"close": 1.2 * hard}, 3)) == {"close"}
+    assert race.worse(each, 3, guess=float(each["best"].mean())) == {}
     # Few instances prove nothing.
     assert race.worse({name: own[:5] for name, own in each.items()}, 3) == {}
 
@@ -198,7 +202,7 @@ def test_the_same_seed_gives_the_same_ranking_and_a_kill_changes_nothing(sets, h
             # Killed after the training of a rung, before its predictions were written.
             worker.main(["train", str(race.folder_of(out, "dsnt")), "--until", "2", "--device", "cpu"])
             worker.rung_file(race.folder_of(out, "dsnt"), 2).unlink()
-        ends[out.name] = race.race(made, out, both.val, 1, lambda line: None)
+        ends[out.name] = race.race(made, out, both, 1, lambda line: None)
     assert ends["a"].curves["regression"] == ends["b"].curves["regression"]
     assert ends["a"].curves["dsnt"][4] == ends["b"].curves["dsnt"][4]
     last = [np.load(worker.rung_file(race.folder_of(tmp_path / out, "dsnt"), 4))["xy"] for out in ("a", "b")]

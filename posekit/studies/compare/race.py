@@ -2,7 +2,8 @@
 
 A method that learns slowly at first, such as heatmaps next to regression, would be lost to halving over all methods.
 Methods are therefore compared within families only, one of each family always goes on, and a method is stopped only
-where the errors of the same instances say so (Wilcoxon's signed-rank test).
+where the errors of the same instances say so (Wilcoxon's signed-rank test) and by a margin, and only once the family
+has learned something: before its best beats the mean pose, all of it guesses.
 
 Source: Jamieson and Talwalkar 2016, arXiv:1502.07943, for halving. Differs: within families, and by a test.
 """
@@ -23,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.data.dataset import Dataset
+from posekit.evaluation.measure import mean_pose
+from posekit.evaluation.sets import Sets
 from posekit.geometry.boxes import extent
 from posekit.metrics.points import errors, nme_each
 from posekit.metrics.signed_rank import signed_rank
@@ -34,6 +37,9 @@ Float = NDArray[np.floating]
 ALPHA = 0.01
 """A method is stopped if its errors were this improbable for one as good as its family's best, for all tests of the
 family together (Bonferroni)."""
+MARGIN = 1.1
+"""And only if its mean error is more than so many times that of its family's best: paired errors show differences that
+do not matter."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,21 @@ class Raced:
     curves: Mapping[str, Mapping[int, float]]
 
 
-def race(made: Plan, out: Path, val: Dataset, jobs: int, say: Callable[[str], None]) -> Raced:
+def race(made: Plan, out: Path, sets: Sets, jobs: int, say: Callable[[str], None]) -> Raced:
     """Train all methods rung by rung; finished pieces in the folder are not repeated.
+
+    Args:
+        made: the plan.
+        out: folder of the comparison; it holds the recipe of every method.
+        sets: the data.
+        jobs: trainings in parallel.
+        say: prints a line.
 
     Raises:
         RuntimeError: a training failed; the message names its log.
     """
     alive, stopped = list(made.methods), dict[str, Stopped]()
+    val, guess = sets.val, mean_pose_error(sets)
     last, curves = dict[str, int](), {name: dict[int, float]() for name in made.methods}
     clock = Clock(made, say)
     for epoch in made.rungs:
@@ -94,7 +108,7 @@ def race(made: Plan, out: Path, val: Dataset, jobs: int, say: Callable[[str], No
         if epoch == made.rungs[-1]:
             break
         for members in made.families.values():
-            found = worse({name: measured[name] for name in members if name in alive}, epoch)
+            found = worse({name: measured[name] for name in members if name in alive}, epoch, guess)
             for name, why in found.items():
                 say(f"{name} stops after epoch {epoch} of {made.epochs}: worse than {why.best} (p = {why.p:.2g})")
             stopped |= found
@@ -103,25 +117,36 @@ def race(made: Plan, out: Path, val: Dataset, jobs: int, say: Callable[[str], No
     return Raced(tuple(alive), stopped, last, curves)
 
 
-def worse(each: Mapping[str, Float], epoch: int) -> dict[str, Stopped]:
-    """Methods of a family that are significantly worse than its best; at most half of them, the worst first.
+def worse(each: Mapping[str, Float], epoch: int, guess: float = np.inf) -> dict[str, Stopped]:
+    """Methods of a family that are clearly worse than its best; at most half of them, the worst first.
 
     Args:
         each: errors (M,) of the same instances by method.
         epoch: of the rung.
+        guess: mean error of the mean pose; before the best is below it nothing is stopped.
     """
-    if len(each) < 2:
-        return {}
     mean = {name: float(np.nanmean(own)) for name, own in each.items()}
     best = min(mean, key=lambda name: mean[name])
+    if len(each) < 2 or not mean[best] < guess:
+        return {}
     p = {name: signed_rank(own - each[best], "greater") for name, own in each.items() if name != best}
-    found = sorted((name for name, value in p.items() if value < ALPHA / len(p)), key=lambda name: -mean[name])
+    sure = [name for name, value in p.items() if value < ALPHA / len(p) and mean[name] > MARGIN * mean[best]]
+    found = sorted(sure, key=lambda name: -mean[name])
     return {name: Stopped(epoch, best, p[name]) for name in found[: len(each) // 2]}
 
 
+def mean_pose_error(sets: Sets) -> float:
+    """Mean error of the mean pose of the training set, placed into each box: what is reached without any image."""
+    return float(np.nanmean(errors_of(mean_pose(sets.train, sets.val), sets.val)))
+
+
 def instance_errors(out: Path, method: str, epoch: int, val: Dataset) -> Float:
-    """(M,) mean error of each validation instance at a rung, as a fraction of its box's longer side."""
-    xy = np.load(rung_file(folder_of(out, method), epoch))["xy"]
+    """(M,) mean error of each validation instance at a rung; see `errors_of`."""
+    return errors_of(np.load(rung_file(folder_of(out, method), epoch))["xy"], val)
+
+
+def errors_of(xy: Float, val: Dataset) -> Float:
+    """(M,) mean error of each instance, as a fraction of its box's longer side, for points (M, K, 2)."""
     rows = val.rows
     side = extent(val.boxes[rows]).max(-1)
     return nme_each(errors(xy, val.xy[rows]), val.visibility[rows] > 0, side)

@@ -65,7 +65,7 @@ def compare(
         f"each of {len(made.methods)} methods sees up to {made.images:,} images ({made.epochs} passes{part}); compared "
         f"after {', '.join(map(str, made.rungs))} passes, into {out}"
     )
-    raced = race(made, out, sets.val, jobs, say)
+    raced = race(made, out, sets, jobs, say)
     measure_all(raced.finalists, made, out, jobs, say)
     say(f"trained and measured in {(time.monotonic() - start) / 60:.1f} minutes")
     from posekit.studies.compare.report import conclude
