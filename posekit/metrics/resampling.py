@@ -41,6 +41,11 @@ class Statistic(Protocol):
         """Numbers that one resample needs in memory."""
         ...
 
+    @property
+    def trials(self) -> Float | None:
+        """(columns,) images with anything counted, where the values are rates; ``None`` for other figures."""
+        ...
+
     def __call__(self, weights: Float) -> Float:
         """Values (R, columns) for weights (R, I) of the images; NaN where undefined."""
         ...
@@ -86,7 +91,17 @@ def estimate(statistic: Statistic, weights: Float, level: float = LEVEL) -> Esti
     images = weights.shape[1]
     size = max(1, _CHUNK // max(images, statistic.width, 1))
     parts = [statistic(weights[start : start + size]) for start in range(0, len(weights), size)]
-    return _with_interval(statistic(np.ones((1, images)))[0], np.concatenate(parts), images, level)
+    found = _with_interval(statistic(np.ones((1, images)))[0], np.concatenate(parts), images, level)
+    return found if statistic.trials is None else _with_sure_rates(found, statistic.trials, level)
+
+
+def _with_sure_rates(found: Estimate, trials: Float, level: float) -> Estimate:
+    """Wilson's interval for rates of 0 and 1, which are the same in every resample and yet not certain."""
+    low, high = found.low.copy(), found.high.copy()
+    sure = np.flatnonzero((low == high) & np.isin(found.value, (0.0, 1.0)))
+    for column in sure.tolist():
+        low[column], high[column] = wilson(float(found.value[column] * trials[column]), float(trials[column]), level)
+    return Estimate(found.value, low, high, found.resampled)
 
 
 def difference(a: Estimate, b: Estimate, images: int, level: float = LEVEL) -> Estimate:

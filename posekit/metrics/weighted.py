@@ -30,19 +30,29 @@ class Mean:
         total: (I, K) sum of the values in each image.
         count: (I, K) number of them.
         over: "points": the mean of the points' means; "pooled": of all values alike.
+        rate: whether the values are 0 or 1.
     """
 
     total: Float
     count: Float
     over: Literal["points", "pooled"]
+    rate: bool = False
 
     @classmethod
-    def of(cls, values: Float, counted: Bool, image: Image, images: int, over: Literal["points", "pooled"]) -> Mean:
+    def of(
+        cls,
+        values: Float,
+        counted: Bool,
+        image: Image,
+        images: int,
+        over: Literal["points", "pooled"],
+        rate: bool = False,
+    ) -> Mean:
         """From values (M, K) of instances in images (M,); those that do not count may be anything."""
         total, count = (np.zeros((images, values.shape[1])) for _ in range(2))
         np.add.at(total, image, np.where(counted, values, 0.0))
         np.add.at(count, image, counted.astype(np.float64))
-        return cls(total, count, over)
+        return cls(total, count, over, rate)
 
     @property
     def columns(self) -> int:
@@ -53,6 +63,14 @@ class Mean:
     def width(self) -> int:
         """Numbers that one resample needs in memory."""
         return 2 * int(self.total.shape[1])
+
+    @property
+    def trials(self) -> Float | None:
+        """(1 + K,) images with a counted value, for rates."""
+        if not self.rate:
+            return None
+        some = self.count > 0
+        return np.concatenate([[some.any(1).sum()], some.sum(0)]).astype(np.float64)
 
     def __call__(self, weights: Float) -> Float:
         """(R, 1 + K) means."""
@@ -89,6 +107,11 @@ class Median:
         """Numbers that one resample needs in memory."""
         return 4 * int(self.values.size)
 
+    @property
+    def trials(self) -> Float | None:
+        """None: no rates."""
+        return None
+
     def __call__(self, weights: Float) -> Float:
         """(R, 1 + K) medians."""
         points = self.values.shape[1]
@@ -118,7 +141,7 @@ def _ratio(over: Float, under: Float) -> Float:
 def _near(threshold: float, unit: Callable[[Comparison], Float], among: Callable[[Comparison], Bool]) -> Measure:
     def make(c: Comparison, image: Image, images: int) -> Statistic:
         scaled, counted = _scaled(c, unit(c), among(c))
-        return Mean.of((scaled < threshold).astype(np.float64), counted, image, images, "points")
+        return Mean.of((scaled < threshold).astype(np.float64), counted, image, images, "points", rate=True)
 
     return make
 
@@ -176,6 +199,11 @@ class _Single:
     def width(self) -> int:
         """Numbers that one resample needs in memory."""
         return self.mean.width
+
+    @property
+    def trials(self) -> Float | None:
+        """None: no rates."""
+        return None
 
     def __call__(self, weights: Float) -> Float:
         return self.mean(weights)[:, :1]

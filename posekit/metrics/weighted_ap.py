@@ -50,6 +50,11 @@ class Precision:
         """Numbers that one resample needs in memory."""
         return 8 * len(self.image)
 
+    @property
+    def trials(self) -> Float | None:
+        """None: AP is no rate."""
+        return None
+
     def at(self, *thresholds: int) -> Precision:
         """The same over some of the thresholds, by position."""
         chosen = list(thresholds)

@@ -8,8 +8,8 @@ from html import escape
 
 from posekit.visualize.charts import PALETTE, short, ticks
 
-WIDTH, ROW = 640, 26
-_LEFT, _RIGHT, _TOP, _BOTTOM = 150, 76, 36, 44
+WIDTH, ROW = 480, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 108, 58, 34, 42
 
 
 def estimate_chart(title: str, rows: Mapping[str, tuple[float, float, float]], x_label: str = "") -> str:
@@ -65,5 +65,5 @@ def estimate_chart(title: str, rows: Mapping[str, tuple[float, float, float]], x
     )
 
 
-def _cut(name: str, most: int = 22) -> str:
+def _cut(name: str, most: int = 16) -> str:
     return name if len(name) <= most else name[: most - 3] + "..."

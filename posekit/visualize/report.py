@@ -90,7 +90,7 @@ def write_report(
     parts = [
         _lead(lead),
         _facts(facts or {}),
-        *(f'<div class="card chart">{chart}</div>' for chart in charts),
+        _pair(charts),
         *(_table(table) for table in tables),
         *(_section(section) for section in pictures),
         _charts(curves or {}),
@@ -105,6 +105,11 @@ def write_report(
 def _lead(sentences: Sequence[str]) -> str:
     told = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
     return f'<div class="card lead">{told}</div>' if told else ""
+
+
+def _pair(charts: Sequence[str]) -> str:
+    cards = "".join(f'<div class="card">{chart}</div>' for chart in charts)
+    return f'<div class="charts large">{cards}</div>' if cards else ""
 
 
 def _facts(facts: Mapping[str, str]) -> str:
@@ -231,11 +236,10 @@ dd { margin: 2px 0 0; font-size: 1.05rem; font-weight: 600; overflow-wrap: anywh
 .lead { margin: 0 0 12px; border-color: var(--accent); overflow-wrap: anywhere; }
 .lead p { margin: 0 0 6px; }
 .lead p:first-child { font-size: 1.15rem; font-weight: 600; }
-.chart { margin-top: 12px; }
-.chart svg { display: block; width: 100%; max-width: 860px; height: auto; margin: 0 auto; }
 .notes { margin: 0; padding-left: 32px; color: var(--soft); overflow-wrap: anywhere; }
 .notes li + li { margin-top: 4px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr)); gap: 12px; }
+.charts.large { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); margin-top: 12px; }
 .charts svg { display: block; width: 100%; height: auto; }
 .wide { overflow-x: auto; max-width: 100%; padding: 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }

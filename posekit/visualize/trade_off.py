@@ -9,8 +9,8 @@ from html import escape
 
 from posekit.visualize.charts import PALETTE, log_ticks, short, ticks
 
-WIDTH, HEIGHT = 720, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 68, 120, 36, 46
+WIDTH, HEIGHT = 480, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 96, 34, 44
 _STEEP = 4.0
 """Costs with a larger ratio of the largest to the smallest get a logarithmic axis."""
 _LINE = 15.0

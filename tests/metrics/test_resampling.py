@@ -86,6 +86,19 @@ def test_no_interval_where_it_is_undefined_too_often():
     assert np.isnan(nothing.value).all() and np.isnan(nothing.low).all()
 
 
+def test_a_rate_of_one_is_not_certain():
+    ones, counted = np.ones((20, 2)), np.ones((20, 2), bool)
+    counted[5:, 1] = False
+    statistic = Mean.of(ones, counted, np.repeat(np.arange(10), 2), 10, "points", rate=True)
+    found = estimate(statistic, resamples(10))
+    assert found.value.tolist() == [1, 1, 1]
+    assert [found.low[0], found.high[0]] == pytest.approx(wilson(10, 10))
+    assert [found.low[1], found.high[1]] == pytest.approx(wilson(10, 10))
+    assert np.isnan(found.low[2]) or found.low[2] == pytest.approx(wilson(3, 3)[0])
+    plain = estimate(Mean.of(ones, counted, np.repeat(np.arange(10), 2), 10, "points"), resamples(10))
+    assert plain.low[0] == plain.high[0] == 1
+
+
 def test_the_same_seed_draws_the_same():
     assert np.array_equal(resamples(7, 5, 3), resamples(7, 5, 3))
     assert not np.array_equal(resamples(7, 5, 3), resamples(7, 5, 4))

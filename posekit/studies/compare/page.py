@@ -77,7 +77,14 @@ def write_page(found: Outcome, sets: Sets, out: Path, pictures: bool = True) -> 
                 for name, curve in found.raced.curves.items()
             }
         },
-        notes=[f"{result.main}: {main_about(result)}.", *found.notes, *sets.said],
+        notes=[
+            f"{result.main}: {main_about(result)}.",
+            "Accuracy against latency: the dashed line joins the methods that no other one beats in both.",
+            "score ranks: probability that a correct point has a higher score than a wrong one, 0.5 for a guess. "
+            "after calibration: `posekit eval --calibrate` fits the curve.",
+            *found.notes,
+            *sets.said,
+        ],
     )
 
 
@@ -90,11 +97,11 @@ def pareto(found: Outcome) -> str:
         marks.append(Mark(name, found.ms(name), float(own.value[0]), float(own.low[0]), float(own.high[0])))
     better = "higher" if found.result.higher else "lower"
     return trade_off_chart(
-        "Accuracy against latency; the dashed line joins those that no other method beats in both",
+        "Accuracy against latency",
         marks,
         found.result.higher,
-        "milliseconds of a crop, exported file, one thread",
-        f"{main}, {better} is better",
+        "ms of a crop, exported file, one thread",
+        f"{main} ({better} is better)",
         found.verdict.take,
     )
 
@@ -113,7 +120,8 @@ def robustness_table(found: Outcome) -> Table:
     for name in found.result.ranked():
         own = found.scores[name]
         losses = [with_interval(*found.drop(name, how)) for how in SPOILS]
-        rows.append([name, *losses, *(f"{v:.3f}" for v in (own.ranks, own.raw, own.calibrated, own.correct))])
+        trusted = (own.ranks, own.raw, own.calibrated, own.correct)
+        rows.append([name, *losses, *(f"{value:.3f}" if np.isfinite(value) else "-" for value in trusted)])
     meaning = next(iter(found.scores.values())).meaning
     title = (
         f"Robustness (loss of {found.result.main}; a disc of {RADIUS:g} of the crop hidden, or a blur of {BLUR:g} "
