@@ -56,7 +56,7 @@ def test_weights_are_repetitions(metric, skeleton):
 
 
 def scenes(seed=3):
-    """A COCO file of six images with crowds and unlabelled people, and results with false poses."""
+    """A COCO file of six images with crowd regions and unlabelled people, and results with false poses."""
     random = np.random.default_rng(seed)
     people, results = [], []
     for image in range(6):
@@ -65,10 +65,10 @@ def scenes(seed=3):
             seen = np.full((4, 1), 2.0) if random.random() < 0.85 else np.zeros((4, 1))
             box = [*xy.min(0).tolist(), *np.ptp(xy, axis=0).tolist()]
             points = np.concatenate([xy, seen], 1).ravel().tolist()
-            crowd = int(random.random() < 0.1)
+            region = int(random.random() < 0.1)
             people.append(
                 {"id": 10 * image + number, "image_id": image, "category_id": 1, "bbox": box, "keypoints": points}
-                | {"iscrowd": crowd, "area": box[2] * box[3]}
+                | {"iscrowd": region, "area": box[2] * box[3]}
             )
             for _ in range(int(random.integers(0, 3))):
                 near = xy + random.normal(0, random.uniform(0.2, 6), xy.shape)
