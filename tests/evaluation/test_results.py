@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from test_walls import torch_at_load
 
 from posekit.cli.main import main
 from posekit.data.coco import read_coco, write_coco, write_results
@@ -153,3 +154,8 @@ def test_scores_of_poses_are_read(labels, tmp_path):
     dataset = read_set(Data(), [labels], "val")
     with pytest.raises(DataError, match="have no number as 'score'"):
         read_results(file, dataset, "a")
+
+
+def test_results_are_compared_without_torch():
+    assert torch_at_load("posekit.studies.compare.results") is None
+    assert torch_at_load("posekit.cli.compare") is None
