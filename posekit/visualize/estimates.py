@@ -9,7 +9,7 @@ from html import escape
 from posekit.visualize.charts import PALETTE, short, ticks
 
 WIDTH, ROW = 480, 24
-_LEFT, _RIGHT, _TOP, _BOTTOM = 108, 58, 34, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 128, 58, 34, 42
 
 
 def estimate_chart(title: str, rows: Mapping[str, tuple[float, float, float]], x_label: str = "") -> str:

@@ -241,6 +241,7 @@ dd { margin: 2px 0 0; font-size: 1.05rem; font-weight: 600; overflow-wrap: anywh
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr)); gap: 12px; }
 .charts.large { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); margin-top: 12px; }
 .charts svg { display: block; width: 100%; height: auto; }
+.charts.large svg { max-width: 640px; margin: 0 auto; }
 .wide { overflow-x: auto; max-width: 100%; padding: 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 th, td { padding: 8px 14px; text-align: left; white-space: nowrap; border-top: 1px solid var(--line); }
