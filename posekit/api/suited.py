@@ -91,8 +91,8 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
     parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone)}
     own, theirs = recipe.model, source.model
     ends = [(theirs.neck, theirs.head), (theirs.neck, own.head), (own.neck, own.head)]
-    if not recipe.one_stage and own.neck.kind == "none":
-        # Coordinates and bins are read from the backbone's last map: the few channels of a neck do not hold them.
+    if own.head.kind == "pooled":
+        # The mean over a neck's few channels does not say where a point is; the backbone's last map has many.
         ends = [(neck, head) for neck, head in ends if neck.kind == "none"]
     for neck, head in ends:
         parts |= {"neck": neck, "head": head}

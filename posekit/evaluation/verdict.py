@@ -10,7 +10,9 @@ from posekit.evaluation.contrast import Contrast
 from posekit.metrics.resampling import LEVEL
 
 FASTER = 0.9
-"""A method that cannot be told apart from the most accurate is preferred if it takes at most this share of its time."""
+"""A method that is as accurate as the best is preferred if it takes at most this share of its time."""
+NEGLIGIBLE = 0.05
+"""A method is as accurate as the best if the whole interval of its gap is below this share of the best value."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Verdict:
 
     Args:
         take: the recommended method.
-        best: the most accurate one; ``take`` unless that cannot be told apart from it and is faster.
+        best: the most accurate one; ``take`` unless that is as accurate and faster.
         gaps: of all others, from the most accurate on.
         sentences: the recommendation, its reasons and its uncertainty.
     """
@@ -97,7 +99,9 @@ def verdict(
     times = {name: value for name, value in (ms or {}).items() if math.isfinite(value)}
     tied = [gap.name for gap in gaps if not gap.worse]
     worse = [gap for gap in gaps if gap.worse]
-    take = _preferred(best, tied, times)
+    least = NEGLIGIBLE * abs(values[best])
+    equal = [gap.name for gap in gaps if not gap.worse and gap.high <= least]
+    take = _preferred(best, equal, times)
     sentences = [_first(take, best, metric, values, times)]
     on = f"on {about} {images:,} image{'s' if images != 1 else ''}"
     if tied:
@@ -107,16 +111,20 @@ def verdict(
         sentences.append(f"Every other method is worse {on}, beyond what the choice of images explains.")
     if worse:
         sentences.append(f"Worse than {best}: {_ranges(worse, metric)}.")
+    maybe = [name for name in tied if times.get(name, math.inf) <= FASTER * times.get(take, 0.0)]
+    if maybe:
+        faster = listed([f"{name} ({times[name]:.3g} ms)" for name in maybe])
+        sentences.append(f"Faster, and perhaps as accurate: {faster}; more validation images would tell.")
     if any(math.isnan(gap.low) for gap in gaps):
         sentences.append("Where no interval is given, there are too few images for one; label more to tell them apart.")
     return Verdict(take, best, tuple(gaps), tuple(sentences))
 
 
-def _preferred(best: str, tied: Sequence[str], ms: Mapping[str, float]) -> str:
-    """The fastest of those that cannot be told apart, if it is clearly faster than the most accurate one."""
+def _preferred(best: str, equal: Sequence[str], ms: Mapping[str, float]) -> str:
+    """The fastest of those that are as accurate, if it is clearly faster than the most accurate one."""
     if best not in ms:
         return best
-    fastest = min((name for name in (best, *tied) if name in ms), key=lambda name: ms[name])
+    fastest = min((name for name in (best, *equal) if name in ms), key=lambda name: ms[name])
     return fastest if ms[fastest] <= FASTER * ms[best] else best
 
 
@@ -126,7 +134,7 @@ def _first(take: str, best: str, metric: str, values: Mapping[str, float], ms: M
     if take == best:
         return f"Take {take}: it is the most accurate ({own}{speed})."
     return (
-        f"Take {take}: it cannot be told apart from the most accurate, {best} ({metric} {values[best]:.4g}; {take} "
+        f"Take {take}: it is as accurate as the best, {best} ({metric} {values[best]:.4g}; {take} "
         f"{values[take]:.4g}), and takes {ms[take]:.3g} ms an image instead of {ms[best]:.3g}."
     )
 
