@@ -65,7 +65,7 @@ def test_gaps_of_a_metric_where_higher_is_better(labelled):
 
 
 VALUES = {"rle": 0.05, "simcc": 0.051, "dark": 0.08}
-TIED, WORSE = Gap("simcc", 0.001, -0.002, 0.004), Gap("dark", 0.03, 0.02, 0.04)
+TIED, WORSE = Gap("simcc", 0.001, -0.001, 0.002), Gap("dark", 0.03, 0.02, 0.04)
 
 
 def test_the_sentences_follow_the_numbers():
@@ -73,16 +73,19 @@ def test_the_sentences_follow_the_numbers():
     assert one.take == one.best == "rle" and one.tied == ("simcc",)
     assert one.sentences[0] == "Take rle: it is the most accurate (nme_box 0.05, 4 ms an image)."
     assert one.sentences[1].startswith(
-        "rle and simcc cannot be told apart on your 400 images: simcc by 0.001 nme_box (-0.002"
+        "rle and simcc cannot be told apart on your 400 images: simcc by 0.001 nme_box (-0.001"
     )
     assert one.sentences[2].startswith("Worse than rle: dark by 0.03 nme_box (0.02 to 0.04)")
     # Now the one that cannot be told apart is clearly faster.
     fast = verdict("rle", [TIED, WORSE], "nme_box", 400, values=VALUES, ms={"rle": 4.0, "simcc": 2.0, "dark": 1.0})
     assert fast.take == "simcc" and fast.best == "rle"
-    assert fast.sentences[0].startswith(
-        "Take simcc: it cannot be told apart from the most accurate, rle (nme_box 0.05;"
-    )
+    assert fast.sentences[0].startswith("Take simcc: it is as accurate as the best, rle (nme_box 0.05;")
     assert "takes 2 ms an image instead of 4" in fast.sentences[0]
+    # Or its interval is so wide that it might be much worse.
+    ms = {"rle": 4.0, "simcc": 2.0}
+    unsure = verdict("rle", [replace(TIED, high=0.02), WORSE], "nme_box", 9, values=VALUES, ms=ms)
+    assert unsure.take == "rle" and unsure.tied == ("simcc",)
+    assert unsure.sentences[-1] == "Faster, and perhaps as accurate: simcc (2 ms); more validation images would tell."
     # And now everything else is worse.
     alone = verdict(
         "rle", [replace(TIED, low=0.0005), WORSE], "nme_box", 400, values=VALUES, ms={"rle": 9.0, "simcc": 1.0}
