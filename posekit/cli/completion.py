@@ -21,6 +21,7 @@ OPTIONS = {
     "models pull": "posekit.cli.models:Pull",
     "models convert": "posekit.cli.models:Convert",
     "prune": "posekit.cli.prune:Options",
+    "compare": "posekit.cli.compare:Options",
     "ablate": "posekit.cli.ablate:Options",
     "codecs": "posekit.cli.codecs:Options",
     "data check": "posekit.cli.data:Check",
