@@ -22,6 +22,7 @@ OPTIONS = {
     "models convert": "posekit.cli.models:Convert",
     "prune": "posekit.cli.prune:Options",
     "study": "posekit.cli.study:Options",
+    "compare": "posekit.cli.compare:Options",
     "ablate": "posekit.cli.ablate:Options",
     "codecs": "posekit.cli.codecs:Options",
     "data check": "posekit.cli.data:Check",

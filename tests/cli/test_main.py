@@ -24,6 +24,7 @@ def test_commands_are_the_ones_we_promise():
         "models",
         "prune",
         "study",
+        "compare",
         "ablate",
         "codecs",
         "data",
