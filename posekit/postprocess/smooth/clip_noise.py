@@ -41,8 +41,8 @@ class ClipNoise:
 def clip_noise(tracks: Sequence[Track]) -> ClipNoise:
     """Estimate noise and motion from second differences over steps of different length.
 
-    Over a step h their variance is ``6 r + 2/3 q h^3`` for white noise of variance r and white acceleration q. Variances
-    are medians of absolute values, so single outliers do not count. Points with too few frames get defaults.
+    Over a step h their variance is ``6 r + 2/3 q h^3`` for white noise of variance r and white acceleration q.
+    Variances are medians of absolute values, so single outliers do not count. Points with too few frames get defaults.
 
     Args:
         tracks: of a clip, one skeleton.

@@ -59,6 +59,7 @@ class Clip:
         self.noise: ClipNoise = clip_noise(tracks)
         self.pieces = _pieces(tracks, self.noise.fps)
         self.length = max((int(piece.frames[-1]) + 1 for piece in self.pieces), default=0)
+        self._tried: dict[Smoother | None, Trial] = {}
         backward = self._with_hindsight([_mirrored(piece, self.length) for piece in self.pieces])
         self._reference = (self._with_hindsight(self.pieces) + backward[::-1]) / 2
 
@@ -93,7 +94,12 @@ class Clip:
         return out
 
     def trial(self, smoother: Smoother | None) -> Trial:
-        """Run a filter, or none, on the pieces."""
+        """Run a filter, or none, on the pieces; a filter that was tried before is not run again."""
+        if smoother not in self._tried:
+            self._tried[smoother] = self._run(smoother)
+        return self._tried[smoother]
+
+    def _run(self, smoother: Smoother | None) -> Trial:
         found = self._laid_out(self.pieces, self.pieces if smoother is None else smooth_clip(smoother, self.pieces))
         times = np.arange(self.length) / self.noise.fps
         late = lag_ms(found, self._reference, times, self._longest) if self.usable else float("nan")

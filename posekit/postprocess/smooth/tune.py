@@ -20,7 +20,9 @@ from posekit.postprocess.smooth.savgol import SavGol
 from posekit.postprocess.smooth.trial import TAILS, Clip, Trial
 from posekit.postprocess.smooth.two_pass import TwoPass
 
-TOLERANCE = 0.1
+LEAST_LAG = 0.1
+"""Frames: a smaller accepted lag counts as this, since no filter but none at all has less."""
+SLACK = 0.02
 """Frames by which the measured lag may exceed the accepted one."""
 FACTORS = tuple(2.0**n for n in range(-2, 5))
 """Factors on the clip's motion that are tried for the Kalman filter."""
@@ -50,7 +52,8 @@ class _Search:
 
     def __init__(self, clip: Clip, lag: float) -> None:
         self.clip, self.lag = clip, lag
-        self.limit = lag + TOLERANCE * 1000 / clip.noise.fps
+        self.frame = 1000 / clip.noise.fps
+        self.limit = max(lag + SLACK * self.frame, LEAST_LAG * self.frame)
 
     def run(self, smoother: Smoother) -> Tried:
         """Try a filter; where the clip shows no lag, it is that of a swing once a second."""
@@ -81,7 +84,7 @@ class _Search:
         return best
 
 
-def tuned(name: str, tracks: Sequence[Track], lag_ms: float) -> Smoother:
+def tuned(name: str, tracks: Sequence[Track] | Clip, lag_ms: float) -> Smoother:
     """The filter of this kind that is best for a clip, with at most the accepted lag.
 
     Noise, motion and how much scores matter are estimated from the tracks; the lag is measured on the clip itself
@@ -90,7 +93,8 @@ def tuned(name: str, tracks: Sequence[Track], lag_ms: float) -> Smoother:
 
     Args:
         name: of `posekit.postprocess.smooth.SMOOTHERS`. Offline filters have no lag.
-        tracks: of a clip, one skeleton. A clip of less than about a second says little; defaults are then used.
+        tracks: of a clip, one skeleton; or a `Clip` of them, which remembers what was tried. A clip of less than about
+            a second says little; defaults are then used.
         lag_ms: accepted lag, ms.
 
     Raises:
@@ -100,19 +104,17 @@ def tuned(name: str, tracks: Sequence[Track], lag_ms: float) -> Smoother:
         raise ValueError(f"there is no filter {name!r}; expected one of {', '.join(_TUNERS)}")
     if not lag_ms >= 0:
         raise ValueError(f"the accepted lag cannot be negative; got {lag_ms} ms")
-    some = [track for track in tracks if len(track)]
-    found: Smoother = _TUNERS[name](_Search(Clip(some), lag_ms)).smoother
+    clip = tracks if isinstance(tracks, Clip) else Clip([track for track in tracks if len(track)])
+    found: Smoother = _TUNERS[name](_Search(clip, lag_ms)).smoother
     return found
 
 
 def _ema(search: _Search) -> Tried:
-    frame = 1000 / search.clip.noise.fps
-
     def made(gate: float | None) -> Callable[[float], Ema]:
         return lambda tau: Ema(tau=round(tau, 3), outlier=gate)
 
-    high = 5 * max(search.lag, frame)
-    return _best(search, [search.strongest(made(gate), 0.02 * frame, high) for gate in GATES])
+    high = 5 * max(search.lag, search.frame)
+    return _best(search, [search.strongest(made(gate), 0.02 * search.frame, high) for gate in GATES])
 
 
 def _one_euro(search: _Search) -> Tried:
@@ -137,7 +139,7 @@ def _with_delay(search: _Search, factor: float) -> list[Tried]:
     """The filter with so much motion, and the same with a delay that uses up the accepted lag."""
     plain = search.run(search.clip.kalman(factor))
     left = search.lag - plain.trial.lag
-    if left <= 0.05 * 1000 / search.clip.noise.fps:
+    if left <= 0.05 * search.frame:
         return [plain]
     first = search.run(search.clip.kalman(factor, left))
     gained = first.trial.lag - plain.trial.lag
