@@ -19,6 +19,7 @@ from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
 from figures import ceiling, front, models, settings, systems
 from figures import page as figures_page
+from smoothing_tables import smoothing
 
 from posekit.cli.main import COMMANDS
 from posekit.codecs import CODECS
@@ -28,6 +29,7 @@ from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.backbones import BACKBONES
 from posekit.models.heads import HEADS
 from posekit.models.necks import NECKS
+from posekit.postprocess.smooth import SMOOTHERS
 from posekit.recipes import RECIPES
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.skeletons import SKELETONS
@@ -39,6 +41,7 @@ CLAIMS = Path(__file__).parent / "claims.md"
 MODELS = Path(__file__).parent / "models.md"
 EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
+SMOOTHING = Path(__file__).parent / "smoothing.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -96,6 +99,7 @@ def page() -> str:
             ("name", "what", "better"),
             ([f"`{n}`", p.about, "higher" if p.higher else "lower"] for n, p in PROTOCOLS.items()),
         ),
+        _described("Filters over time", SMOOTHERS),
         _table("Skeletons", ("name", "points", "mirror pairs", "bones", "OKS sigmas", "symmetry"), skeletons),
         _table("Label files", ("ending",), ([f"`{ending}`"] for ending in READERS)),
     ]
@@ -113,6 +117,7 @@ def main(words: list[str]) -> int:
         MODELS: _with_figures(MODELS, "\n".join(models())),
         EXPORT: _with_figures(EXPORT, "\n".join(front())),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
+        SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
         **codecs,
         **studies,
     }
