@@ -67,5 +67,5 @@ def possible(tracks: Motion, found: Seen, gate: float, reach: float) -> Bool:
     away = np.linalg.norm(step, axis=-1) / size
     near = away <= np.minimum(gate * np.sqrt(tracks.variance[:, 0] + 2 * NOISE**2), reach)[:, None]
     change = np.abs(np.log(tracks.size[:, None] / found.size[None]))
-    same: Bool = tracks.category[:, None] == found.category[None]
-    return near & same & (change <= np.log(LARGEST_CHANGE))
+    same = tracks.category[:, None] == found.category[None]
+    return np.asarray(near & same & (change <= np.log(LARGEST_CHANGE)))

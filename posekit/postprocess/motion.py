@@ -63,12 +63,13 @@ class Seen:
 def seen(poses: Poses) -> Seen:
     """Instances of one image; without usable boxes those around the points that are finite."""
     xy = np.asarray(poses.xy, np.float64)
-    finite = np.isfinite(xy).all(-1)
+    finite = np.asarray(np.isfinite(xy).all(-1))
     score = np.asarray(poses.score, np.float64)
     weight = np.where(finite & np.isfinite(score), np.clip(score, 0.0, 1.0), 0.0)
     xy = np.where(finite[..., None], xy, 0.0)
     given = np.zeros((len(xy), 4)) if poses.boxes is None else np.asarray(poses.boxes, np.float64)
-    boxes = or_around_points(np.where(usable(given)[:, None], given, 0.0), xy, weight > 0, margin=0.0)
+    given = np.where(usable(given)[:, None], given, 0.0)
+    boxes = or_around_points(given, xy, weight > 0, margin=0.0).astype(np.float64)
     category = np.zeros(len(xy), np.int64) if poses.category is None else np.asarray(poses.category, np.int64)
     total = np.asarray(poses.instance_score, np.float64)
     return Seen(
