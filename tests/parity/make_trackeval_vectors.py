@@ -22,7 +22,7 @@ SEQUENCES = {
     "missed": {"people": 4, "frames": 12, "miss": 0.3, "swap": 0.0, "false": 0.3, "noise": 3.0},
     "swapped": {"people": 5, "frames": 14, "miss": 0.1, "swap": 0.3, "false": 0.2, "noise": 3.0},
     "near": {"people": 6, "frames": 12, "miss": 0.1, "swap": 0.2, "false": 0.3, "noise": 6.0, "room": 40.0},
-    "empty": {"people": 2, "frames": 20, "miss": 0.5, "swap": 0.1, "false": 0.2, "noise": 3.0},
+    "empty": {"people": 2, "frames": 20, "miss": 0.7, "swap": 0.1, "false": 0.2, "noise": 3.0},
 }
 
 
