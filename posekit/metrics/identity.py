@@ -115,7 +115,7 @@ def clear_mot(frames: Sequence[Frame], threshold: float = 0.5) -> dict[str, floa
         threshold: similarity from which on an instance counts as found.
 
     Returns:
-        ``mota``: 1 - (missed + false + switches) / true instances; ``motp``: mean similarity of what was found;
+        ``mota``: 1 - (missed + false + identity switches) / true instances; ``motp``: mean similarity of those found;
         ``id_switches``: how often a true instance is found by another id than the last one; ``fragmentations``: how
         often it is found again after frames in which it was missed; ``found``, ``missed``, ``false``: instances.
         Without true instances ``mota`` is NaN, without found ones ``motp``.
@@ -126,14 +126,14 @@ def clear_mot(frames: Sequence[Frame], threshold: float = 0.5) -> dict[str, floa
     truth_ids, _, numbered = _numbered(frames)
     last, before = np.full(len(truth_ids), -1), np.full(len(truth_ids), -1)
     runs = np.zeros(len(truth_ids), int)
-    hits = missed = false = switches = 0
+    hits = missed = false = changes = 0
     alike = 0.0
     for frame, (truth, found) in zip(frames, numbered, strict=True):
         kept = before[truth][:, None] == found[None]
         near = frame.similarity >= threshold - ROUNDING
         rows, columns = assign(np.where(near, KEEP * kept + frame.similarity, 0.0))
         here, ids = truth[rows], found[columns]
-        switches += int(((last[here] >= 0) & (last[here] != ids)).sum())
+        changes += int(((last[here] >= 0) & (last[here] != ids)).sum())
         runs[here] += before[here] < 0
         last[here] = ids
         before[:] = -1
@@ -142,9 +142,9 @@ def clear_mot(frames: Sequence[Frame], threshold: float = 0.5) -> dict[str, floa
         hits, missed, false = hits + len(rows), missed + len(truth) - len(rows), false + len(found) - len(rows)
     total = hits + missed
     return {
-        "mota": 1 - (missed + false + switches) / total if total else np.nan,
+        "mota": 1 - (missed + false + changes) / total if total else np.nan,
         "motp": alike / hits if hits else np.nan,
-        "id_switches": switches,
+        "id_switches": changes,
         "fragmentations": int(np.maximum(runs - 1, 0).sum()),
         "found": hits,
         "missed": missed,

@@ -136,7 +136,7 @@ def _inside(tracks: Poses, image: Image) -> NDArray[np.bool_]:
 
 
 def _settled(tracks: Poses, poses: Poses) -> NDArray[np.float64]:
-    """(N, 4) the mean of the box of each track and that around its clear points, which neither only grows nor shrinks."""
+    """(N, 4) the mean of the box of each track and that around its clear points: it can grow and shrink."""
     assert tracks.boxes is not None
     clear = (poses.score >= CLEAR) & np.isfinite(poses.xy).all(-1)
     points = around(poses.xy.astype(np.float64), clear, MARGIN)
