@@ -16,8 +16,8 @@ def tracking() -> Iterator[str]:
     labels = found["labels"]
     yield (
         f"Frames {labels['frames'][0]} to {labels['frames'][1]} of the clip: {labels['people']} people, "
-        f"{labels['boxes']} boxes; `{found['model']}`. IoU is that with a labelled box from which on a person counts as "
-        "found.\n"
+        f"{labels['boxes']} boxes; `{found['model']}`. IoU is that with a labelled box from which on a person counts "
+        "as found.\n"
     )
     yield from _identities(found["variants"])
     yield "\n**Detect-every-n**, the full clip of " + str(found["frames"]) + " frames on one thread:\n"

@@ -46,7 +46,8 @@ class Tracking:
     birth_score: float = Field(default=1.5, ge=1)
     "a new instance with this multiple of score_threshold gets its id at once"
     memory: float = Field(default=2.0, gt=0)
-    "seconds for which a track that is not found is kept, and gets its id back near its prediction"
+    """seconds for which a track that is not found is kept, and gets its id back near its prediction; longer than
+    between two frames"""
     points: float = Field(default=0.5, ge=0, le=1)
     "weight of the OKS of the points in the similarity; the rest is that of the IoU of the boxes"
     min_similarity: float = Field(default=0.1, ge=0, lt=1)
