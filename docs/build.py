@@ -20,6 +20,7 @@ from codec_pictures import write_all
 from figures import ceiling, front, models, settings, systems
 from figures import page as figures_page
 from smoothing_tables import smoothing
+from tracking_figures import tracking
 
 from posekit.cli.main import COMMANDS
 from posekit.codecs import CODECS
@@ -42,6 +43,7 @@ MODELS = Path(__file__).parent / "models.md"
 EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
 SMOOTHING = Path(__file__).parent / "smoothing.md"
+TRACKING = Path(__file__).parent / "tracking.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -118,6 +120,7 @@ def main(words: list[str]) -> int:
         EXPORT: _with_figures(EXPORT, "\n".join(front())),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
         SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
+        TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         **codecs,
         **studies,
     }
