@@ -5,6 +5,7 @@ Pixel indices: the reader adds 0.5, the writer takes it off. A point at exactly 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def _entries(file: Path) -> list[dict[str, Any]]:
 
 def _keypoints(file: Path, entries: Sequence[Mapping[str, Any]]) -> Float:
     """(P, K, 3) as the file has them; NaN where it has null."""
-    rows = []
+    rows: list[list[float]] = []
     for number, entry in enumerate(entries):
         values = entry.get("keypoints")
         if isinstance(values, list) and values and all(isinstance(v, list) and len(v) == 3 for v in values):
@@ -100,12 +101,13 @@ def _keypoints(file: Path, entries: Sequence[Mapping[str, Any]]) -> Float:
                 "give all points of one skeleton, in one order"
             )
         read_ = [np.nan if value is None else decimal(value) for value in values]
-        if None in read_:
+        row = [value for value in read_ if value is not None]
+        if len(row) < len(values):
             at = read_.index(None)
             raise DataError(
                 f"{file}: entry {number} of the list has {kind(values[at])} as keypoints[{at}]; write a number"
             )
-        rows.append(read_)
+        rows.append(row)
     return np.array(rows, np.float64).reshape(len(rows), -1, 3)
 
 
@@ -132,7 +134,7 @@ def _ordered(file: Path, entries: Sequence[Mapping[str, Any]]) -> tuple[list[lis
     by_name = {str(image): rows for image, rows in groups.items()}
     digits = [last_number(Path(name).stem) for name in names]
     counted = [number for number in digits if number is not None]
-    if len(counted) < len(names) or any(b <= a for a, b in zip(counted, counted[1:], strict=False)):
+    if len(counted) < len(names) or any(b <= a for a, b in itertools.pairwise(counted)):
         return [by_name[name] for name in names], np.arange(len(names)), ()
     numbers, notes = numbered(counted)
     return [by_name[name] for name in names], numbers, notes
@@ -147,7 +149,8 @@ def _ids(file: Path, entries: Sequence[Mapping[str, Any]]) -> list[int] | None:
     bad = [row for row, value in enumerate(flat) if value is not None and whole(value) is None]
     if bad:
         raise DataError(
-            f"{file}: entry {bad[0]} of the list has {kind(flat[bad[0]])} as 'track_id'; expected a whole number, or none"
+            f"{file}: entry {bad[0]} of the list has {kind(flat[bad[0]])} as 'track_id'; expected a whole "
+            "number, or none"
         )
     # Entries without an id are no track together: each gets a number of its own below 0.
     return [-1 - row if (one := whole(value)) is None or one < 0 else one for row, value in enumerate(flat)]
@@ -181,7 +184,7 @@ def _array(file: Path, name: str, values: Any, shape: tuple[int, ...]) -> Float:
 
 
 def write(clip: Clip, file: Path) -> None:
-    """Write the clip as COCO results: every field as it came, points and boxes anew, ``track_id`` where ids are known."""
+    """Write the clip as COCO results: fields as they came, points and boxes anew, ``track_id`` where known."""
     examples = example(clip)
     lines: list[dict[str, Any]] = []
     for head, poses, records in zip(clip.heads, clip.frames, clip.records, strict=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ def _numbers(body: Sequence[Sequence[str]], first: int) -> tuple[np.ndarray, tup
     """Frame numbers from the last column of the index: a number, or the name of an image."""
     digits = [last_number(Path(row[first - 1]).stem) for row in body]
     counted = [number for number in digits if number is not None]
-    if len(counted) < len(body) or any(b <= a for a, b in zip(counted, counted[1:], strict=False)):
+    if len(counted) < len(body) or any(b <= a for a, b in itertools.pairwise(counted)):
         return np.arange(len(body)), ()
     return numbered(counted)
 

@@ -1,11 +1,12 @@
 """JSON lines over time: a frame a line, with its instances as `Poses.to_dict` gives them; continuous pixels.
 
-``{"frame": 0, "time": 0.0, "instances": [{"score": 0.9, "id": 1, "points": {"nose": {"x": 1.5, "y": 2.5, "score": 1}}}]}``
+``{"frame": 0, "time": 0, "instances": [{"score": 0.9, "id": 1, "points": {"nose": {"x": 1.5, "y": 2, "score": 1}}}]}``
 Other fields, and lines without ``instances``, are kept.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def read(file: Path, asked: Skeleton | None = None) -> Clip:
     frames = tuple(_poses(file, line, names, loose if tracked else None) for line in lines)
     counted = [whole(line.get("frame")) for line in lines]
     known = [number for number in counted if number is not None]
-    if len(known) < len(lines) or any(b <= a for a, b in zip(known, known[1:], strict=False)):
+    if len(known) < len(lines) or any(b <= a for a, b in itertools.pairwise(known)):
         raise DataError(f"{file}: 'frame' must be a whole number that increases from line to line")
     numbers, more = numbered(known)
     times = [decimal(line.get("time")) for line in lines]

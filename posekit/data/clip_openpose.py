@@ -5,6 +5,7 @@ Pixel indices: the reader adds 0.5, the writer takes it off. A point of three ze
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def read(folder: Path, asked: Skeleton | None = None) -> Clip:
         frames.append(_poses(document["people"], sizes, whole_ids))
     digits = [last_number(file.name.removesuffix(SUFFIX)) for file in files]
     counted = [number for number in digits if number is not None]
-    rising = len(counted) == len(files) and all(b > a for a, b in zip(counted, counted[1:], strict=False))
+    rising = len(counted) == len(files) and all(b > a for a, b in itertools.pairwise(counted))
     numbers, more = numbered(counted if rising else range(len(files)))
     heads = tuple({"name": file.name, "document": d} for file, d in zip(files, documents, strict=True))
     records = tuple(tuple(document["people"]) for document in documents)

@@ -1,4 +1,4 @@
-"""posekit's CSV tables over time: a row for each point, continuous pixels, with ``frame``, ``time`` and ``id`` if known.
+"""posekit's CSV tables over time: a row for each point, continuous pixels, with ``frame``, ``time``, ``id``.
 
 Columns that are not known are kept. The tables of `posekit predict --csv` are read by ``image_id``.
 """
@@ -151,8 +151,8 @@ def _poses(
         more["ids"] = np.array(ids, np.int64)
     if "filled" in columns:
         more["filled"] = of_points("filled")[..., 0] == 1
-    total = of_instances("instance_score")[:, 0] if "instance_score" in columns else None
-    return poses_of(xy, score, total, **more)
+    total = np.asarray(of_instances("instance_score")[:, 0]) if "instance_score" in columns else None
+    return poses_of(xy, np.asarray(score), total, **more)
 
 
 def _id(file: Path, row: Row, loose: Any) -> int:
