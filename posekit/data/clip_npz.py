@@ -158,10 +158,12 @@ def _filled_in(
         values = np.array(getattr(poses, name), bool if truth else np.float64)
         old = new[t, slots[t]]
         values = values if truth else as_before(values, old)
-        if name == "xy":
+        if name in ("xy", "score"):
             gone, was = missing(poses), _was_missing(clip.source, t, slots[t])
-            values = np.where(gone[..., None], np.where(was[..., None], old, np.nan), values)
-            new[t] = np.nan
+            if name == "xy":
+                new[t] = np.nan
+                gone, was = gone[..., None], was[..., None]
+            values = np.where(gone, np.where(was & np.isfinite(old), old, np.nan if name == "xy" else 0.0), values)
         new[t, slots[t]] = values
     return new if truth or before is None else new.astype(before.dtype)
 
