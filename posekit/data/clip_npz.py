@@ -125,6 +125,8 @@ def write(clip: Clip, file: Path) -> None:
         arrays[name] = _filled_in(clip, name, slots, arrays.get(name), (T, N, *last))
     if any(poses.ids is not None for poses in some) and ("ids" not in arrays or arrays["ids"].ndim == 2 or N > width):
         ids = np.full((T, N), -1, np.int64)
+        if "ids" in arrays:
+            ids[:, :width] = arrays["ids"]
         for t, poses in enumerate(clip.frames):
             if poses.ids is not None:
                 ids[t, slots[t]] = np.maximum(poses.ids, -1)

@@ -452,10 +452,10 @@ def test_nothing_is_written_over_the_source_or_in_another_format(tmp_path):
         write_clip(clip, tmp_path / "." / "results.json", source)
     with pytest.raises(DataError, match=r"which is written as it was read; give --out .*new.json"):
         write_clip(clip, tmp_path / "new.csv", source)
-    with pytest.raises(DataError, match="is a folder; .* give a file"):
+    with pytest.raises(DataError, match=r"is a folder; .* give a file"):
         write_clip(clip, tmp_path, source)
     folder = openpose(tmp_path)
-    with pytest.raises(DataError, match="is a file; .* give a folder"):
+    with pytest.raises(DataError, match=r"is a file; .* give a folder"):
         write_clip(read_clip(folder), source, folder)
     shutil.rmtree(folder)
 
