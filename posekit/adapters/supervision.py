@@ -81,6 +81,8 @@ def to_supervision(poses: Poses, kind: Any = None) -> Any:
         ModuleNotFoundError: supervision is not installed, and no class was given.
     """
     kind = kind or require("supervision", "to_supervision").KeyPoints
+    if not len(poses) and hasattr(kind, "empty"):
+        return kind.empty()
     fields = getattr(kind, "__dataclass_fields__", {})
     score = np.asarray(poses.score, np.float32)
     seen = score > 0
