@@ -1,4 +1,4 @@
-"""Clips as ``.npz``: ``xy`` (T, N, K, 2) in continuous pixels, and what else is known about T frames and N slots.
+"""Clips as ``.npz`` by frames: ``xy`` (T, N, K, 2) in continuous pixels, and what is known about T frames and N slots.
 
 ========== ============= ==========================================================================================
 xy         (T, N, K, 2)  continuous pixels, NaN where a point is missing; a slot of NaN alone is empty
@@ -10,7 +10,7 @@ points     (K,)          names
 ========== ============= ==========================================================================================
 
 Further, where known: ``instance_score`` (T, N), ``boxes`` (T, N, 4), ``spread`` (T, N, K, 2), ``visible`` and ``depth``
-(T, N, K). Other arrays are kept.
+(T, N, K). Other arrays are kept. With three axes ``xy`` is by instances: `posekit.data.clip_npz_rows`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.data import clip_npz_rows
 from posekit.data.clips import Clip, as_before, missing, numbered, poses_of, skeleton_of, unique_ids
 from posekit.data.errors import DataError, listed
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 
-EXPECTED = "an .npz file with xy (T, N, K, 2), and score (T, N, K), ids, times, points if known"
+EXPECTED = (
+    "an .npz file with xy (T, N, K, 2), or (M, K, 2) with frame (M,), and score (T, N, K), ids, times, points if known"
+)
 _INSTANCE = {"score": (), "instance_score": (), "boxes": (4,), "spread": (2,), "visible": (), "depth": (), "filled": ()}
 """Arrays of instances, and their last axes; those of points have K before it."""
 _NOT_OF_POINTS = ("instance_score", "boxes")
@@ -45,6 +48,8 @@ def read(file: Path, asked: Skeleton | None = None) -> Clip:
         DataError: the file is invalid.
     """
     arrays = _arrays(file)
+    if arrays["xy"].ndim == 3:
+        return clip_npz_rows.read(file, arrays, asked)
     T, N, K = arrays["xy"].shape[:3]
     names = [str(name) for name in arrays["points"]] if "points" in arrays else None
     if names is not None and len(names) != K:
@@ -75,10 +80,20 @@ def _arrays(file: Path) -> Arrays:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise DataError(f"{file}: cannot be read ({error}); expected {EXPECTED}") from None
     xy = arrays.get("xy")
-    if xy is None or xy.ndim != 4 or xy.shape[-1] != 2 or xy.dtype.kind not in "fiu" or not xy.size:
+    if xy is None or xy.ndim not in (3, 4) or xy.shape[-1] != 2 or xy.dtype.kind not in "fiu" or not xy.size:
         came = "no xy" if xy is None else f"xy {xy.shape} of {xy.dtype}"
         raise DataError(f"{file}: expected {EXPECTED}; it has {came} among {listed(sorted(arrays))}")
-    T, N, K = xy.shape[:3]
+    if xy.ndim == 4:
+        _check(file, arrays)
+    for name in ("times", "numbers"):
+        if name in arrays and not (np.diff(arrays[name]) > 0).all():
+            raise DataError(f"{file}: {name!r} must increase from frame to frame")
+    return arrays
+
+
+def _check(file: Path, arrays: Arrays) -> None:
+    """Refuse arrays that do not fit together."""
+    T, N, K = arrays["xy"].shape[:3]
     shapes: dict[str, tuple[int, ...]] = {
         name: (T, N, *last) if name in _NOT_OF_POINTS else (T, N, K, *last) for name, last in _INSTANCE.items()
     }
@@ -86,11 +101,7 @@ def _arrays(file: Path) -> Arrays:
         found = arrays.get(name)
         if found is None or found.shape == shape or (name == "ids" and found.shape == (N,)):
             continue
-        raise DataError(f"{file}: {name!r} should be {shape}, as xy is {xy.shape}; got {found.shape}")
-    for name in ("times", "numbers"):
-        if name in arrays and not (np.diff(arrays[name]) > 0).all():
-            raise DataError(f"{file}: {name!r} must increase from frame to frame")
-    return arrays
+        raise DataError(f"{file}: {name!r} should be {shape}, as xy is {(T, N, K, 2)}; got {found.shape}")
 
 
 def _poses(arrays: Arrays, t: int, slots: NDArray[np.int64], ids: NDArray[np.int64] | None) -> Poses:
@@ -111,6 +122,16 @@ def _poses(arrays: Arrays, t: int, slots: NDArray[np.int64], ids: NDArray[np.int
 
 def write(clip: Clip, file: Path) -> None:
     """Write the clip as an archive with the arrays and dtypes that it came with, and ids and marks that are new."""
+    arrays = clip_npz_rows.changed(clip) if clip.source["xy"].ndim == 3 else _changed(clip)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.tmp")
+    with beside.open("wb") as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    beside.replace(file)
+
+
+def _changed(clip: Clip) -> Arrays:
+    """The arrays of the file with the poses of the clip."""
     arrays: Arrays = dict(clip.source)
     T, width = len(clip), arrays["xy"].shape[1]
     slots = [_slots(records, width) for records in clip.records]
@@ -131,12 +152,7 @@ def write(clip: Clip, file: Path) -> None:
             if poses.ids is not None:
                 ids[t, slots[t]] = np.maximum(poses.ids, -1)
         arrays["ids"] = ids
-    arrays.setdefault("points", np.array(clip.skeleton.points))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.tmp")
-    with beside.open("wb") as out:
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    beside.replace(file)
+    return arrays
 
 
 def _slots(records: tuple[Any, ...], width: int) -> list[int]:

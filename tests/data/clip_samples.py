@@ -137,6 +137,29 @@ def npz(folder, ids=True):
     return file
 
 
+def rows_npz(folder):
+    """An archive by instances as videos are written, with raw points, a frame without instances and one untracked."""
+    rng = np.random.default_rng(7)
+    frame = np.array([0, 0, 1, 3, 3])
+    xy = rng.uniform(0, 100, (5, 17, 2)).astype(np.float32)
+    xy[1, 2] = np.nan
+    file = folder / "video.npz"
+    np.savez(
+        file,
+        times=np.arange(4) / 25,
+        points=np.array(SKELETONS["coco17"].points),
+        frame=frame,
+        time=frame / 25,
+        id=np.array([1, 2, -1, 1, 2]),
+        instance_score=rng.uniform(0.1, 1, 5).astype(np.float32),
+        box=rng.uniform(0, 99, (5, 4)).astype(np.float32),
+        xy=xy,
+        score=rng.uniform(0.1, 1, (5, 17)).astype(np.float32),
+        raw_xy=xy + 1,
+    )
+    return file
+
+
 def lines(folder, ids=True):
     """JSON lines with a line about the clip, and an empty frame."""
     rng = np.random.default_rng(6)

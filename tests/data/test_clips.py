@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from clip_samples import SAMPLES, coco, dlc, lines, npz, openpose, table
+from clip_samples import SAMPLES, coco, dlc, lines, npz, openpose, rows_npz, table
 
 from posekit.data.clip_files import FORMATS, format_of, read_clip, write_clip
 from posekit.data.clips import Clip, missing
@@ -388,7 +388,7 @@ def test_what_is_wrong_with_tables(text, match, tmp_path):
     ("arrays", "match"),
     [
         ({}, "it has no xy among"),
-        ({"xy": np.zeros((2, 3, 2))}, r"it has xy \(2, 3, 2\) of float64"),
+        ({"xy": np.zeros((2, 3))}, r"it has xy \(2, 3\) of float64"),
         ({"xy": np.zeros((2, 1, 3, 2)), "score": np.zeros((2, 3))}, r"'score' should be \(2, 1, 3\)"),
         ({"xy": np.zeros((2, 1, 3, 2)), "times": np.zeros(2)}, "'times' must increase"),
         ({"xy": np.zeros((2, 1, 3, 2)), "points": np.array(["a"])}, "'points' names 1 points, xy has 3"),
@@ -401,6 +401,46 @@ def test_what_is_wrong_with_archives(arrays, match, tmp_path):
     np.savez(file, **arrays)
     with pytest.raises(DataError, match=match):
         read_clip(file)
+
+
+def test_archives_by_instances(tmp_path):
+    source = rows_npz(tmp_path)
+    clip = read_clip(source)
+    assert [len(poses) for poses in clip.frames] == [2, 1, 0, 2] and clip.times.tolist() == [0, 0.04, 0.08, 0.12]
+    assert [poses.ids.tolist() for poses in clip.frames if len(poses)] == [[1, 2], [-3], [1, 2]]
+    assert missing(clip.frames[0])[1].nonzero()[0].tolist() == [2]
+    write_clip(clip, target(tmp_path, source), source)
+    assert content(target(tmp_path, source)) == content(source)
+    # Reversed, moved, and one instance more: everything of an instance goes with it.
+    new = replace(clip.frames[3][1], ids=np.array([9]), filled=np.ones((1, 17), bool))
+    frames = [clip.frames[0][::-1], clip.frames[1], new, replace(clip.frames[3], xy=clip.frames[3].xy + 5)]
+    frames[:2] = [replace(poses, filled=np.zeros(poses.score.shape, bool)) for poses in frames[:2]]
+    frames[3] = replace(frames[3], filled=np.zeros((2, 17), bool))
+    write_clip(clip.with_frames(frames), target(tmp_path, source), source)
+    with np.load(source) as old, np.load(target(tmp_path, source)) as found:
+        assert found["frame"].tolist() == [0, 0, 1, 2, 3, 3] and found["id"].tolist() == [2, 1, -1, 9, 1, 2]
+        np.testing.assert_allclose(found["time"], found["frame"] / 25)
+        np.testing.assert_array_equal(found["raw_xy"][[0, 1, 2, 4, 5]], old["raw_xy"][[1, 0, 2, 3, 4]])
+        assert np.isnan(found["raw_xy"][3]).all()
+        np.testing.assert_allclose(found["xy"][4:], old["xy"][3:] + 5, rtol=1e-6)
+        np.testing.assert_array_equal(found["xy"][1], old["xy"][0])
+        assert found["filled"].any(1).tolist() == [False, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "match"),
+    [
+        ({}, r"there is no 'frame' \(3,\)"),
+        ({"frame": np.array([0, 1, 2]), "score": np.zeros((3, 1))}, r"'score' should be \(3, 2\); got \(3, 1\)"),
+        ({"frame": np.array([0, 2, 1])}, "'frame' must be indices of 'times' that do not decrease"),
+        ({"frame": np.array([0, 1, 2]), "times": np.arange(2)}, "'frame' must be indices of 'times'"),
+        ({"frame": np.array([0, 0, 2]), "id": np.array([1, 1, 2])}, "frame 0 has more than one instance with id 1"),
+    ],
+)
+def test_what_is_wrong_with_archives_by_instances(arrays, match, tmp_path):
+    np.savez(tmp_path / "a.npz", xy=np.ones((3, 2, 2)), **arrays)
+    with pytest.raises(DataError, match=match):
+        read_clip(tmp_path / "a.npz")
 
 
 def test_a_file_that_is_no_archive(tmp_path):
