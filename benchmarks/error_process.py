@@ -68,7 +68,9 @@ def main() -> None:
     about = {key: value for key, value in circumstances().items() if key in ("command", "commit", "date")}
     FILE.write_text(json.dumps({**about, "sets": list(SETS), **result}) + "\n", encoding="utf-8")
     for kind, row in result["kinds"].items():
-        print(f"{kind:10}{row['measured']:6} median {row['length'][6]:.4f} 95 % {row['length'][13]:.4f} {row['swapped']}")
+        print(
+            f"{kind:10}{row['measured']:6} median {row['length'][6]:.4f} 95 % {row['length'][13]:.4f} {row['swapped']}"
+        )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def points_and_scores(xy: Any, score: Any, what: str) -> tuple[Float, Float]:
     scores = np.ones(points.shape[:2]) if score is None else floats(score)
     if scores.shape != points.shape[:2]:
         raise ValueError(f"{what}: expected scores {points.shape[:2]} for points {points.shape}; got {scores.shape}")
-    there = np.asarray(np.isfinite(points)).all(-1) & (points != 0).any(-1)
+    there = np.asarray(np.isfinite(points).all(-1)) & (points != 0).any(-1)
     scores = np.where(there, np.clip(np.nan_to_num(scores, nan=0.0, posinf=1.0), 0, 1), 0.0)
     return np.where(there[..., None], points, 0.0), scores
 

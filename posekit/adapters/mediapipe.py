@@ -45,7 +45,7 @@ def from_mediapipe(result: Any, size: tuple[int, int]) -> Poses:
         raise ValueError(f"instances have different numbers of landmarks: {sorted(counts)}; give those of one model")
     values = np.array([[_values(point) for point in person] for person in people], np.float64)
     xy = values[..., :2] * (width, height)
-    there = np.asarray(np.isfinite(xy)).all(-1)
+    there = np.asarray(np.isfinite(xy).all(-1))
     score = np.where(there, np.clip(np.nan_to_num(values[..., 3], nan=1.0), 0, 1), 0.0)
     # z has about the scale of x, which is a fraction of the width.
     depth = np.nan_to_num(values[..., 2]) * width

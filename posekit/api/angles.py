@@ -14,7 +14,7 @@ from posekit.data.clips import FPS, Clip, Float
 from posekit.data.errors import DataError
 from posekit.geometry.tracks import tracks_of
 from posekit.metrics.named_angles import EVERY, named_angles, named_lengths
-from posekit.metrics.series import UNITS, Series, TrackSeries, series
+from posekit.metrics.series import UNITS, Kind, Series, TrackSeries, series
 from posekit.postprocess.clip_tracks import with_ids
 from posekit.postprocess.track import Tracking
 from posekit.visualize.panels import panels
@@ -77,7 +77,7 @@ def angles(
     """
     source = Path(source)
     clip = read_clip(source, points)
-    asked = {
+    asked: dict[Kind, dict[str, tuple[int, ...]]] = {
         "angles": named_angles(angles or (() if lengths else (EVERY,)), clip.skeleton),
         "lengths": named_lengths(lengths, clip.skeleton),
     }
@@ -85,9 +85,7 @@ def angles(
     clip, tracked = with_ids(clip, times, tracking)
     tracks = [track for track in tracks_of(clip.frames, times) if track.id >= 0]
     found = tuple(
-        series(kind, asked[kind], tracks, threshold, signed)  # type: ignore[arg-type]
-        for kind in ("angles", "lengths")
-        if asked[kind]
+        series(kind, named, tracks, threshold, signed) for kind, named in asked.items() if named
     )
     notes = list(assumed(clip, fps))
     if tracked:
@@ -138,12 +136,13 @@ def write_series(one: Series, file: Path, numbers: np.ndarray) -> None:
         writer = csv.writer(out)
         writer.writerow(["frame", "time", "id", *columns])
         rows = [row for track in one.tracks for row in _rows(track, numbers, spread)]
-        writer.writerows(sorted(rows, key=lambda row: (row[0], row[2])))
+        writer.writerows(cells for _, cells in sorted(rows, key=lambda row: row[0]))
     beside.replace(file)
 
 
-def _rows(track: TrackSeries, numbers: np.ndarray, spread: bool) -> Iterator[list[object]]:
+def _rows(track: TrackSeries, numbers: np.ndarray, spread: bool) -> Iterator[tuple[tuple[int, int], list[object]]]:
     sd: Float = np.full_like(track.values, np.nan) if track.spread is None else track.spread
     values = np.stack([track.values, sd], -1).reshape(len(track.values), -1) if spread else track.values
     for frame, time, row in zip(numbers[track.frames].tolist(), track.times.tolist(), values.tolist(), strict=True):
-        yield [frame, f"{time:.6g}", track.id, *("" if np.isnan(value) else f"{value:.4f}" for value in row)]
+        cells = ["" if np.isnan(value) else f"{value:.4f}" for value in row]
+        yield (frame, track.id), [frame, f"{time:.6g}", track.id, *cells]

@@ -56,7 +56,7 @@ def read(file: Path, asked: Skeleton | None = None) -> Clip:
         raise DataError(f"{file}: 'points' names {len(names)} points, xy has {K}")
     skeleton, notes = skeleton_of(file, K, names, asked)
     xy = arrays["xy"].astype(np.float64)
-    there = np.asarray(np.isfinite(xy)).all(-1).any(-1)
+    there = np.asarray(np.isfinite(xy).all(-1).any(-1))
     ids = np.broadcast_to(arrays["ids"], (T, N)) if "ids" in arrays else None
     frames, records = [], []
     for t in range(T):

@@ -125,7 +125,7 @@ def _with_missing(
     values: NDArray[Any], old: NDArray[Any], every: Poses, arrays: Arrays, rows: NDArray[np.int64], name: str
 ) -> NDArray[Any]:
     """Missing points as they came if they were missing, else NaN with score 0."""
-    was = ~np.asarray(np.isfinite(_rows(arrays["xy"], rows).astype(np.float64))).all(-1)
+    was = ~np.asarray(np.isfinite(_rows(arrays["xy"], rows).astype(np.float64)).all(-1))
     if "score" in arrays:
         was |= ~(_rows(arrays["score"], rows) > 0)
     gone = missing(every)

@@ -152,7 +152,7 @@ def poses_of(xy: Float, score: Float, instance_score: Float | None = None, **mor
         more: further fields of `Poses`.
     """
     score = np.clip(np.nan_to_num(score, nan=0.0, posinf=1.0), 0, 1)
-    there = np.asarray(np.isfinite(xy)).all(-1)
+    there = np.asarray(np.isfinite(xy).all(-1))
     score = np.where(there, score, 0.0)
     if instance_score is None:
         instance_score = np.full(len(xy), np.nan)
@@ -163,7 +163,7 @@ def poses_of(xy: Float, score: Float, instance_score: Float | None = None, **mor
 
 def missing(poses: Poses) -> NDArray[np.bool_]:
     """(N, K) points without a location: score 0 and not filled in, or not finite."""
-    lost = ~np.asarray(np.isfinite(poses.xy)).all(-1)
+    lost = ~np.asarray(np.isfinite(poses.xy).all(-1))
     empty = np.asarray(poses.score) <= 0
     return np.asarray(lost | (empty if poses.filled is None else empty & ~np.asarray(poses.filled, bool)))
 

@@ -23,7 +23,7 @@ def located(xy: ArrayLike, score: ArrayLike | None = None, threshold: float = 0.
         threshold: score threshold.
     """
     points = np.asarray(xy, np.float64)
-    there = np.asarray(np.isfinite(points)).all(-1)
+    there = np.asarray(np.isfinite(points).all(-1))
     if score is not None:
         there = there & (np.asarray(score) > threshold)
     return np.where(there[..., None], points, np.nan)

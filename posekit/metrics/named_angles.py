@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from posekit.geometry.skeleton import Skeleton
 from posekit.words import nearest
@@ -70,7 +70,7 @@ def named_lengths(words: Sequence[str], skeleton: Skeleton) -> dict[str, tuple[i
 
 def _named(
     words: Sequence[str],
-    known: dict[str, tuple[str, str, str]] | dict[str, tuple[str, str]],
+    known: Mapping[str, tuple[str, ...]],
     skeleton: Skeleton,
     what: str,
     form: str,
@@ -85,7 +85,7 @@ def _named(
                     f"the points {', '.join(skeleton.points[:6])} of {skeleton.name!r} have no known {what}s: write "
                     f"NAME={form}, or name the points with --points"
                 )
-            chosen = {name: points for name, points in known.items()}
+            chosen = dict(known)
         elif listed:
             chosen = {name.strip(): tuple(point.strip() for point in listed.split(","))}
             if not name.strip() or len(chosen[name.strip()]) != size:
