@@ -11,6 +11,7 @@ a correlation time that is an assumption, and is varied.
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,7 @@ def described(
     for kind, length in lengths.items():
         edges = np.percentile(length, BANDS)
         bands = []
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in itertools.pairwise(edges):
             inside = scores[kind][(length >= low) & (length <= high)]
             bands.append(np.percentile(inside, SCORE_RANKS).round(3).tolist())
         kinds[kind] = {

@@ -18,7 +18,7 @@ FINE = 500
 """Steps a second in which the pace is integrated."""
 
 
-def moving_person(skeleton: Skeleton, seconds: float, fps: float, seed: int) -> tuple[Float, Float]:
+def moving_person(skeleton: Skeleton, seconds: float, fps: float, seed: int) -> tuple[NDArray[np.float64], Float]:
     """A person who turns every bone by sums of sinusoids, walks, stops, and at times moves fast.
 
     The same seed gives the same movement at any frame rate.
@@ -33,7 +33,7 @@ def moving_person(skeleton: Skeleton, seconds: float, fps: float, seed: int) -> 
         (T,) times in seconds and (T, K, 2) points in pixels.
     """
     rng = np.random.default_rng(seed)
-    times = np.arange(round(seconds * fps)) / fps
+    times: NDArray[np.float64] = np.arange(round(seconds * fps)) / fps
     inner = _inner_time(rng, seconds, times)
     k = len(skeleton.points)
     draws = np.empty((len(times), 3, k))
