@@ -84,9 +84,7 @@ def angles(
     times = clip.clock(fps)
     clip, tracked = with_ids(clip, times, tracking)
     tracks = [track for track in tracks_of(clip.frames, times) if track.id >= 0]
-    found = tuple(
-        series(kind, named, tracks, threshold, signed) for kind, named in asked.items() if named
-    )
+    found = tuple(series(kind, named, tracks, threshold, signed) for kind, named in asked.items() if named)
     notes = list(assumed(clip, fps))
     if tracked:
         notes.append(f"the file has no ids: tracking gave {len(tracks)}")

@@ -45,7 +45,7 @@ def _panel(title: str, names: Sequence[str], one: int, curves: Curves, start: in
         name: list(zip(times[::step].tolist(), values[::step, n].tolist(), strict=True))
         for n, name in enumerate(names, start)
     }
-    about = f"{title}, id {one}" + (f" (every {step}th frame)" if step > 1 else "")
+    about = f"{title}, id {one}" + (f" (1 of {step} frames)" if step > 1 else "")
     return line_chart(about, drawn, x_label="seconds", y_label=y_label, gaps=True)
 
 

@@ -64,7 +64,12 @@ def test_every_format_is_written_as_it_was_read(name, tmp_path):
         np.testing.assert_allclose(written.xy[written.score > 0], poses.xy[written.score > 0], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", SMOOTHERS)
+QUICK = ("kalman", "two-pass")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SMOOTHERS]
+)
 def test_jitter_falls_and_the_truth_is_nearer(name, tmp_path):
     source = results(tmp_path)
     found = smooth(source, tmp_path / "new.json", filter=name, fps=30, lag=40 if SMOOTHERS[name]().causal else None)
