@@ -18,6 +18,7 @@ from posekit.metrics.motion import accelerations, lag_ms
 from posekit.postprocess.clip_tracks import with_ids
 from posekit.postprocess.smooth import SMOOTHERS
 from posekit.postprocess.smooth.base import Smoother
+from posekit.postprocess.smooth.clip import smooth_clip
 from posekit.postprocess.smooth.tune import tuned
 from posekit.postprocess.track import Tracking
 from posekit.words import nearest
@@ -110,7 +111,7 @@ def smooth(
     if not tracks:
         raise DataError(f"{source}: no instance has an id that is not below 0, so there is nothing to smooth")
     smoother = _smoother(name, filter, tracks, lag or 0.0)
-    done = tracks if smoother is None else [smoother.track(track) for track in tracks]
+    done = tracks if smoother is None else smooth_clip(smoother, tracks)
     alone = [_unfilled(track) for track in every if track.id < 0]
     frames = frames_of([*done, *alone], len(raw), len(raw.skeleton.points))
     clip = raw.with_frames([_in_order(old, new) for old, new in zip(raw.frames, frames, strict=True)])

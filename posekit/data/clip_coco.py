@@ -100,6 +100,9 @@ def _keypoints(file: Path, entries: Sequence[Mapping[str, Any]]) -> Float:
                 f"{file}: entry {number} of the list has {len(values) // 3} points, the first has {len(rows[0]) // 3}; "
                 "give all points of one skeleton, in one order"
             )
+        if set(map(type, values)) <= {int, float}:
+            rows.append(values)
+            continue
         read_ = [np.nan if value is None else decimal(value) for value in values]
         row = [value for value in read_ if value is not None]
         if len(row) < len(values):
