@@ -126,7 +126,7 @@ def _ordered(file: Path, entries: Sequence[Mapping[str, Any]]) -> tuple[list[lis
     groups: dict[Any, list[int]] = {}
     for row, entry in enumerate(entries):
         image = _image(entry)
-        if not isinstance(image, int | str):
+        if not isinstance(image, str) and whole(image) is None:
             raise DataError(f"{file}: entry {row} of the list has {kind(image)} as 'image_id'; give its image")
         groups.setdefault(image, []).append(row)
     if all(isinstance(image, int) for image in groups):

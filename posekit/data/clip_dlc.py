@@ -54,7 +54,10 @@ def read(file: Path, asked: Skeleton | None = None) -> Clip:
     Raises:
         DataError: the file is invalid.
     """
-    rows = list(csv.reader(io.StringIO(read_text(file, EXPECTED))))
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(file, EXPECTED))))
+    except csv.Error as error:
+        raise DataError(f"{file}: {error}; expected {EXPECTED}") from None
     layout, parts = _layout(file, rows)
     skeleton, notes = skeleton_of(file, len(parts), parts, asked)
     body = [row for row in rows[len(layout.head) :] if any(row)]

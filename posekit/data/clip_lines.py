@@ -115,7 +115,7 @@ def _poses(file: Path, line: Mapping[str, Any], names: Sequence[str], loose: Ite
     for name, count in _OF_POINT.items():
         values = [[person["points"].get(point, {}).get(name) for point in names] for person in people]
         if people and all(value is not None for row in values for value in row):
-            more[name] = np.array(values, np.float64).reshape(len(people), len(names), *((count,) if count else ()))
+            more[name] = _array(file, line, name, values, (len(people), len(names), *((count,) if count else ())))
     boxes = [person.get("box") for person in people]
     if people and all(isinstance(box, list) and len(box) == 4 for box in boxes):
         more["boxes"] = np.array([[_number(value) for value in box] for box in boxes])
@@ -127,6 +127,15 @@ def _poses(file: Path, line: Mapping[str, Any], names: Sequence[str], loose: Ite
     if any(map(any, filled)):
         more["filled"] = np.array(filled, bool)
     return poses_of(rows[..., :2], rows[..., 2], np.array([_number(p.get("score")) for p in people]), **more)
+
+
+def _array(file: Path, line: Mapping[str, Any], name: str, values: Any, shape: tuple[int, ...]) -> Float:
+    try:
+        return np.array(values, np.float64).reshape(shape)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{file}: frame {line.get('frame')}: {name!r} should be {shape[2:] or 'one number'} for each point"
+        ) from None
 
 
 def write(clip: Clip, file: Path) -> None:
@@ -150,7 +159,7 @@ def _person(poses: Poses, n: int, record: Any, names: Sequence[str], examples: M
     if one is not None and one >= 0:
         person["id"] = one
     if poses.boxes is not None:
-        person["box"] = as_before(poses.boxes[n], np.array(person.get("box", np.nan), np.float64)).tolist()
+        person["box"] = as_before(poses.boxes[n], [_number(value) for value in person.get("box", [None] * 4)]).tolist()
     gone = missing(poses)[n]
     before = (record or {}).get("points", {})
     points = {}

@@ -75,7 +75,7 @@ def _arrays(file: Path) -> Arrays:
     if not file.is_file():
         raise DataError(f"{file}: no such file; expected {EXPECTED}")
     try:
-        with np.load(file, allow_pickle=False) as loaded:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise DataError(f"{file}: cannot be read ({error}); expected {EXPECTED}") from None

@@ -51,13 +51,16 @@ def read(file: Path, asked: Skeleton | None = None) -> Clip:
         DataError: the file is invalid.
     """
     reader = csv.DictReader(io.StringIO(read_text(file, EXPECTED)))
-    columns = [name.strip() for name in reader.fieldnames or ()]
+    columns = _header(file, reader)
     reader.fieldnames = columns
     frame = next((name for name in FRAME if name in columns), None)
     instance = next((name for name in INSTANCE if name in columns), None)
     if frame is None or instance is None or not {"point", "x", "y"} <= set(columns):
         raise DataError(f"{file}: expected {EXPECTED}; it has {listed(columns)}")
-    rows = list(reader)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise DataError(f"{file}: line {reader.line_num}: {error}; expected {EXPECTED}") from None
     if not rows:
         raise DataError(f"{file}: has no row; expected {EXPECTED}")
     short = [n for n, row in enumerate(rows, 2) if None in row or None in row.values()]
@@ -74,6 +77,13 @@ def read(file: Path, asked: Skeleton | None = None) -> Clip:
     times = [decimal(head.get("time", "")) for head in heads]
     clock = None if any(time is None for time in times) else np.array(times, np.float64)
     return Clip(skeleton, frames, numbers, clock, heads, records, (columns, names), (*notes, *more))
+
+
+def _header(file: Path, reader: csv.DictReader[str]) -> list[str]:
+    try:
+        return [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise DataError(f"{file}: line 1: {error}; expected {EXPECTED}") from None
 
 
 def records_of(groups: Mapping[str, Mapping[str, Mapping[str, Row]]], order: Sequence[str]) -> list[Any]:

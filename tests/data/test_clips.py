@@ -287,6 +287,7 @@ def entry(**changes):
         (json.dumps([entry(), entry(keypoints=[1, 2, 3])]), "has 1 points, the first has 3"),
         (json.dumps([entry(keypoints=[1, 2, "x"] * 3)]), r"has text 'x' as keypoints\[2\]"),
         (json.dumps([entry(image_id=None)]), "has nothing as 'image_id'"),
+        (json.dumps([entry(image_id=10**30)]), "has the number 10*[.]+0* as 'image_id'"),
         (json.dumps([entry(track_id=1), entry(track_id=1)]), "more than one instance with id 1"),
         (json.dumps([entry(track_id="a")]), "has text 'a' as 'track_id'"),
         (json.dumps([entry(bbox=[1, 2, "x", 3])]), "a 'bbox' is not four numbers"),
@@ -349,6 +350,7 @@ HEAD = "scorer,net,net\nbodyparts,a,a\ncoords,x,y\n"
     [
         ("scorer,a\nx,b\n", "the first column begins"),
         (HEAD, "has no row after the header"),
+        (HEAD + "0,1\r,2\n", "new-line character seen"),
         (HEAD + "0,1\n", "lines 4 do not have 3 cells"),
         (HEAD + "0,1,x\n", "line 4, cell 3 is 'x'"),
         (HEAD.replace("x,y", "x,z") + "0,1,2\n", "bodyparts a have no x and y"),
@@ -367,6 +369,8 @@ def test_what_is_wrong_with_deeplabcut(text, match, tmp_path):
         ("a,b\n1,2\n", "expected posekit's CSV"),
         ("frame,id,point,x,y\n", "has no row"),
         ("frame,id,point,x,y\n1,1,a,2\n", "lines 2 do not have 5 cells"),
+        ("frame,id,point,x,y\n1,1,a,2\r3,4\n", "line [12]: new-line character seen"),
+        ("frame,id\rpoint,x,y\n1,1,a,2,4\n", "line 1: new-line character seen"),
         ("frame,id,point,x,y\n1,1,a,2,z\n", "column 'y' has 'z' at point 'a'"),
         ("frame,id,point,x,y\n1,u,a,2,3\n", "column 'id' has 'u'"),
         ("frame,id,point,x,y\n1,1,a,2,3\n1,1,a,2,3\n", "line 3 repeats point 'a' of id 1 in frame 1"),
@@ -458,6 +462,10 @@ def test_a_file_that_is_no_archive(tmp_path):
         ('{"frame": 0}\n', "has no line of a frame"),
         ('{"frame": 0, "instances": [{"points": {}}]}\n', "line 1: expected 'instances' with 'points' by name"),
         ('{"frame": 0, "instances": []}\n', "no instance in 1 frames"),
+        (
+            '{"frame": 3, "instances": [{"points": {"a": {"x": 1, "y": 2, "spread": [1]}}}]}\n',
+            r"frame 3: 'spread' should be \(2,\) for each point",
+        ),
         (
             '{"frame": 0, "instances": [{"points": {"a": {"x": 1, "y": 2}}}]}\n{"frame": 0, "instances": []}\n',
             "'frame' must be a whole number that increases",
