@@ -287,7 +287,7 @@ def entry(**changes):
         (json.dumps([entry(), entry(keypoints=[1, 2, 3])]), "has 1 points, the first has 3"),
         (json.dumps([entry(keypoints=[1, 2, "x"] * 3)]), r"has text 'x' as keypoints\[2\]"),
         (json.dumps([entry(image_id=None)]), "has nothing as 'image_id'"),
-        (json.dumps([entry(image_id=10**30)]), "has the number 10*[.]+0* as 'image_id'"),
+        (json.dumps([entry(image_id=10**30)]), "has the number 10+ as 'image_id'"),
         (json.dumps([entry(track_id=1), entry(track_id=1)]), "more than one instance with id 1"),
         (json.dumps([entry(track_id="a")]), "has text 'a' as 'track_id'"),
         (json.dumps([entry(bbox=[1, 2, "x", 3])]), "a 'bbox' is not four numbers"),
