@@ -19,8 +19,8 @@ from posekit.postprocess.track import Tracking
 MARGIN = 0.1
 """Margin of the box around the points of an instance, in fractions of it."""
 
-SAME = 0.9
-"""OKS from which on two tracks are on the same instance."""
+SAME = 0.5
+"""OKS above which two tracks are on the same instance: that from which on COCO's evaluation counts one as found."""
 
 
 class Propagation:

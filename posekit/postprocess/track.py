@@ -46,7 +46,8 @@ class Tracking:
     birth_score: float = Field(default=1.5, ge=1)
     "a new instance with this multiple of score_threshold gets its id at once"
     memory: float = Field(default=2.0, gt=0)
-    "seconds for which a track that is not found is kept, and gets its id back near its prediction"
+    """seconds for which a track that is not found is kept, and gets its id back near its prediction; longer than
+    the time between two frames"""
     points: float = Field(default=0.5, ge=0, le=1)
     "weight of the OKS of the points in the similarity; the rest is that of the IoU of the boxes"
     min_similarity: float = Field(default=0.1, ge=0, lt=1)
@@ -234,9 +235,10 @@ class Tracker:
     def _gain(self, found: Seen) -> Float:
         """Similarity of tracks and instances, 0 where the motion is impossible."""
         settings, tracks = self.settings, self.tracks
-        alike = similarity(tracks, found, self.skeleton.oks_sigmas, settings.points)
-        alike[~possible(tracks, found, settings.gate, settings.reach)] = 0.0
-        return alike
+        pairs = np.nonzero(possible(tracks, found, settings.gate, settings.reach))
+        gain = np.zeros((len(tracks), len(found)))
+        gain[pairs] = similarity(tracks, found, (pairs[0], pairs[1]), self.skeleton.oks_sigmas, settings.points)
+        return gain
 
     def _confirm(self, found: Seen, track_of: Index) -> None:
         """Give ids to tracks that have been found often enough, or with a high score: the best first."""
