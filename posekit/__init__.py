@@ -10,9 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posekit.api.angles import angles
     from posekit.api.evaluate import evaluate
     from posekit.api.export import export
     from posekit.api.predict import predict
+    from posekit.api.smooth import smooth
     from posekit.api.train import train
     from posekit.data.image import read_image
     from posekit.data.readers import read
@@ -34,6 +36,7 @@ _NAMES = {
     "RatioGrid": "posekit.geometry.grid",
     "Recipe": "posekit.recipe",
     "Skeleton": "posekit.geometry.skeleton",
+    "angles": "posekit.api.angles",
     "draw_poses": "posekit.visualize.draw",
     "evaluate": "posekit.api.evaluate",
     "export": "posekit.api.export",
@@ -42,6 +45,7 @@ _NAMES = {
     "push": "posekit.zoo.hub",
     "read": "posekit.data.readers",
     "read_image": "posekit.data.image",
+    "smooth": "posekit.api.smooth",
     "train": "posekit.api.train",
 }
 
@@ -55,6 +59,7 @@ __all__ = [
     "RatioGrid",
     "Recipe",
     "Skeleton",
+    "angles",
     "draw_poses",
     "evaluate",
     "export",
@@ -63,6 +68,7 @@ __all__ = [
     "push",
     "read",
     "read_image",
+    "smooth",
     "train",
 ]
 

@@ -14,6 +14,8 @@ OPTIONS = {
     "train mtcnn": "posekit.cli.train_mtcnn:Options",
     "eval": "posekit.cli.evaluate:Options",
     "predict": "posekit.cli.predict:Options",
+    "smooth": "posekit.cli.smooth:Options",
+    "angles": "posekit.cli.angles:Options",
     "export": "posekit.cli.export:Options",
     "bench": "posekit.cli.bench:Options",
     "models list": "posekit.cli.models:Listing",

@@ -19,6 +19,8 @@ def test_commands_are_the_ones_we_promise():
         "train",
         "eval",
         "predict",
+        "smooth",
+        "angles",
         "export",
         "bench",
         "models",
