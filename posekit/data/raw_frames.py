@@ -128,7 +128,9 @@ class RawFrames:
     def _frame(self, line: bytes) -> RawFrame:
         try:
             entry = json.loads(line)
-            poses = {name: np.asarray(values, WHOLE.get(name, np.float32)) for name, values in entry["poses"].items()}
+            poses: dict[str, Any] = {
+                name: np.asarray(values, WHOLE.get(name, np.float32)) for name, values in entry["poses"].items()
+            }
             return RawFrame(
                 int(entry["frame"]),
                 int(entry["pts"]),
