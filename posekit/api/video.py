@@ -36,6 +36,8 @@ from posekit.zoo.load import load
 
 NONE = "none"
 """The name of no smoothing."""
+LAG = 40.0
+"""Milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class OverFrames:
 
     track: bool = False
     smooth: str = NONE
-    lag: float = 40.0
+    lag: float = LAG
 
     def __post_init__(self) -> None:
         if self.smooth != NONE and self.smooth not in SMOOTHERS:
@@ -73,7 +75,9 @@ def predict_video(
     *,
     out: str | Path | None = None,
     pictures: bool = True,
-    over: OverFrames | None = None,
+    track: bool = False,
+    smooth: str = NONE,
+    lag: float = LAG,
     drawing: Drawing | None = None,
     device: str = "auto",
     batch: int = 32,
@@ -98,7 +102,9 @@ def predict_video(
         out: folder for ``NAME.jsonl``, ``NAME.json`` and ``NAME.mp4``; while the run lasts, ``NAME.part`` holds what is
             finished. ``None`` keeps the poses as long as the result lives, and draws nothing.
         pictures: write the annotated video, if there is an ``out``.
-        over: tracking and smoothing; ``None``: neither.
+        track: give every instance an id that stays the same from frame to frame.
+        smooth: key of `SMOOTHERS`: steady the points over time; implies ``track``. "none": points stay as found.
+        lag: delay in milliseconds that smoothing may cost; more makes points steadier.
         drawing: score thresholds of the annotated video.
         device: see `posekit.load`, if ``model`` is a name.
         batch: see `posekit.load`.
@@ -123,7 +129,7 @@ def predict_video(
         OSError: a file cannot be written; what is finished stays.
         ModuleNotFoundError: PyAV is not installed.
     """
-    over, drawing = over or OverFrames(), drawing or Drawing()
+    over, drawing = OverFrames(track, smooth, lag), drawing or Drawing()
     keep = tempfile.TemporaryDirectory(prefix="posekit-") if out is None else None
     folder = Path(keep.name) if keep is not None else Path(str(out))
     model = default_model() if model is None else model
@@ -252,6 +258,7 @@ def _kept(
     more = {*ran.fields, *(("raw", "filled") if settings["smooth"] != NONE else ())}
     drawing = files.drawing if files.drawing is not None and files.drawing.is_file() else None
     about = {
+        "source": video.source,
         "settings": settings,
         "skeleton": {"name": predictor.skeleton.name, "points": list(predictor.skeleton.points)},
         "frames": ran.frames,
@@ -275,7 +282,7 @@ def _kept(
 
 def _result(files: _Files, about: dict[str, Any], predictor: PosePredictor, drawing: Path | None) -> VideoPredictions:
     return VideoPredictions(
-        about["settings"]["source"],
+        about["source"],
         about["settings"]["model"],
         predictor.skeleton,
         files.lines,

@@ -25,6 +25,7 @@ class Unfinished:
         points: number of points of the skeleton.
         resume: continue the run whose folder it is; otherwise none may be there.
         block: frames that are stored at a time.
+        length: frames in a segment.
 
     Raises:
         ValueError: there is a run and it is not to be resumed, or it has other settings.
@@ -32,9 +33,16 @@ class Unfinished:
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], points: int, *, resume: bool, block: int = BLOCK
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        points: int,
+        *,
+        resume: bool,
+        block: int = BLOCK,
+        length: int = LENGTH,
     ) -> None:
-        self.folder = folder
+        self.folder, self.length = folder, length
         file = folder / "settings.json"
         self.resumed = file.is_file()
         plain = json.loads(json.dumps(dict(settings)))
@@ -67,9 +75,9 @@ class Unfinished:
     def drawn(self) -> int:
         """Number of stored frames that are in complete segments."""
         count = len(segments(self.segments))
-        if self.raw.end is not None and count * LENGTH >= self.raw.end.frames:
+        if self.raw.end is not None and count * self.length >= self.raw.end.frames:
             return self.raw.end.frames
-        return min(count, self.raw.count // LENGTH) * LENGTH
+        return min(count, self.raw.count // self.length) * self.length
 
     def remove(self) -> None:
         """Remove the folder of a finished run."""

@@ -172,7 +172,8 @@ class _Run:
 
     def _sink(self, first: int) -> WriteBehind[tuple[int, Frame, Poses]]:
         """The thread that draws and writes, from the first frame that is not in a complete segment."""
-        writer, draw, clock = SegmentWriter(self.work.segments, self.video.info, first), self.task.draw, self.clock
+        draw, clock = self.task.draw, self.clock
+        writer = SegmentWriter(self.work.segments, self.video.info, first, self.work.length)
 
         def work(item: tuple[int, Frame, Poses]) -> None:
             pts, frame, poses = item
