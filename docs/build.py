@@ -18,6 +18,7 @@ from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
 from figures import ceiling, front, models, settings, systems
 from figures import page as figures_page
+from tracking_figures import tracking
 
 from posekit.cli.main import COMMANDS
 from posekit.codecs import CODECS
@@ -38,6 +39,7 @@ CLAIMS = Path(__file__).parent / "claims.md"
 MODELS = Path(__file__).parent / "models.md"
 EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
+TRACKING = Path(__file__).parent / "tracking.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -112,6 +114,7 @@ def main(words: list[str]) -> int:
         MODELS: _with_figures(MODELS, "\n".join(models())),
         EXPORT: _with_figures(EXPORT, "\n".join(front())),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
+        TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         **codecs,
     }
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def nearest(name: str, known: Sequence[str], what: str) -> str:
@@ -20,6 +22,15 @@ def plural(count: int, thing: str, things: str = "") -> str:
     ('1 image', '1200 boxes')
     """
     return f"{count} {thing}" if count == 1 else f"{count} {things or thing + 's'}"
+
+
+def in_shell(path: str | Path) -> str:
+    """A path as a word of a command that can be copied: in quotes if it has spaces or other signs of the shell.
+
+    >>> in_shell("runs/one"), in_shell("my runs/one")
+    ('runs/one', "'my runs/one'")
+    """
+    return shlex.quote(str(path))
 
 
 _ONE = re.compile(r"^1 ((?:boxes|areas|annotations|points|images|lines|(?:image )?files)) (\w+)([^:;]*)")

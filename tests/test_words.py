@@ -39,7 +39,7 @@ OLD = {
     "whole images, for full images": (r"\b[Ww]hole[- ](images?|pictures?)\b", None),
     "by heart, for overfit": (r"by[ _]heart", None),
     "chance, for scratch or random": (r"from chance|\bchance\b", None),
-    "idea and switch, for technique": (r"\bideas?\b|\bswitch(es|ed)?\b", None),
+    "idea and switch, for technique": (r"\bideas?\b|\bswitch(es|ed)?\b", r"[Ii]dentity switch(es)?"),
     "drawn figures, for synthetic people": (r"\b[Dd]rawn (figures?|people|faces|crops|sets?)\b|drawn_figures", None),
     "confidence, for score": (
         r"\bconfidences?\b",

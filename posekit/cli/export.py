@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from posekit.cli.kinds import Choice, Files, OneFile, Switch
+from posekit.words import in_shell
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,14 @@ def run(argv: Sequence[str]) -> int:
         console.print(table)
     size = sum(part.stat().st_size for part in parts_of(made.file))
     console.print(
-        f"{made.file}, {size / 1e6:.1f} MB, report in {made.report}; next: posekit predict PHOTO --model {made.file}",
+        f"{made.file}, {size / 1e6:.1f} MB, report in {made.report}; next: posekit predict PHOTO --model "
+        f"{in_shell(made.file)}",
         markup=False,
         soft_wrap=True,
     )
     if made.repository is not None:
         console.print(
-            f"{made.repository}; next: tritonserver --model-repository {made.repository.parent}",
+            f"{made.repository}; next: tritonserver --model-repository {in_shell(made.repository.parent)}",
             markup=False,
             soft_wrap=True,
         )

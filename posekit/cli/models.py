@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from posekit.engines.spec import InferenceSpec
+from posekit.words import in_shell
 from posekit.zoo.catalogue import Entry, catalogue, folder_of, pull
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.folder import find_model, read_spec
@@ -150,6 +151,7 @@ def _convert(options: Convert) -> int:
     how = "a box for each person" if recipe.framing.needs_boxes else "full images"
     print(
         f"{recipe.name}: {len(recipe.skeleton.points)} points, {how}, {recipe.size[0]}x{recipe.size[1]}, in "
-        f"{options.out}; next: posekit predict PHOTO --model {options.out}, or posekit train ... --init {options.out}"
+        f"{options.out}; next: posekit predict PHOTO --model {in_shell(options.out)}, or "
+        f"posekit train ... --init {in_shell(options.out)}"
     )
     return 0

@@ -39,6 +39,15 @@ UNFINISHED = ".posekit-export-"
 """Start of the name of the folder in which an export is made and checked."""
 CALIBRATION = 200
 """Images for the ranges of INT8."""
+ADVICE = {
+    "fp32": "What helps: another runtime (--to), or another version of it; please report it with that file.",
+    "fp16": "What helps: leave out --half; the weights or scores of this model need more than 16 bits.",
+    "int8": "What helps: more, and more varied images (--int8); training with --quantise.bits 8; or --half, which "
+    "halves the size and costs nothing.",
+}
+"""What to do about a file that is not what the original is, by precision."""
+LEAST = 0.05
+"""PCK@0.05 or AP of the original from which they show what INT8 costs."""
 PACKAGES = ("posekit", "torch", "onnx", "onnxruntime", "openvino", "nncf")
 """Those whose versions are in the report."""
 
@@ -63,6 +72,8 @@ class Making:
         self.folder, self.to, self.precision, self.say = folder, to, precision, say
         self.spec: InferenceSpec = adjusted(weights.spec, flip_test=flip_test)
         self.data: Data = weights.recipe.data
+        # Codecs without depth have no such field, or a depth of zero.
+        self.depth = float(getattr(weights.recipe.codec, "depth", 0.0) or 0.0)
         self.original = TorchEngine(weights.net, codec, self.spec)
         self.graph = Graph(weights.net, codec, self.spec.flip, raw=raw).eval()
 
@@ -76,6 +87,15 @@ class Making:
             ExportError: it is not what the original is.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._make(file, on)
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            # Writers of models say that the disk is full, but not where.
+            raise OSError(error.errno, error.strerror or str(error), str(file)) from error
+
+    def _make(self, file: Path, on: Compared) -> tuple[Path, Parity | None, Figures]:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=UNFINISHED) as beside:
             made = Path(beside) / file.name
             self._write(made, None if on.ranges is None else from_labels(self.spec, on.ranges, CALIBRATION))
@@ -87,7 +107,8 @@ class Making:
                     part.unlink(missing_ok=True)
             write_report(report, made, self._document(on.said, parity, figures, faults))
             if faults:
-                raise ExportError(f"{file} was not written: {'; '.join(faults[:3])}; all is in {report}")
+                said = "; ".join(faults[:3])
+                raise ExportError(f"{file} was not written: {said}; all is in {report}. {ADVICE[self.precision]}")
             # The file that is named comes last: until then nothing can be opened.
             for part in reversed(parts_of(made)):
                 shutil.move(part, file.parent / part.name)
@@ -111,7 +132,8 @@ class Making:
         exported = open_exported(file)
         if on.test is None:
             self.say(f"comparing on {len(on.images)} images, at batches of 1 and 7")
-            parity = compare(self.original, exported, on.images, BOUNDS[self.precision], plateaus(self.spec))
+            bound = BOUNDS[self.precision]
+            parity = compare(self.original, exported, on.images, bound, plateaus(self.spec), self.depth)
             return parity, {}, list(parity.faults)
         self.say(f"measuring before and after on {len(on.test)} labelled instances")
         figures = {
@@ -144,6 +166,12 @@ def too_low(before: Mapping[str, float], after: Mapping[str, float], max_drop: f
     compared = [key for key in (TIGHT, "AP") if key in before]
     if not compared:
         return [f"neither {TIGHT} nor AP can be measured on these labels, so nothing shows what INT8 costs"]
+    if max(before[key] for key in compared) < LEAST:
+        told = ", ".join(f"{key} {before[key]:.4f}" for key in compared)
+        return [
+            f"the original itself finds too little on these labels to show what INT8 costs ({told}): give labels of "
+            "the kind that it was trained on (--images, or --int8)"
+        ]
     change = {key: (before[key], after.get(key, float("nan"))) for key in compared}
     return [
         f"{key} falls by {old - new:.4f}, more than --max-drop {max_drop:g} ({old:.4f} to {new:.4f})"

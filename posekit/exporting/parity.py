@@ -91,7 +91,12 @@ class _Differences:
 
 
 def compare(
-    reference: Engine, exported: Engine, images: NDArray[np.uint8], bound: Bound, plateaus: NDArray[np.uint8]
+    reference: Engine,
+    exported: Engine,
+    images: NDArray[np.uint8],
+    bound: Bound,
+    plateaus: NDArray[np.uint8],
+    depth: float = 0.0,
 ) -> Parity:
     """Compare an exported model with the original, at the batch sizes of `BATCHES`.
 
@@ -105,12 +110,15 @@ def compare(
         bound: what may differ.
         plateaus: (M, H, W, 3) images without content, in which many cells have equal values: all instances of these are
             compared, whatever their score.
+        depth: range of the depths that the model can give, of which their bound is a part; that of the depths found
+            if it is larger.
     """
     threshold = 0.0 if reference.spec.needs_boxes else reference.spec.nms.score_threshold
     side = max(reference.spec.size)
     of_images = _differences(reference, exported, images, threshold, bound, "image")
     loose = replace(bound, share=min(bound.share, 1 - PLATEAU))
     of_plateaus = _differences(reference, exported, plateaus, 0.0, loose, "plateau")
+    of_images.deepest, of_plateaus.deepest = max(of_images.deepest, depth), max(of_plateaus.deepest, depth)
     found = _summary(len(images), of_images, bound, side, len(BATCHES))
     flat = _summary(len(plateaus), of_plateaus, loose, side, len(BATCHES))
     # Where in an image without content something is found says little of the model: only faults of these are told.

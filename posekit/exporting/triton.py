@@ -60,9 +60,11 @@ def place_in(folder: str | Path, file: Path) -> Path:
     """The folder of a model in a repository.
 
     Raises:
-        ValueError: it is there and was not written by posekit.
+        ValueError: it is there and was not written by posekit, or the repository is a file.
     """
     place = Path(folder) / file.stem
+    if Path(folder).is_file():
+        raise ValueError(f"{folder} is a file; the model repository is a folder")
     if not place.exists():
         return place
     config = place / CONFIG

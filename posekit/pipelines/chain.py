@@ -32,18 +32,22 @@ class Chain:
         finder: finds instances in full images, with boxes or points.
         pose: takes a box for each instance.
         holding: images held in memory.
+        score_threshold: instances with a lower score of the finder are left out, which saves their crops. Their own
+            score would be lower still, so all instances with at least this score are found.
 
     Raises:
         ValueError: the first model needs boxes, or the second does not.
     """
 
-    def __init__(self, finder: PosePredictor, pose: PosePredictor, holding: int = 16) -> None:
+    def __init__(
+        self, finder: PosePredictor, pose: PosePredictor, holding: int = 16, score_threshold: float = 0.0
+    ) -> None:
         if finder.needs_boxes or not pose.needs_boxes:
             raise ValueError(
                 "a chain is a model that finds instances, then one that takes boxes; got "
                 f"{finder.name}, then {pose.name}"
             )
-        self.finder, self.pose, self.holding = finder, pose, holding
+        self.finder, self.pose, self.holding, self.score_threshold = finder, pose, holding, score_threshold
 
     @property
     def name(self) -> str:
@@ -96,7 +100,7 @@ class Chain:
         return enlarged_boxes(poses) if rule is None else rule(poses, self.finder.skeleton)
 
     def _found(self, images: list[Image]) -> Iterator[Poses]:
-        found = list(self.finder.stream(images))
+        found = [poses[poses.instance_score >= self.score_threshold] for poses in self.finder.stream(images)]
         boxes = [self._boxes(poses) for poses in found]
         kept = [usable(per) for per in boxes]
         read = self.pose.stream(images, [per[keep] for per, keep in zip(boxes, kept, strict=True)])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.geometry.boxes import iou
-from posekit.postprocess.motion import NOISE, Float, Motion, Seen, centres
+from posekit.postprocess.motion import NOISE, Float, Index, Motion, Seen, centres
 
 Bool = NDArray[np.bool_]
 
@@ -16,8 +16,10 @@ LARGEST_CHANGE = 2.5
 """Factor by which the size of an instance may differ from that of its track."""
 
 
-def similarity(tracks: Motion, found: Seen, sigmas: Sequence[float], points: float) -> Float:
-    """Similarity of each track with each instance, (M, N) in [0, 1].
+def similarity(
+    tracks: Motion, found: Seen, pairs: tuple[Index, Index], sigmas: Sequence[float], points: float
+) -> Float:
+    """Similarity of pairs of a track and an instance, (P,) in [0, 1].
 
     The weighted mean of OKS and IoU. In OKS the variance of the prediction is added to that of each point, so that a
     track that was not seen for a while still fits; points count by their scores. Without common points it is the IoU.
@@ -25,17 +27,19 @@ def similarity(tracks: Motion, found: Seen, sigmas: Sequence[float], points: flo
     Args:
         tracks: predicted for the time of the frame.
         found: instances of the frame.
+        pairs: (P,) and (P,) indices of tracks and instances.
         sigmas: (K,) as in OKS.
         points: weight of OKS in [0, 1]; the rest is that of IoU.
     """
-    overlap = iou(tracks.boxes, found.boxes)
-    squared = ((tracks.xy[:, None] - found.xy[None]) ** 2).sum(-1)
-    size = (tracks.size[:, None] ** 2 + found.size[None] ** 2) / 2
-    spread = size[..., None] * ((2 * np.asarray(sigmas)) ** 2 + tracks.variance[:, None, None, 0])
-    weight = np.sqrt(tracks.weight[:, None] * found.weight[None])
+    one, other = tracks[pairs[0]], found[pairs[1]]
+    squared = ((one.xy - other.xy) ** 2).sum(-1)
+    size = (one.size**2 + other.size**2) / 2
+    spread = size[:, None] * ((2 * np.asarray(sigmas)) ** 2 + one.variance[:, :1])
+    weight = np.sqrt(one.weight * other.weight)
     total = weight.sum(-1)
     common = total > 0
     oks = (weight * np.exp(-squared / (2 * spread))).sum(-1) / np.where(common, total, 1.0)
+    overlap = iou(tracks.boxes, found.boxes)[pairs]
     return np.where(common, points * oks + (1 - points) * overlap, overlap)
 
 

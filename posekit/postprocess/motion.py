@@ -18,6 +18,7 @@ from posekit.geometry.keypoints import Poses
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+Index = NDArray[np.intp]
 Rows = Any
 """A mask or indices of tracks or instances."""
 
@@ -142,30 +143,36 @@ class Motion:
         later = (place + 2 * t * both + t**2 * speed + q * t**3 / 3, both + t * speed + q * t**2 / 2, speed + q * t)
         return replace(self.moved(self.velocity * t), variance=np.stack(later, -1))
 
-    def corrected(self, rows: Rows, found: Seen, time: float) -> Motion:
+    def corrected(self, rows: Index, found: Seen, time: float) -> Motion:
         """The tracks ``rows`` (P,) after the instances ``found`` (P) were assigned to them at ``time``."""
         old = self[rows]
         step = displacement(old, found)
-        place, both, speed = old.variance.T
-        gain = np.stack((place, both), -1) / (place + NOISE**2)[:, None]
+        new = old.shifted(step, NOISE)
         # The shape is the one seen, at the location of the filter.
-        back = ((gain[:, 0] - 1)[:, None] * step)[:, None]
+        back = centres(new.boxes) - centres(old.boxes) - step
         there = found.weight > 0
-        new = Motion(
-            ids=old.ids,
+        new = replace(
+            new,
             hits=old.hits + 1,
             time=np.full(len(old), time),
             category=found.category,
-            xy=np.where(there[..., None], found.xy + back, old.xy + gain[:, 0, None, None] * step[:, None]),
+            xy=np.where(there[..., None], found.xy + back[:, None], new.xy),
             weight=np.where(there, found.weight, MISSING * old.weight),
-            boxes=found.boxes + np.tile(back[:, 0], 2),
+            boxes=found.boxes + np.tile(back, 2),
             size=np.sqrt(old.size * found.size),
-            velocity=old.velocity + gain[:, 1, None] * step,
-            variance=np.stack(
-                ((1 - gain[:, 0]) * place, (1 - gain[:, 0]) * both, speed - gain[:, 1] * both),
-                -1,
-            ),
         )
+        return self.replaced(rows, new)
+
+    def shifted(self, step: Float, noise: float) -> Motion:
+        """The tracks after they were measured ``step`` (M, 2) pixels away, with this standard deviation in sizes."""
+        place, both, speed = self.variance.T
+        gain, push = place / (place + noise**2), both / (place + noise**2)
+        variance = np.stack(((1 - gain) * place, (1 - gain) * both, speed - push * both), -1)
+        moved = self.moved(gain[:, None] * step)
+        return replace(moved, velocity=self.velocity + push[:, None] * step, variance=variance)
+
+    def replaced(self, rows: Index, new: Motion) -> Motion:
+        """The tracks, those of ``rows`` (P,) replaced."""
         changed = {}
         for field in fields(self):
             values = getattr(self, field.name).copy()

@@ -15,6 +15,7 @@ from posekit.evaluation.sets import Sets
 from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
 from posekit.training.loop import Loop
+from posekit.words import in_shell
 from posekit.zoo.weights import load_weights
 
 
@@ -61,7 +62,8 @@ def train(
     report = write_run_report(folder, weights.spec, sets, best, beside, outcome.progress.rows, facts)
     say(compared_line(best, beside, int(weights.spec.figures.get("epoch") or 0), outcome.progress.rows))
     say(f"model in {folder / 'best'}, curves in {folder / 'metrics.csv'}, report in {report}")
-    say(f"next: posekit predict PHOTO --model {folder}; posekit eval --model {folder} --data LABELS")
+    run = in_shell(folder)
+    say(f"next: posekit predict PHOTO --model {run}; posekit eval --model {run} --data LABELS")
     return best
 
 

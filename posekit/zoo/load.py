@@ -12,7 +12,7 @@ from posekit.geometry.framing import Letterbox
 from posekit.pipelines.chain import Chain
 from posekit.pipelines.predictor import PosePredictor, Predictor
 from posekit.zoo.cascade import is_cascade, is_exported
-from posekit.zoo.catalogue import checksum
+from posekit.zoo.catalogue import catalogue, checksum
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.exported import exported_runtime, open_cascade, open_exported
 from posekit.zoo.folder import find_model, read_spec
@@ -152,9 +152,7 @@ def _chain(
     threads: int | None,
 ) -> Chain:
     """Two models in a row; what concerns full images is for the first, the flip test for the second."""
-    parts = names.split("+")
-    if len(parts) != 2 or not all(parts):
-        raise ValueError(f"{names}: a chain is two models, FINDER+POSE; got {sum(map(bool, parts))}")
+    parts = _parts(names)
     first = load(
         parts[0], runtime=runtime, device=device, batch=batch, scales=scales, tiles=tiles, half=half, threads=threads
     )
@@ -162,6 +160,21 @@ def _chain(
         parts[1], runtime=runtime, device=device, batch=batch, flip_test=flip_test, half=half, threads=threads
     )
     return Chain(first, second)
+
+
+def _parts(names: str) -> tuple[str, str]:
+    """The two models of a chain; a plus in the path of one of them is told apart by which paths there are.
+
+    Raises:
+        ValueError: not two names, or more than one way to read them.
+    """
+    words = names.split("+")
+    ways = [("+".join(words[:n]), "+".join(words[n:])) for n in range(1, len(words))]
+    if len(ways) > 1:
+        ways = [way for way in ways if all(part in catalogue() or Path(part).exists() for part in way)]
+    if len(ways) != 1 or not all(ways[0]):
+        raise ValueError(f"{names}: a chain is two models, FINDER+POSE; got {sum(map(bool, words))}")
+    return ways[0]
 
 
 def _torch_engine(
@@ -173,7 +186,16 @@ def _torch_engine(
     tiles: bool,
 ) -> Engine:
     find_model(model)  # A missing model is reported before torch is imported, which takes seconds.
-    require("torch", f"{model}")
+    asked = (
+        " in 16 bits"
+        if half
+        else f" on {device}"
+        if device not in ("auto", "cpu")
+        else f" {'with' if flip_test else 'without'} the flip test"
+        if flip_test is not None
+        else ""
+    )
+    require("torch", f"{model}{asked}")
     from posekit.engines.torch import TorchEngine
     from posekit.zoo.weights import load_weights
 

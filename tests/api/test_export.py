@@ -1,5 +1,6 @@
 """`posekit.export`: a file that gives the same points, or none at all, and every misuse told before work is done."""
 
+import errno
 import json
 import re
 import sys
@@ -22,7 +23,7 @@ from posekit.engines.outputs import MAP
 from posekit.engines.torch import TorchEngine
 from posekit.exporting.files import report_of
 from posekit.exporting.graph import Graph
-from posekit.exporting.making import too_low
+from posekit.exporting.making import Making, too_low
 from posekit.recipe import Recipe
 from posekit.zoo.catalogue import checksum
 from posekit.zoo.errors import WeightsError
@@ -296,6 +297,17 @@ def test_raw_maps_are_outputs_when_asked_for(folder, tmp_path):
     assert maps["map_heatmap"].shape == (2, 4, 16, 12)
 
 
+def test_a_full_disk_is_told_with_the_file(folder, tmp_path, monkeypatch):
+    def full(self, file, calibration):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Making, "_write", full)
+    file = tmp_path / "out.onnx"
+    with pytest.raises(OSError, match=r"No space left on device: '.*out\.onnx'"):
+        posekit.export(folder(), out=file)
+    assert not file.exists()
+
+
 def test_a_folder_with_an_exported_model_is_run_without_torch(folder, photo):
     place = folder()
     with pytest.raises(
@@ -340,6 +352,8 @@ def test_what_int8_may_cost():
     ]
     (sentence,) = too_low(before, {"pck@0.05": 0.8}, 0.01)
     assert "AP falls by nan" in sentence
+    (sentence,) = too_low({"pck@0.05": 0.004, "AP": 0.0}, {"pck@0.05": 0.004, "AP": 0.0}, 0.01)
+    assert "the original itself finds too little" in sentence and "pck@0.05 0.0040, AP 0.0000" in sentence
     assert "neither pck@0.05 nor AP can be measured" in too_low({"epe": 2.0}, {"epe": 2.0}, 0.01)[0]
 
 

@@ -234,6 +234,18 @@ def test_all_else_that_a_model_gives_is_compared(spec, name, shape, change, mess
     assert parity.passed and 0 < parity.others[name] < change
 
 
+def test_depths_near_the_root_are_compared_by_the_range_that_the_model_can_give():
+    def give(added):
+        return lambda poses, plateau: replace(poses, depth=0.1 * poses.score + added)
+
+    def parity(depth):
+        return compare(Hand(CROPS, give(0.0)), Hand(CROPS, give(0.1)), IMAGES, BOUND, PLATEAUS, depth)
+
+    assert "depth differ by up to 0.1" in parity(0.0).faults[0]
+    # 0.1 of 800 is less than 0.01 px of an image of 24.
+    assert parity(800.0).passed
+
+
 def test_a_model_that_does_not_run_at_a_batch_size_is_refused():
     class Fixed(Hand):
         def __call__(self, images):

@@ -8,7 +8,7 @@ import pytest
 
 import posekit
 from posekit.engines.spec import SpecError
-from posekit.exporting.triton import write_triton
+from posekit.exporting.triton import place_in, write_triton
 
 descriptor_pb2 = pytest.importorskip("google.protobuf.descriptor_pb2", reason="protobuf comes with posekit[export]")
 
@@ -125,6 +125,8 @@ def test_wrong_arguments_are_refused(tmp_path):
         write_triton(file, tmp_path, max_batch=0)
     with pytest.raises(SpecError, match="no such file"):
         write_triton(tmp_path / "none.onnx", tmp_path)
+    with pytest.raises(ValueError, match="is a file; the model repository is a folder"):
+        place_in(file, file)
 
 
 def test_an_output_of_an_unknown_type_is_refused(tmp_path):

@@ -48,6 +48,21 @@ def chain():
     return Chain(Predictor(Finder()), Predictor(Middle()))
 
 
+def test_crops_below_a_score_are_saved():
+    seen = []
+
+    class Counted(Middle):
+        def __call__(self, images):
+            seen.append(len(images))
+            return super().__call__(images)
+
+    image = np.full((64, 64, 3), 99, np.uint8)
+    (every,) = Chain(Predictor(Finder()), Predictor(Counted()))(image)
+    (few,) = Chain(Predictor(Finder()), Predictor(Counted()), score_threshold=0.9)(image)
+    assert seen == [2, 1]
+    np.testing.assert_array_equal(few.xy, every.xy[:1])
+
+
 def test_boxes_are_handed_on_and_scores_multiplied():
     image = np.full((64, 64, 3), 255, np.uint8)
     image[:32, :32] = 102

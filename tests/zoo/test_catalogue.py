@@ -289,6 +289,8 @@ def test_three_models_are_no_chain(zoo):
 def test_a_folder_with_a_plus_in_its_name_is_one_model(zoo, tmp_path):
     shutil.copytree(zoo.source / "mine-crop-s", tmp_path / "a+b")
     assert posekit.load(tmp_path / "a+b").needs_boxes
+    chain = posekit.load(f"{zoo.source}/mine-s+{tmp_path}/a+b")
+    assert isinstance(chain, Chain) and chain.name == "movenet-tiny+topdown-dark-tiny"
 
 
 @pytest.mark.parametrize("name", ["name", "a/b/c", "./models", "../models", "/models", "~/models"])

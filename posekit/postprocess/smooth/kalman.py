@@ -68,14 +68,31 @@ class Noise(Handling):
         motion = (np.asarray(self.motion) * size) ** 2
         return r[..., None] + own, np.broadcast_to(motion, r.shape)[..., None]
 
-    def advance(self, now: Belief, reading: Reading) -> Belief:
-        """Beliefs after the next frame."""
+    def heavier(self, off: Float) -> Float:
+        """By how much a measurement's variance grows with its distance from where it should be (Student's t).
+
+        Args:
+            off: (..., C) squared distances of each coordinate in units of the variance.
+
+        Returns:
+            (..., 1) factors of at least 1, from x and y.
+        """
+        if self.tails is None:
+            return np.ones_like(off[..., :1])
+        return np.asarray(np.maximum((self.tails + off[..., :2].sum(-1, keepdims=True)) / (self.tails + 2), 1.0))
+
+    def advance(self, now: Belief, reading: Reading, factor: Float | None = None) -> Belief:
+        """Beliefs after the next frame.
+
+        Args:
+            now: (N, K, C) beliefs.
+            reading: of the frame.
+            factor: (N, K, 1) on the variances of the measurements; ``None``: from their distance to the prediction.
+        """
         r, q = self.variances(reading)
         moving = self.model == "velocity"
         ahead = predict(now, reading.dt[:, None, None], q, moving=moving)
-        if self.tails is not None:
-            off = ((reading.z - ahead.x) ** 2 / (ahead.p[..., 0] + r))[..., :2].sum(-1, keepdims=True)
-            r = r * np.maximum((self.tails + off) / (self.tails + 2), 1.0)
+        r = r * (self.heavier((reading.z - ahead.x) ** 2 / (ahead.p[..., 0] + r)) if factor is None else factor)
         done = update(ahead, reading.z, r)
         used, restart, first = reading.used[..., None], reading.restart[..., None], self.start(reading)
 
