@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +29,7 @@ from posekit.pipelines.unfinished import BLOCK, Unfinished
 from posekit.pipelines.video import Finished, VideoTask, run_video
 from posekit.postprocess.smooth import SMOOTHERS
 from posekit.postprocess.smooth.base import Smoother
+from posekit.postprocess.smooth.tune import tuned
 from posekit.postprocess.track import Tracking
 from posekit.visualize.tracks import draw_tracked
 from posekit.words import nearest, plural
@@ -130,8 +133,7 @@ def predict_video(
         ModuleNotFoundError: PyAV is not installed.
     """
     over, drawing = OverFrames(track, smooth, lag), drawing or Drawing()
-    keep = tempfile.TemporaryDirectory(prefix="posekit-") if out is None else None
-    folder = Path(keep.name) if keep is not None else Path(str(out))
+    folder = Path(tempfile.mkdtemp(prefix="posekit-")) if out is None else Path(out)
     model = default_model() if model is None else model
     video = open_video(source, rate)
     files = _Files(folder, name or free_name(source, folder), pictures and out is not None)
@@ -148,8 +150,10 @@ def predict_video(
     block = BLOCK if video.repeatable else 1
     work = Unfinished(files.part, settings, len(predictor.skeleton.points), resume=resume, block=block)
     task = VideoTask(predictor, _over_time(over, predictor), _draw(predictor, drawing), seen, stop or Event())
-    ran = run_video(video, task, work, files.drawing)
-    return replace(_kept(files, work, settings, ran, predictor, video), keep=keep)
+    found = _kept(files, work, settings, run_video(video, task, work, files.drawing), predictor, video)
+    if out is None:
+        weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -235,6 +239,8 @@ def _over_time(over: OverFrames, predictor: PosePredictor) -> OverTime:
 
 def _smoother(name: str, lag: float, tracks: list[Track]) -> Smoother:
     """A filter with this delay, tuned on the clip where it is known."""
+    if tracks:
+        return tuned(name, tracks, lag)
     smoother: Smoother = SMOOTHERS[name]()
     return smoother
 

@@ -72,8 +72,6 @@ class VideoPredictions:
     notes: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()
     wall: float = 0.0
-    keep: object = None
-    "holds the temporary folder of ``lines`` as long as this object lives"
 
     def __len__(self) -> int:
         return self.frames

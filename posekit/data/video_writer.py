@@ -25,9 +25,9 @@ LENGTH = 240
 """Frames in a segment."""
 SUFFIX = ".nut"
 """FFmpeg's own container: it keeps any time base."""
-OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0", "threads": "4"}
-"""Of x264. Without B-frames packets are in order of presentation; the number of threads changes the result, so it does
-not depend on the machine."""
+OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0", "threads": "1", "tune": "zerolatency"}
+"""Of x264. Without B-frames packets are in order of presentation. One thread, and no look at later frames: with either,
+x264 now and then writes other bytes for the same frames, and a resumed run would not equal an unbroken one."""
 BT709 = 1
 """FFmpeg's number of this colour space, its primaries and its transfer function."""
 
