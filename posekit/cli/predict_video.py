@@ -114,7 +114,7 @@ def _predicted(source: str, name: str, options: Options, model: str | PosePredic
             scales=options.scales or None,
             tiles=options.tiles,
             points=options.points,
-            rate=options.fps or RATE,
+            rate=RATE if options.fps is None else options.fps,
             resume=options.resume,
             name=name,
             seen=seen,

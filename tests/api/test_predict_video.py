@@ -16,7 +16,7 @@ from posekit.api.video import free_name, predict_video
 from posekit.data.video import VideoFile
 
 ROOT = Path(__file__).parents[2]
-FRAMES = 500
+FRAMES = 340
 
 KILLED = """
 import os, signal, sys
