@@ -77,11 +77,11 @@ def position_error(xy: Float, truth: Float) -> float:
     return _mean(np.linalg.norm(np.asarray(xy, np.float64) - truth, axis=-1))
 
 
-def normalised_jerk(xy: Float, times: Float, step: float = 0.1) -> float:
-    """Jerk without a unit: 19 for the smoothest movement from one rest to another, more for a shaky one.
+def normalised_jerk(xy: Float, times: Float, step: float = 0.2) -> float:
+    """Jerk without a unit, larger for a shaky movement; compare tracks of equal duration.
 
-    ``sqrt(1/2 x integral of jerk squared x duration^5 / length^2)``. Jerk and path length are differences over a fixed
-    time, so the value does not depend on the frame rate.
+    ``sqrt(1/2 x mean jerk squared x duration^6 / length^2)``. Jerk and path length are differences over a fixed time,
+    so the value does not depend on the frame rate, neither for a smooth movement nor for noise.
 
     Args:
         xy: (T, ..., C).
@@ -94,16 +94,17 @@ def normalised_jerk(xy: Float, times: Float, step: float = 0.1) -> float:
     Raises:
         ValueError: the times do not fit the track.
 
-    Source: Teulings et al. 1997, doi:10.1006/exnr.1997.6507. Differs: differences over a fixed step.
+    Source: Teulings et al. 1997, doi:10.1006/exnr.1997.6507. Differs: differences over a fixed step, so the jerk of
+    the first and last step and a half is not seen; between frames locations are interpolated by cubics.
     """
     xy, times = _timed(xy, times)
-    if len(times) < 2 or times[-1] - times[0] < 3 * step:
+    if len(times) < 4 or times[-1] - times[0] < 3 * step:
         return float("nan")
     start = times[times <= times[-1] - 3 * step + 1e-9]
-    path = _at(xy, times, start[:, None] + step * np.arange(4))
+    path = _cubic(xy, times, start[:, None] + step * np.arange(4))
     jerk = (path[:, 3] - 3 * path[:, 2] + 3 * path[:, 1] - path[:, 0]) / step**3
     long = times[-1] - times[0]
-    even = _at(xy, times, np.arange(times[0], times[-1] + 1e-9, step))
+    even = _cubic(xy, times, np.arange(times[0], times[-1] + 1e-9, step))
     length = np.nansum(np.linalg.norm(np.diff(even, axis=0), axis=-1), axis=0)
     square = (jerk**2).sum(-1)
     known = np.isfinite(square)
@@ -171,6 +172,17 @@ def _at(xy: Float, times: Float, wanted: Float) -> Float:
     share = np.clip(share, 0.0, 1.0).reshape(*wanted.shape, *(1,) * (xy.ndim - 1))
     low, high = xy[after - 1], xy[after]
     return np.asarray(np.where(share == 0, low, np.where(share == 1, high, low + share * (high - low))))
+
+
+def _cubic(xy: Float, times: Float, wanted: Float) -> Float:
+    """(*wanted.shape, ...) locations at other times, by the cubic through the four frames around each."""
+    first = np.clip(np.searchsorted(times, wanted, side="left") - 2, 0, len(times) - 4)
+    rows = first[..., None] + np.arange(4)
+    away = wanted[..., None] - times[rows]
+    between = times[rows][..., :, None] - times[rows][..., None, :]
+    shares = np.where(np.eye(4, dtype=bool), 1.0, away[..., None, :] / np.where(between == 0, 1.0, between)).prod(-1)
+    shares = np.where(np.abs(shares) < 1e-9, 0.0, shares).reshape(*rows.shape, *(1,) * (xy.ndim - 1))
+    return np.asarray(np.where(shares == 0, 0.0, shares * xy[rows]).sum(wanted.ndim))
 
 
 def _mean(values: Float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track
-from posekit.postprocess.smooth.gate import Reading, fresh_gate, read
+from posekit.postprocess.smooth.gate import ROUNDING, Reading, fresh_gate, read
 from posekit.postprocess.smooth.handling import Handling
 from posekit.postprocess.smooth.rows import Rows, State
 
@@ -75,7 +75,7 @@ class CausalStream:
         """
         ids = self._checked(poses, time)
         self._time = time
-        alive = time - self._rows.state["time"] <= self._filter.gap if len(self._rows) else np.zeros(0, bool)
+        alive = time - self._rows.state["time"] <= self._filter.gap + ROUNDING if len(self._rows) else np.zeros(0, bool)
         if not len(poses):
             self._rows.put(ids, {name: array[:0] for name, array in self._rows.state.items()}, alive)
             return replace(poses, filled=np.zeros(poses.score.shape, bool))
@@ -122,11 +122,11 @@ def shown_poses(poses: Poses, reading: Reading, estimate: Float, state: State, f
     """
     started = np.isfinite(state["seen"])
     missing = state["time"][:, None] - state["seen"]
-    filled = started & ~reading.used & (missing <= fill)
+    filled = started & ~reading.used & (missing <= fill + ROUNDING)
     now = (reading.used | filled)[..., None]
     where = np.where(now, estimate, np.where(started[..., None], state["shown"], _unseen(poses, estimate, started)))
     score = np.where(reading.used, poses.score, state["score"])
-    fading = np.where(filled, 1 - missing / fill if fill > 0 else 0.0, 0.0)
+    fading = np.where(filled, np.maximum(1 - missing / (fill + ROUNDING), 0.0), 0.0)
     before = np.zeros_like(filled) if poses.filled is None else poses.filled & reading.used
     done = replace(
         poses,

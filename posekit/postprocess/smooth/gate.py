@@ -16,6 +16,8 @@ from posekit.postprocess.smooth.rows import State
 Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
 
+ROUNDING = 1e-6
+"""Seconds by which times may be rounded."""
 SIZE_SECONDS = 0.5
 """Time constant with which the object's size is smoothed."""
 
@@ -77,10 +79,11 @@ def read(poses: Poses, time: float, state: State, known: Bool, handling: Handlin
     xy = np.where(seen[..., None], xy, 0.0)
     size = _raw_size(poses, xy, seen)
     moved = np.linalg.norm(xy - state["place"], axis=-1)
-    new = ~known | (time - state["time"] > handling.gap)
+    new = ~known | (time - state["time"] > handling.gap + ROUNDING)
     last = state["size"]
     size = np.where(size > 0, size, np.where(new, 0.0, last))
-    blend = np.where(new | (last == 0), 1.0, -np.expm1(-(time - state["time"]) / SIZE_SECONDS))
+    passed = np.where(new, 0.0, time - state["time"])
+    blend = np.where(new | (last == 0), 1.0, -np.expm1(-passed / SIZE_SECONDS))
     size = last + blend * (size - last)
     sized = size > 0
     size = np.where(sized, size, 1.0)
@@ -140,11 +143,13 @@ def _outliers(
     xy: Float, moved: Float, seen: Bool, since: Float, dt: Float, size: Float, state: State, handling: Handling
 ) -> tuple[Bool, Bool, NDArray[np.int64]]:
     """Measurements that are used, those that start anew, and how often in a row each point was rejected."""
-    first = seen & (since > handling.gap)
+    first = seen & (since > handling.gap + ROUNDING)
     if handling.outlier is None:
         return seen, first, np.zeros(seen.shape, np.int64)
     frames = np.where(np.isfinite(since) & (dt > 0)[:, None], since / np.where(dt > 0, dt, 1.0)[:, None], 1.0)
-    far = seen & ~first & (moved > handling.outlier * np.maximum(frames, 1.0))
+    # A point that was missing may have moved further; for one that was rejected, patience decides.
+    allowed = np.where(state["rejected"] > 0, 1.0, np.maximum(frames, 1.0))
+    far = seen & ~first & (moved > handling.outlier * allowed)
     stays = np.linalg.norm(xy - state["pending"], axis=-1) <= handling.outlier * size[:, None]
     rejected = np.where(far, np.where(stays, state["rejected"], 0) + 1, np.where(seen, 0, state["rejected"]))
     believed = far & (rejected > handling.patience)

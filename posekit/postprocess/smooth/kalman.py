@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from tyro.conf import Suppress
 
-from posekit.postprocess.smooth.causal import Causal, Float
+from posekit.postprocess.smooth.causal import Causal, CausalStream, Float
 from posekit.postprocess.smooth.gate import Reading
 from posekit.postprocess.smooth.handling import Handling
 from posekit.postprocess.smooth.motion_model import Belief, predict, step_back, update
@@ -50,6 +50,19 @@ class Noise(Handling):
             values = values if isinstance(values, tuple) else (values,)
             if not values or not all(math.isfinite(v) and v > 0 for v in values):
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
+
+    def check_points(self, points: int) -> None:
+        """Compare the number of values with the number of points.
+
+        Raises:
+            ValueError: noise or motion is given for another number of points.
+        """
+        for name in ("noise", "motion"):
+            values = getattr(self, name)
+            if isinstance(values, tuple) and len(values) not in (1, points):
+                raise ValueError(
+                    f"{name} has {len(values)} values for {points} points; give one, or one for each point"
+                )
 
     def start(self, reading: Reading) -> Belief:
         """Beliefs (N, K, C) after a first measurement: at it, at rest, with a speed as uncertain as after a second."""
@@ -121,6 +134,15 @@ class Kalman(Noise, Causal):
     @property
     def _held(self) -> int:
         return math.ceil(self.delay / 1000 * MOST_FPS) + 1 if self.delay else 0
+
+    def stream(self, points: int) -> CausalStream:
+        """A fresh stream for poses of so many points.
+
+        Raises:
+            ValueError: noise or motion is given for another number of points.
+        """
+        self.check_points(points)
+        return super().stream(points)
 
     def fresh(self, count: int, points: int, channels: int) -> State:
         """Beliefs, and with a delay those of the last frames, the newest first."""

@@ -65,9 +65,12 @@ def ungated(smoother: Any) -> Any:
 
 
 def _run(smoother: Smoother, x: Float, times: NDArray[np.float64]) -> Float:
-    """(T,) what the filter makes of a coordinate of an object of size 1."""
+    """(T,) what the filter makes of a coordinate of an object of size 1, mean over its points."""
     t = len(x)
-    xy = np.stack([x, np.zeros(t)], -1)[:, None]
-    poses = Poses(xy, np.ones((t, 1)), np.ones(t), boxes=np.tile((0.0, 0.0, 1.0, 1.0), (t, 1)))
+    inner = smoother.filter if isinstance(smoother, TwoPass) else smoother
+    given = [getattr(inner, name, None) for name in ("noise", "motion")]
+    points = max(len(value) if isinstance(value, tuple) else 1 for value in given)
+    xy = np.stack([x, np.zeros(t)], -1)[:, None].repeat(points, 1)
+    poses = Poses(xy, np.ones((t, points)), np.ones(t), boxes=np.tile((0.0, 0.0, 1.0, 1.0), (t, 1)))
     done: Track = ungated(smoother).track(Track(0, np.arange(t), times, poses))
-    return np.asarray(done.poses.xy[:, 0, 0])
+    return np.asarray(done.poses.xy[..., 0].mean(1))

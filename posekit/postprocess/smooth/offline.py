@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track
 from posekit.postprocess.smooth.base import Stream
-from posekit.postprocess.smooth.gate import Reading, fresh_gate, read
+from posekit.postprocess.smooth.gate import ROUNDING, Reading, fresh_gate, read
 from posekit.postprocess.smooth.handling import Handling
 
 Float = NDArray[np.floating]
@@ -89,7 +89,7 @@ class Offline(Handling, ABC):
         """(T, K, C) smoothed locations."""
 
     def track(self, track: Track) -> Track:
-        """The smoothed track; points are filled in only between two measurements at most ``fill`` apart."""
+        """The smoothed track; a gap between two measurements is filled in as a whole or not at all."""
         if not len(track):
             return track
         found = whole(track, self)
@@ -103,16 +103,16 @@ def smoothed_poses(poses: Poses, found: Whole, estimate: Float, fill: float) -> 
         poses: (T, K) as they came.
         found: the readings.
         estimate: (T, K, C).
-        fill: longest gap that is filled in, seconds.
+        fill: longest gap that is filled in, seconds from the last measurement to the last missing frame.
     """
     before, after = neighbours(found)
     row = np.arange(len(estimate))[:, None]
     inside = (before >= 0) & (after < len(estimate))
     first, last = np.where(before >= 0, before, 0), np.where(inside, after, 0)
     column = np.arange(estimate.shape[1])
-    apart = np.where(inside, found.times[last] - found.times[first], np.inf)
+    apart = np.where(inside, found.times[np.maximum(last - 1, 0)] - found.times[first], np.inf)
     same = found.part[first, column] == found.part[last, column]
-    filled = ~found.used & inside & same & (apart <= fill)
+    filled = ~found.used & inside & same & (apart <= fill + ROUNDING)
     known = found.used | filled
     # What is neither measured nor filled in stays where the point was last, or will first be, seen.
     nearest = np.where(known, row, np.where(before >= 0, before, np.minimum(after, len(estimate) - 1)))

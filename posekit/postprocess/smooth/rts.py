@@ -34,6 +34,7 @@ class Rts(Noise, Offline):
 
     def estimate(self, found: Whole) -> Float:
         """Filter forward, then smooth backward within each part; repeat with new weights."""
+        self.check_points(found.z.shape[1])
         first = np.concatenate([np.ones_like(found.part[:1], bool), found.part[1:] != found.part[:-1]])
         readings = [
             replace(reading, z=found.z[n][None], used=found.used[n][None], restart=(first[n] & found.used[n])[None])

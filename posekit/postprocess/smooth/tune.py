@@ -22,8 +22,9 @@ from posekit.postprocess.smooth.two_pass import TwoPass
 
 LEAST_LAG = 0.1
 """Frames: a smaller accepted lag counts as this, since no filter but none at all has less."""
-SLACK = 0.02
-"""Frames by which the measured lag may exceed the accepted one."""
+MARGIN, SLACK = 0.15, 0.02
+"""Frames by which the lag that is aimed at lies below the accepted one, since it is measured on noisy tracks; and by
+which the measured lag may exceed what is aimed at."""
 FACTORS = tuple(2.0**n for n in range(-2, 5))
 """Factors on the clip's motion that are tried for the Kalman filter."""
 CUTOFFS = (0.3, 1.0, 2.0)
@@ -53,7 +54,8 @@ class _Search:
     def __init__(self, clip: Clip, lag: float) -> None:
         self.clip, self.lag = clip, lag
         self.frame = 1000 / clip.noise.fps
-        self.limit = max(lag + SLACK * self.frame, LEAST_LAG * self.frame)
+        self.limit = max(lag - (MARGIN - SLACK) * self.frame, LEAST_LAG * self.frame)
+        self.target = max(lag - MARGIN * self.frame, 0.0)
 
     def run(self, smoother: Smoother) -> Tried:
         """Try a filter; where the clip shows no lag, it is that of a swing once a second."""
@@ -138,7 +140,7 @@ def _kalman(search: _Search) -> Tried:
 def _with_delay(search: _Search, factor: float) -> list[Tried]:
     """The filter with so much motion, and the same with a delay that uses up the accepted lag."""
     plain = search.run(search.clip.kalman(factor))
-    left = search.lag - plain.trial.lag
+    left = search.target - plain.trial.lag
     if left <= 0.05 * search.frame:
         return [plain]
     first = search.run(search.clip.kalman(factor, left))
