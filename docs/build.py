@@ -16,7 +16,7 @@ from typing import Any
 import claims
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
-from figures import ceiling, front, models, settings, systems
+from figures import ceiling, front, models, settings, systems, video
 from figures import page as figures_page
 from tracking_figures import tracking
 
@@ -39,6 +39,7 @@ CLAIMS = Path(__file__).parent / "claims.md"
 MODELS = Path(__file__).parent / "models.md"
 EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
+VIDEO = Path(__file__).parent / "video.md"
 TRACKING = Path(__file__).parent / "tracking.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
@@ -114,6 +115,7 @@ def main(words: list[str]) -> int:
         MODELS: _with_figures(MODELS, "\n".join(models())),
         EXPORT: _with_figures(EXPORT, "\n".join(front())),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
+        VIDEO: _with_figures(VIDEO, "\n".join(video())),
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         **codecs,
     }

@@ -261,6 +261,8 @@ def _kept(
 ) -> VideoPredictions:
     """Move the results of a finished run to their place, and say what they are."""
     notes = [f"{plural(ran.dropped, 'frame')} came too fast and were left out"] if ran.dropped else []
+    if settings["smooth"] != NONE and not video.repeatable:
+        notes.append(f"{settings['smooth']} has its default settings: a camera or stream has no clip to tune it on")
     more = {*ran.fields, *(("raw", "filled") if settings["smooth"] != NONE else ())}
     drawing = files.drawing if files.drawing is not None and files.drawing.is_file() else None
     about = {
