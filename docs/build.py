@@ -18,6 +18,7 @@ from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
 from figures import ceiling, front, models, settings, systems, video
 from figures import page as figures_page
+from smoothing_tables import smoothing
 from tracking_figures import tracking
 
 from posekit.cli.main import COMMANDS
@@ -28,6 +29,7 @@ from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.backbones import BACKBONES
 from posekit.models.heads import HEADS
 from posekit.models.necks import NECKS
+from posekit.postprocess.smooth import SMOOTHERS
 from posekit.recipes import RECIPES
 from posekit.recipes.representations import REPRESENTATIONS
 from posekit.skeletons import SKELETONS
@@ -41,6 +43,7 @@ EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
 VIDEO = Path(__file__).parent / "video.md"
 TRACKING = Path(__file__).parent / "tracking.md"
+SMOOTHING = Path(__file__).parent / "smoothing.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -98,6 +101,7 @@ def page() -> str:
             ("name", "what", "better"),
             ([f"`{n}`", p.about, "higher" if p.higher else "lower"] for n, p in PROTOCOLS.items()),
         ),
+        _described("Filters over time", SMOOTHERS),
         _table("Skeletons", ("name", "points", "mirror pairs", "bones", "OKS sigmas", "symmetry"), skeletons),
         _table("Label files", ("ending",), ([f"`{ending}`"] for ending in READERS)),
     ]
@@ -117,6 +121,7 @@ def main(words: list[str]) -> int:
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
         VIDEO: _with_figures(VIDEO, "\n".join(video())),
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
+        SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
         **codecs,
     }
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]

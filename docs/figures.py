@@ -315,6 +315,6 @@ def video() -> list[str]:
     return [
         *lines,
         "",
-        f"Over {memory['frames']:,} frames, with stored poses instead of the network, resident memory stays between {low:.0f} and "
-        f"{high:.0f} MB.",
+        f"Over {memory['frames']:,} frames, with stored poses instead of the network, resident memory stays between "
+        f"{low:.0f} and {high:.0f} MB.",
     ]

@@ -269,10 +269,12 @@ class _Decoder:
         return self.announced.missing(self.source, count, self.last, self.step, self.damaged, self.why)
 
     def close(self) -> None:
-        """Close the container."""
+        """Close the container, and let go of decoder and frames at once."""
+        self.decoded.close()
+        self.ahead.clear()
         self.container.close()
 
-    def _decoded(self) -> Iterator[tuple[int, Any]]:
+    def _decoded(self) -> Generator[tuple[int, Any], None, None]:
         for packet in self._packets():
             try:
                 frames = packet.decode()

@@ -23,7 +23,7 @@ from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 
 DIGITS = {"x": 3, "y": 3, "spread": 3, "box": 2, "score": 5, "visible": 4, "depth": 4}
-"""Decimal places."""
+"""Digits after the point."""
 
 COLUMNS = (
     *("path", "frame", "time", "id", "instance", "instance_score", "x0", "y0", "x1", "y1"),

@@ -109,7 +109,7 @@ def normalised_jerk(xy: Float, times: Float, step: float = 0.2) -> float:
     square = (jerk**2).sum(-1)
     known = np.isfinite(square)
     mean = np.where(known, square, 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    moving = (length > 0) & known.any(0)
+    moving = (length > 1e-9 * np.nanmax(np.abs(xy), initial=0.0)) & known.any(0)
     value = np.sqrt(0.5 * mean * long**6) / np.where(moving, length, 1.0)
     return _mean(np.where(moving, value, np.nan))
 
