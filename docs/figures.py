@@ -311,10 +311,10 @@ def video() -> list[str]:
     lines = ["| stage | ms a frame | share of the time |", "| --- | --- | --- |"]
     for stage, value in stages["ms_a_frame"].items():
         lines.append(f"| {stage} | {value:.1f} | {stages['share_of_end_to_end'][stage]:.1%} |")
-    low, high = memory["least_and_most_mb"]
+    (first, second) = [f"{min(values):.0f} to {max(values):.0f} MB" for values in memory["resident_mb"].values()]
     return [
         *lines,
         "",
-        f"Over {memory['frames']:,} frames, with stored poses instead of the network, resident memory stays between "
-        f"{low:.0f} and {high:.0f} MB.",
+        f"Over {memory['frames']:,} frames, with stored poses instead of the network, the process has {first} while poses are "
+        f"found, and {second} while they are drawn.",
     ]
