@@ -6,7 +6,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # Two torch threads on a busy machine are slower than one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo demo-train test slow check bench mutants docs clean
+.PHONY: setup demo demo-train test slow check bench studies mutants docs clean
 
 setup: $(VENV)/.ready
 
@@ -35,6 +35,10 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.run
+
+# Every study in its small form, a few minutes on two cores.
+studies: setup
+	$(BIN)/posekit study all --quick
 
 mutants: setup
 	$(BIN)/python -m benchmarks.mutants

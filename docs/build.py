@@ -1,4 +1,4 @@
-"""Write `docs/reference.md` and `docs/codecs/` from the code, and the tables of other pages from the result files.
+"""Write `docs/reference.md`, `docs/codecs/`, `docs/studies/` and the tables of other pages, from code and results.
 
 python docs/build.py           writes the pages
 python docs/build.py --check   exits with status 1 where a page is out of date
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import claims
+import study_pages
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
 from figures import ceiling, front, models, settings, systems, video
@@ -110,7 +111,7 @@ def page() -> str:
 
 def main(words: list[str]) -> int:
     """Write the pages and pictures, or check that the pages are up to date and the pictures exist."""
-    codecs = pages()
+    codecs, studies = pages(), study_pages.pages()
     wanted = {
         PAGE: page(),
         BENCHMARKS: _with_figures(BENCHMARKS, figures_page()),
@@ -123,21 +124,23 @@ def main(words: list[str]) -> int:
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
         **codecs,
+        **studies,
     }
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
     if "--check" in words:
-        pictures = [FOLDER / f"{name}.png" for name in REPRESENTATIONS]
+        pictures = [*(FOLDER / f"{name}.png" for name in REPRESENTATIONS), *study_pages.pictures()]
         stale += [file for file in pictures if not file.exists() or not file.stat().st_size]
-        stale += stray(codecs)
+        stale += [*stray(codecs), *study_pages.stray(studies)]
         print(f"out of date, run make docs: {[str(f) for f in stale]}" if stale else "up to date")
         return 1 if stale else 0
-    FOLDER.mkdir(exist_ok=True)
+    for folder in (FOLDER, study_pages.FOLDER):
+        folder.mkdir(exist_ok=True)
     for file in stale:
         file.write_text(wanted[file], encoding="utf-8")
-    for file in stray(codecs):
+    for file in (*stray(codecs), *study_pages.stray(studies)):
         file.unlink()
         print(f"removed {file}")
-    for file in (*stale, *write_all()):
+    for file in (*stale, *write_all(), *study_pages.draw()):
         print(f"wrote {file}")
     return 0
 

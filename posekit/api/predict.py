@@ -56,7 +56,7 @@ def predict(
     pictures: bool = True,
     drawing: Drawing | None = None,
     device: str = "auto",
-    batch: int = 32,
+    batch: int | None = None,
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
     flip_test: bool | None = None,
@@ -80,7 +80,7 @@ def predict(
             drawing.
         drawing: score thresholds of the drawings.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", if ``model`` is a name.
-        batch: crops, or views of full images, in a batch.
+        batch: crops, or views of full images, in a batch; see `posekit.load`.
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
         flip_test: see `posekit.load`.
@@ -254,7 +254,7 @@ class _Work:
         for done, poses in enumerate(predictor.stream(images(), boxes() if given else None), 1):
             job = waiting.popleft()
             yield self._noted(job, poses)
-            job.image = job.image[:0]
+            job.image = np.zeros((0, 0, 3), np.uint8)  # A view would keep the pixels.
             seen(done)
 
     def _noted(self, job: _Job, poses: Poses) -> PredictedImage:

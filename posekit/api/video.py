@@ -83,7 +83,7 @@ def predict_video(
     lag: float = LAG,
     drawing: Drawing | None = None,
     device: str = "auto",
-    batch: int = 32,
+    batch: int | None = None,
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
     flip_test: bool | None = None,
@@ -110,7 +110,7 @@ def predict_video(
         lag: delay in milliseconds that smoothing may cost; more makes points steadier.
         drawing: score thresholds of the annotated video.
         device: see `posekit.load`, if ``model`` is a name.
-        batch: see `posekit.load`.
+        batch: see `posekit.load`; at most 16, the frames that are predicted at a time, count for full images.
         scales: see `posekit.load`.
         tiles: see `posekit.load`.
         flip_test: see `posekit.load`.

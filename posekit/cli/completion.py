@@ -21,6 +21,7 @@ OPTIONS = {
     "models pull": "posekit.cli.models:Pull",
     "models convert": "posekit.cli.models:Convert",
     "prune": "posekit.cli.prune:Options",
+    "study": "posekit.cli.study:Options",
     "ablate": "posekit.cli.ablate:Options",
     "codecs": "posekit.cli.codecs:Options",
     "data check": "posekit.cli.data:Check",
@@ -115,4 +116,14 @@ def _first_words() -> dict[str, list[str]]:
         return inner
     inner["train"] = [*RECIPES, *inner["train"]]
     inner["ablate"] = list(RECIPES)
+    inner["study"] = _studies()
     return inner
+
+
+def _studies() -> list[str]:
+    """Names of the studies; none without torch."""
+    try:
+        from posekit.studies.catalogue import STUDIES
+    except ModuleNotFoundError:
+        return []
+    return [*STUDIES, "all"]

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("posekit.cli.bench:run", "time models side by side: each stage, start, memory, size and accuracy"),
     "models": ("posekit.cli.models:run", "list the models of posekit, pull one, or convert a published MoveNet"),
     "prune": ("posekit.cli.prune:run", "structured pruning: remove the least important channels of a model"),
+    "study": ("posekit.cli.study:run", "run a study of the representations: what holds and what does not"),
     "ablate": ("posekit.cli.ablate:run", "measure which techniques for small networks help on your data"),
     "codecs": ("posekit.cli.codecs:run", "compare the representations: cost and accuracy of each"),
     "data": ("posekit.cli.data:run", "check labelled data, find wrong labels, or pack it for training elsewhere"),

@@ -27,6 +27,10 @@ Images = Image | str | Path | Sequence[Image | str | Path]
 """An image, an image file, or a list of these."""
 
 
+CROPS, VIEWS = 8, 2
+"""Crops, and views of full images, in a batch by default: on a CPU larger ones are no faster and take gigabytes."""
+
+
 class PosePredictor(Protocol):
     """What finds poses in images: a `Predictor`, a `Chain` of two, or a cascade."""
 
@@ -77,13 +81,15 @@ class Predictor:
 
     Args:
         engine: runs the network; its spec holds framing and postprocessing.
-        batch: crops, or views of full images, in a batch.
+        batch: crops, or views of full images, in a batch; ``None``: `CROPS` or `VIEWS`.
 
     >>> find = posekit.load("runs/mine")     # doctest: +SKIP
     >>> poses = find("photo.jpg")[0]         # doctest: +SKIP
     """
 
-    def __init__(self, engine: Engine, batch: int = 32) -> None:
+    def __init__(self, engine: Engine, batch: int | None = None) -> None:
+        if batch is None:
+            batch = CROPS if engine.spec.needs_boxes else VIEWS
         if batch < 1:
             raise ValueError(f"batch must be at least 1; got {batch}")
         self.engine, self.batch = engine, batch

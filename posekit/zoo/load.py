@@ -26,7 +26,7 @@ def load(
     *,
     runtime: Runtime = "auto",
     device: str = "auto",
-    batch: int = 32,
+    batch: int | None = None,
     flip_test: bool | None = None,
     scales: tuple[float, ...] | None = None,
     tiles: bool = False,
@@ -43,7 +43,7 @@ def load(
             is run by ONNX Runtime, which needs no torch, unless a device other than the CPU, a flip test that it does
             not contain, or ``half`` is asked for; other folders by torch.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", ...
-        batch: crops, or views of full images, in a batch.
+        batch: crops, or views of full images, in a batch; ``None``: few, since larger ones are faster on a GPU only.
         flip_test: average with the mirrored image; ``None`` does as in training.
         scales: for one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 it
             is cut into tiles. ``None``: 1 only.
@@ -144,7 +144,7 @@ def _chain(
     names: str,
     runtime: Runtime,
     device: str,
-    batch: int,
+    batch: int | None,
     flip_test: bool | None,
     scales: tuple[float, ...] | None,
     tiles: bool,

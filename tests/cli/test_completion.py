@@ -37,6 +37,8 @@ def completed(*words):
         (["posekit", "data", "check", "--ca"], ["--category"]),
         (["posekit", "predict", "photo.jpg", "--no-"], ["--no-pictures"]),
         (["posekit", "predict", "--mod"], ["--model"]),
+        (["posekit", "study", "gr"], ["gradients", "grids"]),
+        (["posekit", "study", "grids", "--q"], ["--quick"]),
     ],
 )
 def test_bash_completes(words, offered):

@@ -23,6 +23,7 @@ def test_commands_are_the_ones_we_promise():
         "bench",
         "models",
         "prune",
+        "study",
         "ablate",
         "codecs",
         "data",

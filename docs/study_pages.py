@@ -1,0 +1,65 @@
+"""One page for each study, and their table: from the committed results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from posekit.studies.catalogue import STUDIES
+from posekit.studies.study import markdown_rows, page
+
+FOLDER = Path(__file__).parent / "studies"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "studies"
+INDEX = """# Studies
+
+Made by `make docs`. What is said of the representations, as experiments that anyone can repeat: `posekit study` lists
+them, `posekit study NAME` runs one, `--quick` in a smaller form; `make studies` runs all quick forms. Each page names
+the command and the form of its figures. Nothing needs data: images are synthetic, and the networks are small. They show
+mechanisms, not what large networks reach; for real data see [claims](../claims.md).
+
+{table}
+"""
+
+
+def told() -> dict[str, dict[str, Any]]:
+    """The committed results of every study that has some."""
+    files = {name: RESULTS / f"{name}.json" for name in STUDIES}
+    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
+
+
+def pages() -> dict[Path, str]:
+    """File names to texts, the index first."""
+    results = told()
+    rows = [
+        [f"[`{name}`]({name}.md)", STUDIES[name].CLAIM, _count(found["verdict"])] for name, found in results.items()
+    ]
+    table = "\n".join(markdown_rows(("study", "claim", "statements that hold"), rows))
+    return {
+        FOLDER / "README.md": INDEX.format(table=table),
+        **{FOLDER / f"{name}.md": page(found, STUDIES[name]) for name, found in results.items()},
+    }
+
+
+def _count(verdict: str) -> str:
+    """How many of the statements of a verdict hold: each ends with its numbers in brackets."""
+    held, failed = (paragraph.count(").") for paragraph in verdict.split("\n\n"))
+    return f"{held} of {held + failed}"
+
+
+def pictures() -> list[Path]:
+    """The pictures that the pages show."""
+    return [FOLDER / f"{name}.svg" for name in told()]
+
+
+def draw() -> list[Path]:
+    """Draw the pictures; returns the files."""
+    for name, found in told().items():
+        STUDIES[name].plot(found["results"], FOLDER / f"{name}.svg")
+    return pictures()
+
+
+def stray(wanted: dict[Path, str]) -> list[Path]:
+    """Pages and pictures in the folder that belong to no study."""
+    known = set(wanted) | set(pictures())
+    return sorted(set(FOLDER.glob("*")) - known) if FOLDER.exists() else []
