@@ -210,6 +210,8 @@ def _summary(found: Float, raw: Float, fps: float) -> dict[str, dict[str, float]
 def plot(results: Mapping[str, Any], file: Path) -> None:
     """Draw jitter against lag as SVG: of the clip where there is one, else of the main condition.
 
+    MediaPipe's settings are one curve; the raw tracks, which have all of their jitter, are left out.
+
     Args:
         results: of `run`.
         file: to write.
@@ -219,7 +221,8 @@ def plot(results: Mapping[str, Any], file: Path) -> None:
     base = next(_mean(row["jitter"]) for row in where["rows"] if row["method"] == "raw")
     for row in where["rows"]:
         late, jitter = _mean(row["late"]) * 1000 / where["fps"], _mean(row["jitter"])
-        series.setdefault(row["method"], []).append((late, 100 * jitter / base))
+        if row["method"] != "raw":
+            series.setdefault(row["method"].partition(" ")[0], []).append((late, 100 * jitter / base))
     title = f"Jitter left and lag at {where['fps']:.4g} fps" + ("" if "clip" in results else ", synthetic people")
     curves = {name: sorted(points) for name, points in series.items()}
     chart = line_chart(title, curves, x_label="lag, ms", y_label="jitter, % of raw", log=True)
