@@ -2,8 +2,8 @@
 
 Identities are measured on the 60 frames of `benchmarks/data/vtest_60_frames.json`, whose boxes are labelled by hand.
 Time is measured on all 200 frames of the clip, on one thread, all settings in turn on each frame, so that whatever else
-the machine does falls on all of them; `benchmarks/results/tracking.json`. With `--cost` only the tracker alone is timed
-again, and the rest of the file is kept.
+the machine does falls on all of them; `benchmarks/results/tracking.json`. With `--only cost` or `--only starts`
+that part is measured again, and the rest of the file is kept.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 EVERY = ((1, False), (2, False), (3, False), (5, False), (10, False), (5, True), (10, True))
 """Finder on every n-th frame, with optical flow or without."""
+FIRST_FRAMES = (70, 71, 72, 73, 74)
+"""Frames with which a run begins: they decide on which frames the finder runs."""
+SAME = 0.5
+"""Another value of `Propagation`'s ``same``, to show what it changes."""
 PEOPLE = (5, 20, 50, 200)
 """Numbers of people for which the tracker alone is timed."""
 
@@ -114,6 +118,25 @@ def interleaved(images: list[np.ndarray], chain: Chain) -> dict[str, Any]:
     }
 
 
+def from_several_frames(images: list[np.ndarray], chain: Chain) -> dict[str, Any]:
+    """Identities of detect-every-n in runs that begin with different frames: what one event more or less changes."""
+    every = {f"{n}{' flow' * flow}": {"every": n, "flow": flow} for n, flow in EVERY}
+    other = {f"{n} same {SAME}": {"every": n, "flow": False, "same": SAME} for n in (5, 10)}
+    rows: dict[str, Any] = {}
+    for name, options in (every | other).items():
+        settings = dict(options)
+        tracking = Tracking(score_threshold=chain.instance_threshold, flow=settings.pop("flow"))
+        runs = []
+        for first in FIRST_FRAMES:
+            run = Propagation(chain, tracking, **settings)
+            numbers = range(first, max(labelled()) + 1)
+            found = list(run.stream((images[n] for n in numbers), (n / RATE for n in numbers)))
+            runs.append(identities([Poses.empty(len(chain.skeleton.points))] * first + found)["iou_0.5"])
+        rows[name] = {key: [run[key] for run in runs] for key in ("idf1", "hota", "mota", "id_switches")}
+        print(name, rows[name], flush=True)
+    return {"first_frames": list(FIRST_FRAMES), "rows": rows}
+
+
 def walkers(people: int, frames: int) -> Iterator[Poses]:
     """People in rows who walk to and fro, with noise."""
     rng = np.random.default_rng(0)
@@ -150,22 +173,24 @@ def images_of(clip: Path) -> list[np.ndarray]:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cost", action="store_true", help="time the tracker alone")
+    parser.add_argument("--only", choices=("cost", "starts"), help="measure this part again")
+    only = parser.parse_args().only
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
-    if parser.parse_args().cost:
-        kept = json.loads((RESULTS / "tracking.json").read_text(encoding="utf-8"))
-    else:
-        kept = {**circumstances(), **on_the_clip()}
-    kept["tracker"] = {**circumstances(), "people": {str(people): cost(people) for people in PEOPLE}}
-    write("tracking", kept)
+    result = json.loads((RESULTS / "tracking.json").read_text(encoding="utf-8")) if only else {}
+    if only != "cost":
+        images = images_of(root() / CLIP)
+        chain = load(MODEL, threads=1)
+        assert isinstance(chain, Chain)
+        result |= {} if only else {**circumstances(), **on_the_clip(images, chain)}
+        result["starts"] = {**circumstances(), **from_several_frames(images, chain)}
+    if only != "starts":
+        result["tracker"] = {**circumstances(), "people": {str(people): cost(people) for people in PEOPLE}}
+    write("tracking", result)
 
 
-def on_the_clip() -> dict[str, Any]:
-    """Everything but the cost of the tracker alone."""
-    images = images_of(root() / CLIP)
-    chain = load(MODEL, threads=1)
-    assert isinstance(chain, Chain)
+def on_the_clip(images: list[np.ndarray], chain: Chain) -> dict[str, Any]:
+    """Variants of the tracker, and detect-every-n on the full clip."""
     detected = list(chain.stream(images))
     variants = {}
     for name, options in VARIANTS.items():

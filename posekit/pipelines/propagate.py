@@ -19,9 +19,6 @@ from posekit.postprocess.track import Tracking
 MARGIN = 0.1
 """Margin of the box around the points of an instance, in fractions of it."""
 
-SAME = 0.5
-"""OKS above which two tracks are on the same instance: that from which on COCO's evaluation counts one as found."""
-
 
 class Propagation:
     """A chain on a video, whose finder runs on every n-th frame and where an instance is lost.
@@ -37,20 +34,23 @@ class Propagation:
         tracking: settings of the tracker; its ``score_threshold`` should suit the chain.
         every: n; 1 runs the finder on every frame.
         lost: fraction of the score of the points below which an instance is lost.
+        same: OKS above which two tracks are on the same instance.
 
     Raises:
         ValueError: the second model reads parts of what the first finds, or a number is out of range.
     """
 
-    def __init__(self, chain: Chain, tracking: Tracking, every: int = 5, lost: float = 0.6) -> None:
+    def __init__(self, chain: Chain, tracking: Tracking, every: int = 5, lost: float = 0.6, same: float = 0.9) -> None:
         if part_boxes(chain.finder.skeleton, chain.skeleton) is not None:
             raise ValueError(
                 f"{chain.name}: a track of {chain.skeleton.name!r} says nothing about the next box of a part of "
                 f"{chain.finder.skeleton.name!r}; run the chain on every frame"
             )
-        if every < 1 or not 0 <= lost <= 1:
-            raise ValueError(f"expected every of at least 1 and lost in [0, 1]; got {every} and {lost}")
-        self.chain, self.tracking, self.every, self.lost = chain, tracking, every, lost
+        if every < 1 or not (0 <= lost <= 1 and 0 < same <= 1):
+            raise ValueError(
+                f"expected every of at least 1, lost in [0, 1] and same in (0, 1]; got {every}, {lost} and {same}"
+            )
+        self.chain, self.tracking, self.every, self.lost, self.same = chain, tracking, every, lost, same
         self.frames = self.finder_calls = self.crops = 0
 
     def __repr__(self) -> str:
@@ -114,7 +114,7 @@ class Propagation:
         if not (mean >= self.lost * usual).all():
             return None
         poses = replace(poses, boxes=_settled(tracks, poses).astype(np.float32), ids=tracks.ids)
-        if len(oks_nms(poses, self.chain.skeleton.oks_sigmas, threshold=SAME)) < len(poses):
+        if len(oks_nms(poses, self.chain.skeleton.oks_sigmas, threshold=self.same)) < len(poses):
             return None
         score = before.instance_score / np.maximum(usual, 1e-6) * mean
         return replace(poses, instance_score=score.astype(poses.score.dtype))

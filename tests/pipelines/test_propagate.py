@@ -146,10 +146,14 @@ def test_flow_and_every():
 
 def test_what_cannot_be_propagated_is_refused():
     chain = Chain(Predictor(Finder()), Predictor(Reader()))
-    with pytest.raises(ValueError, match=r"every of at least 1 and lost in \[0, 1\]; got 0 and 0.6"):
+    with pytest.raises(
+        ValueError, match=r"every of at least 1, lost in \[0, 1\] and same in \(0, 1\]; got 0, 0.6 and 0.9"
+    ):
         Propagation(chain, Tracking(), every=0)
-    with pytest.raises(ValueError, match=r"got 5 and 1\.5"):
+    with pytest.raises(ValueError, match=r"got 5, 1\.5 and 0\.9"):
         Propagation(chain, Tracking(), lost=1.5)
+    with pytest.raises(ValueError, match=r"got 5, 0\.6 and 0$"):
+        Propagation(chain, Tracking(), same=0)
     with pytest.raises(ValueError, match="expected a time in seconds after 0"):
         list(Propagation(chain, Tracking()).stream([scene()] * 2, [0, 0]))
 
