@@ -315,6 +315,6 @@ def video() -> list[str]:
     return [
         *lines,
         "",
-        f"Over {memory['frames']:,} frames, with stored poses instead of the network, the process has {first} while poses are "
-        f"found, and {second} while they are drawn.",
+        f"Over {memory['frames']:,} frames, with stored poses instead of the network, the process has {first} while "
+        f"poses are found, and {second} while they are drawn.",
     ]

@@ -22,9 +22,11 @@ from posekit.data.video_results import MORE_COLUMNS
 from posekit.data.video_sources import RATE, open_video, short_name
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track
+from posekit.pipelines.chain import Chain
 from posekit.pipelines.mapped import Mapped
-from posekit.pipelines.over_time import OverTime
+from posekit.pipelines.over_time import OverTime, keep_ids
 from posekit.pipelines.predictor import PosePredictor
+from posekit.pipelines.propagate import Propagation
 from posekit.pipelines.unfinished import BLOCK, Unfinished
 from posekit.pipelines.video import Finished, VideoTask, run_video
 from posekit.postprocess.smooth import SMOOTHERS
@@ -51,25 +53,30 @@ class OverFrames:
         track: give every instance an id that stays the same from frame to frame.
         smooth: key of `SMOOTHERS`: steady the points over time; implies ``track``. "none": points stay as found.
         lag: delay in milliseconds that smoothing may cost; more makes points steadier.
+        every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
+            implies ``track``.
 
     Raises:
-        ValueError: there is no such filter, or the lag is negative.
+        ValueError: there is no such filter, the lag is negative, or ``every`` is below 1.
     """
 
     track: bool = False
     smooth: str = NONE
     lag: float = LAG
+    every: int = 1
 
     def __post_init__(self) -> None:
         if self.smooth != NONE and self.smooth not in SMOOTHERS:
             raise ValueError(nearest(self.smooth, [*SMOOTHERS, NONE], "filter"))
         if not 0 <= self.lag < float("inf"):
             raise ValueError(f"the lag is a delay of at least 0 ms; got {self.lag:g}")
+        if self.every < 1:
+            raise ValueError(f"every is a number of frames, at least 1; got {self.every}")
 
     @property
     def tracks(self) -> bool:
         """Whether instances have ids."""
-        return self.track or self.smooth != NONE
+        return self.track or self.smooth != NONE or self.every > 1
 
 
 def predict_video(
@@ -81,6 +88,7 @@ def predict_video(
     track: bool = False,
     smooth: str = NONE,
     lag: float = LAG,
+    every: int = 1,
     drawing: Drawing | None = None,
     device: str = "auto",
     batch: int | None = None,
@@ -108,6 +116,8 @@ def predict_video(
         track: give every instance an id that stays the same from frame to frame.
         smooth: key of `SMOOTHERS`: steady the points over time; implies ``track``. "none": points stay as found.
         lag: delay in milliseconds that smoothing may cost; more makes points steadier.
+        every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
+            implies ``track``. An interrupted run then predicts from the first frame again.
         drawing: score thresholds of the annotated video.
         device: see `posekit.load`, if ``model`` is a name.
         batch: see `posekit.load`; at most 16, the frames that are predicted at a time, count for full images.
@@ -132,7 +142,7 @@ def predict_video(
         OSError: a file cannot be written; what is finished stays.
         ModuleNotFoundError: PyAV is not installed.
     """
-    over, drawing = OverFrames(track, smooth, lag), drawing or Drawing()
+    over, drawing = OverFrames(track, smooth, lag, every), drawing or Drawing()
     folder = Path(tempfile.mkdtemp(prefix="posekit-")) if out is None else Path(out)
     model = default_model() if model is None else model
     video = open_video(source, rate)
@@ -147,10 +157,19 @@ def predict_video(
     settings = _settings(source, video, model, over, drawing, options | {"pictures": files.drawing is not None})
     if resume and (done := _finished(files, settings, predictor)) is not None:
         return done
-    block = BLOCK if video.repeatable else 1
-    work = Unfinished(files.part, settings, len(predictor.skeleton.points), resume=resume, block=block)
-    task = VideoTask(predictor, _over_time(over, predictor), _draw(predictor, drawing), seen, stop or Event())
-    found = _kept(files, work, settings, run_video(video, task, work, files.drawing), predictor, video)
+    block, count = BLOCK if video.repeatable else 1, len(predictor.skeleton.points)
+    propagation = _propagation(over, predictor)
+    restart = propagation is not None and video.repeatable
+    work = Unfinished(files.part, settings, count, resume=resume, block=block, restart=restart)
+    over_time = _over_time(over, predictor)
+    task = VideoTask(predictor, over_time, _draw(predictor, drawing), propagation, seen, stop or Event())
+    try:
+        ran = run_video(video, task, work, files.drawing)
+    except BaseException:
+        if not work.raw.count:
+            work.remove()
+        raise
+    found = _kept(files, work, settings, ran, predictor, video)
     if out is None:
         weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
     return found
@@ -214,6 +233,7 @@ def _settings(
         "track": over.tracks,
         "smooth": over.smooth,
         "lag": over.lag if over.smooth != NONE else None,
+        "every": over.every,
         "threshold": drawing.points,
         "instances": drawing.instances,
         **{key: list(value) if isinstance(value, tuple) else value for key, value in more.items() if named or value},
@@ -232,9 +252,30 @@ def _version(source: Path) -> str:
 def _over_time(over: OverFrames, predictor: PosePredictor) -> OverTime:
     if not over.tracks:
         return OverTime()
-    tracking = Tracking(score_threshold=predictor.instance_threshold)
     smooth = None if over.smooth == NONE else partial(_smoother, over.smooth, over.lag)
-    return OverTime(partial(tracking.start, predictor.skeleton), smooth)
+    if over.every > 1:
+        return OverTime(keep_ids, smooth)
+    return OverTime(partial(_tracking(predictor).start, predictor.skeleton), smooth)
+
+
+def _tracking(predictor: PosePredictor) -> Tracking:
+    return Tracking(score_threshold=predictor.instance_threshold)
+
+
+def _propagation(over: OverFrames, predictor: PosePredictor) -> Propagation | None:
+    """Detect-every-n, if it is asked for.
+
+    Raises:
+        ValueError: the model is not two in a row whose boxes follow from the points.
+    """
+    if over.every == 1:
+        return None
+    if not isinstance(predictor, Chain):
+        raise ValueError(
+            f"every {over.every} frames (--every) is for two models in a row, such as body-s+body-crop-s, with their "
+            f"own points; {predictor.name} is not: leave it out"
+        )
+    return Propagation(predictor, _tracking(predictor), over.every)
 
 
 def _smoother(name: str, lag: float, tracks: list[Track]) -> Smoother:

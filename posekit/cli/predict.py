@@ -71,6 +71,9 @@ class Options:
     later frames as well; default: none; implies --track"""
     lag: Number = None
     "videos: delay in milliseconds that --smooth may cost; more makes points steadier; default 40"
+    every: int = 1
+    """videos, two models in a row: run the first on every n-th frame only, and take the boxes in between from the
+    tracks: faster; implies --track"""
     fps: Number = None
     "take a folder of images as a video with so many frames a second; default with --track or --smooth: 30"
     npz: OneFile = None

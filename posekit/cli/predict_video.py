@@ -35,6 +35,7 @@ def videos_of(options: Options) -> list[str]:
     over_time = {
         "--track": options.track,
         "--smooth": options.smooth not in (None, "none"),
+        "--every": options.every != 1,
         "--fps": options.fps is not None,
     }
     only = {**over_time, "--lag": options.lag is not None, "--npz": options.npz, "--resume": options.resume}
@@ -107,6 +108,7 @@ def _predicted(source: str, name: str, options: Options, model: str | PosePredic
             pictures=options.pictures,
             track=options.track,
             smooth=options.smooth or NONE,
+            every=options.every,
             lag=LAG if options.lag is None else options.lag,
             drawing=Drawing(options.threshold, options.instances),
             device=options.device,

@@ -49,6 +49,11 @@ class OverTime:
             raise ValueError("smoothing needs ids: track as well")
 
 
+def keep_ids() -> Tracker:
+    """A tracker for poses that have their ids already."""
+    return lambda poses, time: poses if poses.ids is not None else replace(poses, ids=np.zeros(len(poses), np.int64))
+
+
 Step = Callable[[RawFrame], VideoFrame]
 """The final poses of the next frame."""
 

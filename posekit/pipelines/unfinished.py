@@ -26,6 +26,7 @@ class Unfinished:
         resume: continue the run whose folder it is; otherwise none may be there.
         block: frames that are stored at a time.
         length: frames in a segment.
+        restart: predict from the first frame if not all frames are, since each depends on those before.
 
     Raises:
         ValueError: there is a run and it is not to be resumed, or it has other settings.
@@ -41,6 +42,7 @@ class Unfinished:
         resume: bool,
         block: int = BLOCK,
         length: int = LENGTH,
+        restart: bool = False,
     ) -> None:
         self.folder, self.length = folder, length
         file = folder / "settings.json"
@@ -57,6 +59,9 @@ class Unfinished:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         self.raw = RawFrames(folder / "raw.jsonl", points, block)
+        if restart and self.raw.end is None:
+            (folder / "raw.jsonl").unlink()
+            self.raw = RawFrames(folder / "raw.jsonl", points, block)
         if not self.resumed:
             beside = file.with_suffix(".tmp")
             beside.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")

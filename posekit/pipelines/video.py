@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 
 from posekit.data.errors import DataError
 from posekit.data.raw_frames import RawFrame, exact
@@ -25,8 +27,11 @@ from posekit.data.video_writer import SegmentWriter, join, segments
 from posekit.geometry.keypoints import Poses
 from posekit.pipelines.over_time import OverTime, Step, step_of
 from posekit.pipelines.predictor import PosePredictor
+from posekit.pipelines.propagate import Propagation
 from posekit.pipelines.threads import Clock, ReadAhead, WriteBehind
 from posekit.pipelines.unfinished import BLOCK, Unfinished
+
+T = TypeVar("T")
 
 STAGES = ("read", "predict", "track", "smooth", "draw", "write")
 """What the time is given for."""
@@ -42,6 +47,9 @@ class VideoTask:
         predictor: finds the poses of each frame.
         over_time: tracking and smoothing.
         draw: draws poses on a frame, for the annotated video; ``None``: no video is written.
+        propagation: finds and tracks the poses in place of the predictor, and runs the finder on few frames. It depends
+            on all frames before, so an interrupted run predicts from the first frame again (``restart`` of
+            `Unfinished`).
         seen: called with a stage, the number of frames it has finished, and of all frames (0: unknown).
         stop: ends the reading of a camera or stream when it is set.
     """
@@ -49,6 +57,7 @@ class VideoTask:
     predictor: PosePredictor
     over_time: OverTime = field(default_factory=OverTime)
     draw: Callable[[Image, Poses], Image] | None = None
+    propagation: Propagation | None = None
     seen: Callable[[str, int, int], None] = lambda stage, done, total: None
     stop: Event = field(default_factory=Event)
 
@@ -227,10 +236,10 @@ class _Run:
 
     def _predicted(self, frames: ReadAhead[Frame]) -> Iterator[tuple[Frame, RawFrame]]:
         """New frames, block by block, each stored before it goes on."""
-        raw = self.work.raw
+        raw, predict = self.work.raw, self._predictor()
         while block := list(islice(frames, raw.block)):
             with self.clock("predict", len(block)):
-                poses = list(self.task.predictor.stream(frame.image for frame in block))
+                poses = predict(block)
             found = [
                 RawFrame(index, frame.pts, frame.time, exact(of_frame))
                 for index, (frame, of_frame) in enumerate(zip(block, poses, strict=True), raw.count)
@@ -240,3 +249,24 @@ class _Run:
             if self.task.stop.is_set():
                 break
         raw.finish(self.video.faults)
+
+    def _predictor(self) -> Callable[[list[Frame]], list[Poses]]:
+        """The poses of a block: each on its own, or with what propagation knows of the blocks before."""
+        if self.task.propagation is None:
+            return lambda block: list(self.task.predictor.stream(frame.image for frame in block))
+        images: deque[Image] = deque()
+        times: deque[float] = deque()
+        # Endless streams, of which a frame is taken for each that was put in.
+        found = self.task.propagation.stream(_taken(images), _taken(times))
+
+        def predict(block: list[Frame]) -> list[Poses]:
+            images.extend(frame.image for frame in block)
+            times.extend(frame.time for frame in block)
+            return list(islice(found, len(block)))
+
+        return predict
+
+
+def _taken(waiting: deque[T]) -> Iterator[T]:
+    while True:
+        yield waiting.popleft()

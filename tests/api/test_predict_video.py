@@ -155,8 +155,22 @@ def test_what_could_not_be_read_is_said(tmp_path):
     assert len(list(VideoFile(found.drawing).frames())) == len(found) == len(list(found))
 
 
-def test_unknown_filters_and_bad_lags(clip):
+def test_options_that_do_not_fit(clip):
     with pytest.raises(ValueError, match="no filter 'one-eur'; did you mean 'one-euro'"):
         predict_video(clip, Squares(), smooth="one-eur")
+    with pytest.raises(ValueError, match="every is a number of frames, at least 1; got 0"):
+        predict_video(clip, Squares(), every=0)
+    with pytest.raises(ValueError, match=r"every 5 frames \(--every\) is for two models in a row.*squares is not"):
+        predict_video(clip, Squares(), every=5)
     with pytest.raises(ValueError, match="the lag is a delay of at least 0 ms; got -3"):
         predict_video(clip, Squares(), smooth="ema", lag=-3)
+
+
+def test_a_run_that_fails_before_its_first_frame_leaves_no_folder(clip, tmp_path):
+    class Broken(Squares):
+        def poses(self, image):
+            raise ValueError("a broken model")
+
+    with pytest.raises(ValueError, match="a broken model"):
+        predict_video(clip, Broken(), out=tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())

@@ -18,7 +18,7 @@ from posekit.data.video_results import read_frames
 from posekit.data.video_writer import SegmentWriter, segments
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track
-from posekit.pipelines.over_time import OverTime
+from posekit.pipelines.over_time import OverTime, keep_ids
 from posekit.pipelines.unfinished import Unfinished
 from posekit.pipelines.video import VideoTask, run_video
 from posekit.visualize.tracks import draw_tracked
@@ -256,7 +256,7 @@ def test_without_pictures_stored_frames_are_not_read(clip, unbroken, tmp_path):
 def test_progress_is_told(clip, tmp_path):
     told = []
     work = Unfinished(tmp_path / "a.part", {}, 4, resume=False, block=BLOCK, length=LENGTH)
-    task = VideoTask(Squares(), WAYS["causal"], draw, lambda *about: told.append(about))
+    task = VideoTask(Squares(), WAYS["causal"], draw, seen=lambda *about: told.append(about))
     run_video(VideoFile(clip), task, work, tmp_path / "a.mp4")
     assert [about for about in told if about[0] == "predict"] == [("predict", n, FRAMES) for n in range(1, FRAMES + 1)]
     assert [about for about in told if about[0] == "draw"] == [("draw", n, FRAMES) for n in range(1, FRAMES + 1)]
@@ -370,3 +370,44 @@ def test_a_raw_frame_is_what_the_network_gave(clip, tmp_path):
     assert all(isinstance(frame, RawFrame) for frame in stored) and len(stored) == FRAMES
     for frame, poses in zip(stored, Squares().stream(images), strict=True):
         np.testing.assert_array_equal(frame.poses.xy, poses.xy)
+
+
+class Followed:
+    """Stands for propagation: the id is the number of frames so far, so that each frame depends on those before."""
+
+    def __init__(self, stop=None):
+        self.stop = stop
+
+    def stream(self, images, times):
+        squares, last = Squares(), -1.0
+        for number, (image, time) in enumerate(zip(images, times, strict=True), 1):
+            assert time > last
+            if number == self.stop:
+                raise KeyboardInterrupt
+            last = time
+            poses = squares.poses(image)
+            yield replace(poses, ids=np.full(len(poses), number))
+
+
+@pytest.mark.parametrize("frames", [7, 30])
+def test_what_depends_on_frames_before_is_predicted_from_the_first_again(clip, tmp_path, frames):
+    def follow(folder, stop=None, resume=False):
+        work = Unfinished(folder, {}, 4, resume=resume, block=BLOCK, length=LENGTH, restart=True)
+        task = VideoTask(Squares(), OverTime(keep_ids), draw, Followed(stop))
+        return run_video(VideoFile(clip), task, work, tmp_path / "a.mp4"), work.lines.read_bytes()
+
+    _, whole = follow(tmp_path / "whole")
+    assert [json.loads(line)["instances"][0]["id"] for line in whole.splitlines()] == list(range(1, FRAMES + 1))
+    with pytest.raises(KeyboardInterrupt):
+        follow(tmp_path / "part", frames)
+    done, lines = follow(tmp_path / "part", resume=True)
+    assert lines == whole and done.counts["predict"] == FRAMES
+    done, lines = follow(tmp_path / "part", resume=True)
+    assert lines == whole and "predict" not in done.counts
+
+
+def test_ids_that_are_there_are_kept():
+    kept = keep_ids()
+    tracked = replace(Squares().poses(picture(0)), ids=np.array([5]))
+    assert kept(tracked, 0.0) is tracked
+    assert kept(Poses.empty(4), 0.1).ids.shape == (0,)
