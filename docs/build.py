@@ -17,7 +17,7 @@ import claims
 import study_pages
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
-from figures import ceiling, front, models, settings, systems
+from figures import ceiling, front, models, settings, systems, video
 from figures import page as figures_page
 from smoothing_tables import smoothing
 from tracking_figures import tracking
@@ -44,6 +44,7 @@ EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
 SMOOTHING = Path(__file__).parent / "smoothing.md"
 TRACKING = Path(__file__).parent / "tracking.md"
+VIDEO = Path(__file__).parent / "video.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -121,6 +122,7 @@ def main(words: list[str]) -> int:
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
         SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
+        VIDEO: _with_figures(VIDEO, "\n".join(video())),
         **codecs,
         **studies,
     }

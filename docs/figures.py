@@ -300,3 +300,21 @@ def models() -> list[str]:
         row(f"`{n}`", f"{r['figures']['AP']:.3f}", f"{r['figures']['AP50']:.3f}") for n, r in sorted(chains.items())
     ]
     return [*lines, "", "On full images of `coco_person` (`python -m benchmarks.chains`):", "", *both, ""]
+
+
+def video() -> list[str]:
+    """Time of each stage of a video, and memory over a long one."""
+    found = read_result("video")
+    if found is None:
+        return ["Not measured yet."]
+    stages, memory = found["stages"], found["memory"]
+    lines = ["| stage | ms a frame | share of the time |", "| --- | --- | --- |"]
+    for stage, value in stages["ms_a_frame"].items():
+        lines.append(f"| {stage} | {value:.1f} | {stages['share_of_end_to_end'][stage]:.1%} |")
+    (first, second) = [f"{min(values):.0f} to {max(values):.0f} MB" for values in memory["resident_mb"].values()]
+    return [
+        *lines,
+        "",
+        f"Over {memory['frames']:,} frames, with stored poses instead of the network, the process has {first} while "
+        f"poses are found, and {second} while they are drawn.",
+    ]

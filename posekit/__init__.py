@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from posekit.api.predict import predict
     from posekit.api.smooth import smooth
     from posekit.api.train import train
+    from posekit.api.video import predict_video
     from posekit.data.image import read_image
     from posekit.data.readers import read
     from posekit.geometry.grid import AlignedGrid, Grid, RatioGrid
@@ -42,6 +43,7 @@ _NAMES = {
     "export": "posekit.api.export",
     "load": "posekit.zoo.load",
     "predict": "posekit.api.predict",
+    "predict_video": "posekit.api.video",
     "push": "posekit.zoo.hub",
     "read": "posekit.data.readers",
     "read_image": "posekit.data.image",
@@ -65,6 +67,7 @@ __all__ = [
     "export",
     "load",
     "predict",
+    "predict_video",
     "push",
     "read",
     "read_image",

@@ -1,4 +1,4 @@
-"""`posekit predict SOURCE... --model RUN`: images with the points drawn, and COCO results."""
+"""`posekit predict SOURCE... --model RUN`: images or videos with the points drawn, and the points as files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Find the points in images; write a picture for each, and results.json in COCO's results format."""
+    """Find the points in images or videos, and draw them.
+
+    Images: a picture for each, and results.json in COCO's results format. A video: NAME.mp4 with the points drawn, and
+    NAME.jsonl with one line for each frame; see docs/video.md.
+    """
 
     source: Annotated[
         tuple[str, ...],
         tyro.conf.Positional,
         tyro.conf.arg(metavar="SOURCE [SOURCE ...]", help_behavior_hint="(required)"),
     ]
-    "image files, folders, or glob patterns"
+    """image files, folders, or glob patterns; or videos: files, 0 for the first webcam, addresses (rtsp://..., http://...)"""
     model: Text = None
     """a run folder, a weights folder, a hub id, an exported file, or a model of posekit (`posekit models list`); mtcnn:
     faces and their five points; default: people in full images, body-s+body-crop-s, and with --boxes body-crop-s"""
@@ -59,12 +63,32 @@ class Options:
     device: str = "auto"
     "auto (a GPU if there is one), cpu, cuda, mps"
     pictures: bool = True
-    "write images with the points drawn; off: only results.json"
+    "write images or videos with the points drawn; off: only the points"
+    track: Switch = False
+    "videos: give every instance an id that stays the same from frame to frame"
+    smooth: Text = None
+    """videos: steady the points over time by a filter: one-euro, kalman, ema, median, savgol; rts and two-pass look at
+    later frames as well; default: none; implies --track"""
+    lag: Number = None
+    "videos: delay in milliseconds that --smooth may cost; more makes points steadier; default 40"
+    every: int = 1
+    """videos, two models in a row: run the first on every n-th frame only, and take the boxes in between from the
+    tracks: faster; implies --track"""
+    fps: Number = None
+    "take a folder of images as a video with so many frames a second; default with --track or --smooth: 30"
+    npz: OneFile = None
+    "videos: also write NumPy arrays"
+    resume: Switch = False
+    "videos: continue a run that was interrupted; the result is that of an unbroken one"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Predict; status 1 if an image or a box was left out; the others are predicted."""
+    """Predict; status 1 if an image, a box or a part of a video was left out; the others are predicted."""
     options = tyro.cli(Options, args=list(argv), prog="posekit predict")
+    from posekit.cli.predict_video import run_videos, videos_of
+
+    if videos := videos_of(options):
+        return run_videos(videos, options, _model(options), argv)
     from posekit.api.predict import Drawing, predict
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,0 +1,361 @@
+"""`posekit.predict_video`: a video to poses over time, an annotated video and tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from posekit.api.predict import Drawing, known_skeleton
+from posekit.api.video_predictions import VideoPredictions, stages_of
+from posekit.data.video import Image, Video
+from posekit.data.video_results import MORE_COLUMNS
+from posekit.data.video_sources import RATE, open_video, short_name
+from posekit.geometry.keypoints import Poses
+from posekit.geometry.tracks import Track
+from posekit.pipelines.chain import Chain
+from posekit.pipelines.mapped import Mapped
+from posekit.pipelines.over_time import OverTime, keep_ids
+from posekit.pipelines.predictor import PosePredictor
+from posekit.pipelines.propagate import Propagation
+from posekit.pipelines.unfinished import BLOCK, Unfinished
+from posekit.pipelines.video import Finished, VideoTask, run_video
+from posekit.postprocess.smooth import SMOOTHERS
+from posekit.postprocess.smooth.base import Smoother
+from posekit.postprocess.smooth.tune import tuned
+from posekit.postprocess.track import Tracking
+from posekit.visualize.tracks import draw_tracked
+from posekit.words import nearest, plural
+from posekit.zoo.catalogue import default_model
+from posekit.zoo.fingerprint import fingerprint
+from posekit.zoo.load import load
+
+NONE = "none"
+"""The name of no smoothing."""
+LAG = 40.0
+"""Milliseconds."""
+
+
+@dataclass(frozen=True)
+class OverFrames:
+    """What is done with poses over time.
+
+    Args:
+        track: give every instance an id that stays the same from frame to frame.
+        smooth: key of `SMOOTHERS`: steady the points over time; implies ``track``. "none": points stay as found.
+        lag: delay in milliseconds that smoothing may cost; more makes points steadier.
+        every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
+            implies ``track``.
+
+    Raises:
+        ValueError: there is no such filter, the lag is negative, or ``every`` is below 1.
+    """
+
+    track: bool = False
+    smooth: str = NONE
+    lag: float = LAG
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.smooth != NONE and self.smooth not in SMOOTHERS:
+            raise ValueError(nearest(self.smooth, [*SMOOTHERS, NONE], "filter"))
+        if not 0 <= self.lag < float("inf"):
+            raise ValueError(f"the lag is a delay of at least 0 ms; got {self.lag:g}")
+        if self.every < 1:
+            raise ValueError(f"every is a number of frames, at least 1; got {self.every}")
+
+    @property
+    def tracks(self) -> bool:
+        """Whether instances have ids."""
+        return self.track or self.smooth != NONE or self.every > 1
+
+
+def predict_video(
+    source: str | Path,
+    model: str | Path | PosePredictor | None = None,
+    *,
+    out: str | Path | None = None,
+    pictures: bool = True,
+    track: bool = False,
+    smooth: str = NONE,
+    lag: float = LAG,
+    every: int = 1,
+    drawing: Drawing | None = None,
+    device: str = "auto",
+    batch: int | None = None,
+    scales: tuple[float, ...] | None = None,
+    tiles: bool = False,
+    flip_test: bool | None = None,
+    points: str | None = None,
+    rate: float = RATE,
+    resume: bool = False,
+    name: str | None = None,
+    seen: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    stop: Event | None = None,
+) -> VideoPredictions:
+    """Find the points in every frame of a video.
+
+    What can be read of a damaged video is predicted; ``faults`` says what is missing. Input files are never
+    overwritten. A run that was interrupted is continued with ``resume``; its result equals that of an unbroken one.
+
+    Args:
+        source: a video file, the number of a camera, an address (rtsp, http, ...), or a folder of images.
+        model: as for `posekit.predict`; ``None``: people. Models of crops take each frame as one box.
+        out: folder for ``NAME.jsonl``, ``NAME.json`` and ``NAME.mp4``; while the run lasts, ``NAME.part`` holds what is
+            finished. ``None`` keeps the poses as long as the result lives, and draws nothing.
+        pictures: write the annotated video, if there is an ``out``.
+        track: give every instance an id that stays the same from frame to frame.
+        smooth: key of `SMOOTHERS`: steady the points over time; implies ``track``. "none": points stay as found.
+        lag: delay in milliseconds that smoothing may cost; more makes points steadier.
+        every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
+            implies ``track``. An interrupted run then predicts from the first frame again.
+        drawing: score thresholds of the annotated video.
+        device: see `posekit.load`, if ``model`` is a name.
+        batch: see `posekit.load`; at most 16, the frames that are predicted at a time, count for full images.
+        scales: see `posekit.load`.
+        tiles: see `posekit.load`.
+        flip_test: see `posekit.load`.
+        points: name of a known skeleton that the points are mapped to.
+        rate: frames a second of a folder of images.
+        resume: continue a run that was interrupted; without one, begin.
+        name: NAME of the files; ``None``: that of the source.
+        seen: called with a stage ("predict", "draw" or "smooth"), the number of its finished frames, and of all
+            frames, 0 where it is unknown.
+        stop: ends a camera or stream when it is set.
+
+    Returns:
+        The poses of each frame.
+
+    Raises:
+        DataError: the source has no frame that can be read.
+        WeightsError: there is no such model.
+        ValueError: an option does not fit; or an unfinished run is there and not to be resumed, or has other settings.
+        OSError: a file cannot be written; what is finished stays.
+        ModuleNotFoundError: PyAV is not installed.
+    """
+    over, drawing = OverFrames(track, smooth, lag, every), drawing or Drawing()
+    folder = Path(tempfile.mkdtemp(prefix="posekit-")) if out is None else Path(out)
+    model = default_model() if model is None else model
+    video = open_video(source, rate)
+    files = _Files(folder, name or free_name(source, folder), pictures and out is not None)
+    if isinstance(model, str | Path):
+        predictor = load(model, device=device, batch=batch, scales=scales, tiles=tiles, flip_test=flip_test)
+    else:
+        predictor = model
+    if points is not None:
+        predictor = Mapped(predictor, known_skeleton(points))
+    options = {"scales": scales, "tiles": tiles, "flip_test": flip_test, "points": points, "batch": batch}
+    settings = _settings(source, video, model, over, drawing, options | {"pictures": files.drawing is not None})
+    if resume and (done := _finished(files, settings, predictor)) is not None:
+        return done
+    block, count = BLOCK if video.repeatable else 1, len(predictor.skeleton.points)
+    propagation = _propagation(over, predictor)
+    restart = propagation is not None and video.repeatable
+    work = Unfinished(files.part, settings, count, resume=resume, block=block, restart=restart)
+    over_time = _over_time(over, predictor)
+    task = VideoTask(predictor, over_time, _draw(predictor, drawing), propagation, seen, stop or Event())
+    try:
+        ran = run_video(video, task, work, files.drawing)
+    except BaseException:
+        if not work.raw.count:
+            work.remove()
+        raise
+    found = _kept(files, work, settings, ran, predictor, video)
+    if out is None:
+        weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
+    return found
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a video in the folder for results."""
+
+    folder: Path
+    name: str
+    draws: bool
+
+    @property
+    def part(self) -> Path:
+        return self.folder / f"{self.name}.part"
+
+    @property
+    def lines(self) -> Path:
+        return self.folder / f"{self.name}.jsonl"
+
+    @property
+    def about(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def drawing(self) -> Path | None:
+        return self.folder / f"{self.name}.mp4" if self.draws else None
+
+
+def free_name(source: str | Path, folder: Path, taken: Sequence[str] = ()) -> str:
+    """A name for the files of a source so that none of them is the source itself.
+
+    Args:
+        source: the video.
+        folder: for results.
+        taken: names of other sources of the same run.
+    """
+    stem = short_name(source)
+    tries = (stem, f"{stem}_pose", *(f"{stem}_{number}" for number in range(2, len(taken) + 3)))
+    own = os.path.realpath(source)
+    return next(
+        name
+        for name in tries
+        if name not in taken
+        and own not in {os.path.realpath(folder / f"{name}{ending}") for ending in (".mp4", ".jsonl", ".json")}
+    )
+
+
+def _settings(
+    source: str | Path, video: Video, model: str | Path | PosePredictor, over: OverFrames, drawing: Drawing, more: Any
+) -> dict[str, Any]:
+    """What the result depends on, as JSON values."""
+    named = isinstance(model, str | Path)
+    return {
+        "source": str(source) if not video.repeatable else os.path.realpath(source),
+        "version of the source": _version(Path(source)) if video.repeatable else "",
+        "frames a second": video.info.rate,
+        "model": str(model) if isinstance(model, str | Path) else model.name,
+        "sha256 of the model": fingerprint(model) if isinstance(model, str | Path) else "",
+        "track": over.tracks,
+        "smooth": over.smooth,
+        "lag": over.lag if over.smooth != NONE else None,
+        "every": over.every,
+        "threshold": drawing.points,
+        "instances": drawing.instances,
+        **{key: list(value) if isinstance(value, tuple) else value for key, value in more.items() if named or value},
+    }
+
+
+def _version(source: Path) -> str:
+    """Size and time of a file, or a checksum of those of the files in a folder."""
+    if source.is_dir():
+        parts = [f"{file.name} {_version(file)}" for file in sorted(source.iterdir()) if file.is_file()]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    about = source.stat()
+    return f"{about.st_size} bytes, {about.st_mtime_ns}"
+
+
+def _over_time(over: OverFrames, predictor: PosePredictor) -> OverTime:
+    if not over.tracks:
+        return OverTime()
+    smooth = None if over.smooth == NONE else partial(_smoother, over.smooth, over.lag)
+    if over.every > 1:
+        return OverTime(keep_ids, smooth)
+    return OverTime(partial(_tracking(predictor).start, predictor.skeleton), smooth)
+
+
+def _tracking(predictor: PosePredictor) -> Tracking:
+    return Tracking(score_threshold=predictor.instance_threshold)
+
+
+def _propagation(over: OverFrames, predictor: PosePredictor) -> Propagation | None:
+    """Detect-every-n, if it is asked for.
+
+    Raises:
+        ValueError: the model is not two in a row whose boxes follow from the points.
+    """
+    if over.every == 1:
+        return None
+    if not isinstance(predictor, Chain):
+        raise ValueError(
+            f"every {over.every} frames (--every) is for two models in a row, such as body-s+body-crop-s, with their "
+            f"own points; {predictor.name} is not: leave it out"
+        )
+    return Propagation(predictor, _tracking(predictor), over.every)
+
+
+def _smoother(name: str, lag: float, tracks: list[Track]) -> Smoother:
+    """A filter with this delay, tuned on the clip where it is known."""
+    if tracks:
+        return tuned(name, tracks, lag)
+    smoother: Smoother = SMOOTHERS[name]()
+    return smoother
+
+
+def _draw(predictor: PosePredictor, drawing: Drawing) -> Callable[[Image, Poses], Image]:
+    asked = drawing.instances if drawing.instances is not None else predictor.instance_threshold
+    least = None if predictor.needs_boxes else asked
+
+    def draw(image: Image, poses: Poses) -> Image:
+        shown = poses if least is None or poses.ids is not None else poses.above(least)
+        return draw_tracked(image, shown, predictor.skeleton, threshold=drawing.points)
+
+    return draw
+
+
+def _kept(
+    files: _Files, work: Unfinished, settings: dict[str, Any], ran: Finished, predictor: PosePredictor, video: Video
+) -> VideoPredictions:
+    """Move the results of a finished run to their place, and say what they are."""
+    notes = [f"{plural(ran.dropped, 'frame')} came too fast and were left out"] if ran.dropped else []
+    if settings["smooth"] != NONE and not video.repeatable:
+        notes.append(f"{settings['smooth']} has its default settings: a camera or stream has no clip to tune it on")
+    more = {*ran.fields, *(("raw", "filled") if settings["smooth"] != NONE else ())}
+    drawing = files.drawing if files.drawing is not None and files.drawing.is_file() else None
+    about = {
+        "source": video.source,
+        "settings": settings,
+        "skeleton": {"name": predictor.skeleton.name, "points": list(predictor.skeleton.points)},
+        "frames": ran.frames,
+        "instances": ran.instances,
+        "height": video.info.height,
+        "width": video.info.width,
+        "seconds": ran.seconds,
+        "counts": ran.counts,
+        "wall": ran.wall,
+        "more": [name for name in MORE_COLUMNS if name in more],
+        "faults": list(ran.faults),
+        "notes": notes,
+    }
+    work.lines.replace(files.lines)
+    beside = files.about.with_name(f"{files.about.name}.tmp")
+    beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    beside.replace(files.about)
+    work.remove()
+    return _result(files, about, predictor, drawing)
+
+
+def _result(files: _Files, about: dict[str, Any], predictor: PosePredictor, drawing: Path | None) -> VideoPredictions:
+    return VideoPredictions(
+        about["source"],
+        about["settings"]["model"],
+        predictor.skeleton,
+        files.lines,
+        about["frames"],
+        about["instances"],
+        about["height"],
+        about["width"],
+        tuple(about["more"]),
+        drawing,
+        tuple(about["faults"]),
+        tuple(about["notes"]),
+        stages_of(about["seconds"], about["counts"]),
+        about["wall"],
+    )
+
+
+def _finished(files: _Files, settings: dict[str, Any], predictor: PosePredictor) -> VideoPredictions | None:
+    """The result of an earlier run with the same settings that is complete; ``None`` if there is none."""
+    there = files.lines.is_file() and (files.drawing is None or files.drawing.is_file()) and not files.part.exists()
+    try:
+        about = json.loads(files.about.read_bytes()) if there else {}
+        if about.get("settings") != json.loads(json.dumps(settings)):
+            return None
+        found = _result(files, about, predictor, files.drawing)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return replace(found, notes=(*found.notes, f"{files.lines} was finished before; nothing was done"))
