@@ -7,7 +7,7 @@ Synthetic people move with known truth; `posekit.studies.error_process` adds the
 import argparse
 
 from benchmarks.record import RESULTS, write
-from posekit.studies.smoothing import CONDITIONS, MAIN, plot, run, verdict
+from posekit.studies.smoothing import CONDITIONS, MAIN, measure, plot, verdict
 
 
 def main() -> None:
@@ -15,7 +15,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    result = run(people=3, seconds=4, conditions=CONDITIONS[MAIN : MAIN + 1], say=print) if quick else run(say=print)
+    main = CONDITIONS[MAIN : MAIN + 1]
+    result = measure(people=3, seconds=4, conditions=main, say=print) if quick else measure(say=print)
     print(verdict(result))
     if not quick:
         write("smoothing", result)

@@ -249,6 +249,49 @@ def settings(data: str, first: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def starts() -> str:
+    """Errors on small sets by what the backbone starts from, from `benchmarks.starts`."""
+    result = read_result("starts")
+    if result is None:
+        return ""
+    seeds = list(next(iter(next(iter(result["sets"].values())).values())))
+    lines = [
+        f"**Small sets, by start, {result['images seen']:,} images seen, error as a part of the box** "
+        "(`benchmarks/results/starts.json`, `python -m benchmarks.starts`):\n",
+        row("", "start", *(f"seed {seed}" for seed in seeds)),
+        row(*("---" for _ in range(2 + len(seeds)))),
+    ]
+    for data, runs in result["sets"].items():
+        lines += [row(f"`{data}`", start, *(f"{runs[start][seed]['last']:.4f}" for seed in seeds)) for start in runs]
+    return "\n".join(lines) + "\n"
+
+
+def onestage() -> list[str]:
+    """AP of systems that start from `body-s`, before and after training, from `benchmarks.onestage`."""
+    result = read_result("onestage")
+    if result is None:
+        return []
+    lines = [
+        "\n**From the weights of `body-s`**, measured on the validation scenes of `coco_person` "
+        "(`python -m benchmarks.onestage`):\n",
+        row("", "input", "images seen", "AP untrained", "AP", "AP50"),
+        row(*("---" for _ in range(6))),
+    ]
+    for name, run in result["systems"].items():
+        before = f"{run['untrained']['AP']:.3f}" if "untrained" in run else ""
+        lines.append(
+            row(
+                f"`{name}-tiny`",
+                f"{run['size']}x{run['size']}",
+                f"{run['images_seen']:,}",
+                before,
+                f"{run['AP']:.3f}",
+                f"{run['AP50']:.3f}",
+            )
+        )
+    return lines
+
+
 def front() -> list[str]:
     """The table of accuracy and time of exported models, from ``front.json``."""
     result = read_result("front")

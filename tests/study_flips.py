@@ -30,6 +30,20 @@ def _put(inside: Any, path: list[str], value: Any) -> int:
     return len(chosen)
 
 
+ROW = "synthetic/*/rows"
+EMA, KALMAN = (3, 7, 11, 15), (6, 10, 14, 18)
+"""Rows of the study of smoothing at accepted lags of 0, 1, 2 and 4 frames."""
+
+
+def _row(number: int, cut: float, of_raw: float = 0.5, late: float = 0.9) -> Changes:
+    path = f"{ROW}/{number}"
+    return {f"{path}/cut/mean": cut, f"{path}/of_raw/mean": of_raw, f"{path}/late/mean": late}
+
+
+def _cuts(rows: tuple[int, ...], cut: float) -> Changes:
+    return {f"{ROW}/{number}/cut/mean": cut for number in rows}
+
+
 R50 = "costs/resnet 256x192"
 FLAT = ("fully connected", "rle", "simcc")
 SHAPED = ("heatmap", "focal", "simcc")
@@ -181,5 +195,13 @@ FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
             _steps("centred objects", "zero", centred=10.0) | _steps("centred objects", "default", centred=50.0),
             _steps("centred objects", "zero", centred=60.0) | _steps("centred objects", "default", centred=50.0),
         ),
+    ],
+    "smoothing": [
+        (_row(7, 0.5), _row(7, 0.5, 1.2)),
+        (_cuts(KALMAN, 0.8) | _cuts(EMA, 0.7), _cuts(KALMAN, 0.8) | _cuts(EMA, 0.7) | _cuts((11,), 0.9)),
+        (_row(10, 0.75), _row(10, 0.75, late=1.2)),
+        (_row(10, 0.75), _row(10, 0.6)),
+        (_row(1, 0.2, 0.9) | _row(2, 0.2, 0.9), _row(1, 0.2, 0.9) | _row(2, 0.2, 1.1)),
+        (_cuts((19, 21), 0.9), _cuts((19,), 0.8) | _cuts((21,), 0.9)),
     ],
 }

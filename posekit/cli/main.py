@@ -11,12 +11,12 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("posekit.cli.train:run", "train a model on your labelled images"),
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
-    "smooth": ("posekit.cli.smooth:run", "steady the points of a file over time: COCO, OpenPose, DeepLabCut, posekit"),
-    "angles": ("posekit.cli.angles:run", "angles and bone lengths over time, as tables and pictures"),
     "predict": (
         "posekit.cli.predict:run",
         "predict the points in images or videos; writes them drawn, and the points as files",
     ),
+    "smooth": ("posekit.cli.smooth:run", "steady the points of a file over time: COCO, OpenPose, DeepLabCut, posekit"),
+    "angles": ("posekit.cli.angles:run", "angles and bone lengths over time, as tables and pictures"),
     "export": ("posekit.cli.export:run", "write a model as a file for ONNX Runtime or OpenVINO, and check it"),
     "bench": ("posekit.cli.bench:run", "time models side by side: each stage, start, memory, size and accuracy"),
     "models": ("posekit.cli.models:run", "list the models of posekit, pull one, or convert a published MoveNet"),

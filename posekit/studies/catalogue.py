@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from posekit.studies import (
+    filters,
     gaussians,
     gradients,
     grids,
@@ -25,5 +26,6 @@ STUDIES: dict[str, Study] = {
     "gaussians": gaussians,
     "robustness": robustness,
     "normalisation": normalisation,
+    "smoothing": filters,
 }
 """Name of the study: its module."""

@@ -49,13 +49,14 @@ AIM, AIM_OFFLINE = 0.7, 0.85
 """Cut of jitter that is aimed at with at most a frame of lag, and offline."""
 
 
-def run(
+def measure(
     tracks: Sequence[Track] | None = None,
     *,
     people: int = PEOPLE,
     seconds: float = SECONDS,
     conditions: Sequence[tuple[float, float]] = CONDITIONS,
     lags: Sequence[int] = LAGS,
+    seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Measure all filters at equal lag.
@@ -66,6 +67,7 @@ def run(
         seconds: duration of each.
         conditions: frame rates and correlation times of the errors, seconds.
         lags: accepted, frames.
+        seed: of the people and of the errors.
         say: told about progress.
 
     Returns:
@@ -74,14 +76,16 @@ def run(
     result: dict[str, Any] = {"people": people, "seconds": seconds, "synthetic": []}
     for fps, correlation in conditions:
         say(f"{people} people at {fps:g} fps, errors correlated over {correlation * 1000:g} ms")
-        result["synthetic"].append(synthetic(fps, correlation, people, seconds, lags))
+        result["synthetic"].append(synthetic(fps, correlation, people, seconds, lags, seed))
     if tracks:
         say(f"the clip: {len(tracks)} tracks")
         result["clip"] = on_clip(tracks, lags)
     return result
 
 
-def synthetic(fps: float, correlation: float, people: int, seconds: float, lags: Sequence[int]) -> dict[str, Any]:
+def synthetic(
+    fps: float, correlation: float, people: int, seconds: float, lags: Sequence[int], seed: int = 0
+) -> dict[str, Any]:
     """All filters on synthetic people, against the truth.
 
     Returns:
@@ -90,7 +94,7 @@ def synthetic(fps: float, correlation: float, people: int, seconds: float, lags:
         squared), ``late`` (measured lag, frames), ``cut`` (share of the raw jitter that is gone) and ``of_raw`` (error
         as a share of the raw one).
     """
-    truths, tracks = _people(fps, correlation, people, seconds)
+    truths, tracks = _people(fps, correlation, people, seconds, seed)
     raw = np.array([_measured(track, truth) for track, truth in zip(tracks, truths, strict=True)])
     rows = []
     for method, lag, smoother in filters(Clip(tracks), lags):
@@ -174,11 +178,11 @@ def settings(smoother: Any) -> dict[str, Any]:
     return plain
 
 
-def _people(fps: float, correlation: float, people: int, seconds: float) -> tuple[list[Float], list[Track]]:
+def _people(fps: float, correlation: float, people: int, seconds: float, first: int) -> tuple[list[Float], list[Track]]:
     """True points (T, K, 2) of each person, and what the model would see of them."""
     skeleton, process = SKELETONS["coco17"], ErrorProcess.load()
     truths, tracks = [], []
-    for seed in range(people):
+    for seed in range(first * people, (first + 1) * people):
         times, truth = moving_person(skeleton, seconds, fps, seed)
         boxes = around(truth, np.ones(truth.shape[:2], bool))
         rng = np.random.default_rng(1000 + seed)
@@ -213,20 +217,25 @@ def plot(results: Mapping[str, Any], file: Path) -> None:
     MediaPipe's settings are one curve; the raw tracks, which have all of their jitter, are left out.
 
     Args:
-        results: of `run`.
+        results: of `measure`.
         file: to write.
     """
-    where = results["clip"] if "clip" in results else _main(results)
+    file.write_text(chart(results["clip"] if "clip" in results else _main(results)) + "\n", encoding="utf-8")
+
+
+def chart(where: Mapping[str, Any]) -> str:
+    """Jitter against lag in one condition, or of a clip, as SVG."""
     series: dict[str, list[tuple[float, float]]] = {}
     base = next(_mean(row["jitter"]) for row in where["rows"] if row["method"] == "raw")
     for row in where["rows"]:
         late, jitter = _mean(row["late"]) * 1000 / where["fps"], _mean(row["jitter"])
         if row["method"] != "raw":
             series.setdefault(row["method"].partition(" ")[0], []).append((late, 100 * jitter / base))
-    title = f"Jitter left and lag at {where['fps']:.4g} fps" + ("" if "clip" in results else ", synthetic people")
+    title = f"Jitter left and lag at {where['fps']:.4g} fps"
+    if "correlation" in where:
+        title += f", synthetic people, errors of {where['correlation'] * 1000:g} ms"
     curves = {name: sorted(points) for name, points in series.items()}
-    chart = line_chart(title, curves, x_label="lag, ms", y_label="jitter, % of raw", log=True)
-    file.write_text(chart + "\n", encoding="utf-8")
+    return line_chart(title, curves, x_label="lag, ms", y_label="jitter, % of raw", log=True)
 
 
 def _mean(value: Any) -> float:

@@ -10,7 +10,7 @@ from posekit.geometry.tracks import Track
 from posekit.skeletons import SKELETONS
 from posekit.studies.error_process import BANDS, RANKS, ErrorProcess, described, kind_of
 from posekit.studies.moving_people import moving_person
-from posekit.studies.smoothing import on_clip, plot, row_of, run, settings, verdict
+from posekit.studies.smoothing import measure, on_clip, plot, row_of, settings, verdict
 
 SKELETON = SKELETONS["coco17"]
 
@@ -74,7 +74,7 @@ def small():
     score = np.full(truth.shape[:2], 0.7)
     track = Track(4, np.arange(len(times)), times, Poses(xy, score, score[:, 0]))
     said = []
-    result = run([track], people=2, seconds=2.0, conditions=[(25.0, 0.04)], lags=(2,), say=said.append)
+    result = measure([track], people=2, seconds=2.0, conditions=[(25.0, 0.04)], lags=(2,), say=said.append)
     assert said == ["2 people at 25 fps, errors correlated over 40 ms", "the clip: 1 tracks"]
     return result
 

@@ -28,6 +28,7 @@ def test_the_studies_are_the_listed_ones():
         "gaussians",
         "robustness",
         "normalisation",
+        "smoothing",
     ]
     assert set(FLIPS) == set(STUDIES)
 
