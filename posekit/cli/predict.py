@@ -59,7 +59,7 @@ class Options:
     """map the points to a known skeleton, such as lsp14, by name and by stated rules (a neck is between the shoulders);
     default: the points of the model"""
     batch: Count = None
-    "crops or images in a batch; default: 8 crops, 2 images; more are faster on a GPU only, and take memory"
+    "crops or images in a batch; default: 32 on a GPU; 8 crops or 2 images on a CPU, where more only take memory"
     device: str = "auto"
     "auto (a GPU if there is one), cpu, cuda, mps"
     pictures: bool = True

@@ -43,7 +43,8 @@ def load(
             is run by ONNX Runtime, which needs no torch, unless a device other than the CPU, a flip test that it does
             not contain, or ``half`` is asked for; other folders by torch.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", ...
-        batch: crops, or views of full images, in a batch; ``None``: few, since larger ones are faster on a GPU only.
+        batch: crops, or views of full images, in a batch; ``None``: 32 on a GPU; 8 crops or 2 views on a CPU, where more
+            are no faster and take memory.
         flip_test: average with the mirrored image; ``None`` does as in training.
         scales: for one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 it
             is cut into tiles. ``None``: 1 only.
@@ -80,14 +81,24 @@ def load(
         raise ValueError(f"no runtime {runtime!r} (known: auto, torch, onnx, openvino)")
     file = _exported_file(model, runtime, device, flip_test, half)
     if file is None:
-        return Predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
+        return _predictor(_torch_engine(model, device, half, flip_test, scales, tiles), batch)
     engine = open_exported(file, device, threads)
     spec = engine.spec
     if not exported_runtime(model):
         spec = read_spec(file.parent)
         _check_weights(file, engine.metadata.weights)
     engine = engine.with_spec(adjusted(spec, flip_test=flip_test, scales=scales, tiles=tiles))
-    return Predictor(engine, batch)
+    return _predictor(engine, batch)
+
+
+GPU_BATCH = 32
+"""Crops or views in a batch on a GPU by default."""
+
+
+def _predictor(engine: Engine, batch: int | None) -> Predictor:
+    """The predictor of an engine; a GPU gets larger batches than a CPU."""
+    where = f"{getattr(engine, 'device', 'cpu')} {getattr(engine, 'provider', 'cpu')}".lower()
+    return Predictor(engine, GPU_BATCH if batch is None and where.count("cpu") < 2 else batch)
 
 
 def _check_weights(file: Path, exported: str) -> None:

@@ -23,7 +23,7 @@ def test_eval_prints_figures_points_and_sigmas(trained, data, tmp_path, capsys):
     precision = {name: figures.pop(name) for name in list(figures) if name.startswith("A")}
     assert 0 <= precision["AP"] <= precision["AP50"] <= 1
     kept = json.loads((trained / "best" / "config.json").read_text())["spec"]["figures"]
-    assert {name: pytest.approx(value, rel=1e-6) for name, value in kept.items() if name != "epoch"} == figures
+    assert {name: pytest.approx(value, rel=1e-5) for name, value in kept.items() if name != "epoch"} == figures
 
 
 def test_eval_refuses_a_metric_that_does_not_fit(trained, data, capsys):
