@@ -43,8 +43,8 @@ def load(
             is run by ONNX Runtime, which needs no torch, unless a device other than the CPU, a flip test that it does
             not contain, or ``half`` is asked for; other folders by torch.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "mps", ...
-        batch: crops, or views of full images, in a batch; ``None``: 32 on a GPU; 8 crops or 2 views on a CPU, where more
-            are no faster and take memory.
+        batch: crops, or views of full images, in a batch; ``None``: 32 on a GPU; 8 crops or 2 views on a CPU, where
+            more are no faster and take memory.
         flip_test: average with the mirrored image; ``None`` does as in training.
         scales: for one-stage models: scales of multi-scale testing; 1 fits the image into the network input, above 1 it
             is cut into tiles. ``None``: 1 only.
