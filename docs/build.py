@@ -42,9 +42,9 @@ CLAIMS = Path(__file__).parent / "claims.md"
 MODELS = Path(__file__).parent / "models.md"
 EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
-VIDEO = Path(__file__).parent / "video.md"
-TRACKING = Path(__file__).parent / "tracking.md"
 SMOOTHING = Path(__file__).parent / "smoothing.md"
+TRACKING = Path(__file__).parent / "tracking.md"
+VIDEO = Path(__file__).parent / "video.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -120,9 +120,9 @@ def main(words: list[str]) -> int:
         MODELS: _with_figures(MODELS, "\n".join(models())),
         EXPORT: _with_figures(EXPORT, "\n".join(front())),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling()))),
-        VIDEO: _with_figures(VIDEO, "\n".join(video())),
-        TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
+        TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
+        VIDEO: _with_figures(VIDEO, "\n".join(video())),
         **codecs,
         **studies,
     }

@@ -10,9 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posekit.api.angles import angles
     from posekit.api.evaluate import evaluate
     from posekit.api.export import export
     from posekit.api.predict import predict
+    from posekit.api.smooth import smooth
     from posekit.api.train import train
     from posekit.api.video import predict_video
     from posekit.data.image import read_image
@@ -35,6 +37,7 @@ _NAMES = {
     "RatioGrid": "posekit.geometry.grid",
     "Recipe": "posekit.recipe",
     "Skeleton": "posekit.geometry.skeleton",
+    "angles": "posekit.api.angles",
     "draw_poses": "posekit.visualize.draw",
     "evaluate": "posekit.api.evaluate",
     "export": "posekit.api.export",
@@ -44,6 +47,7 @@ _NAMES = {
     "push": "posekit.zoo.hub",
     "read": "posekit.data.readers",
     "read_image": "posekit.data.image",
+    "smooth": "posekit.api.smooth",
     "train": "posekit.api.train",
 }
 
@@ -57,6 +61,7 @@ __all__ = [
     "RatioGrid",
     "Recipe",
     "Skeleton",
+    "angles",
     "draw_poses",
     "evaluate",
     "export",
@@ -66,6 +71,7 @@ __all__ = [
     "push",
     "read",
     "read_image",
+    "smooth",
     "train",
 ]
 

@@ -135,6 +135,8 @@ class Recipe:
     "random seed; the same seed gives the same run"
     init: str | None = None
     "run folder, weights folder or hub id to take initial weights from; layers of another shape are left out"
+    init_head: bool = True
+    "also take the weights of the head; without it a head starts from random weights even where those of init fit"
     init_points: tuple[str, ...] = ()
     """points that start from a point with another name in the initial model, as OWN=THEIRS: snout=nose; points of the
     same name always do"""

@@ -24,6 +24,7 @@ FLOORS = {
     "evaluation": 5,
     "pipelines": 4,
     "recipe": 4,
+    "adapters": 3,
     "engines": 3,
     "transforms": 3,
     "losses": 3,
@@ -49,7 +50,7 @@ NEIGHBOURS = {
 
 TORCH_FREE = (
     *("geometry", "skeletons", "metrics", "postprocess", "visualize", "transforms", "data"),
-    *("engines", "pipelines", "evaluation", "zoo", "extras", "validation", "words"),
+    *("adapters", "engines", "pipelines", "evaluation", "zoo", "extras", "validation", "words"),
 )
 """Rooms that work without torch."""
 

@@ -43,7 +43,7 @@ OLD = {
     "drawn figures, for synthetic people": (r"\b[Dd]rawn (figures?|people|faces|crops|sets?)\b|drawn_figures", None),
     "confidence, for score": (
         r"\bconfidences?\b",
-        r"confidence (interval|band|limit)|keypoint_confidence|confidence intervals",
+        r"confidence (interval|band|limit)|keypoint_confidence|confidence intervals|['\"`]confidence['\"`]",
     ),
     "joint, for point": (
         r"\b[Jj]oints?\b",

@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import Any, overload
 
 from posekit.data.coco import to_results
+from posekit.data.table_columns import COLUMNS, MORE_COLUMNS
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
-
-COLUMNS = (
-    *("path", "image_id", "instance", "instance_score", "x0", "y0", "x1", "y1"),
-    *("point", "x", "y", "score"),
-)
-MORE_COLUMNS = {"visible": ("visible",), "spread": ("spread_x", "spread_y"), "depth": ("depth",)}
-"""Columns of what only some models give: the field of `Poses`, and its columns."""
 
 
 @dataclass(frozen=True)

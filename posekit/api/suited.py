@@ -90,7 +90,11 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
         return recipe, []
     parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone)}
     own, theirs = recipe.model, source.model
-    for neck, head in ((theirs.neck, theirs.head), (theirs.neck, own.head), (own.neck, own.head)):
+    ends = [(theirs.neck, theirs.head), (theirs.neck, own.head), (own.neck, own.head)]
+    if own.head.kind == "pooled":
+        # The mean over a neck's few channels does not say where a point is; the backbone's last map has many.
+        ends = [(neck, head) for neck, head in ends if neck.kind == "none"]
+    for neck, head in ends:
         parts |= {"neck": neck, "head": head}
         if recipe.one_stage and head.kind != own.head.kind:
             # Systems for full images differ in their heads: each keeps its own.

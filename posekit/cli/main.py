@@ -11,6 +11,8 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("posekit.cli.train:run", "train a model on your labelled images"),
     "eval": ("posekit.cli.evaluate:run", "measure a model on labelled images"),
+    "smooth": ("posekit.cli.smooth:run", "steady the points of a file over time: COCO, OpenPose, DeepLabCut, posekit"),
+    "angles": ("posekit.cli.angles:run", "angles and bone lengths over time, as tables and pictures"),
     "predict": (
         "posekit.cli.predict:run",
         "predict the points in images or videos; writes them drawn, and the points as files",
@@ -20,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("posekit.cli.models:run", "list the models of posekit, pull one, or convert a published MoveNet"),
     "prune": ("posekit.cli.prune:run", "structured pruning: remove the least important channels of a model"),
     "study": ("posekit.cli.study:run", "run a study of the representations: what holds and what does not"),
+    "compare": ("posekit.cli.compare:run", "find the representation for your data and device, or compare results"),
     "ablate": ("posekit.cli.ablate:run", "measure which techniques for small networks help on your data"),
     "codecs": ("posekit.cli.codecs:run", "compare the representations: cost and accuracy of each"),
     "data": ("posekit.cli.data:run", "check labelled data, find wrong labels, or pack it for training elsewhere"),

@@ -237,6 +237,16 @@ class Dataset:
         part = replace(self, role=role)._take(np.concatenate([chosen, others]))
         return replace(part, images=tuple(self.images[i] for i in kept), image=np.searchsorted(kept, part.image))
 
+    def of_images(self, indices: Sequence[int] | Array) -> Dataset:
+        """Some images with all their rows, ignored ones as well.
+
+        Args:
+            indices: positions in ``images``, rising, each once.
+        """
+        kept = np.asarray(indices, dtype=np.int64)
+        part = self._take(np.flatnonzero(np.isin(self.image, kept)))
+        return replace(part, images=tuple(self.images[i] for i in kept), image=np.searchsorted(kept, part.image))
+
     def _take(self, rows: Array) -> Dataset:
         return replace(
             self, **{name: a[rows] for name in (*_COLUMNS, *_OPTIONAL) if (a := getattr(self, name)) is not None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,13 @@ class LoadedPredictions:
         poses: (P, K, 3) x, y, score; first pixel centre at (0.5, 0.5).
         numbers: (P,) ids of images; zeros where names are given.
         names: (P,) names of images; ``None``: they go by ids.
+        score: (P,) score of the whole pose; where a file gives none, the mean of the points' scores.
     """
 
     poses: Float
     numbers: NDArray[np.int64]
     names: Sequence[str] | None
+    score: Float
 
 
 class Result(msgspec.Struct, gc=False):
@@ -48,6 +51,7 @@ class Result(msgspec.Struct, gc=False):
     image_id: Any = None
     file_name: Any = None
     path: Any = None
+    score: Any = None
     keypoints: msgspec.Raw = ABSENT
 
 
@@ -77,7 +81,7 @@ def load_predictions(file: Path) -> LoadedPredictions:
     table = Table(file, "predictions", [None] * len(results))
     poses = _poses(table, results)
     numbers, names = _images(table, results)
-    return LoadedPredictions(poses, numbers, names)
+    return LoadedPredictions(poses, numbers, names, _scores(table, results, poses))
 
 
 def _by_image(file: Path, content: dict[str, Any]) -> list[Result]:
@@ -134,6 +138,20 @@ def _poses(table: Table, results: Sequence[Result]) -> Float:
         raise DataError(f"{table.file}: {far.sum()} predictions have points far outside any image; give pixels")
     poses[..., :2] += HALF_PIXEL
     return poses
+
+
+def _scores(table: Table, results: Sequence[Result], poses: Float) -> Float:
+    """(P,) scores of poses."""
+    values = [result.score for result in results]
+    bad = [
+        number
+        for number, value in enumerate(values)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value))
+    ]
+    if bad:
+        table.refuse(bad, "score", "have no number as 'score'", kind(values[bad[0]]), "give a number, or leave it out")
+    given = np.array([np.nan if value is None else float(value) for value in values])
+    return np.where(np.isnan(given), poses[..., 2].mean(1), given)
 
 
 def _width(table: Table, values: Sequence[Any]) -> int:

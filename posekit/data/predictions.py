@@ -31,10 +31,14 @@ class Predictions:
     Args:
         xy: (len, K, 2) float64, pixels of the images' files.
         score: (len, K) float64 in [0, 1]; 0 where nothing was predicted.
+        found: (len,) bool, instances that have a prediction; ``None``: all.
+        points: (K,) bool, points that the predictions have; ``None``: all.
     """
 
     xy: Array
     score: Array
+    found: Array | None = None
+    points: Array | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -58,10 +62,16 @@ def read_predictions(path: Path | str, dataset: Dataset, skeleton: str | None = 
             matches no instance.
     """
     file = Path(path)
-    loaded = load_predictions(file)
-    order = shared_points(_named(file, loaded.poses.shape[1], dataset.skeleton, skeleton), dataset.skeleton, str(file))
-    files, of_image = origins(dataset)
-    image = by_number(file, loaded.numbers, files) if loaded.names is None else by_name(file, loaded.names, files)
+    return match_predictions(file, load_predictions(file), dataset, skeleton)
+
+
+def match_predictions(
+    file: Path, loaded: LoadedPredictions, dataset: Dataset, skeleton: str | None = None
+) -> Predictions:
+    """Match predictions that were loaded from a file; see `read_predictions`."""
+    order = order_of_points(file, loaded, dataset, skeleton)
+    of_image = origins(dataset)[1]
+    image = file_of_each(file, loaded, dataset)
     instances, chosen = _matched(dataset, of_image, image, loaded.poses)
     if not len(chosen):
         raise DataError(_none_fits(file, loaded, dataset, image))
@@ -70,7 +80,21 @@ def read_predictions(path: Path | str, dataset: Dataset, skeleton: str | None = 
     there = order >= 0
     xy[instances] = loaded.poses[chosen][:, order, :2] * there[:, None]
     score[instances] = np.clip(loaded.poses[chosen][:, order, 2], 0, 1) * there
-    return Predictions(xy, score)
+    found = np.zeros(len(dataset), bool)
+    found[instances] = True
+    return Predictions(xy, score, found, there)
+
+
+def order_of_points(file: Path, loaded: LoadedPredictions, dataset: Dataset, skeleton: str | None = None) -> Array:
+    """(K,) position of each point of the set among those of the file, by name; -1 where the file does not have it."""
+    own = _named(file, loaded.poses.shape[1], dataset.skeleton, skeleton)
+    return shared_points(own, dataset.skeleton, str(file))
+
+
+def file_of_each(file: Path, loaded: LoadedPredictions, dataset: Dataset) -> Array:
+    """(P,) position of each prediction's file among `origins` of the set; -1 where it has none."""
+    files = origins(dataset)[0]
+    return by_number(file, loaded.numbers, files) if loaded.names is None else by_name(file, loaded.names, files)
 
 
 def _none_fits(file: Path, loaded: LoadedPredictions, dataset: Dataset, image: Array) -> str:

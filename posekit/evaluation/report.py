@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.data.dataset import Dataset
 from posekit.engines.spec import InferenceSpec, known
 from posekit.evaluation.measure import VISIBLE, Measured
 from posekit.evaluation.sets import Sets
@@ -140,18 +141,36 @@ def _pictures(spec: InferenceSpec, sets: Sets, measured: Measured) -> list[Secti
 
 
 def _picture(spec: InferenceSpec, sets: Sets, measured: Measured, index: int) -> tuple[str, NDArray[np.uint8]]:
-    whole = sets.val.instance(index)
+    name = Path(sets.val.instance(index).path).name
+    drawn = drawn_instance(spec, sets.val, index, measured.xy[index])
+    return f"{name}: {measured.instance_error[index]:.3f}", drawn
+
+
+def drawn_instance(
+    spec: InferenceSpec, dataset: Dataset, index: int, xy: NDArray[np.floating], enlarge: int = ENLARGE
+) -> NDArray[np.uint8]:
+    """A prediction drawn over the crop of its instance, with the labels.
+
+    Args:
+        spec: gives the crop.
+        dataset: labelled.
+        index: of a trainable instance.
+        xy: (K, 2) predicted points, pixels of the set's images.
+        enlarge: crops whose longer side is smaller are enlarged by a whole factor, pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    whole = dataset.instance(index)
     padding = spec.framing.padding if isinstance(spec.framing, Crop) else Crop().padding
     crop = still_crop(whole, spec.size, padding)
-    xy = transform(measured.xy[index], invert(crop.to_source) @ whole.to_source)
     truth = crop.instances.keypoints
-    drawn = draw_poses(
+    return draw_poses(
         crop.image,
-        xy[None],
+        transform(xy, invert(crop.to_source) @ whole.to_source)[None],
         np.where(truth.labelled, 1.0, FAINT),  # points without a label are rings
         spec.skeleton,
         threshold=1.0,
         truth=np.where(truth.labelled[..., None], truth.xy, np.nan),
-        enlarge=ENLARGE,
+        enlarge=enlarge,
     )
-    return f"{Path(crop.path).name}: {measured.instance_error[index]:.3f}", drawn

@@ -19,6 +19,7 @@ RULES: Mapping[str, Mapping[str, float]] = {
     "upper_neck": SHOULDERS,
     "pelvis": HIPS,
     "hip_centre": HIPS,
+    "mid_hip": HIPS,
     # Fitted to 3,256 people of LSP extended: 1.73 times the way from the shoulders to the ears. The median error is
     # 0.23 of the distance from neck to head top.
     "head_top": {"left_ear": 0.865, "right_ear": 0.865, "left_shoulder": -0.365, "right_shoulder": -0.365},

@@ -41,6 +41,18 @@ def coco_ap(
     Raises:
         ValueError: sigmas or points of the wrong number, results of unknown images or without a score.
     """
+    engine = evaluator(truth, results, sigmas, max_detections)
+    engine.evaluate()
+    engine.accumulate()
+    # `summarize` prints a table and warns whenever K is not 17; its ten means are taken here instead.
+    tables: dict[str, Any] = engine.eval or {}
+    return _means(tables["precision"], tables["recall"])
+
+
+def evaluator(
+    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], sigmas: Sequence[float], max_detections: int = 20
+) -> Any:
+    """COCO's evaluator of keypoints, before ``evaluate()``; see `coco_ap`."""
     from hotcoco import COCO, COCOeval
 
     spread = _checked_sigmas(sigmas)
@@ -53,11 +65,7 @@ def coco_ap(
     params.kpt_oks_sigmas = spread
     params.max_dets = [max_detections]
     engine.params = params
-    engine.evaluate()
-    engine.accumulate()
-    # `summarize` prints a table and warns whenever K is not 17; its ten means are taken here instead.
-    tables: dict[str, Any] = engine.eval or {}
-    return _means(tables["precision"], tables["recall"])
+    return engine
 
 
 def _means(precision: Float, recall: Float) -> dict[str, float]:

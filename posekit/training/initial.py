@@ -36,10 +36,10 @@ def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = 
         source = load_weights(recipe.init)
     own = net.state_dict()
     converted = in_own_units(own, _renamed(source.net.state_dict(), own), recipe, source.recipe)
-    theirs = converted.tensors
+    theirs = {n: value for n, value in converted.tensors.items() if recipe.init_head or not n.startswith("head.")}
     fitting = {name: value for name, value in theirs.items() if name in own and value.shape == own[name].shape}
     pairs = _same_points(recipe, source.recipe)
-    by_point = _rows(own, theirs, recipe, source.recipe, pairs)
+    by_point = _rows(own, theirs, recipe, source.recipe, pairs) if recipe.init_head else {}
     fitting |= by_point
     if not any(name in fitting for name, _ in net.named_parameters()):
         raise WeightsError(

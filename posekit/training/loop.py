@@ -123,13 +123,18 @@ class Loop:
             self.say(f"resumed from {folder} at epoch {done + 1}, step {self.progress.step}")
         return True
 
-    def train(self) -> Outcome:
-        """Train to the last epoch or until early stopping."""
+    def train(self, until: int | None = None) -> Outcome:
+        """Train to the last epoch or until early stopping.
+
+        Args:
+            until: pause after this epoch, with the schedule of the full run; `resume` and another call continue it.
+        """
+        last = self.options.epochs if until is None else min(until, self.options.epochs)
         steps = self.options.epochs * self.per_epoch
         if self.options.keep_memory and self.engine.device.type == "cpu":
             keep_freed_memory()
         with _without_denormals(), Stop() as self.stop, self.display.following(steps, self.progress):
-            while self.progress.epoch < self.options.epochs and not self.progress.stopped:
+            while self.progress.epoch < last and not self.progress.stopped:
                 self._epoch()
         self.engine.wait_for_everyone()
         return Outcome(self.run, self.best, self.progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 
 Points = Sequence[tuple[float, float]]
 
@@ -61,6 +62,7 @@ def line_chart(
     x_label: str = "",
     y_label: str = "",
     log: bool = False,
+    gaps: bool = False,
 ) -> str:
     """Draw named curves over common axes.
 
@@ -71,12 +73,13 @@ def line_chart(
         x_label: below the axis.
         y_label: beside the axis.
         log: logarithmic y axis.
+        gaps: break a curve at the points that are left out, instead of drawing a line across.
 
     Returns:
         One ``<svg>`` element, which takes the text colour of its page.
     """
-    curves = {name: [p for p in points if _plottable(p, log)] for name, points in series.items()}
-    everything = [p for points in curves.values() for p in points]
+    curves = {name: _runs(points, log, gaps) for name, points in series.items()}
+    everything = [p for runs in curves.values() for run in runs for p in run]
     top = 30 + _ROW * len(_legend_rows(list(curves)))
     parts = [f'<text x="{_LEFT}" y="18" font-size="14" font-weight="600">{escape(title)}</text>', _legend(list(curves))]
     if everything:
@@ -93,6 +96,14 @@ def line_chart(
 
 def _plottable(point: tuple[float, float], log: bool) -> bool:
     return math.isfinite(point[0]) and math.isfinite(point[1]) and (not log or point[1] > 0)
+
+
+def _runs(points: Points, log: bool, gaps: bool) -> list[list[tuple[float, float]]]:
+    """The pieces of a curve that can be drawn; one without gaps."""
+    if not gaps:
+        return [[p for p in points if _plottable(p, log)]]
+    grouped = groupby(points, key=lambda point: _plottable(point, log))
+    return [list(run) for good, run in grouped if good]
 
 
 class _Frame:
@@ -123,7 +134,7 @@ class _Frame:
         return log_ticks(10 ** self.y[0], 10 ** self.y[1]) if self.log else ticks(*self.y)
 
 
-def _plot(curves: Mapping[str, Points], frame: _Frame, x_label: str, y_label: str) -> list[str]:
+def _plot(curves: Mapping[str, Sequence[Points]], frame: _Frame, x_label: str, y_label: str) -> list[str]:
     left, right, bottom = _LEFT, WIDTH - _RIGHT, HEIGHT - _BOTTOM
     parts = []
     for y in frame.y_ticks():
@@ -138,8 +149,9 @@ def _plot(curves: Mapping[str, Points], frame: _Frame, x_label: str, y_label: st
     middle = (frame.top + bottom) / 2
     parts.append(_label(x_label, f'x="{(left + right) / 2}" y="{HEIGHT - 6}"'))
     parts.append(_label(y_label, f'x="12" y="{middle}" transform="rotate(-90 12 {middle})"'))
-    for index, points in enumerate(curves.values()):
-        parts.append(_curve(points, frame, PALETTE[index % len(PALETTE)]))
+    for index, runs in enumerate(curves.values()):
+        colour = PALETTE[index % len(PALETTE)]
+        parts += [_curve(run, frame, colour, last=n == len(runs) - 1) for n, run in enumerate(runs)]
     return parts
 
 
@@ -147,7 +159,7 @@ def _label(text: str, place: str) -> str:
     return f'<text {place} text-anchor="middle" opacity="0.75">{escape(text)}</text>' if text else ""
 
 
-def _curve(points: Points, frame: _Frame, colour: str) -> str:
+def _curve(points: Points, frame: _Frame, colour: str, last: bool = True) -> str:
     locations = [(frame.across(x), frame.down(y)) for x, y in points]
     if not locations:
         return ""
@@ -156,7 +168,7 @@ def _curve(points: Points, frame: _Frame, colour: str) -> str:
         return end
     path = " ".join(f"{x},{y}" for x, y in locations)
     style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"'
-    return f'<polyline points="{path}" {style}/>{end}'
+    return f'<polyline points="{path}" {style}/>{end if last else ""}'
 
 
 def _legend_rows(names: Sequence[str]) -> list[list[tuple[int, str]]]:

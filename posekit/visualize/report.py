@@ -63,7 +63,9 @@ def write_report(
     path: Path,
     *,
     title: str,
+    lead: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
+    charts: Sequence[str] = (),
     notes: Sequence[str] = (),
     curves: Curves | None = None,
     tables: Sequence[Table] = (),
@@ -74,7 +76,9 @@ def write_report(
     Args:
         path: of the file; its folder is made.
         title: of the page.
-        facts: short figures by name, shown first.
+        lead: sentences of the result, shown first, each a paragraph.
+        facts: short figures by name, above the rest.
+        charts: ``<svg>`` elements, below the facts.
         notes: sentences, at the end.
         curves: by chart, then by name: points (x, y); x is images seen. Below the pictures.
         tables: below the facts.
@@ -84,7 +88,9 @@ def write_report(
         ``path``.
     """
     parts = [
+        _lead(lead),
         _facts(facts or {}),
+        _pair(charts),
         *(_table(table) for table in tables),
         *(_section(section) for section in pictures),
         _charts(curves or {}),
@@ -94,6 +100,16 @@ def write_report(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _lead(sentences: Sequence[str]) -> str:
+    told = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    return f'<div class="card lead">{told}</div>' if told else ""
+
+
+def _pair(charts: Sequence[str]) -> str:
+    cards = "".join(f'<div class="card">{chart}</div>' for chart in charts)
+    return f'<div class="charts large">{cards}</div>' if cards else ""
 
 
 def _facts(facts: Mapping[str, str]) -> str:
@@ -217,10 +233,15 @@ h2 { font-size: 1.1rem; margin: 36px 0 12px; }
 .facts div:first-child { border-color: var(--accent); }
 dt { color: var(--soft); font-size: 0.82rem; }
 dd { margin: 2px 0 0; font-size: 1.05rem; font-weight: 600; overflow-wrap: anywhere; }
+.lead { margin: 0 0 12px; border-color: var(--accent); overflow-wrap: anywhere; }
+.lead p { margin: 0 0 6px; }
+.lead p:first-child { font-size: 1.15rem; font-weight: 600; }
 .notes { margin: 0; padding-left: 32px; color: var(--soft); overflow-wrap: anywhere; }
 .notes li + li { margin-top: 4px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr)); gap: 12px; }
+.charts.large { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); margin-top: 12px; }
 .charts svg { display: block; width: 100%; height: auto; }
+.charts.large svg { max-width: 640px; margin: 0 auto; }
 .wide { overflow-x: auto; max-width: 100%; padding: 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 th, td { padding: 8px 14px; text-align: left; white-space: nowrap; border-top: 1px solid var(--line); }

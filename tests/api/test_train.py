@@ -283,6 +283,17 @@ def test_the_network_of_the_initial_model_is_taken_over():
     assert not any("(there" in line and "backbone" in line for line in lines)
 
 
+@pytest.mark.parametrize("kind", ["regression", "rle"])
+def test_a_pooled_head_stays_without_a_neck(kind):
+    recipe = replace(RECIPES[f"topdown-{kind}-tiny"](FOUR, size=(96, 64)), init="body-crop-s")
+    like, sentences = like_initial(recipe, ())
+    assert (like.model.backbone.kind, like.model.neck.kind) == ("movenet", "none")
+    assert like.model.head == recipe.model.head and "neck none" in sentences[0]
+    lines = []
+    initial_net(like, lines.append)
+    assert not any("(there" in line and "backbone" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("system", "neck"),
     [

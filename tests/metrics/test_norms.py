@@ -83,4 +83,6 @@ def test_which_skeletons_are_faces(name, points, pair):
 
 
 def test_which_skeletons_have_a_torso():
-    assert {name for name, s in SKELETONS.items() if norms.has_torso(s)} == {"coco17", "crowdpose14", "mpii16", "lsp14"}
+    assert {name for name, s in SKELETONS.items() if norms.has_torso(s)} == {
+        *("coco17", "crowdpose14", "mpii16", "lsp14", "body25", "openpose18", "mediapipe33"),
+    }

@@ -13,6 +13,9 @@ COUNTS = {
     "crowdpose14": 14,
     "mpii16": 16,
     "lsp14": 14,
+    "body25": 25,
+    "openpose18": 18,
+    "mediapipe33": 33,
     "face5": 5,
     "face68": 68,
     "wflw98": 98,
@@ -98,7 +101,10 @@ def test_published_sigmas():
         *(0.026, 0.026, 0.062, 0.072, 0.179, 0.179, 0.072, 0.062),
     )
     without = {name for name, s in SKELETONS.items() if s.unknown_sigmas}
-    assert without == {"lsp14", "face5", "wflw98"}
+    assert without == {"lsp14", "face5", "wflw98", "mediapipe33", "body25", "openpose18"}
+    # COCO has no neck and no point between the hips.
+    assert SKELETONS["body25"].unknown_sigmas == ("neck", "mid_hip")
+    assert SKELETONS["openpose18"].unknown_sigmas == ("neck",)
 
 
 def test_eye_corners_stand_where_the_protocols_want_them():

@@ -142,3 +142,13 @@ def test_points_start_from_those_that_are_named(tmp_path):
 def test_a_start_that_names_no_point_is_refused(text, tmp_path):
     with pytest.raises(WeightsError, match=r"init_points .* expected OWN=THEIRS"):
         heads_of("heatmap", ("snout", "ear"), ("nose", "ear"), (text,), tmp_path)
+
+
+def test_a_head_can_start_anew(folder):
+    torch.manual_seed(5)
+    recipe = recipe_of(init=str(folder), init_head=False)
+    net = initial_net(recipe, lambda line: None).state_dict()
+    before = load_weights(folder).net.state_dict()
+    heads = [name for name in net if name.startswith("head.") and net[name].ndim > 1]
+    assert heads and not any(torch.equal(net[name], before[name]) for name in heads)
+    assert all(torch.equal(value, before[name]) for name, value in net.items() if not name.startswith("head."))
