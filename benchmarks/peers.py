@@ -25,7 +25,7 @@ import posekit
 from benchmarks.front import VAL
 from benchmarks.ladder import root
 from benchmarks.record import circumstances, write
-from posekit.data.coco import read_coco
+from posekit.api.evaluate import Reading
 from posekit.engines.spec import InferenceSpec
 from posekit.geometry.affine import invert, transform
 from posekit.geometry.framing import Crop
@@ -214,12 +214,14 @@ def spec_of(name: str, skeleton: Skeleton, size: int, padding: float) -> Inferen
     return InferenceSpec(name=name, skeleton=skeleton, size=(size, size), framing=Crop(padding=padding))
 
 
-def measured(models: dict[str, Measured], data: Path, keys: Sequence[str]) -> dict[str, dict[str, float]]:
+def measured(
+    models: dict[str, Measured], data: Path, keys: Sequence[str], skeleton: str
+) -> dict[str, dict[str, float]]:
     """Figures of the models with real weights."""
     rows = {}
     for name, one in models.items():
         if one.real:
-            figures = posekit.evaluate(one.predictor, data).figures
+            figures = posekit.evaluate(one.predictor, data, reading=Reading(skeleton=skeleton)).figures
             rows[name] = {key: round(float(figures[key]), 4) for key in keys if key in figures}
             print(name, rows[name], flush=True)
     return rows
@@ -274,7 +276,7 @@ def people(nets: dict[str, Path], asked: argparse.Namespace) -> dict[str, Measur
 
 def hands(nets: dict[str, Path], asked: argparse.Namespace) -> dict[str, Measured]:
     """All models of hands in given boxes."""
-    skeleton = read_coco(root() / HANDS).skeleton
+    skeleton = SKELETONS["hand21"]
     models = {}
     for name in ("hand", "hand lite"):
         told = f"MediaPipe Hand landmark, {'lite' if 'lite' in name else 'full'}"
@@ -311,8 +313,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         nets = mediapipe(asked.wheel, Path(folder))
         bodies, palms = people(nets, asked), hands(nets, asked)
-        body_figures = measured(bodies, root() / VAL, ("AP", "AP50", "pck@0.05", "pck@0.2"))
-        hand_figures = measured(palms, root() / HANDS, ("pck@0.2", "pck@0.05", "nme_box", "auc"))
+        body_figures = measured(bodies, root() / VAL, ("AP", "AP50", "pck@0.05", "pck@0.2"), "coco17")
+        hand_figures = measured(palms, root() / HANDS, ("pck@0.2", "pck@0.05", "nme_box", "auc"), "hand21")
         found = {
             "people": table(bodies, body_figures, asked.rounds, BASE),
             "hands": table(palms, hand_figures, asked.rounds, "hand-s (ONNX)"),

@@ -17,7 +17,7 @@ import claims
 import study_pages
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
-from figures import ceiling, front, models, onestage, settings, starts, systems, video
+from figures import ceiling, front, models, onestage, peers, settings, starts, systems, video
 from figures import page as figures_page
 from smoothing_tables import smoothing
 from tracking_figures import tracking
@@ -118,7 +118,7 @@ def main(words: list[str]) -> int:
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate") + "\n" + starts()),
         CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.techniques()))),
         MODELS: _with_figures(MODELS, "\n".join(models())),
-        EXPORT: _with_figures(EXPORT, "\n".join(front())),
+        EXPORT: _with_figures(EXPORT, "\n".join((*front(), *peers()))),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling(), *onestage()))),
         SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),

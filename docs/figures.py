@@ -312,6 +312,23 @@ def front() -> list[str]:
     return lines
 
 
+def peers() -> list[str]:
+    """Models of posekit and published ones in given boxes, from ``peers.json``."""
+    result = read_result("peers")
+    if result is None:
+        return []
+    lines = []
+    for title, keys in (("people", ("AP", "pck@0.05", "pck@0.2")), ("hands", ("pck@0.2", "pck@0.05", "nme_box"))):
+        rows = result[title]
+        ratio = next(key for row_ in rows.values() for key in row_ if key.startswith("times "))
+        header = (title, *keys, "CPU ms", f"`{ratio.removeprefix('times ')}` = 1")
+        lines += ["", row(*header), row(*["---"] * len(header))]
+        for name, one in rows.items():
+            times = (f"{one['cpu_ms']:.1f}", f"{one[ratio]:.2f}") if "cpu_ms" in one else ("", "")
+            lines.append(row(name, *_cells(one, keys), *times))
+    return lines
+
+
 def models() -> list[str]:
     """The table of the models of posekit, from ``models.json`` and the catalogue."""
     results = (read_result("models") or {"models": {}})["models"]
