@@ -81,7 +81,7 @@ def findings(results: Results) -> list[Finding]:
         ),
         Finding(
             all(reached),
-            "It does so at every frame rate and for errors of any duration",
+            "The tuned Kalman filter reaches that at every frame rate and for errors of any duration",
             f"{sum(reached)} of {len(reached)} conditions",
         ),
         Finding(
