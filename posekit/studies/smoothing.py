@@ -231,9 +231,9 @@ def chart(where: Mapping[str, Any]) -> str:
         late, jitter = _mean(row["late"]) * 1000 / where["fps"], _mean(row["jitter"])
         if row["method"] != "raw":
             series.setdefault(row["method"].partition(" ")[0], []).append((late, 100 * jitter / base))
-    title = f"Jitter left and lag at {where['fps']:.4g} fps"
+    title = f"Jitter and lag, {where['fps']:.4g} fps"
     if "correlation" in where:
-        title += f", synthetic people, errors of {where['correlation'] * 1000:g} ms"
+        title += f", errors of {where['correlation'] * 1000:g} ms"
     curves = {name: sorted(points) for name, points in series.items()}
     return line_chart(title, curves, x_label="lag, ms", y_label="jitter, % of raw", log=True)
 
