@@ -94,7 +94,7 @@ def test_rows_of_the_study(small):
 
 
 def test_picture(small, tmp_path):
-    for results, title in ((small, "Jitter and lag, 25 fps"), ({"synthetic": small["synthetic"]}, "synthetic")):
+    for results, title in ((small, "Jitter and lag, 25 fps"), ({"synthetic": small["synthetic"]}, "errors of")):
         plot(results, tmp_path / "a.svg")
         text = (tmp_path / "a.svg").read_text()
         assert ET.fromstring(text).tag.endswith("svg")
