@@ -90,14 +90,17 @@ def traced(net: nn.Module, image: torch.Tensor, free: Mapping[int, str], free_ou
 
 
 class _Listed(nn.Module):
-    """The outputs as a tuple, which the exporter takes."""
+    """The outputs as a tuple, which the exporter takes.
 
-    def __init__(self, net: nn.Module) -> None:
+    The name of its attribute starts the names of all nodes, by which `posekit.exporting.quantize` finds the network's.
+    """
+
+    def __init__(self, graph: nn.Module) -> None:
         super().__init__()
-        self.net = net
+        self.graph = graph
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(self.net(image).values())
+        return tuple(self.graph(image).values())
 
 
 def _merge_padding(onnx: Any, model: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.engines.outputs import INPUT
+from posekit.exporting.results import ExportError
 from posekit.extras import require
 
 NETWORK = "/graph/net/"
@@ -29,6 +30,7 @@ def quantized_openvino(model: Any, images: NDArray[np.uint8]) -> Any:
 
     Raises:
         ModuleNotFoundError: NNCF is not installed; the message names the extra.
+        ExportError: nothing was quantised.
     """
     nncf = require("nncf", "INT8 for OpenVINO")
     nncf.set_log_level(logging.ERROR)
@@ -38,12 +40,27 @@ def quantized_openvino(model: Any, images: NDArray[np.uint8]) -> Any:
         for node in model.get_ops()
         if node.get_type_name() not in DATA and not _of_network(node.get_friendly_name())
     ]
-    return nncf.quantize(
+    quantised = nncf.quantize(
         model,
         samples,
         subset_size=len(images),
         ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
     )
+    _check(any(node.get_type_name() == "FakeQuantize" for node in quantised.get_ops()))
+    return quantised
+
+
+def _check(some: bool) -> None:
+    """Refuse a model of which no layer was quantised: it would pass every comparison.
+
+    Raises:
+        ExportError: there is none.
+    """
+    if not some:
+        raise ExportError(
+            f"no layer was quantised: expected nodes of the network, whose names start with {NETWORK}, with "
+            "convolutions or matrices among them; this model cannot become INT8"
+        )
 
 
 def _of_network(name: str) -> bool:
@@ -56,6 +73,9 @@ def quantized_onnx(model: Any, images: NDArray[np.uint8]) -> Any:
     Args:
         model: an ``onnx.ModelProto`` in 32 bits.
         images: (N, H, W, 3) to find the ranges of values with.
+
+    Raises:
+        ExportError: nothing was quantised.
     """
     onnx = require("onnx", "INT8 for ONNX Runtime")
     quantization = require("onnxruntime.quantization", "INT8 for ONNX Runtime")
@@ -73,7 +93,9 @@ def quantized_onnx(model: Any, images: NDArray[np.uint8]) -> Any:
             op_types_to_quantize=["Conv", "ConvTranspose", "MatMul", "Gemm"],
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
-        return onnx.load(str(target))
+        quantised = onnx.load(str(target))
+    _check(any(node.op_type == "QuantizeLinear" for node in quantised.graph.node))
+    return quantised
 
 
 class _Reader:

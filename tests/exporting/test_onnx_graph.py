@@ -17,6 +17,7 @@ from posekit.engines.spec import InferenceSpec
 from posekit.engines.torch import TorchEngine
 from posekit.exporting.graph import Graph
 from posekit.exporting.onnx import LARGE, onnx_model
+from posekit.exporting.quantize import NETWORK
 from posekit.geometry.framing import Crop
 
 SIZE = (32, 48)
@@ -144,7 +145,7 @@ def test_no_padding_is_left_in_networks_of_tensorflow(kind, backbone):
     assert any(side[:2] != side[2:] for side in sides)
     padding = {name for node in model.graph.node if node.op_type == "Pad" for name in node.output}
     assert not [node.name for node in convs if node.input[0] in padding]
-    assert not [node.name for node in model.graph.node if node.op_type == "Pad" and node.name.startswith("/graph/net/")]
+    assert not [node.name for node in model.graph.node if node.op_type == "Pad" and node.name.startswith(NETWORK)]
     assert "BatchNormalization" not in kinds(model)
 
 
