@@ -81,7 +81,7 @@ def test_files_and_result(clip, unbroken):
     assert all(stage.rate > 0 for stage in unbroken.stages)
 
 
-@pytest.mark.parametrize("where", ["predict", "draw"])
+@pytest.mark.parametrize("where", ["predict", pytest.param("draw", marks=pytest.mark.slow)])
 def test_a_killed_run_is_continued_and_equals_an_unbroken_one(clip, unbroken, tmp_path, where):
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     done = subprocess.run(

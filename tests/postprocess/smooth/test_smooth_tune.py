@@ -58,6 +58,7 @@ def test_outliers_do_not_count_as_noise():
     np.testing.assert_allclose(hit.noise, plain.noise, rtol=0.25)
 
 
+@pytest.mark.slow
 def test_short_clips_get_defaults():
     rng = np.random.default_rng(3)
     track, _ = wiener(25, 10, (0.3, 0.3), (9.0, 9.0), rng)
