@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from posekit.data.errors import DataError
+from posekit.data.table_columns import MORE_COLUMNS as OF_IMAGES
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 
@@ -30,13 +31,7 @@ COLUMNS = (
     *("point", "x", "y", "score"),
 )
 """Columns of the table, one row for each point."""
-MORE_COLUMNS = {
-    "visible": ("visible",),
-    "spread": ("spread_x", "spread_y"),
-    "depth": ("depth",),
-    "filled": ("filled",),
-    "raw": ("raw_x", "raw_y", "raw_score"),
-}
+MORE_COLUMNS = {**OF_IMAGES, "filled": ("filled",), "raw": ("raw_x", "raw_y", "raw_score")}
 """Columns of what only some videos have."""
 FIELDS = ("visible", "spread", "depth")
 """Optional fields of points that are numbers."""

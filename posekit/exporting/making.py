@@ -43,7 +43,7 @@ ADVICE = {
     "fp32": "What helps: another runtime (--to), or another version of it; please report it with that file.",
     "fp16": "What helps: leave out --half; the weights or scores of this model need more than 16 bits.",
     "int8": "What helps: more, and more varied images (--int8); training with --quantise.bits 8; or --half, which "
-    "halves the size and costs nothing.",
+    "halves the size with hardly a change.",
 }
 """What to do about a file that is not what the original is, by precision."""
 LEAST = 0.05

@@ -28,7 +28,7 @@ Images = Image | str | Path | Sequence[Image | str | Path]
 
 
 CROPS, VIEWS = 8, 2
-"""Crops, and views of full images, in a batch by default: on a CPU larger ones are no faster and take gigabytes."""
+"""Crops, and views of full images, in a batch by default: on a CPU larger ones are no faster and take more memory."""
 
 
 class PosePredictor(Protocol):

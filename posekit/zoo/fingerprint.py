@@ -9,7 +9,7 @@ from posekit.zoo.cascade import is_cascade
 from posekit.zoo.catalogue import checksum
 from posekit.zoo.exported import exported_runtime
 from posekit.zoo.folder import find_model
-from posekit.zoo.load import is_chain
+from posekit.zoo.load import is_chain, parts_of_chain
 
 ENDINGS = (".safetensors", ".onnx", ".json")
 """Files of a folder that decide what a model gives: tensors, graph, config."""
@@ -23,8 +23,9 @@ def fingerprint(model: str | Path) -> str:
 
     Raises:
         WeightsError: no such model.
+        ValueError: a chain of other than two models.
     """
-    parts = str(model).split("+") if is_chain(model) else [model]
+    parts = parts_of_chain(str(model)) if is_chain(model) else (model,)
     files = [file for part in parts for file in _files(part)]
     return hashlib.sha256("\n".join(map(checksum, files)).encode()).hexdigest()
 

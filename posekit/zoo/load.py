@@ -97,8 +97,10 @@ GPU_BATCH = 32
 
 def _predictor(engine: Engine, batch: int | None) -> Predictor:
     """The predictor of an engine; a GPU gets larger batches than a CPU."""
-    where = f"{getattr(engine, 'device', 'cpu')} {getattr(engine, 'provider', 'cpu')}".lower()
-    return Predictor(engine, GPU_BATCH if batch is None and where.count("cpu") < 2 else batch)
+    # Torch's engine has a device, ONNX Runtime's a provider; other engines run on the CPU.
+    places = (str(getattr(engine, name, "cpu")).lower() for name in ("device", "provider"))
+    on_cpu = all("cpu" in place for place in places)
+    return Predictor(engine, batch if batch is not None or on_cpu else GPU_BATCH)
 
 
 def _check_weights(file: Path, exported: str) -> None:
@@ -163,7 +165,7 @@ def _chain(
     threads: int | None,
 ) -> Chain:
     """Two models in a row; what concerns full images is for the first, the flip test for the second."""
-    parts = _parts(names)
+    parts = parts_of_chain(names)
     first = load(
         parts[0], runtime=runtime, device=device, batch=batch, scales=scales, tiles=tiles, half=half, threads=threads
     )
@@ -173,7 +175,7 @@ def _chain(
     return Chain(first, second)
 
 
-def _parts(names: str) -> tuple[str, str]:
+def parts_of_chain(names: str) -> tuple[str, str]:
     """The two models of a chain; a plus in the path of one of them is told apart by which paths there are.
 
     Raises:
