@@ -25,7 +25,7 @@ from posekit.visualize.draw import draw_poses
 from posekit.zoo.exported import exported_runtime
 from posekit.zoo.folder import find_model
 from posekit.zoo.layout import ONNX, TENSORS
-from posekit.zoo.load import Runtime, is_chain, load
+from posekit.zoo.load import Runtime, is_chain, load, parts_of_chain
 
 STAGES = ("read", "network", "crop and NMS", "draw and write")
 """Parts of a prediction: decoding the file; the network with its decoding; all else around it; the drawing."""
@@ -199,7 +199,7 @@ print(json.dumps({{"wall_s": wall, "cpu_s": time.process_time(), "peak_MB": peak
 def size_on_disk(model: str, runtime: Runtime = "auto") -> int:
     """Bytes of the files that are read to run a model."""
     if is_chain(model):
-        return sum(size_on_disk(part, runtime) for part in model.split("+"))
+        return sum(size_on_disk(part, runtime) for part in parts_of_chain(model))
     if exported_runtime(model) == "openvino":
         return sum(Path(model).with_suffix(suffix).stat().st_size for suffix in (".xml", ".bin"))
     if exported_runtime(model):

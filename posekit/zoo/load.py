@@ -98,8 +98,8 @@ GPU_BATCH = 32
 def _predictor(engine: Engine, batch: int | None) -> Predictor:
     """The predictor of an engine; a GPU gets larger batches than a CPU."""
     # Torch's engine has a device, ONNX Runtime's a provider; other engines run on the CPU.
-    places = (str(getattr(engine, name, "cpu")).lower() for name in ("device", "provider"))
-    on_cpu = all("cpu" in place for place in places)
+    runs_on = (str(getattr(engine, name, "cpu")).lower() for name in ("device", "provider"))
+    on_cpu = all("cpu" in name for name in runs_on)
     return Predictor(engine, batch if batch is not None or on_cpu else GPU_BATCH)
 
 
