@@ -79,18 +79,21 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
         given: names that the user set: with ``backbone`` or a field of ``model`` among them the network stays.
 
     Returns:
-        The recipe, and a note on what was taken over. A model of the other kind (crops or full images), or one whose
-        parts do not give the codec's maps, leaves it as it is.
+        The recipe, and a note on what was taken over. Between crops and full images only backbone and neck are taken
+        over; a model whose parts do not give the codec's maps leaves the recipe as it is.
     """
     if recipe.init is None or any(name == "backbone" or name.startswith("model.") for name in given):
         return recipe, []
     folder = find_model(recipe.init)
     source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
-    if type(source.model) is not type(recipe.model) or source.model.backbone == recipe.model.backbone:
+    if source.model.backbone == recipe.model.backbone:
         return recipe, []
     parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone)}
     own, theirs = recipe.model, source.model
     ends = [(theirs.neck, theirs.head), (theirs.neck, own.head), (own.neck, own.head)]
+    if type(theirs) is not type(own):
+        # A head for crops finds no people.
+        ends = ends[1:]
     if own.head.kind == "pooled":
         # The mean over a neck's few channels does not say where a point is; the backbone's last map has many.
         ends = [(neck, head) for neck, head in ends if neck.kind == "none"]

@@ -315,6 +315,20 @@ def test_a_system_for_full_images_keeps_its_own_head(system, neck):
     assert {name: tuple(maps[name].shape[1:]) for name in like.codec.shapes} == dict(like.codec.shapes)
 
 
+@pytest.mark.parametrize(
+    ("name", "init"), [("topdown-dark-tiny", "body-s"), ("topdown-simcc-tiny", "body-s"), ("dekr-tiny", "body-crop-s")]
+)
+def test_backbone_and_neck_are_shared_between_crops_and_full_images(name, init):
+    recipe = replace(RECIPES[name](FOUR, size=(64, 96)), init=init)
+    like, sentences = like_initial(recipe, ())
+    assert (like.model.backbone.kind, like.model.neck.kind) == ("movenet", "movenet_fpn")
+    assert like.model.head == recipe.model.head and "neck movenet_fpn" in sentences[0]
+    lines = []
+    initial_net(like, lines.append)
+    kept = next(line for line in lines if "initial values kept" in line)
+    assert "backbone" not in kept and "neck" not in kept
+
+
 @pytest.mark.parametrize("given", [{"backbone"}, {"model.neck.channels"}])
 def test_a_network_that_was_asked_for_stays(given):
     recipe = tiny(init="body-crop-s")
