@@ -1,7 +1,7 @@
 """The representations compared on real data: the same network, the same number of training images seen.
 
-    python -m benchmarks.ladder mtfl5|helen|lspe [--only NAME...] [--every] [--seeds 0 1 2] [--epochs N] [--name NAME]
-        [--flip-test] [--decode FIELD=VALUE...]
+    python -m benchmarks.ladder mtfl5|helen|lspe|coco_person [--only NAME...] [--every] [--seeds 0 1 2] [--epochs N]
+        [--name NAME] [--flip-test] [--decode FIELD=VALUE...]
 
 Each run is one `posekit train` in a process of its own, on one thread; an interrupted run is resumed. The result file
 holds the commands, the learning curves, and the figures of the mean pose and of the untrained network. It is written
@@ -69,6 +69,12 @@ SETUPS = {
         ("--data.skeleton", "face68", "--train.eval-every", "5"),
     ),
     "lspe": Setup(("lspe/annotations/lspe_train.json",), "lspe/annotations/lspe_val.json", (128, 128), 6),
+    "coco_person": Setup(
+        ("coco_person/annotations/person_keypoints_train.json",),
+        "coco_person/annotations/person_keypoints_val.json",
+        (128, 128),
+        7,
+    ),
 }
 
 

@@ -2,8 +2,9 @@
 
 FOLDER is a run of `benchmarks.shipped`, or what `posekit models convert` wrote. The model is evaluated on held-out
 data of `POSEKIT_DATA`, stored in 16 bits with these figures, licences and a card, and entered in the catalogue. Small
-ones go into the package, with an ONNX file that runs without torch, the others to `models/`. Without `--source` only
-the ONNX file of a model that is packed already is written again.
+ones go into the package, with an ONNX file that runs without torch, the others to `models/`. Without `--source` the
+card and the ONNX file of a model that is packed already are written again; with `--card` the card alone, such as after
+`benchmarks.errors`.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from posekit.engines.spec import Licences, known
 from posekit.recipe import Recipe
 from posekit.zoo.catalogue import CATALOGUE, CHECKOUT, SHIPPED, checksum
 from posekit.zoo.folder import find_model, read_spec, write_spec
-from posekit.zoo.layout import CARD, ONNX, TENSORS
+from posekit.zoo.layout import CARD, ONNX, PICTURE, TENSORS
 from posekit.zoo.weights import load_weights, save_weights
 
 COCO = "COCO 2017: annotations CC BY 4.0, images by their photographers under various Creative Commons licences"
@@ -44,6 +45,8 @@ class Card:
     skeleton: str | None = None
     """Known skeleton of the test data, where its file has no names."""
     packaged: bool = False
+    sigmas_fit: bool = True
+    """Whether the OKS sigmas are meant for the areas of the test data; otherwise kinds of errors mean nothing."""
     instance_threshold: float = 0.2
     """Score from which an instance is drawn; of body-s near the best F1 (at OKS 0.5) on the test data."""
 
@@ -117,6 +120,7 @@ CARDS = {
         "COCO-WholeBody: research only",
         "Trained on 800 hands: small and blurred ones, and hands that hold things, are inaccurate.",
         skeleton="hand21",
+        sigmas_fit=False,
     ),
 }
 
@@ -139,13 +143,15 @@ def main() -> None:
     parser.add_argument("name", choices=CARDS)
     parser.add_argument("--source", type=Path, help="run folder or weights folder")
     parser.add_argument("--no-flip", action="store_true", help="leave out the measurement with flip test")
+    parser.add_argument("--card", action="store_true", help="write the card alone")
     args = parser.parse_args()
     torch.set_num_threads(1)
     card = CARDS[args.name]
     folder = (SHIPPED if card.packaged else CHECKOUT) / args.name
     if args.source is not None:
         pack(args.name, card, args.source, folder, flip_test=not args.no_flip)
-    if card.packaged:
+    _write_card(args.name, card, folder)
+    if card.packaged and not args.card:
         pack_onnx(card, folder)
 
 
@@ -175,7 +181,6 @@ def pack(name: str, card: Card, place: Path, folder: Path, *, flip_test: bool) -
     figures = {name: plain[name] for name in kept}
     spec = replace(read_spec(folder), figures=figures, instance_threshold=card.instance_threshold)
     write_spec(folder, spec)
-    _write_card(name, card, folder, figures)
     entry = {
         "about": card.about,
         "commercial": card.commercial,
@@ -192,11 +197,11 @@ def pack(name: str, card: Card, place: Path, folder: Path, *, flip_test: bool) -
     print(f"{name}: {card.main} {plain[card.main]:.4g}, {entry['size'] / 1e6:.1f} MB, in {folder}")
 
 
-def _write_card(name: str, card: Card, folder: Path, figures: dict[str, float]) -> None:
+def _write_card(name: str, card: Card, folder: Path) -> None:
     """The model's README.md."""
-    spec = posekit.load(folder).spec
+    spec = read_spec(folder)
     how = "crops of given boxes" if spec.needs_boxes else "full images"
-    rows = "\n".join(f"| {n} | {v:.4g} |" for n, v in figures.items())
+    rows = "\n".join(f"| {n} | {v:.4g} |" for n, v in spec.figures.items() if v is not None)
     (folder / CARD).write_text(
         "---\nlibrary_name: posekit\npipeline_tag: keypoint-detection\nlicense: other\n---\n\n"
         f"# {name}: {card.about}\n\n"
@@ -206,11 +211,30 @@ def _write_card(name: str, card: Card, folder: Path, figures: dict[str, float]) 
         f"**Accuracy** on `{card.test}`, without flip test "
         f"(`python -m benchmarks.pack_models {name} --source FOLDER`):\n\n"
         f"| metric | |\n|---|---|\n{rows}\n\n"
-        f"**Limits.** {card.limits}\n\n"
+        f"**Limits.** {card.limits}\n\n{_errors(name, card)}"
         f'```python\nimport posekit\n\nposes = posekit.load("{name}")("photo.jpg")[0]\n```\n',
         encoding="utf-8",
     )
     find_model(folder)
+
+
+def _errors(name: str, card: Card) -> str:
+    """Shares of the kinds of errors, and the picture that `make docs` puts beside the card."""
+    file = RESULTS / "errors.json"
+    found = json.loads(file.read_text(encoding="utf-8"))["models"].get(name) if file.is_file() else None
+    if found is None:
+        return ""
+    wrong = f"{_listed(found['share'])}. " if card.sigmas_fit else ""
+    return (
+        f"**What goes wrong** (`python -m benchmarks.errors {name}`). {wrong}The worst instances; grey: label, blue: "
+        f"prediction, red: the points that are meant.\n\n![Stick figures of the worst instances]({PICTURE})\n\n"
+    )
+
+
+def _listed(share: dict[str, float]) -> str:
+    """The kinds that occur, in words."""
+    told = (f"{value:.1%} {kind}" for kind, value in share.items() if value > 0)
+    return f"Of the labelled points: {', '.join(told)} (explained in docs/models.md)"
 
 
 if __name__ == "__main__":

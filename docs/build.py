@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import claims
+import model_figures
 import study_pages
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
-from figures import ceiling, front, models, onestage, peers, settings, starts, systems, video
+from figures import ceiling, front, onestage, peers, settings, starts, systems, video
 from figures import page as figures_page
 from smoothing_tables import smoothing
 from tracking_figures import tracking
@@ -117,12 +118,13 @@ def main(words: list[str]) -> int:
         BENCHMARKS: _with_figures(BENCHMARKS, figures_page()),
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate") + "\n" + starts()),
         CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.techniques()))),
-        MODELS: _with_figures(MODELS, "\n".join(models())),
+        MODELS: _with_figures(MODELS, "\n".join((*model_figures.models(), *model_figures.errors()))),
         EXPORT: _with_figures(EXPORT, "\n".join((*front(), *peers()))),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling(), *onestage()))),
         SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         VIDEO: _with_figures(VIDEO, "\n".join(video())),
+        **model_figures.pictures(),
         **codecs,
         **studies,
     }

@@ -9,9 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from posekit.zoo.catalogue import catalogue, folder_of
-from posekit.zoo.folder import read_spec
-
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 SPEED = ("startup", "codecs", "loader", "step")
 TITLES = {
@@ -327,39 +324,6 @@ def peers() -> list[str]:
             times = (f"{one['cpu_ms']:.1f}", f"{one[ratio]:.2f}") if "cpu_ms" in one else ("", "")
             lines.append(row(name, *_cells(one, keys), *times))
     return lines
-
-
-def models() -> list[str]:
-    """The table of the models of posekit, from ``models.json`` and the catalogue."""
-    results = (read_result("models") or {"models": {}})["models"]
-    header = ("model", "finds", "input", "parameters", "metric", "value", "with flip test", "MB", "commercial use")
-    lines = [row(*header), row(*["---"] * len(header))]
-    for name, entry in catalogue().items():
-        result, folder = results[name], folder_of(name)
-        if folder is None:
-            continue
-        spec = read_spec(folder)
-        metric, value = next(iter(spec.figures.items()))
-        flipped = result["figures"].get("flip test", {}).get(metric)
-        lines.append(
-            row(
-                f"`{name}`",
-                entry.about,
-                f"{spec.size[0]}x{spec.size[1]}",
-                f"{result['parameters'] / 1e6:.1f} M",
-                f"{metric} on `{result['data'].split('/')[0]}`",
-                f"{value:.3f}",
-                "" if flipped is None else f"{flipped:.3f}",
-                f"{entry.size / 1e6:.1f}",
-                entry.commercial,
-            )
-        )
-    chains = (read_result("chains") or {"chains": {}})["chains"]
-    both = [row("two in a row", "AP", "AP50"), row("---", "---", "---")]
-    both += [
-        row(f"`{n}`", f"{r['figures']['AP']:.3f}", f"{r['figures']['AP50']:.3f}") for n, r in sorted(chains.items())
-    ]
-    return [*lines, "", "On full images of `coco_person` (`python -m benchmarks.chains`):", "", *both, ""]
 
 
 def video() -> list[str]:

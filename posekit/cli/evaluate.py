@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -21,6 +21,10 @@ from posekit.zoo.catalogue import SHIPPED, default_model
 from posekit.zoo.exported import exported_runtime
 from posekit.zoo.folder import find_model, read_config, read_spec
 from posekit.zoo.load import is_chain
+
+if TYPE_CHECKING:
+    from posekit.data.dataset import Dataset
+    from posekit.evaluation.measure import Measured
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,9 @@ class Options:
     "auto (a GPU if there is one), cpu, cuda, mps"
     json: OneFile = None
     "also write the metrics to this .json file"
+    errors: Switch = False
+    """also tell kinds of errors apart, and what each costs: inaccurate, left and right mixed up, on another instance,
+    missed"""
     calibrate: Switch = False
     """calibrate the scores: fit on images with even ids, report on those with odd ids, and save the calibration in the
     model's config.json; evaluate on other images afterwards, since these were used to fit"""
@@ -110,6 +117,8 @@ def run(argv: Sequence[str]) -> int:
         "data": [str(f) for f in options.data],
         "figures": known(measured.figures),
     }
+    if options.errors:
+        told["errors"] = _tell_errors(measured, dataset, console)
     if options.calibrate and folder is not None:
         from posekit.cli.calibrate import calibrate_and_tell
 
@@ -122,6 +131,17 @@ def run(argv: Sequence[str]) -> int:
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         print(f"figures in {options.json}")
     return 0
+
+
+def _tell_errors(measured: Measured, dataset: Dataset, console: Console) -> dict[str, Any]:
+    """Print the kinds of errors, and return share and cost of each."""
+    from posekit.evaluation.diagnosed import diagnosed
+    from posekit.evaluation.tables import kinds_by_point_table, kinds_table
+
+    diagnosis = diagnosed(measured, dataset)
+    console.print(kinds_table(diagnosis))
+    console.print(kinds_by_point_table(diagnosis, dataset.skeleton))
+    return {"share": known(diagnosis.share()), "oks_lost": known(diagnosis.lost())}
 
 
 def _check_has_no_folder(options: Options) -> None:

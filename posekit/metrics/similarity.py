@@ -19,6 +19,20 @@ def _spread(sigmas: Sequence[float] | Float, points: int) -> Float:
     return 2 * (2 * s) ** 2
 
 
+def similarity(squared: Float, area: Float, sigmas: Sequence[float] | Float) -> Float:
+    """Similarity of single points: 1 where they are equal, about 0.61 at a distance of two sigmas.
+
+    Args:
+        squared: (..., K) squared distances, square pixels.
+        area: (...) square pixels of the instance, positive.
+        sigmas: (K,) as in `oks`.
+
+    Raises:
+        ValueError: not one sigma a point.
+    """
+    return np.asarray(np.exp(-squared / (area[..., None] * _spread(sigmas, squared.shape[-1]))))
+
+
 def oks(xy: Float, truth: Float, labelled: Bool, area: Float, sigmas: Sequence[float] | Float) -> Float:
     """OKS of each prediction with its own ground truth.
 
@@ -41,7 +55,7 @@ def oks(xy: Float, truth: Float, labelled: Bool, area: Float, sigmas: Sequence[f
     squared = np.where(np.isnan(xy).any(-1), np.inf, squared)
     usable = np.isfinite(area) & (area > 0)
     size = np.where(usable, area, 1.0)
-    alike = np.exp(-squared / (size[:, None] * _spread(sigmas, squared.shape[1])))
+    alike = similarity(squared, size, sigmas)
     n = labelled.sum(1)
     mean = np.where(labelled, alike, 0.0).sum(1) / np.maximum(n, 1)
     return np.asarray(np.where(usable & (n > 0), mean, np.nan))
@@ -67,4 +81,4 @@ def oks_between(a: Float, b: Float, area_a: Float, area_b: Float, sigmas: Sequen
     """
     squared = ((a[:, None].astype(np.float64) - b[None]) ** 2).sum(-1)
     size = (area_a[:, None] + area_b[None]) / 2
-    return np.asarray(np.exp(-squared / (size[..., None] * _spread(sigmas, squared.shape[2]))).mean(-1))
+    return np.asarray(similarity(squared, size, sigmas).mean(-1))

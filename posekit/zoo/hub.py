@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posekit.zoo.errors import WeightsError
-from posekit.zoo.layout import CARD, CONFIG
+from posekit.zoo.layout import CARD, CONFIG, PICTURE
 
-PATTERNS = [CONFIG, "*.safetensors", CARD, "*.onnx"]
+PATTERNS = [CONFIG, "*.safetensors", CARD, PICTURE, "*.onnx"]
 """Files of a model."""
 
 

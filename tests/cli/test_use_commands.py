@@ -26,6 +26,17 @@ def test_eval_prints_figures_points_and_sigmas(trained, data, tmp_path, capsys):
     assert {name: pytest.approx(value, rel=1e-5) for name, value in kept.items() if name != "epoch"} == figures
 
 
+def test_eval_tells_kinds_of_errors_apart(trained, data, tmp_path, capsys):
+    target = tmp_path / "figures.json"
+    assert main(["eval", "--model", str(trained), "--data", str(data), "--errors", "--json", str(target)]) == 0
+    out = capsys.readouterr().out
+    assert "OKS lost" in out and "inversion" in out
+    told = json.loads(target.read_text())
+    assert sum(told["errors"]["share"].values()) == pytest.approx(1)
+    assert sum(told["errors"]["oks_lost"].values()) == pytest.approx(1 - told["figures"]["oks"], abs=0.02)
+    assert told["errors"]["share"]["not found"] == 0
+
+
 def test_eval_refuses_a_metric_that_does_not_fit(trained, data, capsys):
     assert main(["eval", "--model", str(trained), "--data", str(data), "--metric", "nme_interocular"]) == 1
     assert "needs a face" in capsys.readouterr().err
