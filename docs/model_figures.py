@@ -71,7 +71,7 @@ def errors() -> Iterator[str]:
             lost = sum(one["oks_lost"].values())
             yield row(f"`{name}`", *(f"{one['share'][kind]:.1%}" for kind in KINDS), f"{lost:.3f}")
     for name in (name for name, one in found.items() if not one["sigmas_fit"]):
-        yield f"\n`{name}` is left out: its OKS sigmas are meant for the area of a whole person, so nearly all is a miss."
+        yield f"\n`{name}` is left out: its OKS sigmas are meant for the area of a person, so nearly all is a miss."
     yield ""
     yield (
         "The worst instances of each kind, without the photos. Grey: label. Blue: prediction. Red: points of that "

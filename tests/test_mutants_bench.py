@@ -46,6 +46,7 @@ def test_a_mutant_that_does_not_fit_is_refused(copy, file, old, new, message):
     assert "found" in fault_of(Mutant(file, old, new, ""), copy)
 
 
+@pytest.mark.slow
 def test_tests_run_against_the_copy(copy):
     # Other tests drop the benchmarks from `sys.modules`; a process finds the function in the module that is there.
     run_tests = importlib.import_module("benchmarks.mutants").run_tests

@@ -178,8 +178,15 @@ def needs_torch(one: Import) -> bool:
     return whole.split(".")[0] in ("torch", "torchvision", "accelerate", "timm") or "safetensors.torch" in whole
 
 
-def torch_at_load(module: str, root: Path = ROOT, path: tuple[str, ...] = ()) -> str | None:
-    """How loading a module comes to load torch, as a chain of modules; None when it does not."""
+def torch_at_load(
+    module: str, root: Path = ROOT, path: tuple[str, ...] = (), seen: set[str] | None = None
+) -> str | None:
+    """How loading a module comes to load torch, as a chain of modules; None when it does not.
+
+    A module in ``seen`` is not looked at again.
+    """
+    seen = set() if seen is None else seen
+    seen.add(module)
     for one in imports(root).get(module, []):
         if not one.at_load or module in WITH_TORCH:
             continue
@@ -187,10 +194,10 @@ def torch_at_load(module: str, root: Path = ROOT, path: tuple[str, ...] = ()) ->
             return " -> ".join((*path, module, f"{one.module} ({one.where})"))
         target = inner(one, root)
         # The package's own face is loaded too, and it loads nothing.
-        if target and target not in (*path, module, "posekit"):
+        if target and target not in {*seen, "posekit"}:
             if target in WITH_TORCH:
                 return " -> ".join((*path, module, target))
-            found = torch_at_load(target, root, (*path, module))
+            found = torch_at_load(target, root, (*path, module), seen)
             if found:
                 return found
     return None

@@ -222,7 +222,10 @@ def test_what_lies_at_every_angle_is_turned_fully(drawn, small):
     lying = turned(standing, np.linspace(0, 2 * np.pi, len(standing.xy), endpoint=False))
     assert axis_agreement(standing)[0] > 0.95 and not lies_at_every_angle(standing)
     assert axis_agreement(lying)[0] < 0.1 and lies_at_every_angle(lying)
-    recipe, said = suited(small(), Sets(lying, lying, ()))
+    short, said = suited(small(epochs=19), Sets(lying, lying, ()))
+    assert short.augment == small().augment
+    assert "19 epochs are too few" in said[-1] and "--augment.geometry.rotation 180" in said[-1]
+    recipe, said = suited(small(epochs=20), Sets(lying, lying, ()))
     assert (recipe.augment.geometry.rotation, recipe.augment.geometry.rotate_probability) == (180, 1)
     assert any("lie at every angle" in sentence for sentence in said)
     assert suited(small(), Sets(standing, standing, ()))[0].augment == small().augment

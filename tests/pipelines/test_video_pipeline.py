@@ -141,7 +141,7 @@ class Interrupted(Squares):
         return super().poses(image)
 
 
-@pytest.mark.parametrize("frames", [0, 3, 10, 26, 42])
+@pytest.mark.parametrize("frames", [0, 10, 42])
 @pytest.mark.parametrize("over", WAYS)
 def test_a_run_interrupted_while_predicting_is_continued(clip, unbroken, tmp_path, over, frames):
     with pytest.raises(KeyboardInterrupt):
@@ -154,7 +154,7 @@ def test_a_run_interrupted_while_predicting_is_continued(clip, unbroken, tmp_pat
     assert lines == unbroken[over][1] and same(pictures, unbroken[over][2])
 
 
-@pytest.mark.parametrize("frames", [2, 8, 20, 42])
+@pytest.mark.parametrize("frames", [2, 20])
 @pytest.mark.parametrize("over", WAYS)
 def test_a_run_interrupted_while_drawing_is_continued(clip, unbroken, tmp_path, over, frames):
     drawn = itertools.count()

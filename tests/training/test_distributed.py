@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from figures import labelled_files
 
 PROBE = """
@@ -39,6 +40,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path):
     data = labelled_files(tmp_path / "data", count=30)
     probe = tmp_path / "probe.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from figures import labelled_files
 
-EPOCHS, BATCH, COUNT, EVERY = 3, 8, 64, 2
+EPOCHS, BATCH, COUNT, EVERY = 2, 8, 64, 2
 STEPS = COUNT // BATCH
 
 

@@ -175,7 +175,7 @@ def test_lag_on_a_ramp(name, fps):
         assert -0.02 * frame < found < 400
 
 
-@RATES
+@pytest.mark.parametrize("fps", [10, 25, pytest.param(60, marks=pytest.mark.slow)])
 def test_phase_lag(fps):
     # alpha / (1 - (1 - alpha) e^-jw): the phase at w, in closed form.
     w = 2 * np.pi / fps

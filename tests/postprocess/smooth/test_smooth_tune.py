@@ -95,7 +95,7 @@ def swinging(fps=25.0, seconds=8.0, noise=2.0, seed=5):
     return Track(1, np.arange(len(times)), times, Poses(xy, score, score[:, 0], boxes=boxes)), truth
 
 
-@pytest.mark.parametrize("name", ["ema", "one-euro", "kalman", "median"])
+@pytest.mark.parametrize("name", ["ema", pytest.param("one-euro", marks=pytest.mark.slow), "kalman", "median"])
 def test_the_accepted_lag_is_kept(name):
     track, truth = swinging()
     clip, late, shake = Clip([track]), [], []
@@ -113,6 +113,7 @@ def test_the_accepted_lag_is_kept(name):
         assert late[2] > 100
 
 
+@pytest.mark.slow
 def test_kalman_is_steadier_than_ema_at_the_same_lag():
     track, truth = swinging()
     clip = Clip([track])
