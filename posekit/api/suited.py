@@ -62,9 +62,10 @@ def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Rec
         agreement = axis_agreement(sets.train)[0]
         every = f"objects lie at every angle (their main axes agree by {agreement:.2f}; 1 is all parallel)"
         if recipe.train.epochs < TURNED_FROM:
+            kept = recipe.augment.geometry.rotation
             sentences.append(
                 f"{every}; {recipe.train.epochs} epochs are too few to learn them all by turning, so the random "
-                f"rotation stays at {recipe.augment.geometry.rotation:g} degrees; --augment.geometry.rotation 180 for more"
+                f"rotation stays at {kept:g} degrees; --augment.geometry.rotation 180 for more"
             )
         else:
             geometry = replace(recipe.augment.geometry, rotation=180.0, rotate_probability=1.0)
