@@ -22,6 +22,8 @@ SETS = {
     "LSP from scratch, PCK": ("lspe",),
     # The second has different options for some methods; a pair is compared only where the options are equal.
     "LSP from ImageNet, PCK": ("lspe_one_rate", "lspe_imagenet"),
+    "LSP from MoveNet, PCK": ("lspe_movenet",),
+    "COCO people from MoveNet, OKS": ("coco_person",),
 }
 """Column of the table: the ladders whose figures it can show."""
 

@@ -16,9 +16,16 @@ TITLES = {
     "helen": "68 face points, 128x128, 72,420 images seen (300-W: HELEN and AFW; tested on HELEN)",
     "lspe": "14 body points, 128x128, 53,904 images seen (LSP extended, person crops)",
     "lspe_imagenet": "14 body points from ImageNet's weights, first stages frozen (LSP extended, 53,904 images seen)",
+    "lspe_movenet": "14 body points from MoveNet Lightning's weights, 128x128 (LSP extended, 26,952 images seen)",
+    "coco_person": "17 body points from MoveNet Lightning's weights, 128x128 (`coco_person`, people in given boxes)",
     "lspe_long": "The best of these, trained longer (LSP extended, 125,776 images seen)",
 }
-NETWORK = {"lspe_imagenet": "EfficientNet-Lite0", "lspe_long": "EfficientNet-Lite0"}
+NETWORK = {
+    "lspe_imagenet": "EfficientNet-Lite0",
+    "lspe_long": "EfficientNet-Lite0",
+    "lspe_movenet": "MoveNet Lightning's backbone, and its pyramid where there is a neck",
+    "coco_person": "MoveNet Lightning's backbone, and its pyramid where there is a neck",
+}
 """Ladders whose network is not the ResNet-18 of half width."""
 
 
