@@ -172,7 +172,7 @@ def pack(name: str, card: Card, place: Path, folder: Path, *, flip_test: bool) -
     save_weights(folder, source.net, recipe, {}, licences)
     half(folder / TENSORS)
     measured = {}
-    for flip in (False, True) if recipe.framing.needs_boxes and flip_test else (False,):
+    for flip in (False, True) if flip_test else (False,):
         reading = Reading(skeleton=card.skeleton)
         result = posekit.evaluate(folder, root() / card.test, reading=reading, flip_test=flip)
         measured["flip test" if flip else "plain"] = known(result.figures)

@@ -6,6 +6,8 @@ the image plane they are not the angles of the body.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -115,7 +117,7 @@ def unwrapped(series: Float) -> NDArray[np.float64]:
     [170.0, nan, 190.0]
     """
     values = np.array(series, np.float64)
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
     known = np.isfinite(flat)
     if not known.any():
         return values

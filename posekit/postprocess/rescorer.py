@@ -132,7 +132,7 @@ class PoseShape:
         along = xy[..., first, :] - xy[..., second, :]
         length = np.linalg.norm(along, axis=-1)
         unit = np.maximum(length[..., list(self.unit)].mean(-1), 1.0)[..., None]
-        flat = along.reshape(*along.shape[:-2], -1)
+        flat = along.reshape(*along.shape[:-2], 2 * len(self.bones))
         return np.concatenate((flat / unit, length / unit, score), axis=-1).astype(np.float32)
 
 

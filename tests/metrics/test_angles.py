@@ -99,6 +99,10 @@ def test_spread_is_that_of_many_draws(seed):
     np.testing.assert_allclose(length_spread(xy, spread, PAIRS), lengths(draws, PAIRS).std(0), rtol=0.01)
 
 
+def test_unwrapped_without_a_frame():
+    assert unwrapped(np.zeros((0, 3))).shape == (0, 3)
+
+
 def test_unwrapped_over_gaps_and_several_series():
     turning = np.arange(0, 1000, 50.0)
     folded = (turning + 180) % 360 - 180

@@ -34,6 +34,13 @@ def test_sizes(shape, size):
     assert shape.features(xy, score).shape == (3, size) == (3, shape.size)
 
 
+def test_an_image_without_a_pose_has_no_features():
+    shape = PoseShape.of(FOUR)
+    assert shape.features(np.zeros((0, 4, 2)), np.zeros((0, 4))).shape == (0, 13)
+    none = Poses(np.zeros((0, 4, 2)), np.zeros((0, 4)), np.zeros(0))
+    assert len(rescore_by_shape(none, shape, lambda features: features[:, 0])) == 0
+
+
 def test_published_bones_are_those_of_the_skeletons():
     for skeleton, bones in ((COCO, COCO_BONES), (CROWD, CROWDPOSE_BONES)):
         assert {frozenset(bone) for bone in bones} == {frozenset(bone) for bone in skeleton.edges}
