@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ DATA = ("Parameter", "Result", "Constant")
 """OpenVINO's kinds of nodes that compute nothing."""
 BETWEEN = ("Add", "Mul", "Relu", "Clip", "Resize", "Concat", "MaxPool", "GlobalAveragePool")
 """ONNX's kinds of nodes that ONNX Runtime computes in 8 bits between layers."""
+ACTIVATIONS = ("Relu", "Clip")
+"""Those of them that only limit what a layer gives."""
+QUANTISED_ON_LOAD = ("Conv", "ConvTranspose", "Gemm")
+"""ONNX's kinds of layers that ONNX Runtime quantises by itself between 8-bit values."""
 TOP = 127
 """Largest magnitude of a quantised weight."""
 
@@ -105,12 +109,11 @@ def quantized_onnx(model: Any, images: NDArray[np.uint8], floats: Collection[str
     onnx = require("onnx", "INT8 for ONNX Runtime")
     quantization = require("onnxruntime.quantization", "INT8 for ONNX Runtime")
     shapes = require("onnxruntime.quantization.shape_inference", "INT8 for ONNX Runtime")
-    layers = set(floats)
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, target = (Path(folder) / f"{name}.onnx" for name in ("float", "prepared", "int8"))
         onnx.save(model, str(source))
         shapes.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        names = [node.name for node in onnx.load(str(prepared)).graph.node]
+        kept = _kept_in_onnx(onnx.load(str(prepared)).graph.node, set(floats))
         quantization.quantize_static(
             str(prepared),
             str(target),
@@ -118,7 +121,7 @@ def quantized_onnx(model: Any, images: NDArray[np.uint8], floats: Collection[str
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
             per_channel=True,
-            nodes_to_exclude=[name for name in names if _stays(name, layers)],
+            nodes_to_exclude=kept,
             op_types_to_quantize=[*LAYERS, *BETWEEN],
             extra_options={
                 "ActivationSymmetric": False,
@@ -128,8 +131,59 @@ def quantized_onnx(model: Any, images: NDArray[np.uint8], floats: Collection[str
             },
         )
         quantised = onnx.load(str(target))
+    _keep_floats(onnx, quantised, set(floats))
     _check(any(node.op_type == "QuantizeLinear" for node in quantised.graph.node))
     return quantised
+
+
+def _kept_in_onnx(nodes: Iterable[Any], floats: set[str]) -> list[str]:
+    """Names of the nodes that stay in 32 bits.
+
+    An activation behind such a layer does, too: ONNX Runtime drops it where it is quantised, since the range of what
+    follows does the same, but where a layer in 32 bits follows, nothing does.
+    """
+    kept: list[str] = []
+    outputs: set[str] = set()
+    for node in nodes:
+        if _stays(node.name, floats) or (node.op_type in ACTIVATIONS and node.input[0] in outputs):
+            kept.append(node.name)
+            outputs.update(node.output)
+    return kept
+
+
+def _keep_floats(onnx: Any, model: Any, floats: set[str]) -> None:
+    """Give layers in 32 bits that read 8-bit values these with a scale for each channel, all the same, in place.
+
+    Otherwise ONNX Runtime quantises such a layer when it opens the file, with one scale for all channels of its weight
+    (its optimisation "WeightBiasQuantization"): a depthwise layer then lost most points.
+    """
+    makers = {name: node for node in model.graph.node for name in node.output}
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    places = {node.name: place for place, node in enumerate(model.graph.node)}
+    added = []
+    for node in model.graph.node:
+        maker = makers.get(node.input[0]) if is_one_of(node.name, floats) and node.op_type in QUANTISED_ON_LOAD else None
+        if maker is None or maker.op_type != "DequantizeLinear":
+            continue
+        channels, name = _channels(node, tensors[node.input[1]].dims), f"{node.name}/input"
+        for source, kind in ((maker.input[1], "scale"), (maker.input[2], "zero")):
+            value = onnx.numpy_helper.to_array(tensors[source])
+            repeated = np.broadcast_to(value.reshape(-1), (channels,)).copy()
+            model.graph.initializer.append(onnx.numpy_helper.from_array(repeated, f"{name}_{kind}"))
+        inputs = [maker.input[0], f"{name}_scale", f"{name}_zero"]
+        made = onnx.helper.make_node("DequantizeLinear", inputs, [name], f"{name}_float", axis=1)
+        added.append((places[node.name], made))
+        node.input[0] = name
+    for place, made in reversed(added):
+        model.graph.node.insert(place, made)
+
+
+def _channels(node: Any, weight: Sequence[int]) -> int:
+    """Channels of the input of a convolution or a matrix with a weight of some shape."""
+    flags = {attribute.name: attribute.i for attribute in node.attribute}
+    if node.op_type == "Conv":
+        return int(weight[1] * flags.get("group", 1))
+    return int(weight[1] if flags.get("transB", 0) else weight[0])
 
 
 class _Reader:
