@@ -62,7 +62,8 @@ def export(
             models. A file that was not exported is never replaced.
         half: store weights in 16 bits, half the size; computed in 32 unless the runtime chooses otherwise.
         int8: label files: 8-bit weights and activations, with ranges found on these images and accuracy measured on
-            them.
+            them. Where that loses too much, the layers that cost most stay in 32 bits, and then weights alone are
+            stored in 8.
         max_drop: for INT8: largest loss of PCK@0.05 and AP, as fractions, with which the file is kept.
         flip_test: average with the mirrored image, inside the graph; ``None`` does as in training.
         raw: also give the maps that are decoded, as outputs ``map_NAME``.
@@ -105,9 +106,9 @@ def export(
     making = Making(folder, to, precision, flip_test, raw, say)
     _check_own_file(file, folder, making.spec)
     on = _compared(making.spec, making.data, quantize, sources, count, max_drop)
-    report, parity, figures = making.make(file, on)
+    made = making.make(file, on)
     repository = None if triton is None else write_triton(file, triton)
-    return Exported(file, report, parity, figures, on.said, repository)
+    return Exported(file, made.report, made.parity, made.figures, on.said, repository, made.tried)
 
 
 def _check_options(to: str, two: bool, count: int, max_drop: float) -> None:

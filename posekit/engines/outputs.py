@@ -35,7 +35,7 @@ class Metadata:
 
     Args:
         spec: of the model; its ``flip_test`` says whether the graph contains the flip test.
-        precision: of the stored numbers: ``fp32``, ``fp16`` or ``int8``.
+        precision: of the stored numbers: ``fp32``, ``fp16``, ``int8``, or ``int8-weights`` where only these are.
         weights: SHA-256 of the tensors that were exported; empty if unknown.
         version: of posekit.
         format: version of this document.

@@ -35,7 +35,7 @@ def of_network(name: str) -> bool:
 
 
 def is_one_of(name: str, layers: set[str]) -> bool:
-    """Whether a node is one of the layers; OpenVINO makes two nodes of a layer with a bias, ``NAME`` and ``NAME/...``."""
+    """Whether a node is one of the layers; of one with a bias OpenVINO makes two nodes, ``NAME`` and ``NAME/...``."""
     return name in layers or name.rpartition("/")[0] in layers
 
 

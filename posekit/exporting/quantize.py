@@ -132,7 +132,8 @@ def quantized_onnx(model: Any, images: NDArray[np.uint8], floats: Collection[str
         )
         quantised = onnx.load(str(target))
     _keep_floats(onnx, quantised, set(floats))
-    _check(any(node.op_type == "QuantizeLinear" for node in quantised.graph.node))
+    made = {name for node in quantised.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    _check(any(node.op_type in LAYERS and node.input[1] in made for node in quantised.graph.node))
     return quantised
 
 
@@ -162,7 +163,9 @@ def _keep_floats(onnx: Any, model: Any, floats: set[str]) -> None:
     places = {node.name: place for place, node in enumerate(model.graph.node)}
     added = []
     for node in model.graph.node:
-        maker = makers.get(node.input[0]) if is_one_of(node.name, floats) and node.op_type in QUANTISED_ON_LOAD else None
+        maker = (
+            makers.get(node.input[0]) if is_one_of(node.name, floats) and node.op_type in QUANTISED_ON_LOAD else None
+        )
         if maker is None or maker.op_type != "DequantizeLinear":
             continue
         channels, name = _channels(node, tensors[node.input[1]].dims), f"{node.name}/input"

@@ -102,11 +102,11 @@ def _round(onnx: Any, model: Any, layer: Layer, ranges: dict[str, Range]) -> Non
     if layer.weight is not None:
         tensor = next(tensor for tensor in model.graph.initializer if tensor.name == node.input[layer.weight])
         values = onnx.numpy_helper.to_array(tensor)
-        rounded, scale = rounded_weight(values, layer.axis)
+        rounded, scales = rounded_weight(values, layer.axis)
         shape = [-1 if axis == layer.axis % values.ndim else 1 for axis in range(values.ndim)]
         node.input[layer.weight] = f"{layer.name}/rounded_weight"
         model.graph.initializer.append(
-            onnx.numpy_helper.from_array(rounded * scale.reshape(shape), node.input[layer.weight])
+            onnx.numpy_helper.from_array(rounded * scales.reshape(shape), node.input[layer.weight])
         )
     for number, new in enumerate(added):
         model.graph.node.insert(place + number, new)

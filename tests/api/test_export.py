@@ -21,9 +21,10 @@ from posekit.data.synthetic import Synthetic
 from posekit.engines.onnx import OnnxEngine
 from posekit.engines.outputs import MAP
 from posekit.engines.torch import TorchEngine
+from posekit.exporting.choices import too_low
 from posekit.exporting.files import report_of
 from posekit.exporting.graph import Graph
-from posekit.exporting.making import Making, too_low
+from posekit.exporting.making import Making
 from posekit.recipe import Recipe
 from posekit.zoo.catalogue import checksum
 from posekit.zoo.errors import WeightsError
@@ -298,7 +299,7 @@ def test_raw_maps_are_outputs_when_asked_for(folder, tmp_path):
 
 
 def test_a_full_disk_is_told_with_the_file(folder, tmp_path, monkeypatch):
-    def full(self, file, calibration):
+    def full(self, file, choice, images):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Making, "_write", full)
