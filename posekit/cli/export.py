@@ -35,6 +35,8 @@ class Options:
     "flip test inside the graph, at twice the cost; default: as in training"
     raw: Switch = False
     "also give the maps that are decoded, as outputs map_NAME"
+    nms: Switch = False
+    "for full images: drop duplicates inside the graph, where the model suppresses boxes"
     images: Files = ()
     """label files, images or folders to compare on; default: the images of --int8, or the run's validation data, or
     synthetic images"""
@@ -61,6 +63,7 @@ def run(argv: Sequence[str]) -> int:
         max_drop=options.max_drop,
         flip_test=options.flip_test,
         raw=options.raw,
+        nms=options.nms,
         images=options.images,
         count=options.count,
         triton=options.triton,

@@ -6,7 +6,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from posekit.exporting.parity import BOUNDS, Parity, compare
 from posekit.exporting.quantize import quantized_onnx, quantized_openvino, with_8_bit_weights
 from posekit.exporting.results import Compared, ExportError, Figures
 from posekit.exporting.sensitivity import sensitivities
+from posekit.exporting.suppression import Suppressing, check_suppression, with_suppression
 from posekit.extras import installed_version
 from posekit.pipelines.predictor import Predictor
 from posekit.zoo.catalogue import checksum
@@ -81,10 +82,21 @@ class Making:
         flip_test: inside the graph; ``None``: as the model has it.
         raw: also give the maps that are decoded.
         say: prints a line on the progress.
+        nms: suppress duplicates in the graph.
+
+    Raises:
+        ValueError: ``nms``, and the suppression cannot be part of the graph.
     """
 
     def __init__(
-        self, folder: Path, to: str, precision: str, flip_test: bool | None, raw: bool, say: Callable[[str], None]
+        self,
+        folder: Path,
+        to: str,
+        precision: str,
+        flip_test: bool | None,
+        raw: bool,
+        say: Callable[[str], None],
+        nms: bool = False,
     ) -> None:
         weights = load_weights(folder)
         codec = weights.recipe.full_codec
@@ -93,7 +105,11 @@ class Making:
         self.data: Data = weights.recipe.data
         # Codecs without depth have no such field, or a depth of zero.
         self.depth = float(getattr(weights.recipe.codec, "depth", 0.0) or 0.0)
-        self.original = TorchEngine(weights.net, codec, self.spec)
+        original = TorchEngine(weights.net, codec, self.spec)
+        if nms:
+            check_suppression(self.spec)
+            self.spec = replace(self.spec, nms_in_graph=True)
+        self.original: Engine = Suppressing(original) if nms else original
         self.graph = Graph(weights.net, codec, self.spec.flip, raw=raw).eval()
 
     def make(self, file: Path, on: Compared) -> Made:
@@ -184,7 +200,8 @@ class Making:
 
     def _onnx(self, precision: str) -> Any:
         """The graph as ONNX."""
-        return onnx_model(self.graph, self.spec.size, self._metadata(precision))
+        model = onnx_model(self.graph, self.spec.size, self._metadata(precision))
+        return with_suppression(model, self.spec, self.to) if self.spec.nms_in_graph else model
 
     def _write(self, file: Path, choice: Choice, images: NDArray[np.uint8] | None) -> None:
         """Write the model to a file."""
@@ -221,6 +238,7 @@ class Making:
             "to": self.to,
             "precision": made.tried[-1].choice.precision if made.tried and not faults else self.precision,
             "flip test": self.spec.flip_test,
+            "suppression in the graph": self.spec.nms_in_graph,
             "passed": not faults,
             "faults": faults,
             "images": images,
