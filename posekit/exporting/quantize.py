@@ -24,6 +24,8 @@ ACTIVATIONS = ("Relu", "Clip")
 """Those of them that only limit what a layer gives."""
 QUANTISED_ON_LOAD = ("Conv", "ConvTranspose", "Gemm")
 """ONNX's kinds of layers that ONNX Runtime quantises by itself between 8-bit values."""
+FEW = 64
+"""Smallest number of weights of a channel for which these are stored in 8 bits by themselves."""
 TOP = 127
 """Largest magnitude of a quantised weight."""
 
@@ -204,6 +206,9 @@ class _Reader:
 def with_8_bit_weights(model: Any) -> Any:
     """A copy of an ``onnx.ModelProto`` whose layers' weights are stored in 8 bits and computed with in 32.
 
+    Weights with few numbers for each channel, those of depthwise layers, stay in 32, unless there are no others: they
+    cost most and are small.
+
     Raises:
         ExportError: no layer has weights.
     """
@@ -217,7 +222,8 @@ def with_8_bit_weights(model: Any) -> Any:
         layer = layers.get(node.name)
         if layer is not None and layer.weight is not None:
             axes.setdefault(node.input[layer.weight], layer.axis)
-    nodes = [_stored(onnx, made, tensors[name], axis) for name, axis in axes.items()]
+    large = {name: axis for name, axis in axes.items() if np.prod(tensors[name].dims) >= FEW * tensors[name].dims[axis]}
+    nodes = [_stored(onnx, made, tensors[name], axis) for name, axis in (large or axes).items()]
     _check(bool(nodes))
     nodes += made.graph.node
     del made.graph.node[:]

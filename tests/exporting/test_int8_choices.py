@@ -132,6 +132,19 @@ def test_layers_that_are_spared_stay_floats_in_openvino(model):
     assert rounded and not any(is_one_of(name.partition("/fq")[0], {FIRST, DEPTHWISE, LAST}) for name in rounded)
 
 
+def test_weights_with_few_numbers_for_a_channel_stay_floats(model, monkeypatch):
+    def stored():
+        names = {tensor.name for tensor in with_8_bit_weights(model).graph.initializer}
+        return sum(name.endswith("_int8") for name in names)
+
+    counts = []
+    # Numbers for a channel: 27, 9, 8 and 8.
+    for few in (8, 9, 10, 28):
+        monkeypatch.setattr("posekit.exporting.quantize.FEW", few)
+        counts.append(stored())
+    assert counts == [4, 2, 1, 4]
+
+
 def test_weights_alone_are_rounded_channel_by_channel(model):
     made = with_8_bit_weights(model)
     kinds = {tensor.name: tensor.data_type for tensor in made.graph.initializer}
