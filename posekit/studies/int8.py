@@ -143,15 +143,13 @@ def findings(results: Results) -> list[Finding]:
             f"In {fewer} bits the heatmap loses less than regression and RLE",
             "; ".join(figures(name, fewer) for name in (heatmap, *others)),
         ),
-        Finding(
-            spared["SimCC"] < moved["SimCC"] / 2,
-            "SimCC's points move less than half as far when its head, a fully connected layer, stays in floats",
-            f"{moved['SimCC']:.2f} and {spared['SimCC']:.2f} px",
-        ),
-        Finding(
-            spared["regression"] < moved["regression"] / 2,
-            "The same for regression",
-            f"{moved['regression']:.2f} and {spared['regression']:.2f} px",
+        *(
+            Finding(
+                spared[name] < moved[name] / 2,
+                f"Points of {name} move less than half as far when its head stays in floats",
+                f"{moved[name]:.2f} and {spared[name]:.2f} px",
+            )
+            for name in ("SimCC", "regression")
         ),
     ]
     real = {name: row["fp32"] - row["int8"] for name, row in results["trained"].items()}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from figures import FOUR
 from onnx import TensorProto, helper
-from small_models import ONE_STAGE, Cells, small_recipe
+from small_models import ONE_STAGE, Cells, small_folder, small_recipe
 
 from posekit.api.export import export
 from posekit.engines.outputs import check_spec
@@ -165,6 +165,17 @@ def test_poses_that_a_graph_kept_are_not_suppressed_again():
         engine = Given(found)
         engine.spec = replace(SPEC, nms_in_graph=inside, skeleton=FOUR)
         assert len(Predictor(engine)([image])[0]) == count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["fcos", "directpose", "fcpose"])
+@pytest.mark.parametrize("to", RUNTIMES)
+def test_systems_that_suppress_boxes_pass_the_check(system, to, tmp_path):
+    if to == "openvino" and importlib.util.find_spec("openvino") is None:
+        pytest.skip("the extra openvino is not installed")
+    folder = small_folder(tmp_path / "mine", f"{ONE_STAGE}{system}", size=(128, 192))
+    made = export(folder, to, out=tmp_path / ("mine.onnx" if to == "onnx" else "mine.xml"), count=8, nms=True)
+    assert made.parity.passed and made.parity.instances > 8
 
 
 def with_large_boxes(net):
