@@ -162,7 +162,7 @@ def _keep_floats(onnx: Any, model: Any, floats: set[str]) -> None:
     """
     makers = {name: node for node in model.graph.node for name in node.output}
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    places = {node.name: place for place, node in enumerate(model.graph.node)}
+    numbers = {node.name: place for place, node in enumerate(model.graph.node)}
     added = []
     for node in model.graph.node:
         maker = (
@@ -177,7 +177,7 @@ def _keep_floats(onnx: Any, model: Any, floats: set[str]) -> None:
             model.graph.initializer.append(onnx.numpy_helper.from_array(repeated, f"{name}_{kind}"))
         inputs = [maker.input[0], f"{name}_scale", f"{name}_zero"]
         made = onnx.helper.make_node("DequantizeLinear", inputs, [name], f"{name}_float", axis=1)
-        added.append((places[node.name], made))
+        added.append((numbers[node.name], made))
         node.input[0] = name
     for place, made in reversed(added):
         model.graph.node.insert(place, made)
