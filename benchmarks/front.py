@@ -56,14 +56,15 @@ def artefacts(name: str, model: Path, out: Path, calibration: Path) -> dict[str,
         if not file.exists():
             posekit.export(model, to, out=file, images=val)
         made[f"{name}, {to}"] = file
-    file = out / f"{name}-int8.xml"
-    if not file.exists():
-        try:
-            posekit.export(model, "openvino", out=file, int8=calibration, images=val, max_drop=0.03)
-        except ExportError as error:
-            print(error, flush=True)
-    if file.exists():
-        made[f"{name}, openvino int8"] = file
+    for to, ending in (("onnx", ".onnx"), ("openvino", ".xml")):
+        file = out / f"{name}-int8{ending}"
+        if not file.exists():
+            try:
+                posekit.export(model, to, out=file, int8=calibration, images=val, max_drop=0.005)
+            except ExportError as error:
+                print(error, flush=True)
+        if file.exists():
+            made[f"{name}, {to} int8"] = file
     return made
 
 

@@ -2,7 +2,7 @@
 
 Each run becomes an OpenVINO file in 8 bits, with ranges found on training images, and is measured before and after on
 `lspe`'s validation images; what is lost is told, whatever it is. Data is in `POSEKIT_DATA`; the figures go to
-`benchmarks/results/int8.json`.
+`benchmarks/results/int8.json`, where `posekit study int8` reads them.
 """
 
 import argparse

@@ -78,6 +78,11 @@ def _human(kind: str, heatmap: float, others: float) -> Changes:
     return {f"runs/*/*/{path}": others, f"runs/heatmap/*/{path}": heatmap}
 
 
+def _eight(name: str, before: float, after: float) -> Changes:
+    """Shares of points found in floats and in 8 bits."""
+    return {f"runs/{name}/*/float/found": before, f"runs/{name}/*/8/found": after}
+
+
 FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
     "quantisation": [
         ({"whole_pixels/floor/4/worst": 3.0}, {"whole_pixels/floor/4/worst": 2.0}),
@@ -203,5 +208,30 @@ FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
         (_row(10, 0.75), _row(10, 0.6)),
         (_row(1, 0.2, 0.9) | _row(2, 0.2, 0.9), _row(1, 0.2, 0.9) | _row(2, 0.2, 1.1)),
         (_cuts((19, 21), 0.9), _cuts((19,), 0.8) | _cuts((21,), 0.9)),
+    ],
+    "int8": [
+        *(
+            (_eight(name, 0.5, 0.5), _eight(name, 0.5, 0.4))
+            for name in ("heatmap, DARK", "SimCC", "DSNT", "regression", "RLE")
+        ),
+        (
+            {"runs/*/*/8/moved": 0.1, "runs/RLE/*/8/moved": 0.2},
+            {"runs/*/*/8/moved": 0.1, "runs/DSNT/*/8/moved": 0.2},
+        ),
+        (
+            {"runs/*/*/float/found": 0.5, "runs/*/*/5/found": 0.3, "runs/heatmap, DARK/*/5/found": 0.4},
+            {"runs/*/*/float/found": 0.5, "runs/*/*/5/found": 0.3, "runs/RLE/*/5/found": 0.4},
+        ),
+        *(
+            (
+                {f"runs/{name}/*/8/moved": 0.4, f"runs/{name}/*/8, head in floats/moved": 0.1},
+                {f"runs/{name}/*/8/moved": 0.4, f"runs/{name}/*/8, head in floats/moved": 0.3},
+            )
+            for name in ("SimCC", "regression")
+        ),
+        (
+            {"trained/*/fp32": 0.3, "trained/*/int8": 0.2, "trained/heatmap, DARK/int8": 0.3},
+            {"trained/*/fp32": 0.3, "trained/*/int8": 0.2},
+        ),
     ],
 }

@@ -44,6 +44,7 @@ def export(
     max_drop: float = 0.01,
     flip_test: bool | None = None,
     raw: bool = False,
+    nms: bool = False,
     images: str | Path | Sequence[str | Path] = (),
     count: int = IMAGES,
     triton: str | Path | None = None,
@@ -62,10 +63,13 @@ def export(
             models. A file that was not exported is never replaced.
         half: store weights in 16 bits, half the size; computed in 32 unless the runtime chooses otherwise.
         int8: label files: 8-bit weights and activations, with ranges found on these images and accuracy measured on
-            them.
+            them. Where that loses too much, the layers that cost most stay in 32 bits, and then weights alone are
+            stored in 8.
         max_drop: for INT8: largest loss of PCK@0.05 and AP, as fractions, with which the file is kept.
         flip_test: average with the mirrored image, inside the graph; ``None`` does as in training.
         raw: also give the maps that are decoded, as outputs ``map_NAME``.
+        nms: for full images: drop duplicates inside the graph, by its operator for boxes; suppressed instances have the
+            instance score -1. Only for models whose suppression is that of boxes.
         images: label files, image files or folders to compare on; none: those of ``int8``, or the run's validation data
             if it is there, or synthetic ones. Label files here are also what the accuracy of INT8 is measured on.
         count: images that are compared.
@@ -79,7 +83,8 @@ def export(
         WeightsError: there is no such model.
         ExportError: the file's points or scores are not those of the original, or INT8 costs more than ``max_drop``.
         ValueError: half and int8 together, no images to compare, an ``out`` with another ending, or a file or a folder
-            of the repository that would replace another one; ``triton`` with OpenVINO or a cascade.
+            of the repository that would replace another one; ``triton`` with OpenVINO or a cascade; ``nms`` for a
+            model that suppresses nothing, or by anything but boxes.
         ModuleNotFoundError: a package is missing; the message names the extra.
     """
     if exported_runtime(model) and not is_chain(model):
@@ -89,8 +94,10 @@ def export(
     if triton is not None and (to != "onnx" or holds_cascade(model)):
         raise ValueError("a repository of Triton holds one ONNX file: leave out --triton, or export with --to onnx")
     if holds_cascade(model):
-        if to != "onnx" or half or quantize or raw or flip_test:
-            raise ValueError(f"{model} is a cascade: only --to onnx, without --half, --int8, --raw and --flip-test")
+        if to != "onnx" or half or quantize or raw or flip_test or nms:
+            raise ValueError(
+                f"{model} is a cascade: only --to onnx, without --half, --int8, --raw, --flip-test and --nms"
+            )
         return export_cascade(model, out, sources, count, say)
     if is_chain(model):
         raise ValueError(f"{model} are two models: export each, and name the files in a row, A.onnx+B.onnx")
@@ -102,12 +109,12 @@ def export(
     require("torch", "export")
     from posekit.exporting.making import Making
 
-    making = Making(folder, to, precision, flip_test, raw, say)
+    making = Making(folder, to, precision, flip_test, raw, say, nms)
     _check_own_file(file, folder, making.spec)
     on = _compared(making.spec, making.data, quantize, sources, count, max_drop)
-    report, parity, figures = making.make(file, on)
+    made = making.make(file, on)
     repository = None if triton is None else write_triton(file, triton)
-    return Exported(file, report, parity, figures, on.said, repository)
+    return Exported(file, made.report, made.parity, made.figures, on.said, repository, made.tried)
 
 
 def _check_options(to: str, two: bool, count: int, max_drop: float) -> None:

@@ -35,6 +35,8 @@ class Options:
     "flip test inside the graph, at twice the cost; default: as in training"
     raw: Switch = False
     "also give the maps that are decoded, as outputs map_NAME"
+    nms: Switch = False
+    "for full images: drop duplicates inside the graph, where the model suppresses boxes"
     images: Files = ()
     """label files, images or folders to compare on; default: the images of --int8, or the run's validation data, or
     synthetic images"""
@@ -48,8 +50,8 @@ def run(argv: Sequence[str]) -> int:
     """Export and print; returns the exit status."""
     options = tyro.cli(Options, args=list(argv), prog="posekit export")
     from posekit.api.export import export
+    from posekit.exporting.choices import TIGHT
     from posekit.exporting.files import parts_of
-    from posekit.exporting.results import TIGHT
 
     console = Console(highlight=False)
     made = export(
@@ -61,6 +63,7 @@ def run(argv: Sequence[str]) -> int:
         max_drop=options.max_drop,
         flip_test=options.flip_test,
         raw=options.raw,
+        nms=options.nms,
         images=options.images,
         count=options.count,
         triton=options.triton,
@@ -82,6 +85,7 @@ def run(argv: Sequence[str]) -> int:
             before, after = made.figures["fp32"][name], made.figures["int8"].get(name, float("nan"))
             table.add_row(name, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
         console.print(table)
+        console.print(f"{made.tried[-1].choice.name}; {len(made.tried)} tried", markup=False, soft_wrap=True)
     size = sum(part.stat().st_size for part in parts_of(made.file))
     console.print(
         f"{made.file}, {size / 1e6:.1f} MB, report in {made.report}; next: posekit predict PHOTO --model "

@@ -35,7 +35,7 @@ class Metadata:
 
     Args:
         spec: of the model; its ``flip_test`` says whether the graph contains the flip test.
-        precision: of the stored numbers: ``fp32``, ``fp16`` or ``int8``.
+        precision: of the stored numbers: ``fp32``, ``fp16``, ``int8``, or ``int8-weights`` where only these are.
         weights: SHA-256 of the tensors that were exported; empty if unknown.
         version: of posekit.
         format: version of this document.
@@ -100,10 +100,11 @@ def check_outputs(names: Sequence[str], where: str) -> None:
 
 
 def check_spec(exported: InferenceSpec, asked: InferenceSpec, where: str) -> None:
-    """Refuse a spec that does not fit the graph: of another model, or with another flip test.
+    """Refuse a spec that does not fit the graph: of another model, or with another flip test or suppression.
 
     Raises:
-        ValueError: size or points differ; or the flip test is asked for and the graph has none, or the reverse.
+        ValueError: size or points differ; the flip test is asked for and the graph has none, or the reverse; or the
+            graph suppresses duplicates, and the spec asks for another suppression or for several views.
     """
     if (asked.size, asked.skeleton) != (exported.size, exported.skeleton):
         raise ValueError(
@@ -114,6 +115,12 @@ def check_spec(exported: InferenceSpec, asked: InferenceSpec, where: str) -> Non
         has, option = ("has one", "False") if exported.flip_test else ("has none", "True")
         raise ValueError(
             f"{where}: the flip test is part of the graph, and this one {has}: export again with --flip-test {option}"
+        )
+    suppression = [(spec.nms_in_graph, spec.nms.method, spec.nms.threshold) for spec in (asked, exported)]
+    if exported.nms_in_graph and (asked.framing != exported.framing or suppression[0] != suppression[1]):
+        raise ValueError(
+            f"{where}: duplicates are suppressed in the graph, which sees one view of an image: leave out scales, "
+            "tiles and other suppressions, or export again without --nms"
         )
 
 

@@ -50,6 +50,7 @@ class InferenceSpec:
         framing: how inputs are cut from an image: a crop of each box, or views of the full image.
         flip_test: average with the mirrored image.
         nms: non-maximum suppression; not used where boxes are given.
+        nms_in_graph: an exported graph drops duplicates itself, by giving them the instance score -1.
         instance_threshold: score from which an instance counts as found: what is drawn where nothing else is asked for.
         calibration: of the scores; ``None`` gives them as the codec does.
         rescorer: scores the poses of an image by their shape; ``None``: scores are kept.
@@ -64,6 +65,7 @@ class InferenceSpec:
     framing: AnyFraming = Field(default_factory=Crop)
     flip_test: bool = False
     nms: NMS = Field(default_factory=NMS)
+    nms_in_graph: bool = False
     instance_threshold: float = Field(default=0.2, ge=0, le=1)
     calibration: Calibration | None = None
     rescorer: PoseRescorer | None = None

@@ -46,7 +46,7 @@ def onnx_model(graph: Graph, size: tuple[int, int], metadata: Metadata) -> Any:
     batch = {0: "batch"}
     model = onnx.load_model_from_string(traced(graph, _example(size), batch, batch))
     _merge_padding(onnx, model)
-    if metadata.precision != "int8":  # Quantisation takes weights that are stored as they are.
+    if not metadata.precision.startswith("int8"):  # Quantisation takes weights that are stored as they are.
         _store_halves(onnx, model, exact=metadata.precision != "fp16")
     onnx.helper.set_model_props(model, {KEY: dump_metadata(metadata)})
     model.producer_name, model.producer_version = "posekit", metadata.version

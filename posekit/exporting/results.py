@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posekit.data.dataset import Dataset
+from posekit.exporting.choices import Tried
 from posekit.exporting.parity import Parity
-
-TIGHT = "pck@0.05"
-"""Metric that shows what INT8 costs: the share of points within 5 % of the box."""
 
 Figures = dict[str, dict[str, float]]
 """Metrics by precision."""
@@ -51,6 +49,7 @@ class Exported:
         parity: differences from the original; ``None`` for INT8.
         figures: for INT8: metrics of the original and of the file on the labelled data.
         images: what was compared, in words.
+        tried: for INT8: the forms that were measured; the last is that of the file.
         repository: folder of the model in a repository of Triton; ``None`` where none was asked for.
     """
 
@@ -60,3 +59,4 @@ class Exported:
     figures: Figures
     images: str
     repository: Path | None = None
+    tried: tuple[Tried, ...] = ()

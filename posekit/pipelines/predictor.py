@@ -200,6 +200,8 @@ class Predictor:
             poses = Poses.concatenate(pending.found) if pending.found else Poses.empty(len(spec.skeleton.points))
             return calibrated(replace(poses, boxes=pending.boxes.astype(np.float32)), spec.calibration, instances=True)
         nms = spec.nms if len(pending.found) == 1 else across_views(spec.nms)
+        if spec.nms_in_graph:
+            nms = replace(nms, method="none")
         poses = nms(Poses.concatenate(pending.found), spec.skeleton.oks_sigmas)
         if spec.rescorer is not None:
             poses = spec.rescorer(poses)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -53,11 +54,12 @@ class NMS:
             )
         if self.method == "pose_distance":
             return pose_nms(poses, clear=poses.instance_score, max_instances=None)
-        if self.method == "box":
-            boxes = around(poses.xy, np.isfinite(poses.xy).all(-1)) if poses.boxes is None else poses.boxes
-            keep = box_nms(boxes, poses.instance_score, threshold=self.threshold, category=poses.category)
-            return poses[keep]
-        return poses
+        return poses[self.kept_by_boxes(poses)] if self.method == "box" else poses
+
+    def kept_by_boxes(self, poses: Poses) -> NDArray[np.intp]:
+        """Indices of the poses (N, K) that box NMS keeps, the best first; without boxes by those around the points."""
+        boxes = around(poses.xy, np.isfinite(poses.xy).all(-1)) if poses.boxes is None else poses.boxes
+        return box_nms(boxes, poses.instance_score, threshold=self.threshold, category=poses.category)
 
 
 def across_views(nms: NMS) -> NMS:

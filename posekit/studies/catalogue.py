@@ -8,6 +8,7 @@ from posekit.studies import (
     gradients,
     grids,
     head_cost,
+    int8,
     mse_trap,
     normalisation,
     quantisation,
@@ -27,5 +28,6 @@ STUDIES: dict[str, Study] = {
     "robustness": robustness,
     "normalisation": normalisation,
     "smoothing": filters,
+    "int8": int8,
 }
 """Name of the study: its module."""

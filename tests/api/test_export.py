@@ -21,9 +21,10 @@ from posekit.data.synthetic import Synthetic
 from posekit.engines.onnx import OnnxEngine
 from posekit.engines.outputs import MAP
 from posekit.engines.torch import TorchEngine
+from posekit.exporting.choices import too_low
 from posekit.exporting.files import report_of
 from posekit.exporting.graph import Graph
-from posekit.exporting.making import Making, too_low
+from posekit.exporting.making import Making
 from posekit.recipe import Recipe
 from posekit.zoo.catalogue import checksum
 from posekit.zoo.errors import WeightsError
@@ -298,7 +299,7 @@ def test_raw_maps_are_outputs_when_asked_for(folder, tmp_path):
 
 
 def test_a_full_disk_is_told_with_the_file(folder, tmp_path, monkeypatch):
-    def full(self, file, calibration):
+    def full(self, file, choice, images):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Making, "_write", full)
@@ -355,6 +356,47 @@ def test_what_int8_may_cost():
     (sentence,) = too_low({"pck@0.05": 0.004, "AP": 0.0}, {"pck@0.05": 0.004, "AP": 0.0}, 0.01)
     assert "the original itself finds too little" in sentence and "pck@0.05 0.0040, AP 0.0000" in sentence
     assert "neither pck@0.05 nor AP can be measured" in too_low({"epe": 2.0}, {"epe": 2.0}, 0.01)[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "precision"),
+    [
+        ((0.8, 0.795), "all layers in 8 bits", "int8"),
+        ((0.8, 0.7, 0.8), "weights in 8 bits, computed in 32: smaller, not faster", "int8-weights"),
+    ],
+)
+def test_int8_takes_the_first_form_that_loses_little_enough(folder, tmp_path, monkeypatch, values, kept, precision):
+    """The network has one layer, so none can be spared."""
+    figures = iter([{"pck@0.05": value, "AP": value} for value in values])
+    monkeypatch.setattr(Making, "_figures", lambda self, engine, test: next(figures))
+    said = []
+    data = labelled_files(tmp_path / "data", count=4)
+    made = export(folder(), out=tmp_path / "model.onnx", int8=data, say=said.append)
+    assert [len(made.tried), made.tried[-1].choice.name] == [len(values) - 1, kept]
+    assert made.figures == {"fp32": {"pck@0.05": 0.8, "AP": 0.8}, "int8": dict.fromkeys(("pck@0.05", "AP"), values[-1])}
+    assert said[-1] == f"{kept}: pck@0.05 0.8000 to {values[-1]:.4f}, AP 0.8000 to {values[-1]:.4f}"
+    assert OnnxEngine(made.file).metadata.precision == precision == report_beside(made.file)["precision"]
+    assert len(report_beside(made.file)["tried"]) == len(values) - 1
+
+
+def test_int8_that_loses_too_much_in_every_form_is_refused_and_half_is_measured(folder, tmp_path, monkeypatch):
+    figures = iter([{"pck@0.05": value} for value in (0.8, 0.1, 0.7, 0.795)])
+    monkeypatch.setattr(Making, "_figures", lambda self, engine, test: next(figures))
+    data = labelled_files(tmp_path / "data", count=4)
+    with pytest.raises(ExportError, match=r"pck@0\.05 falls by 0\.7000, more than --max-drop 0\.01.*--half"):
+        export(folder(), out=tmp_path / "model.onnx", int8=data)
+    assert not (tmp_path / "model.onnx").exists()
+    report = report_beside(tmp_path / "model.onnx", passed=False)
+    assert [one["choice"]["precision"] for one in report["tried"]] == ["int8", "int8-weights", "fp16"]
+    assert [bool(one["faults"]) for one in report["tried"]] == [True, True, False]
+
+
+def test_labels_that_show_nothing_are_told_before_anything_is_tried(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Making, "_figures", lambda self, engine, test: {"pck@0.05": 0.01})
+    data = labelled_files(tmp_path / "data", count=4)
+    with pytest.raises(ExportError, match="the original itself finds too little on these labels"):
+        export(folder(), out=tmp_path / "model.onnx", int8=data)
+    assert report_beside(tmp_path / "model.onnx", passed=False)["figures"] == {"fp32": {"pck@0.05": 0.01}}
 
 
 def test_the_program_of_the_page_reads_the_file(folder, tmp_path, monkeypatch):

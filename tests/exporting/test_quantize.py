@@ -89,6 +89,8 @@ def test_what_loses_too_much_is_refused(trained, data, tmp_path, monkeypatch):
     report = json.loads((tmp_path / "tiny.onnx.failed.json").read_text())
     assert report["passed"] is False and report["precision"] == "int8"
     assert report["figures"]["fp32"]["pck@0.05"] > 0.2
+    tried = [one["choice"]["precision"] for one in report["tried"]]
+    assert tried[0] == "int8" and tried[-2:] == ["int8-weights", "fp16"] and len(tried) > 4
 
 
 def test_accuracy_is_measured_on_labels_alone(trained, data, tmp_path):

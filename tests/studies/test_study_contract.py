@@ -29,6 +29,7 @@ def test_the_studies_are_the_listed_ones():
         "robustness",
         "normalisation",
         "smoothing",
+        "int8",
     ]
     assert set(FLIPS) == set(STUDIES)
 
