@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
 from rich.markdown import Markdown
+
+from posekit.cli.kinds import Number, OneFile
+
+if TYPE_CHECKING:
+    from posekit.studies.study import Study
 
 USAGE = """usage: posekit study [NAME] [options]
 
@@ -19,6 +24,9 @@ Run a study of what representations can and cannot do: write its numbers (NAME.j
   --quick      the small form: seconds to about two minutes
   --out DIR    folder for the files (default runs/studies)
   --seed N     seed of everything drawn at random (default 0)
+  --clip FILE  of `smoothing`: measure a clip of yours instead, points over time as `posekit predict` or another program
+               wrote them (.jsonl, .npz, csv, COCO, OpenPose), and recommend a filter and its lag
+  --fps N      frames a second of the clip, where its file has no times
 """
 
 
@@ -30,6 +38,8 @@ class Options:
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     out: Path = Path("runs/studies")
     seed: int = 0
+    clip: OneFile = None
+    fps: Number = None
 
 
 def run(argv: Sequence[str]) -> int:
@@ -47,9 +57,20 @@ def run(argv: Sequence[str]) -> int:
         return 0
     if asked.name not in (*STUDIES, "all"):
         raise ValueError(nearest(asked.name, [*STUDIES, "all"], "study"))
-    for name in STUDIES if asked.name == "all" else [asked.name]:
-        told, files = carry_out(name, STUDIES[name], asked.out, quick=asked.quick, seed=asked.seed)
-        Console().print(Markdown(f"## {name}\n\n{STUDIES[name].CLAIM}\n\n{told['verdict']}"))
+    if asked.clip is not None:
+        if asked.name != "smoothing":
+            raise ValueError(f"--clip is an option of the study smoothing; got {asked.name}")
+        from posekit.studies.own_clip import OwnClip
+
+        studies: dict[str, Study] = {"smoothing": OwnClip.read(asked.clip, asked.fps)}
+        more = ["--clip", str(asked.clip), *(() if asked.fps is None else ("--fps", f"{asked.fps:g}"))]
+    elif asked.fps is not None:
+        raise ValueError("--fps belongs to --clip: it is the frame rate of that file")
+    else:
+        studies, more = {name: STUDIES[name] for name in (STUDIES if asked.name == "all" else [asked.name])}, []
+    for name, study in studies.items():
+        told, files = carry_out(name, study, asked.out, quick=asked.quick, seed=asked.seed, more=more)
+        Console().print(Markdown(f"## {name}\n\n{study.CLAIM}\n\n{told['verdict']}"))
         print(f"\n{told['seconds']:.0f} s; in {', '.join(map(str, files))}\n")
     return 0
 

@@ -43,7 +43,9 @@ class Study(Protocol):
         """Two paragraphs: what holds and what does not."""
 
 
-def carry_out(name: str, study: Study, out: Path, *, quick: bool, seed: int) -> tuple[dict[str, Any], list[Path]]:
+def carry_out(
+    name: str, study: Study, out: Path, *, quick: bool, seed: int, more: Sequence[str] = ()
+) -> tuple[dict[str, Any], list[Path]]:
     """Run a study with one torch thread and write its files.
 
     Args:
@@ -52,6 +54,7 @@ def carry_out(name: str, study: Study, out: Path, *, quick: bool, seed: int) -> 
         out: folder for ``NAME.json``, ``NAME.svg`` and ``NAME.md``.
         quick: the small form.
         seed: of everything drawn at random.
+        more: other options of the command, to be kept with the results.
 
     Returns:
         What the JSON file holds, and the files.
@@ -67,7 +70,7 @@ def carry_out(name: str, study: Study, out: Path, *, quick: bool, seed: int) -> 
         torch.set_num_threads(threads)
     told = {
         "study": name,
-        "command": " ".join(["posekit", "study", name, *(["--quick"] if quick else []), "--seed", str(seed)]),
+        "command": " ".join(["posekit", "study", name, *(["--quick"] if quick else []), "--seed", str(seed), *more]),
         **circumstances(),
         "seconds": round(time.monotonic() - start, 1),
         "quick": quick,
