@@ -117,7 +117,9 @@ def main(words: list[str]) -> int:
         PAGE: page(),
         BENCHMARKS: _with_figures(BENCHMARKS, figures_page()),
         TRAINING: _with_figures(TRAINING, settings("lspe_imagenet", "lspe_one_rate") + "\n" + starts()),
-        CLAIMS: _with_figures(CLAIMS, "\n".join((*claims.representations(), *claims.techniques()))),
+        CLAIMS: _with_figures(
+            CLAIMS, "\n".join((*claims.representations(), *claims.ladder_of_the_field(), *claims.techniques()))
+        ),
         MODELS: _with_figures(MODELS, "\n".join((*model_figures.models(), *model_figures.errors()))),
         EXPORT: _with_figures(EXPORT, "\n".join((*front(), *peers()))),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling(), *onestage()))),

@@ -126,6 +126,33 @@ def _verdict(gains: list[float], least: float) -> str:
     return ", ".join(words) or "no difference"
 
 
+FIELD = {"regression": 54.1, "integral": 63.3, "dsnt": 67.4, "rle": 70.6, "dark": 71.8, "simcc": 72.1}
+"""COCO AP of representations with ResNet-50 at 256x192, as MMPose's tables and the papers give them; for heatmaps
+without DARK."""
+
+
+def ladder_of_the_field() -> Iterator[str]:
+    """The field's order of representations beside ours on people of COCO, after few and after more images."""
+    short, long = read_result("ladder_coco_person"), read_result("ladder_coco_person_long")
+    if short is None or long is None:
+        return
+
+    def told(result: dict[str, Any], name: str) -> str:
+        run = result["methods"].get(f"topdown-{name}")
+        return "" if run is None else f"{run['figures']['oks']:.3f}"
+
+    seen = [int(next(iter(one["methods"].values()))["curve"][-1]["images"]) for one in (short, long)]
+    yield (
+        "**The field's order beside ours**: `coco_person`, given boxes, 128x128, from MoveNet Lightning's weights, "
+        "mean OKS, one seed (`ladder_coco_person.json`, `ladder_coco_person_long.json`).\n"
+    )
+    yield row("representation", "COCO AP, ResNet-50", *(f"OKS after {count:,} images" for count in seen))
+    yield row(*["---"] * 4)
+    for name, reported in FIELD.items():
+        yield row(f"`{name}`", f"{reported:.1f}", told(short, name), told(long, name))
+    yield ""
+
+
 def techniques() -> Iterator[str]:
     """The tables of techniques for small networks."""
     for name in ("light_mtfl5", "light_mtfl5_together", "light_mtfl5_best", "light_lspe"):
