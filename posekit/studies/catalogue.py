@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from posekit.studies import (
+    context,
     filters,
     gaussians,
     gradients,
@@ -25,6 +26,7 @@ STUDIES: dict[str, Study] = {
     "grids": grids,
     "gaussians": gaussians,
     "robustness": robustness,
+    "context": context,
     "normalisation": normalisation,
     "smoothing": filters,
 }
