@@ -9,6 +9,7 @@ from posekit.studies import (
     gradients,
     grids,
     head_cost,
+    mixed_3d,
     mse_trap,
     normalisation,
     quantisation,
@@ -28,6 +29,7 @@ STUDIES: dict[str, Study] = {
     "robustness": robustness,
     "context": context,
     "normalisation": normalisation,
+    "mixed-3d": mixed_3d,
     "smoothing": filters,
 }
 """Name of the study: its module."""

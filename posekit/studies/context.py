@@ -353,7 +353,7 @@ def table(results: Results) -> Table:
 
 
 def plot(results: Results, file: Path) -> None:
-    """Errors against size of the square, by kind of point, and points found by background; photographs where measured."""
+    """Errors by size of the square and by kind of point, and points found by background; photographs where measured."""
     plain = TRAININGS[0]
     panels = []
     for training in TRAININGS:

@@ -12,8 +12,8 @@ from torch import Tensor
 from posekit.data.dataset import Dataset
 from posekit.geometry.boxes import extent
 from posekit.geometry.keypoints import SEEN
-from posekit.metrics.resampling import percentiles, resamples
 from posekit.pipelines.predictor import Predictor
+from posekit.studies.paired import contrast
 from posekit.studies.real_sets import real_set
 from posekit.studies.squares import elsewhere, filled, longer_side
 from posekit.transforms.geometric import still_crop
@@ -40,8 +40,8 @@ def measured_on_photos(seed: int, count: int = COUNT) -> dict[str, Any] | None:
 
     Returns:
         ``model``, ``people``, ``plain`` (error by kind, in percent of the box's longer side), and ``squares``: for each
-        size and kind ``own``, ``elsewhere``, and ``rise``, their difference, with the ends ``low`` and ``high`` of its
-        95 % interval over people; None where the data is absent.
+        size and kind the errors ``own`` and ``elsewhere``, and ``rise``, their difference, with the ends ``low`` and
+        ``high`` of its 95 % interval over people; None where the data is absent.
     """
     dataset, model = real_set(SET), load(MODEL, runtime="onnx", threads=1)
     if dataset is None:
@@ -63,6 +63,7 @@ def measured_on_photos(seed: int, count: int = COUNT) -> dict[str, Any] | None:
                     joined[f"elsewhere {share:g}"][_of(kinds, name)],
                     person[_of(kinds, name)],
                     len(parts),
+                    ("own", "elsewhere"),
                 )
                 for name in names
             }
@@ -75,29 +76,6 @@ def _of(kinds: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
     if name == "all":
         return np.ones(len(kinds), bool)
     return np.asarray(kinds == list(KINDS).index(name))
-
-
-def contrast(own: Float, other: Float, person: NDArray[np.int64], people: int) -> dict[str, float]:
-    """Means, and their difference with its 95 % interval from resampling people.
-
-    Args:
-        own: (P,) errors with the square over the point.
-        other: (P,) with the square elsewhere.
-        person: (P,) whose point it is.
-        people: their number.
-    """
-    total = np.bincount(person, own - other, minlength=people)
-    number = np.bincount(person, minlength=people)
-    weights = resamples(people)
-    drawn = (weights @ total) / np.maximum(weights @ number, 1)
-    low, high = percentiles(drawn[:, None], people)
-    return {
-        "own": float(own.mean()),
-        "elsewhere": float(other.mean()),
-        "rise": float((own - other).mean()),
-        "low": float(low[0]),
-        "high": float(high[0]),
-    }
 
 
 def kind_of(points: tuple[str, ...]) -> NDArray[np.int64]:

@@ -10,6 +10,6 @@ from posekit.data.readers import read
 
 
 def real_set(file: str) -> Dataset | None:
-    """A data set by its label file relative to the folder, such as ``lspe/annotations/lspe_val.json``; None if absent."""
+    """A data set by its label file in the folder, such as ``lspe/annotations/lspe_val.json``; None if absent."""
     path = Path(os.environ.get("POSEKIT_DATA", "~/.cache/posekit")).expanduser() / file
     return read(path) if path.is_file() else None

@@ -1,0 +1,310 @@
+"""Few images with depths and many without in the same batches: what three representations make of it, and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posekit.codecs.base import Maps
+from posekit.codecs.regression import Regression
+from posekit.codecs.volume import Heatmap3d, Integral3d
+from posekit.losses.heatmaps import Volume
+from posekit.recipe import Recipe
+from posekit.recipes.topdown import PLAIN, topdown
+from posekit.studies.codecs import thousands
+from posekit.studies.deep_people import DeepPeople, deep_labels, deep_people
+from posekit.studies.discs import Draw, train
+from posekit.studies.findings import Finding, paragraphs
+from posekit.studies.kept_bytes import kept_bytes, output_bytes
+from posekit.studies.paired import contrast
+from posekit.studies.people import SKELETON, PersonLearner, small_recipe
+from posekit.studies.study import Results
+from posekit.visualize.bars import grouped_bars
+from posekit.visualize.panels import sheet
+from posekit.visualize.report import Table
+
+CLAIM = "Regression learns from mixed 2-D and 3-D labels at one cost, where volumes pay for the third axis."
+
+COMPARED = {
+    "regression": "regression3d",
+    "integral": "integral3d",
+    "volume": "heatmap3d",
+    "weighted volume": "heatmap3d",
+}
+"""Names to representations; the weighted volume has a larger weight of the loss that tells depths."""
+FACTOR = 64.0
+"""Weight of that loss: it is a mean over all cells of a volume, of which the loss on its maximum has a sixteenth."""
+FLAT = {"regression3d": "regression", "integral3d": "integral", "heatmap3d": "dark"}
+"""The representation without depth that each is compared with in memory."""
+TRAININGS = ("3-D alone", "joint", "all with depth")
+"""The few images with depths; half of each batch from these and half from many without; all of both, with depths."""
+DEEP, MANY, HELD = 100, 900, 128
+"""Images with depths, without them, and held out."""
+RANGE = 1100.0
+"""Depth range of the codecs, millimetres: nearly all points lie within."""
+LEARNED = 0.8
+"""Depth has been learned when its error is below this share of the error of each point's mean depth."""
+
+
+def deep_recipe(name: str) -> Recipe:
+    """The small recipe of a name in `COMPARED`, with the study's depth range."""
+    made = small_recipe(COMPARED[name])
+    assert isinstance(made.codec, Regression | Integral3d | Heatmap3d)
+    weights = {"volume": Volume(weight=FACTOR)} if name.startswith("weighted") else {}
+    return replace(made, codec=replace(made.codec, depth=RANGE), losses={**made.losses, **weights})
+
+
+class DeepLearner(PersonLearner):
+    """A learner of points with depths: the labels are (B, K, 4), x, y, depth, and 1 where the depth is known."""
+
+    def loss_of(self, maps: Maps, xy: Tensor) -> Tensor:
+        """Sum of the loss terms of raw maps."""
+        target = self.codec.encode(deep_labels(xy[..., :3], xy[:, 0, 3] > 0))
+        output = self.codec.activate(maps)
+        terms = [term for loss in self.losses.values() for term in loss(output, target).values()]
+        return torch.stack(terms).sum()
+
+    @torch.no_grad()
+    def solid(self, image: Tensor) -> Tensor:
+        """(B, K, 3) decoded points: pixels and millimetres, in evaluation mode."""
+        mode = self.training
+        self.eval()
+        poses = self.codec.decode(self.net(image))
+        self.train(mode)
+        assert poses.depth is not None
+        return torch.cat((poses.xy[:, 0], poses.depth[:, 0, :, None]), -1)
+
+
+def batches(training: str, deep: DeepPeople, flat: DeepPeople) -> Draw:
+    """Random batches of one of `TRAININGS`."""
+    few, many = len(deep.images), len(flat.images)
+    images = torch.cat((deep.images, flat.images))
+    points = torch.cat((deep.points, flat.points))
+    known = torch.ones(few + many) if training == "all with depth" else (torch.arange(few + many) < few).float()
+    labelled = torch.cat((points, known[:, None, None].expand(-1, points.shape[1], 1)), -1)
+
+    def draw(generator: torch.Generator, count: int) -> tuple[Tensor, Tensor]:
+        first = torch.randint(few, (count,), generator=generator)
+        second = few + torch.randint(many, (count,), generator=generator)
+        every = torch.randint(few + many, (count,), generator=generator)
+        half = torch.arange(count) % 2 == 0
+        chosen = {"3-D alone": first, "joint": torch.where(half, first, second), "all with depth": every}[training]
+        return images[chosen], labelled[chosen]
+
+    return draw
+
+
+def measured(name: str, training: str, steps: int, sets: tuple[DeepPeople, ...], seed: int) -> dict[str, Any]:
+    """Train one of `COMPARED`; the mean errors of each held-out image, in pixels and millimetres."""
+    deep, flat, held = sets
+    learner = DeepLearner(deep_recipe(name), seed)
+    train(learner, batches(training, deep, flat), steps, seed, lr=2e-3)
+    found = learner.solid(held.images)
+    return {
+        "xy": (found - held.points)[..., :2].norm(dim=-1).mean(-1).double().numpy().round(3),
+        "depth": (found - held.points)[..., 2].abs().mean(-1).double().numpy().round(2),
+    }
+
+
+def mean_depth_error(deep: DeepPeople, held: DeepPeople) -> float:
+    """Error in millimetres of each point's mean depth in training."""
+    return float((held.points - deep.points.mean(0))[..., 2].abs().mean())
+
+
+def memory(representation: str, recipe: Callable[[str], Recipe]) -> dict[str, float]:
+    """Bytes of one image: of what the backward pass of a training step keeps, and of the output maps."""
+    return {
+        "step": kept_bytes(recipe(representation), flat=representation not in FLAT),
+        "outputs": output_bytes(recipe(representation)),
+    }
+
+
+def published_recipe(representation: str) -> Recipe:
+    """The plain recipe: ResNet-50, 256x192, maps of stride 4."""
+    return topdown("memory", PLAIN, representation, SKELETON)
+
+
+def run(quick: bool, seed: int) -> Results:
+    """Each of `COMPARED` in three trainings of 100 (quick) or 300 steps, 1 or 2 seeds; memory of two sizes of network."""
+    steps, seeds = (100, 1) if quick else (300, 2)
+    found: dict[str, Any] = {label: {training: [] for training in TRAININGS} for label in COMPARED}
+    guesses = []
+    for number in range(seed, seed + seeds):
+        starts = ((DEEP, 3 * number), (MANY, 3 * number + 1), (HELD, 3 * number + 2))
+        sets = tuple(deep_people(count, start) for count, start in starts)
+        guesses.append(mean_depth_error(sets[0], sets[2]))
+        for label in COMPARED:
+            for training in TRAININGS:
+                found[label][training].append(measured(label, training, steps, sets, number))
+    sizes = {"64x64": small_recipe, "256x192": published_recipe}
+    return {
+        "guess": float(np.mean(guesses)),
+        "runs": {label: compared(trainings) for label, trainings in found.items()},
+        "memory": {
+            size: {
+                label: {"3-D": memory(name, recipe), "2-D": memory(FLAT[name], recipe)}
+                for label, name in COMPARED.items()
+            }
+            for size, recipe in sizes.items()
+        },
+    }
+
+
+def compared(trainings: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Mean errors of each training, each seed's among them, and what joint batches gain over 3-D alone.
+
+    Returns:
+        For ``xy`` and ``depth``: ``errors`` by training, ``seeds`` by training, and ``gain`` as in `contrast`, over the
+        held-out images of all seeds.
+    """
+    told: dict[str, Any] = {}
+    for key in ("xy", "depth"):
+        each = {training: np.concatenate([run[key] for run in runs]) for training, runs in trainings.items()}
+        images = np.arange(len(each["joint"]))
+        told[key] = {
+            "errors": {training: float(values.mean()) for training, values in each.items()},
+            "seeds": {training: [float(run[key].mean()) for run in runs] for training, runs in trainings.items()},
+            "gain": contrast(each["3-D alone"], each["joint"], images, len(images), ("alone", "joint")),
+        }
+    return told
+
+
+def error(results: Results, name: str, key: str, training: str) -> float:
+    """Mean error of a training."""
+    return float(results["runs"][name][key]["errors"][training])
+
+
+def growth(results: Results, name: str, size: str, what: str) -> float:
+    """Memory with depth over memory without."""
+    found = results["memory"][size][name]
+    return float(found["3-D"][what] / found["2-D"][what])
+
+
+def findings(results: Results) -> list[Finding]:
+    """What the numbers say; depths of networks that did not learn them are not compared."""
+    runs, guess = results["runs"], results["guess"]
+    _, joint, everything = TRAININGS
+    learned = [n for n in runs if error(results, n, "depth", joint) < LEARNED * guess]
+    others = [name for name in learned if name != "regression"]
+    big = "256x192"
+
+    def told(value: Callable[[str], str], chosen: list[str]) -> str:
+        return ", ".join(f"{name} {value(name)}" for name in chosen) or "none of the networks learned depths"
+
+    def millimetres(name: str) -> str:
+        return f"{error(results, name, 'depth', joint):.0f} mm"
+
+    def gain(key: str, unit: str) -> Callable[[str], str]:
+        def text(name: str) -> str:
+            found, digits = runs[name][key]["gain"], 1 if key == "xy" else 0
+            before, after, low, high = (f"{found[part]:.{digits}f}" for part in ("alone", "joint", "low", "high"))
+            return f"{before} to {after} {unit} [{low}, {high}]"
+
+        return text
+
+    return [
+        Finding(
+            len(learned) == len(runs),
+            f"With {DEEP} images with depths and {MANY} without, every representation learns depths",
+            f"below {LEARNED:g} of the {guess:.0f} mm of each point's mean depth: {told(millimetres, list(runs))}",
+        ),
+        Finding(
+            all(runs[name]["xy"]["gain"]["low"] > 0 for name in runs),
+            "Joint batches make locations in the image more accurate than 3-D alone, in every representation",
+            f"with the 95 % interval of the gain: {told(gain('xy', 'px'), list(runs))}",
+        ),
+        Finding(
+            bool(learned) and all(runs[name]["depth"]["gain"]["low"] > 0 for name in learned),
+            "They make depths more accurate as well, though half as many images with depths are seen",
+            f"likewise: {told(gain('depth', 'mm'), learned)}",
+        ),
+        Finding(
+            bool(learned)
+            and all(error(results, n, "depth", joint) < 1.1 * error(results, n, "depth", everything) for n in learned),
+            "Depths come within 10 % of those of networks that saw every image with its depths",
+            told(
+                lambda n: (
+                    f"{error(results, n, 'depth', joint):.0f} and {error(results, n, 'depth', everything):.0f} mm"
+                ),
+                learned,
+            ),
+        ),
+        Finding(
+            "volume" not in learned and "weighted volume" in learned,
+            "A volume learns no depths with the weights of its recipe, where the loss on its maximum outweighs the one "
+            f"that tells depths; with {FACTOR:.0f} times the weight it does",
+            ", ".join(millimetres(name) for name in ("volume", "weighted volume")),
+        ),
+        Finding(
+            "regression" in learned
+            and bool(others)
+            and all(error(results, "regression", "depth", joint) <= error(results, n, "depth", joint) for n in others),
+            "Regression has the smallest error in depth",
+            told(millimetres, learned),
+        ),
+        Finding(
+            all(error(results, "regression", "xy", joint) <= error(results, n, "xy", joint) for n in runs),
+            "It also has the smallest error in the image",
+            told(lambda n: f"{error(results, n, 'xy', joint):.1f} px", list(runs)),
+        ),
+        Finding(
+            all(growth(results, "regression", size, "step") < 1.01 for size in results["memory"]),
+            "Depth costs regression less than 1 % more memory in a training step",
+            ", ".join(
+                f"{size} {100 * (growth(results, 'regression', size, 'step') - 1):.2f} %" for size in results["memory"]
+            ),
+        ),
+        Finding(
+            all(growth(results, n, big, "step") > 1.5 for n in ("integral", "volume")),
+            "A volume makes a training step half as large again, and more",
+            f"ResNet-50 at {big}: "
+            + told(lambda n: f"{growth(results, n, big, 'step'):.2f} times the 2-D form", list(runs))
+            + "; outputs of an image "
+            + told(lambda n: f"{thousands(results['memory'][big][n]['3-D']['outputs'])}B", list(runs)),
+        ),
+    ]
+
+
+def verdict(results: Results) -> str:
+    """See `Study.verdict`."""
+    return paragraphs(findings(results))
+
+
+def table(results: Results) -> Table:
+    """Errors by training, and memory."""
+    rows = []
+    for name, found in results["runs"].items():
+        cells = [f"{found['xy']['errors'][t]:.2f} px, {found['depth']['errors'][t]:.0f} mm" for t in TRAININGS]
+        for size in results["memory"]:
+            both = results["memory"][size][name]
+            cells.append(" / ".join(f"{thousands(both[form]['step'])}B" for form in ("2-D", "3-D")))
+        cells.append(f"{thousands(results['memory']['256x192'][name]['3-D']['outputs'])}B")
+        rows.append([name, *cells])
+    rows.append(["mean depth", f"{results['guess']:.0f} mm", *[""] * 5])
+    header = (
+        *("representation", *TRAININGS),
+        *(f"training step 2-D / 3-D, {size}" for size in results["memory"]),
+        "outputs, 256x192",
+    )
+    return Table(
+        f"Errors on held-out images, {DEEP} images with depths and {MANY} without; memory of one image", header, rows
+    )
+
+
+def plot(results: Results, file: Path) -> None:
+    """Errors in the image and in depth by training, and the memory of a training step with and without depth."""
+    runs = results["runs"]
+    panels = [
+        grouped_bars(title, {name: runs[name][key]["errors"] for name in runs}, unit)
+        for key, title, unit in (("xy", "Error in the image", "pixels of 64"), ("depth", "Error in depth", "mm"))
+    ]
+    for size, found in results["memory"].items():
+        step = {n: {form: both[form]["step"] / 1e6 for form in ("2-D", "3-D")} for n, both in found.items()}
+        panels.append(grouped_bars(f"Training step of one image, {size}", step, "MB kept for the backward pass"))
+    file.write_text(sheet(panels), encoding="utf-8")
