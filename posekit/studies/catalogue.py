@@ -13,6 +13,7 @@ from posekit.studies import (
     mse_trap,
     normalisation,
     quantisation,
+    resolution,
     robustness,
     spatial_generalisation,
 )
@@ -24,6 +25,7 @@ STUDIES: dict[str, Study] = {
     "spatial-generalisation": spatial_generalisation,
     "gradients": gradients,
     "head-cost": head_cost,
+    "resolution": resolution,
     "grids": grids,
     "gaussians": gaussians,
     "robustness": robustness,

@@ -131,7 +131,7 @@ def published_recipe(representation: str) -> Recipe:
 
 
 def run(quick: bool, seed: int) -> Results:
-    """Each of `COMPARED` in three trainings of 100 (quick) or 300 steps, 1 or 2 seeds; memory of two sizes of network."""
+    """Each of `COMPARED` in three trainings of 100 (quick) or 300 steps, 1 or 2 seeds; memory of two networks."""
     steps, seeds = (100, 1) if quick else (300, 2)
     found: dict[str, Any] = {label: {training: [] for training in TRAININGS} for label in COMPARED}
     guesses = []

@@ -65,4 +65,4 @@ class PersonLearner(Learner):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.net = recipe.build()  # type: ignore[assignment]
-            self.losses = nn.ModuleDict({name: loss.build(SKELETON) for name, loss in recipe.losses.items()})
+            self.losses = nn.ModuleDict({name: loss.build(recipe.skeleton) for name, loss in recipe.losses.items()})
