@@ -43,9 +43,10 @@ def measured_on_photos(seed: int, count: int = COUNT) -> dict[str, Any] | None:
         size and kind the errors ``own`` and ``elsewhere``, and ``rise``, their difference, with the ends ``low`` and
         ``high`` of its 95 % interval over people; None where the data is absent.
     """
-    dataset, model = real_set(SET), load(MODEL, runtime="onnx", threads=1)
+    dataset = real_set(SET)
     if dataset is None:
         return None
+    model = load(MODEL, runtime="onnx", threads=1)
     assert isinstance(model, Predictor)
     parts = [_person(model, dataset, row, seed) for row in chosen(dataset, count, seed)]
     kinds = np.concatenate([part["kind"] for part in parts])

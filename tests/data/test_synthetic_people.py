@@ -155,3 +155,16 @@ def test_one_point_makes_a_figure():
     dataset = Synthetic(Skeleton(name="dot", points=("dot",)), count=5, size=(32, 48), outside=0).dataset()
     assert len(dataset) == 5
     assert (dataset.boxes[:, 2:] - dataset.boxes[:, :2]).min() > 1
+
+
+@pytest.mark.parametrize("name", ["person", "face"])
+def test_the_mask_covers_the_people_and_nothing_else(name):
+    made = Synthetic(ALL[name], count=3, size=(64, 80), people=2, seed=4, outside=0.0)
+    dataset = made.dataset()
+    for number in range(3):
+        mask, picture = made.mask(number), made.image(number)
+        assert mask.shape == (64, 80) and 0.02 < mask.mean() < 0.7
+        x, y = np.floor(dataset.xy[dataset.image == number]).astype(int).reshape(-1, 2).T
+        assert mask[y, x].all()
+        # A pixel apart from the mask is background: another seed of the poses leaves the same there.
+        assert picture[mask].mean() > picture[~mask].mean()
