@@ -257,12 +257,12 @@ FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
         (TOLD, {"guess": 100.0, "runs/*/depth/errors/*": 95.0}),
         ({"runs/*/xy/gain/low": 0.1}, {"runs/integral/xy/gain/low": -0.1}),
         (TOLD | {"runs/*/depth/gain/low": 1.0}, TOLD | {"runs/integral/depth/gain/low": -1.0}),
-        (TOLD, TOLD | {"runs/integral/depth/errors/joint": 70.0}),
-        (TOLD | {"runs/volume/depth/errors/joint": 95.0}, TOLD),
-        (TOLD | {"runs/regression/depth/errors/joint": 40.0}, TOLD | {"runs/regression/depth/errors/joint": 60.0}),
+        (TOLD, TOLD | {"runs/integral/depth/errors/mixed": 70.0}),
+        (TOLD | {"runs/volume/depth/errors/mixed": 95.0}, TOLD),
+        (TOLD | {"runs/regression/depth/errors/mixed": 40.0}, TOLD | {"runs/regression/depth/errors/mixed": 60.0}),
         (
-            {"runs/*/xy/errors/joint": 3.0, "runs/regression/xy/errors/joint": 2.0},
-            {"runs/*/xy/errors/joint": 3.0, "runs/regression/xy/errors/joint": 4.0},
+            {"runs/*/xy/errors/mixed": 3.0, "runs/regression/xy/errors/mixed": 2.0},
+            {"runs/*/xy/errors/mixed": 3.0, "runs/regression/xy/errors/mixed": 4.0},
         ),
         ({"memory/*/regression/*/step": 1000}, {"memory/64x64/regression/3-D/step": 10**9}),
         (

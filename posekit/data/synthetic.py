@@ -76,7 +76,11 @@ class Synthetic:
         centres = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2) + 0.5
         pixels = np.broadcast_to(centres, (len(here.xy), *centres.shape))
         bones, discs, torso = covering(pixels, here, self.body)
-        return np.asarray((bones.any(-1) | discs.any(-1) | torso).any(0).reshape(height, width))
+        covered = (bones.any(-1) | discs.any(-1) | torso).any(0).reshape(height, width).astype(np.uint8)
+        # Points without bones, as in a face, lie on a plate.
+        for plate in here.xy if not len(self.body.bones) else ():
+            cv2.fillConvexPoly(covered, cv2.convexHull(np.rint(plate - 0.5).astype(np.int32)), (1,))
+        return covered.astype(bool)
 
     def dataset(self) -> Dataset:
         """The labels, and images drawn on access."""

@@ -55,7 +55,7 @@ def test_batches(training, some):
     images, labelled = study.batches(training, deep, flat)(torch.Generator().manual_seed(0), 60)
     few = torch.stack([(image == deep.images).flatten(1).all(1).any() for image in images])
     known = labelled[:, 0, 3] > 0
-    share = {"3-D alone": 1.0, "joint": 0.5, "all with depth": 0.1}[training]
+    share = {"3-D alone": 1.0, "mixed": 0.5, "all with depth": 0.1}[training]
     assert float(few.float().mean()) == pytest.approx(share, abs=0.1)
     assert known.all() if training == "all with depth" else torch.equal(known, few)
 
@@ -93,8 +93,9 @@ def test_what_a_step_keeps_by_hand():
         def forward(self, output, target):
             return {"total": output["a"].sum()}
 
+    labels = {"xy": torch.zeros(2, 1, K, 2)}
     codec = SimpleNamespace(
-        encode=lambda instances: Target(maps={}, weight={}), activate=lambda maps: maps, shapes={"a": (3, 8, 12)}
+        encode=lambda instances: Target(labels, labels), activate=lambda maps: maps, shapes={"a": (3, 8, 12)}
     )
     recipe = SimpleNamespace(
         build=lambda weights: Net(),
@@ -122,10 +123,10 @@ def test_trainings_are_compared_image_by_image():
     found = study.compared(
         {
             "3-D alone": [run(4.0, 90.0), run(5.0, 90.0)],
-            "joint": [run(3.0, 95.0)] * 2,
+            "mixed": [run(3.0, 95.0)] * 2,
             "all with depth": [run(2.0, 50.0)] * 2,
         }
     )
-    assert found["xy"]["errors"] == {"3-D alone": 4.5, "joint": 3.0, "all with depth": 2.0}
+    assert found["xy"]["errors"] == {"3-D alone": 4.5, "mixed": 3.0, "all with depth": 2.0}
     assert found["xy"]["seeds"]["3-D alone"] == [4.0, 5.0]
     assert found["xy"]["gain"]["rise"] == 1.5 and found["depth"]["gain"]["high"] == -5.0
