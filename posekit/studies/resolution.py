@@ -82,7 +82,7 @@ def data(quick: bool, seed: int) -> tuple[Sized, Sized]:
 
 
 def run(quick: bool, seed: int) -> Results:
-    """Every representation at 3 sizes (quick, 150 steps) or 5 (300 steps), and maps of other strides at the smallest."""
+    """Every representation at 3 sizes (quick, 150 steps) or 5 (300 steps), and other strides at the smallest."""
     steps, sizes, strides = (150, QUICK_SIZES, QUICK_STRIDES) if quick else (300, SIZES, STRIDES)
     sets = data(quick, seed)
     guess = mean_pose(sets)
