@@ -171,17 +171,15 @@ def crossing_text(found: dict[str, Any], name: str) -> str:
         return "too few networks learned to tell"
     low, high = found["sizes"][0], found["sizes"][-1]
     better = (name, "heatmap") if found["below"] < 0 else ("heatmap", name)
-    sure = f"{100 * found['share']:.0f} % of the resamples agree"
+    sure = f"{100 * found['share']:.0f} % of the resamples of images agree"
     if found["changes"] == 0:
         return (
             f"no crossing within the range measured: {better[0]} has the smaller error from {low} to {high} px; {sure}"
         )
     if found["changes"] > 1:
         return f"{found['changes']} crossings from {low} to {high} px, no order; {sure}"
-    return (
-        f"crossing at {found['at']:.0f} px [{found['low']:.0f}, {found['high']:.0f}], {better[0]} better below and "
-        f"{better[1]} above; {sure}"
-    )
+    at, start, end = (f"{found[key]:.0f}" if high > 99 else f"{found[key]:.1f}" for key in ("at", "low", "high"))
+    return f"crossing at {at} px [{start}, {end}], {better[0]} better below and {better[1]} above; {sure}"
 
 
 def findings(results: Results) -> list[Finding]:
@@ -207,13 +205,13 @@ def findings(results: Results) -> list[Finding]:
     return [
         Finding(
             all(len(names) == len(errors) for names in learned.values()),
-            f"Every network learns, in {results['steps']} steps of {BATCH} images of {results['data']}",
+            f"Every network learns, in one training of {results['steps']} steps of {BATCH} images of {results['data']}",
             f"error below {LEARNED:g} of the mean pose's {guess:.1f} %: "
             + "; ".join(f"{size} px {', '.join(names) or 'none'}" for size, names in learned.items()),
         ),
         Finding(
             all(found["low"] > 0 for found in gains.values()),
-            f"Images of {sizes[-1]} px are more accurate than those of {sizes[0]} px, in every representation",
+            f"At equal images seen, {sizes[-1]} px are more accurate than {sizes[0]} px, in every representation",
             "error, with the 95 % interval of the gain over images: "
             + named(
                 lambda n: (
@@ -269,6 +267,13 @@ def plot(results: Results, file: Path) -> None:
         f"{name}, {size} px": [(float(np.log2(int(stride))), e) for stride, e in found.items()]
         for name, by in results["strides"].items()
         for size, found in by.items()
+    }
+    small = next(iter(results["strides"]["heatmap"]))
+    ends = [float(np.log2(int(stride))) for stride in results["strides"]["heatmap"][small]]
+    by_stride |= {
+        f"{name}, {small} px": [(x, found[small]) for x in ends]
+        for name, found in results["errors"].items()
+        if name not in DENSE
     }
     label = "stride of the maps: 1 is 2 pixels, 2 is 4, ... 5 is 32"
     panels.append(line_chart("Maps of other strides", by_stride, x_label=label, y_label="mean error, %"))

@@ -72,7 +72,9 @@ def test_a_crossing_and_its_interval():
 def test_a_crossing_in_words():
     told = {"sizes": [64, 256], "changes": 1, "below": -1, "at": 90.0, "low": 80.0, "high": 99.0, "share": 0.97}
     text = study.crossing_text(told, "rle")
-    assert text == "crossing at 90 px [80, 99], rle better below and heatmap above; 97 % of the resamples agree"
+    assert (
+        text == "crossing at 90 px [80, 99], rle better below and heatmap above; 97 % of the resamples of images agree"
+    )
     none = study.crossing_text(told | {"changes": 0, "below": 1}, "rle")
     assert none.startswith("no crossing within the range measured: heatmap has the smaller error from 64 to 256 px")
     assert study.crossing_text(told | {"changes": 2}, "rle").startswith("2 crossings from 64 to 256 px, no order")
