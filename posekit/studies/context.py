@@ -127,7 +127,7 @@ def findings(results: Results) -> list[Finding]:
             "heatmap" in names[plain]
             and bool(rest)
             and all(own(plain, "heatmap") < MARGIN * own(plain, n) for n in rest),
-            "Even so, heatmaps have the smallest error on the hidden point, by more than 5 %",
+            f"With {square} over it, heatmaps still have the smallest error on the point, by more than 5 %",
             f"px: {told(lambda n: f'{own(plain, n):.1f}', names[plain])}",
         ),
         Finding(
@@ -150,7 +150,7 @@ def findings(results: Results) -> list[Finding]:
         Finding(
             bool(both)
             and all(rise(results, t, n, "distal") > rise(results, t, n, "proximal") for t in TRAININGS for n in both),
-            "Wrists and ankles lose more by it than shoulders and hips",
+            "Wrists and ankles lose more by hiding the point itself than shoulders and hips do",
             "px more than elsewhere: "
             + told(
                 lambda n: f"{rise(results, plain, n, 'distal'):.1f} and {rise(results, plain, n, 'proximal'):.1f}", both
@@ -197,12 +197,12 @@ def photo_findings(photos: dict[str, Any] | None) -> list[Finding]:
         ),
         Finding(
             usual["distal"]["low"] > usual["proximal"]["high"],
-            "There too, wrists and ankles lose more than shoulders and hips",
+            "On photographs, wrists and ankles lose more by it than shoulders and hips do",
             f"size {USUAL}: {interval(usual['distal'])} and {interval(usual['proximal'])}",
         ),
         Finding(
             largest["proximal"]["own"] < 2 * largest["proximal"]["elsewhere"],
-            f"Shoulders and hips under a square of {sizes[-1]} of the box are still found to within twice the error",
+            f"On photographs, shoulders and hips under a square of {sizes[-1]} of the box are found to within twice the error",
             f"{largest['proximal']['own']:.1f} against {largest['proximal']['elsewhere']:.1f} % of the box",
         ),
     ]

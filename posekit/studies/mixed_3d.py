@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from posekit.codecs.base import Maps
-from posekit.codecs.regression import Regression
-from posekit.codecs.volume import Heatmap3d, Integral3d
-from posekit.losses.heatmaps import Volume
 from posekit.recipe import Recipe
 from posekit.recipes.topdown import PLAIN, topdown
 from posekit.studies.codecs import thousands
-from posekit.studies.deep_people import DeepPeople, deep_labels, deep_people
-from posekit.studies.discs import Draw, train
+from posekit.studies.deep_learner import COMPARED, TRAININGS, DeepLearner, batches, deep_recipe
+from posekit.studies.deep_people import DeepPeople, deep_people
+from posekit.studies.discs import train
 from posekit.studies.findings import Finding, paragraphs
 from posekit.studies.kept_bytes import kept_bytes, output_bytes
 from posekit.studies.paired import contrast
-from posekit.studies.people import SKELETON, PersonLearner, small_recipe
+from posekit.studies.people import SKELETON, small_recipe
 from posekit.studies.study import Results
 from posekit.visualize.bars import grouped_bars
 from posekit.visualize.panels import sheet
@@ -31,73 +25,12 @@ from posekit.visualize.report import Table
 
 CLAIM = "Regression learns from mixed 2-D and 3-D labels at one cost, where volumes pay for the third axis."
 
-COMPARED = {
-    "regression": "regression3d",
-    "integral": "integral3d",
-    "volume": "heatmap3d",
-    "weighted volume": "heatmap3d",
-}
-"""Names to representations; the weighted volume has a larger weight of the loss that tells depths."""
-FACTOR = 64.0
-"""Weight of that loss: it is a mean over all cells of a volume, of which the loss on its maximum has a sixteenth."""
 FLAT = {"regression3d": "regression", "integral3d": "integral", "heatmap3d": "dark"}
 """The representation without depth that each is compared with in memory."""
-TRAININGS = ("3-D alone", "mixed", "all with depth")
-"""The few images with depths; half of each batch from these and half from many without; all of both, with depths."""
 DEEP, MANY, HELD = 250, 750, 128
 """Images with depths, without them, and held out."""
-RANGE = 1100.0
-"""Depth range of the codecs, millimetres: nearly all points lie within."""
 LEARNED = 0.9
 """Depth has been learned when its error is below this share of the error of each point's mean depth."""
-
-
-def deep_recipe(name: str) -> Recipe:
-    """The small recipe of a name in `COMPARED`, with the study's depth range."""
-    made = small_recipe(COMPARED[name])
-    assert isinstance(made.codec, Regression | Integral3d | Heatmap3d)
-    weights = {"volume": Volume(weight=FACTOR)} if name.startswith("weighted") else {}
-    return replace(made, codec=replace(made.codec, depth=RANGE), losses={**made.losses, **weights})
-
-
-class DeepLearner(PersonLearner):
-    """A learner of points with depths: the labels are (B, K, 4), x, y, depth, and 1 where the depth is known."""
-
-    def loss_of(self, maps: Maps, xy: Tensor) -> Tensor:
-        """Sum of the loss terms of raw maps."""
-        target = self.codec.encode(deep_labels(xy[..., :3], xy[:, 0, 3] > 0))
-        output = self.codec.activate(maps)
-        terms = [term for loss in self.losses.values() for term in loss(output, target).values()]
-        return torch.stack(terms).sum()
-
-    @torch.no_grad()
-    def solid(self, image: Tensor) -> Tensor:
-        """(B, K, 3) decoded points: pixels and millimetres, in evaluation mode."""
-        mode = self.training
-        self.eval()
-        poses = self.codec.decode(self.net(image))
-        self.train(mode)
-        assert poses.depth is not None
-        return torch.cat((poses.xy[:, 0], poses.depth[:, 0, :, None]), -1)
-
-
-def batches(training: str, deep: DeepPeople, flat: DeepPeople) -> Draw:
-    """Random batches of one of `TRAININGS`."""
-    few, many = len(deep.images), len(flat.images)
-    images = torch.cat((deep.images, flat.images))
-    points = torch.cat((deep.points, flat.points))
-    known = torch.ones(few + many) if training == "all with depth" else (torch.arange(few + many) < few).float()
-    labelled = torch.cat((points, known[:, None, None].expand(-1, points.shape[1], 1)), -1)
-
-    def draw(generator: torch.Generator, count: int) -> tuple[Tensor, Tensor]:
-        first = torch.randint(few, (count,), generator=generator)
-        second = few + torch.randint(many, (count,), generator=generator)
-        every = torch.randint(few + many, (count,), generator=generator)
-        half = torch.arange(count) % 2 == 0
-        chosen = {"3-D alone": first, "mixed": torch.where(half, first, second), "all with depth": every}[training]
-        return images[chosen], labelled[chosen]
-
-    return draw
 
 
 def measured(name: str, training: str, steps: int, sets: tuple[DeepPeople, ...], seed: int) -> dict[str, Any]:
@@ -186,13 +119,19 @@ def growth(results: Results, name: str, size: str, what: str) -> float:
     return float(found["3-D"][what] / found["2-D"][what])
 
 
+def in_bytes(value: float) -> str:
+    """A number of bytes with its unit: 168 B, 2.75 MB."""
+    text = thousands(value)
+    return f"{text}B" if " " in text else f"{text} B"
+
+
 def findings(results: Results) -> list[Finding]:
     """What the numbers say; depths of networks that did not learn them are not compared."""
     runs, guess = results["runs"], results["guess"]
     _, mixed, everything = TRAININGS
     learned = [n for n in runs if error(results, n, "depth", mixed) < LEARNED * guess]
     others = [name for name in learned if name != "regression"]
-    big = "256x192"
+    big, plain = "256x192", ("regression", "integral", "volume")
 
     def told(value: Callable[[str], str], chosen: list[str]) -> str:
         return ", ".join(f"{name} {value(name)}" for name in chosen) or "none of the networks learned depths"
@@ -221,8 +160,8 @@ def findings(results: Results) -> list[Finding]:
         ),
         Finding(
             bool(learned) and all(runs[name]["depth"]["gain"]["low"] > 0 for name in learned),
-            "They make depths more accurate as well, though half as many images with depths are seen",
-            f"likewise: {told(gain('depth', 'mm'), learned)}",
+            "Mixed batches make depths more accurate as well, though half as many images with depths are seen",
+            f"with the 95 % interval of the gain: {told(gain('depth', 'mm'), learned)}",
         ),
         Finding(
             bool(learned)
@@ -250,7 +189,7 @@ def findings(results: Results) -> list[Finding]:
         ),
         Finding(
             all(error(results, "regression", "xy", mixed) <= error(results, n, "xy", mixed) for n in runs),
-            "It also has the smallest error in the image",
+            "Regression has the smallest error in the image",
             told(lambda n: f"{error(results, n, 'xy', mixed):.1f} px", list(runs)),
         ),
         Finding(
@@ -264,9 +203,9 @@ def findings(results: Results) -> list[Finding]:
             all(growth(results, n, big, "step") > 1.5 for n in ("integral", "volume")),
             "A volume makes a training step half as large again, and more",
             f"ResNet-50 at {big}: "
-            + told(lambda n: f"{growth(results, n, big, 'step'):.2f} times the 2-D form", list(runs))
+            + ", ".join(f"{n} {growth(results, n, big, 'step'):.2f} times the 2-D form" for n in plain)
             + "; outputs of an image "
-            + told(lambda n: f"{thousands(results['memory'][big][n]['3-D']['outputs'])}B", list(runs)),
+            + ", ".join(f"{n} {in_bytes(results['memory'][big][n]['3-D']['outputs'])}" for n in plain),
         ),
     ]
 
@@ -283,8 +222,8 @@ def table(results: Results) -> Table:
         cells = [f"{found['xy']['errors'][t]:.2f} px, {found['depth']['errors'][t]:.0f} mm" for t in TRAININGS]
         for size in results["memory"]:
             both = results["memory"][size][name]
-            cells.append(" / ".join(f"{thousands(both[form]['step'])}B" for form in ("2-D", "3-D")))
-        cells.append(f"{thousands(results['memory']['256x192'][name]['3-D']['outputs'])}B")
+            cells.append(" / ".join(in_bytes(both[form]["step"]) for form in ("2-D", "3-D")))
+        cells.append(in_bytes(results["memory"]["256x192"][name]["3-D"]["outputs"]))
         rows.append([name, *cells])
     rows.append(["mean depth", f"{results['guess']:.0f} mm", *[""] * 5])
     header = (

@@ -10,6 +10,7 @@ from torch import nn
 
 from posekit.codecs.base import Target
 from posekit.studies import mixed_3d as study
+from posekit.studies.deep_learner import RANGE
 from posekit.studies.deep_people import DeepPeople, deep_labels, deep_people, turned
 from posekit.studies.discs import SIDE
 from posekit.studies.kept_bytes import kept_bytes, output_bytes
@@ -63,7 +64,7 @@ def test_batches(training, some):
 @pytest.mark.parametrize("name", study.COMPARED)
 def test_a_network_learns_from_both(name, some):
     learner = study.DeepLearner(study.deep_recipe(name), 0)
-    assert learner.codec.depth == study.RANGE
+    assert learner.codec.depth == RANGE
     labelled = torch.cat((some.points[:4], torch.tensor([1.0, 1, 0, 0])[:, None, None].expand(4, K, 1)), -1)
     first = learner(some.images[:4], labelled)
     # Depths that are unknown do not count.
