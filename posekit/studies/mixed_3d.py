@@ -11,7 +11,7 @@ import numpy as np
 from posekit.recipe import Recipe
 from posekit.recipes.topdown import PLAIN, topdown
 from posekit.studies.codecs import thousands
-from posekit.studies.deep_learner import COMPARED, TRAININGS, DeepLearner, batches, deep_recipe
+from posekit.studies.deep_learner import COMPARED, FACTOR, TRAININGS, DeepLearner, batches, deep_recipe
 from posekit.studies.deep_people import DeepPeople, deep_people
 from posekit.studies.discs import train
 from posekit.studies.findings import Finding, paragraphs
