@@ -202,7 +202,7 @@ def photo_findings(photos: dict[str, Any] | None) -> list[Finding]:
         ),
         Finding(
             largest["proximal"]["own"] < 2 * largest["proximal"]["elsewhere"],
-            f"On photographs, shoulders and hips under a square of {sizes[-1]} are still found to within twice the error",
+            f"On photographs, shoulders and hips under a square of {sizes[-1]} are found to within twice the error",
             f"{largest['proximal']['own']:.1f} against {largest['proximal']['elsewhere']:.1f} % of the box",
         ),
     ]
