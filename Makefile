@@ -36,7 +36,7 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks.run
 
-# Every study in its small form, a few minutes on two cores.
+# Every study in its small form, about ten minutes on two cores.
 studies: setup
 	$(BIN)/posekit study all --quick
 

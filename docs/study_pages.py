@@ -15,8 +15,10 @@ INDEX = """# Studies
 
 Made by `make docs`. What is said of the representations, as experiments that anyone can repeat: `posekit study` lists
 them, `posekit study NAME` runs one, `--quick` in a smaller form; `make studies` runs all quick forms. Each page names
-the command and the form of its figures. Nothing needs data: images are synthetic, and the networks are small. They show
-mechanisms, not what large networks reach; for real data see [claims](../claims.md).
+the command and the form of its figures. Quick forms need no data: images are synthetic, and the networks are small. The
+full forms of `context` and `resolution` also take photographs, of `coco_person` and of HELEN, where the folder in
+`POSEKIT_DATA` has them. They show mechanisms, not what large networks reach; for more real data see
+[claims](../claims.md).
 
 {table}
 """

@@ -83,6 +83,29 @@ def _eight(name: str, before: float, after: float) -> Changes:
     return {f"runs/{name}/*/float/found": before, f"runs/{name}/*/8/found": after}
 
 
+KNOWN = {"runs/*/*/*/plain/all": 1.0}
+"""Every network of the study of context has learned."""
+
+
+def _squares(
+    value: float, where: str, *, run: str = "*", name: str = "*", size: str = "0.2", kind: str = "all"
+) -> Changes:
+    return {f"runs/{run}/{name}/*/squares/{size}/{where}/{kind}": value}
+
+
+def _seen(background: str, share: float) -> Changes:
+    return KNOWN | {"runs/*/*/*/background/as it is": 0.9, f"runs/*/*/*/background/{background}": share}
+
+
+TOLD = {"guess": 100.0, "runs/*/depth/errors/*": 50.0}
+"""Every network of the study of mixed labels has learned depths."""
+
+
+def _crossed(along: str, name: str, below: int, share: float) -> Changes:
+    numbers = {"sizes": [64, 128], "changes": 1, "below": below, "at": 90.0, "low": 80.0, "high": 99.0, "share": share}
+    return {f"{along}/{name}/{key}": value for key, value in numbers.items()}
+
+
 FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
     "quantisation": [
         ({"whole_pixels/floor/4/worst": 3.0}, {"whole_pixels/floor/4/worst": 2.0}),
@@ -185,6 +208,92 @@ FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
             for damage in ("none", "occlusion", "blur", "noise", "truncation")
         ),
         *((_human(kind, 0.1, 0.9), _human(kind, 0.95, 0.9)) for kind in ("noise", "backgrounds")),
+    ],
+    "context": [
+        (KNOWN, {"runs/*/*/*/plain/all": 99.0}),
+        (
+            KNOWN | _squares(5.0, "own") | _squares(2.0, "elsewhere"),
+            KNOWN | _squares(5.0, "own") | _squares(5.0, "elsewhere", name="rle"),
+        ),
+        *(
+            (
+                KNOWN | _squares(5.0, "own") | _squares(4.0, "elsewhere") | _squares(1.0, "elsewhere", name="heatmap"),
+                KNOWN | _squares(5.0, "own") | _squares(4.0, "elsewhere") | _squares(4.9, "elsewhere", name="heatmap"),
+            ),
+            (
+                KNOWN | _squares(5.0, "own") | _squares(4.0, "own", name="heatmap"),
+                KNOWN | _squares(5.0, "own"),
+            ),
+            (
+                KNOWN | _squares(5.0, "own", size="0.4") | _squares(8.0, "own", size="0.4", name="heatmap"),
+                KNOWN | _squares(5.0, "own", size="0.4"),
+            ),
+        ),
+        (
+            KNOWN | _squares(5.0, "own", run="as it is") | _squares(4.0, "own", run="with hidden points"),
+            KNOWN | _squares(5.0, "own", run="as it is") | _squares(6.0, "own", run="with hidden points"),
+        ),
+        (
+            KNOWN | {"guesses/*/linear/all": 2.0} | _squares(1.0, "own"),
+            KNOWN | {"guesses/*/linear/all": 2.0} | _squares(5.0, "own"),
+        ),
+        *(
+            [
+                KNOWN
+                | _squares(9.0, "own", kind="distal")
+                | _squares(1.0, "elsewhere", kind="*")
+                | _squares(own, "own", kind="proximal")
+                for own in (2.0, 12.0)
+            ],
+        ),
+        (_seen("grey", 0.5), _seen("grey", 0.9)),
+        (_seen("of another image", 0.5), _seen("of another image", 0.9)),
+        ({"photos/squares/*/all/low": 1.0}, {"photos/squares/0.1/all/low": -1.0}),
+        (
+            {"photos/squares/0.2/distal/low": 5.0, "photos/squares/0.2/proximal/high": 4.0},
+            {"photos/squares/0.2/distal/low": 5.0, "photos/squares/0.2/proximal/high": 6.0},
+        ),
+        (
+            {"photos/squares/0.4/proximal/own": 1.5, "photos/squares/0.4/proximal/elsewhere": 1.0},
+            {"photos/squares/0.4/proximal/own": 9.0, "photos/squares/0.4/proximal/elsewhere": 1.0},
+        ),
+    ],
+    "mixed-3d": [
+        (TOLD, {"guess": 100.0, "runs/*/depth/errors/*": 95.0}),
+        ({"runs/*/xy/gain/low": 0.1}, {"runs/integral/xy/gain/low": -0.1}),
+        (TOLD | {"runs/*/depth/gain/low": 1.0}, TOLD | {"runs/integral/depth/gain/low": -1.0}),
+        (TOLD, TOLD | {"runs/integral/depth/errors/mixed": 70.0}),
+        (TOLD | {"runs/volume/depth/errors/mixed": 95.0}, TOLD),
+        (TOLD | {"runs/regression/depth/errors/mixed": 40.0}, TOLD | {"runs/regression/depth/errors/mixed": 60.0}),
+        (
+            {"runs/*/xy/errors/mixed": 3.0, "runs/regression/xy/errors/mixed": 2.0},
+            {"runs/*/xy/errors/mixed": 3.0, "runs/regression/xy/errors/mixed": 4.0},
+        ),
+        ({"memory/*/regression/*/step": 1000}, {"memory/64x64/regression/3-D/step": 10**9}),
+        (
+            {"memory/256x192/*/2-D/step": 1000, "memory/256x192/*/3-D/step": 2000},
+            {"memory/256x192/*/2-D/step": 1000, "memory/256x192/*/3-D/step": 1100},
+        ),
+    ],
+    "resolution": [
+        ({"guess": 100.0, "errors/*/*": 10.0}, {"guess": 100.0, "errors/*/*": 10.0, "errors/simcc/64": 90.0}),
+        ({"gains/*/low": 1.0}, {"gains/rle/low": -1.0}),
+        *(
+            (_crossed("crossings", name, -1, 1.0), _crossed("crossings", name, 1, 1.0))
+            for name in ("simcc", "dsnt", "rle")
+        ),
+        *(
+            (_crossed("stride_crossings", name, 1, 1.0), _crossed("stride_crossings", name, 1, 0.5))
+            for name in ("simcc", "dsnt", "rle")
+        ),
+        (
+            {"strides/heatmap/64/2": 1.0, "strides/heatmap/64/4": 2.0},
+            {"strides/heatmap/64/2": 2.0, "strides/heatmap/64/4": 2.0},
+        ),
+        (
+            {"strides/*/64/4": 1.0, "strides/heatmap/64/16": 3.0, "strides/dsnt/64/16": 1.1},
+            {"strides/*/64/4": 1.0, "strides/heatmap/64/16": 3.0, "strides/dsnt/64/16": 4.0},
+        ),
     ],
     "normalisation": [
         (

@@ -68,6 +68,20 @@ class Synthetic:
         posed, present = self._posed(self._chance(index)[None])
         return paint(posed[present], self.body, self.size, np.random.default_rng([self.seed, index, 1]))
 
+    def mask(self, index: int) -> NDArray[np.bool_]:
+        """(H, W) which pixels of picture ``index`` have their centre on a person."""
+        height, width = self.size
+        posed, present = self._posed(self._chance(index)[None])
+        here = posed[present]
+        centres = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2) + 0.5
+        pixels = np.broadcast_to(centres, (len(here.xy), *centres.shape))
+        bones, discs, torso = covering(pixels, here, self.body)
+        covered = (bones.any(-1) | discs.any(-1) | torso).any(0).reshape(height, width).astype(np.uint8)
+        # Points without bones, as in a face, lie on a plate.
+        for plate in here.xy if not len(self.body.bones) else ():
+            cv2.fillConvexPoly(covered, cv2.convexHull(np.rint(plate - 0.5).astype(np.int32)), (1,))
+        return covered.astype(bool)
+
     def dataset(self) -> Dataset:
         """The labels, and images drawn on access."""
         draws = np.stack([self._chance(i) for i in range(self.count)])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from posekit.studies import (
+    context,
     filters,
     gaussians,
     gradients,
     grids,
     head_cost,
     int8,
+    mixed_3d,
     mse_trap,
     normalisation,
     quantisation,
+    resolution,
     robustness,
     spatial_generalisation,
 )
@@ -23,10 +26,13 @@ STUDIES: dict[str, Study] = {
     "spatial-generalisation": spatial_generalisation,
     "gradients": gradients,
     "head-cost": head_cost,
+    "resolution": resolution,
     "grids": grids,
     "gaussians": gaussians,
     "robustness": robustness,
+    "context": context,
     "normalisation": normalisation,
+    "mixed-3d": mixed_3d,
     "smoothing": filters,
     "int8": int8,
 }

@@ -25,10 +25,20 @@ def people(count: int, seed: int) -> tuple[Tensor, Tensor]:
     Returns:
         (count, 3, 64, 64) floating point in 0..255, and (count, K, 2) image pixels.
     """
-    made = Synthetic(SKELETON, count, size=(SIDE, SIDE), seed=seed, outside=0.0)
+    made = _made(count, seed)
     images = np.stack([made.image(number) for number in range(count)]).transpose(0, 3, 1, 2)
     xy = made.dataset().xy
     return torch.from_numpy(images).float(), torch.from_numpy(xy).float()
+
+
+def outlines(count: int, seed: int) -> Tensor:
+    """(count, 64, 64) bool, the pixels that are covered by the person of each image of `people`."""
+    made = _made(count, seed)
+    return torch.from_numpy(np.stack([made.mask(number) for number in range(count)]))
+
+
+def _made(count: int, seed: int) -> Synthetic:
+    return Synthetic(SKELETON, count, size=(SIDE, SIDE), seed=seed, outside=0.0)
 
 
 def drawing(images: Tensor, xy: Tensor) -> Draw:
@@ -55,4 +65,4 @@ class PersonLearner(Learner):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.net = recipe.build()  # type: ignore[assignment]
-            self.losses = nn.ModuleDict({name: loss.build(SKELETON) for name, loss in recipe.losses.items()})
+            self.losses = nn.ModuleDict({name: loss.build(recipe.skeleton) for name, loss in recipe.losses.items()})

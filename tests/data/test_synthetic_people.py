@@ -11,7 +11,7 @@ import pytest
 from posekit.data.articulation import Articulation
 from posekit.data.check import check
 from posekit.data.figures import figures
-from posekit.data.painting import People, hidden, point_colours
+from posekit.data.painting import People, hidden, paint, point_colours
 from posekit.data.readers import read
 from posekit.data.synthetic import Synthetic
 from posekit.geometry.skeleton import Skeleton, infer_skeleton
@@ -155,3 +155,17 @@ def test_one_point_makes_a_figure():
     dataset = Synthetic(Skeleton(name="dot", points=("dot",)), count=5, size=(32, 48), outside=0).dataset()
     assert len(dataset) == 5
     assert (dataset.boxes[:, 2:] - dataset.boxes[:, :2]).min() > 1
+
+
+@pytest.mark.parametrize("name", ["person", "face"])
+def test_the_mask_covers_the_people_and_nothing_else(name):
+    made = Synthetic(ALL[name], count=3, size=(64, 80), people=2, seed=4, outside=0.0)
+    k = len(ALL[name].points)
+    nobody = People(np.zeros((0, k, 2)), np.zeros((0, k)), np.zeros(0), np.zeros(0, bool))
+    for number in range(3):
+        mask, picture = made.mask(number), made.image(number)
+        background = paint(nobody, made.body, (64, 80), np.random.default_rng([4, number, 1]))
+        changed = np.abs(picture.astype(int) - background).max(-1) > 40
+        # Noise and blurred edges of the background differ everywhere.
+        around, within = (f(mask.astype(np.uint8), np.ones((5, 5))) > 0 for f in (cv2.dilate, cv2.erode))
+        assert mask.shape == (64, 80) and changed[~around].mean() < 0.05 and changed[within].mean() > 0.8

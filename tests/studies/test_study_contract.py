@@ -24,10 +24,13 @@ def test_the_studies_are_the_listed_ones():
         "spatial-generalisation",
         "gradients",
         "head-cost",
+        "resolution",
         "grids",
         "gaussians",
         "robustness",
+        "context",
         "normalisation",
+        "mixed-3d",
         "smoothing",
         "int8",
     ]
