@@ -27,8 +27,8 @@ from posekit.postprocess.smooth.one_euro import OneEuro
 from posekit.postprocess.smooth.trial import Clip
 from posekit.postprocess.smooth.tune import tuned
 from posekit.skeletons import SKELETONS
-from posekit.studies.error_process import ErrorProcess
-from posekit.studies.moving_people import moving_person
+from posekit.data.error_process import ErrorProcess
+from posekit.data.moving_people import moving_person
 from posekit.visualize.charts import line_chart
 
 Float = NDArray[np.floating]
