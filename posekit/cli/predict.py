@@ -68,7 +68,10 @@ class Options:
     "videos: give every instance an id that stays the same from frame to frame"
     smooth: Text = None
     """videos: steady the points over time by a filter: one-euro, kalman, ema, median, savgol; rts and two-pass look at
-    later frames as well; default: none; implies --track"""
+    later frames as well; or temporal:FOLDER, temporal-offline:FOLDER: a network of `posekit train temporal`; default:
+    none; implies --track"""
+    lift: Switch = False
+    "videos, with a temporal network: also write the depth of each point about the root, in pixels"
     lag: Number = None
     "videos: delay in milliseconds that --smooth may cost; more makes points steadier; default 40"
     every: int = 1

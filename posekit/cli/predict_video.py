@@ -38,7 +38,7 @@ def videos_of(options: Options) -> list[str]:
         "--every": options.every != 1,
         "--fps": options.fps is not None,
     }
-    only = {**over_time, "--lag": options.lag is not None, "--npz": options.npz, "--resume": options.resume}
+    only = {**over_time, "--lag": options.lag is not None, "--npz": options.npz, "--lift": options.lift, "--resume": options.resume}
     given = [flag for flag, value in only.items() if value]
     folders = any(over_time.values())
     videos = [source for source in options.source if is_video(source) or (folders and Path(source).is_dir())]
@@ -109,6 +109,7 @@ def _predicted(source: str, name: str, options: Options, model: str | PosePredic
             track=options.track,
             smooth=options.smooth or NONE,
             every=options.every,
+            lift=options.lift,
             lag=LAG if options.lag is None else options.lag,
             drawing=Drawing(options.threshold, options.instances),
             device=options.device,

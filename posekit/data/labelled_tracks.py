@@ -12,6 +12,7 @@ from posekit.data.error_process import ErrorProcess
 from posekit.data.moving_people import moving_person, turning_person
 from posekit.geometry.boxes import around, extent
 from posekit.geometry.skeleton import Skeleton
+from posekit.geometry.tracks import held
 
 Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
@@ -176,23 +177,10 @@ def batch_of(
     joined = [np.stack(column) for column in zip(*pieces, strict=True)]
     xy, score, step, true, known, begun, depth, depth_known = joined
     score = np.where(_missing(score.shape, rng), 0.0, score)
-    points = np.concatenate([held(xy, score > 0), np.zeros((*xy.shape[:3], 1))], -1)
+    points = np.concatenate([held(xy, score > 0)[0], np.zeros((*xy.shape[:3], 1))], -1)
     numbers = (np.asarray(array, np.float32) for array in (points, score, step, true))
     points, score, step, true = numbers
     return TrackBatch(points, score, step, true, known, begun, depth.astype(np.float32), depth_known)
-
-
-def held(xy: Float, known: Bool) -> Float:
-    """(B, T, K, C) locations where a missing point holds its last location; 0 before the first.
-
-    Args:
-        xy: (B, T, K, C).
-        known: (B, T, K) bool.
-    """
-    row = np.arange(xy.shape[1])[None, :, None]
-    last = np.maximum.accumulate(np.where(known, row, -1), 1)
-    found = np.take_along_axis(xy, np.maximum(last, 0)[..., None], 1)
-    return np.asarray(np.where((last >= 0)[..., None], found, 0.0))
 
 
 def _piece(track: LabelledTrack, skeleton: Skeleton, frames: int, rng: np.random.Generator) -> tuple[Float, ...]:

@@ -114,10 +114,10 @@ class TemporalNet(nn.Module):
             x = block(x)
         frames = points.shape[1] - config.window + 1
         x = x[:, :, x.shape[2] - frames :]
-        b, a, k = len(points), len(config.ahead), points.shape[2]
+        b, a, k = points.shape[0], len(config.ahead), points.shape[2]
         logits = self.kernel(x).reshape(b, a, 2 * config.taps, frames, k)
         values, known = self._taps(points, score > 0, frames)
-        weights = torch.where(known[:, None], logits, logits * 0 + LEFT_OUT).softmax(2)
+        weights = logits.masked_fill(~known[:, None], LEFT_OUT).softmax(2)
         mean = torch.einsum("batnk,btnkc->bnakc", weights, values)
         found = self.correction(x).reshape(b, a, 3, frames, k).permute(0, 3, 1, 4, 2)
         lifted = found[..., 2] - (found[..., 2] * self.root).sum(-1, keepdim=True)
