@@ -17,33 +17,28 @@ from posekit.zoo.temporal import load_temporal
 NONE = "none"
 """The name of no filter."""
 LIVE, OFFLINE = "temporal", "temporal-offline"
-"""Temporal networks: with an accepted lag, and on finished clips. A folder follows, as in ``temporal:FOLDER``."""
+"""Temporal networks: with an accepted lag, and on finished clips. A folder may follow, as in ``temporal:FOLDER``; without
+one it is the network in the package, for COCO's 17 points."""
 
 
 def check_filter(word: str, lift: bool = False) -> None:
     """Check a filter's name, and if it is a temporal network, that it is there.
 
     Args:
-        word: key of `SMOOTHERS`, "none", ``temporal:FOLDER`` or ``temporal-offline:FOLDER``.
+        word: key of `SMOOTHERS`, "none", "temporal" or "temporal-offline", which may have a folder behind a colon.
         lift: whether depths are asked for.
 
     Raises:
         ValueError: there is no such filter, or it cannot lift.
         WeightsError: there is no network in the folder.
     """
-    name, _, place = word.partition(":")
-    if name in (LIVE, OFFLINE):
-        if not place:
-            raise ValueError(
-                f"{name} is a network: name its folder, as in {name}:FOLDER; posekit train temporal --out FOLDER "
-                "makes one"
-            )
+    if word.partition(":")[0] in (LIVE, OFFLINE):
         _learned(word, 0.0, lift)
         return
     if word != NONE and word not in SMOOTHERS:
-        raise ValueError(nearest(word, [*SMOOTHERS, f"{LIVE}:FOLDER", f"{OFFLINE}:FOLDER", NONE], "filter"))
+        raise ValueError(nearest(word, [*SMOOTHERS, LIVE, OFFLINE, NONE], "filter"))
     if lift:
-        raise ValueError(f"--lift is for a temporal network, and {word!r} is none: give {LIVE}:FOLDER")
+        raise ValueError(f"--lift is for a temporal network, and {word!r} is none: take {LIVE} or {OFFLINE}")
 
 
 def is_causal(word: str) -> bool:

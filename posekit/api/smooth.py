@@ -90,8 +90,8 @@ def smooth(
     Args:
         source: points over time; see `posekit.data.clip_files.FORMATS`.
         out: file, or folder for OpenPose, to write; replaced if it exists, but never the source.
-        filter: key of `SMOOTHERS`, tuned on the clip; "temporal:FOLDER" or "temporal-offline:FOLDER", a network that
-            `posekit train temporal` wrote; or a filter, taken as it is; or "none", which only gives ids. ``None``:
+        filter: key of `SMOOTHERS`, tuned on the clip; "temporal" or "temporal-offline", a network, with ":FOLDER" one
+            that `posekit train temporal` wrote; or a filter, taken as it is; or "none", which only gives ids. ``None``:
             "kalman" if a ``lag`` is given, else "rts", which looks at the whole recording and has no lag.
         lag: accepted lag in ms, for filters that do not look ahead; ``None``: 0.
         fps: frames a second; ``None``: the times of the file, else 30.
@@ -149,7 +149,7 @@ def _name(filter: str | Smoother | None, lag: float | None, lift: bool) -> str |
     if filter == NONE:
         return filter
     if lag is not None and not is_causal(filter):
-        causal = ", ".join([key for key in SMOOTHERS if is_causal(key)] + [f"{LIVE}:FOLDER"])
+        causal = ", ".join([key for key in SMOOTHERS if is_causal(key)] + [LIVE])
         raise ValueError(
             f"filter {filter!r} looks at the whole recording and has no lag: leave out --lag, or take {causal}"
         )

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from posekit.pipelines.chain import Chain
 from posekit.pipelines.mapped import Mapped
 from posekit.pipelines.over_time import OverTime, keep_ids
 from posekit.pipelines.predictor import PosePredictor
+from posekit.pipelines.preview import Preview
 from posekit.pipelines.propagate import Propagation
 from posekit.pipelines.unfinished import BLOCK, Unfinished
 from posekit.pipelines.video import Finished, VideoTask, run_video
@@ -50,8 +52,8 @@ class OverFrames:
 
     Args:
         track: give every instance an id that stays the same from frame to frame.
-        smooth: key of `SMOOTHERS`, or "temporal:FOLDER" or "temporal-offline:FOLDER", a network that `posekit train
-            temporal` wrote: steady the points over time; implies ``track``. "none": points stay as found.
+        smooth: steady the points over time; implies ``track``: key of `SMOOTHERS`, or "temporal" or "temporal-offline",
+            a network, with ":FOLDER" one that `posekit train temporal` wrote. "none": points stay as found.
         lag: delay in milliseconds that smoothing may cost; more makes points steadier.
         every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
             implies ``track``.
@@ -103,6 +105,8 @@ def predict_video(
     name: str | None = None,
     seen: Callable[[str, int, int], None] = lambda stage, done, total: None,
     stop: Event | None = None,
+    preview: int | None = None,
+    at: Callable[[str], None] = lambda address: None,
 ) -> VideoPredictions:
     """Find the points in every frame of a video.
 
@@ -116,8 +120,8 @@ def predict_video(
             finished. ``None`` keeps the poses as long as the result lives, and draws nothing.
         pictures: write the annotated video, if there is an ``out``.
         track: give every instance an id that stays the same from frame to frame.
-        smooth: key of `SMOOTHERS`, or "temporal:FOLDER" or "temporal-offline:FOLDER", a network that `posekit train
-            temporal` wrote: steady the points over time; implies ``track``. "none": points stay as found.
+        smooth: steady the points over time; implies ``track``: key of `SMOOTHERS`, or "temporal" or "temporal-offline",
+            a network, with ":FOLDER" one that `posekit train temporal` wrote. "none": points stay as found.
         lag: delay in milliseconds that smoothing may cost; more makes points steadier.
         every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
             implies ``track``. An interrupted run then predicts from the first frame again.
@@ -135,6 +139,8 @@ def predict_video(
         seen: called with a stage ("predict", "draw" or "smooth"), the number of its finished frames, and of all
             frames, 0 where it is unknown.
         stop: ends a camera or stream when it is set.
+        preview: port of a page on this machine that shows the newest frame while the run lasts; 0: any free one.
+        at: called with the address of that page.
 
     Returns:
         The poses of each frame.
@@ -143,7 +149,7 @@ def predict_video(
         DataError: the source has no frame that can be read.
         WeightsError: there is no such model.
         ValueError: an option does not fit; or an unfinished run is there and not to be resumed, or has other settings.
-        OSError: a file cannot be written; what is finished stays.
+        OSError: the port of the preview is taken; or a file cannot be written; what is finished stays.
         ModuleNotFoundError: PyAV is not installed.
     """
     over, drawing = OverFrames(track, smooth, lag, every, lift), drawing or Drawing()
@@ -166,9 +172,15 @@ def predict_video(
     restart = propagation is not None and video.repeatable
     work = Unfinished(files.part, settings, count, resume=resume, block=block, restart=restart)
     over_time = _over_time(over, predictor)
-    task = VideoTask(predictor, over_time, _draw(predictor, drawing), propagation, seen, stop or Event())
+    draw = _draw(predictor, drawing)
+    task = VideoTask(predictor, over_time, draw, propagation, seen, stop or Event())
     try:
-        ran = run_video(video, task, work, files.drawing)
+        with ExitStack() as stack:
+            if preview is not None:
+                page = stack.enter_context(Preview(draw, preview))
+                at(page.address)
+                task = replace(task, show=page.show)
+            ran = run_video(video, task, work, files.drawing)
     except BaseException:
         if not work.raw.count:
             work.remove()
@@ -238,7 +250,7 @@ def _settings(
         "smooth": over.smooth,
         "lag": over.lag if over.smooth != NONE else None,
         "every": over.every,
-        **({"sha256 of the filter": _checksum(over.smooth), "lift": over.lift} if ":" in over.smooth else {}),
+        **({"sha256 of the filter": _checksum(over.smooth), "lift": over.lift} if over.smooth.startswith(LIVE) else {}),
         "threshold": drawing.points,
         "instances": drawing.instances,
         **{key: list(value) if isinstance(value, tuple) else value for key, value in more.items() if named or value},

@@ -38,7 +38,14 @@ def videos_of(options: Options) -> list[str]:
         "--every": options.every != 1,
         "--fps": options.fps is not None,
     }
-    only = {**over_time, "--lag": options.lag is not None, "--npz": options.npz, "--lift": options.lift, "--resume": options.resume}
+    only = {
+        **over_time,
+        "--lag": options.lag is not None,
+        "--npz": options.npz,
+        "--lift": options.lift,
+        "--preview": options.preview is not None,
+        "--resume": options.resume,
+    }
     given = [flag for flag, value in only.items() if value]
     folders = any(over_time.values())
     videos = [source for source in options.source if is_video(source) or (folders and Path(source).is_dir())]
@@ -122,7 +129,24 @@ def _predicted(source: str, name: str, options: Options, model: str | PosePredic
             name=name,
             seen=seen,
             stop=stop,
+            preview=_port(options),
+            at=lambda address: print(f"posekit predict: preview at {address}", file=sys.stderr),
         )
+
+
+def _port(options: Options) -> int | None:
+    """The port of the preview; ``None``: there is none.
+
+    Raises:
+        ValueError: several ports.
+    """
+    if options.preview is None:
+        return None
+    if len(options.preview) > 1:
+        raise ValueError(f"--preview takes one port; got {' '.join(map(str, options.preview))}")
+    from posekit.pipelines.preview import PORT
+
+    return options.preview[0] if options.preview else PORT
 
 
 @contextmanager

@@ -9,6 +9,8 @@ reads are differences of locations, so a moved track gives moved points exactly.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -31,13 +33,13 @@ class Temporal:
         ValueError: a look-ahead is negative, given twice, or not within the window of the average.
     """
 
-    channels: int = Field(default=32, ge=1)
+    channels: Annotated[int, Field(ge=1)] = 32
     "channels of each point"
-    dilations: tuple[int, ...] = Field(default=(1, 2, 4, 8, 16), min_length=1)
+    dilations: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 4, 8, 16)
     "frames between the three taps of each convolution"
-    taps: int = Field(default=25, ge=1)
+    taps: Annotated[int, Field(ge=1)] = 25
     "frames of which the weighted average is taken, up to the newest"
-    ahead: tuple[int, ...] = Field(default=(0, 1, 2, 4, 12), min_length=1)
+    ahead: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2, 4, 12)
     """look-aheads, each an output of its own: by how many frames the points that are shown lie behind the newest frame;
     the largest one is used for finished clips"""
 

@@ -25,6 +25,8 @@ Number = Annotated[int, Ge(1)]
 
 EPSILON = 1e-6
 """Added to squared lengths, so that their roots have a gradient."""
+STILL = 0.003
+"""Speed, object sizes a frame, of a movement whose lag counts half."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"), kw_only=True)
@@ -41,6 +43,9 @@ class TemporalTraining:
     "largest learning rate; it rises over the first twentieth of the steps and falls to 0 as a cosine"
     acceleration: Share = 1.0
     "weight of the error of the acceleration, object sizes per frame squared, beside that of the location"
+    lag: Share = 0.15
+    """weight of the lag, frames: without it the network shows points later than it should, since what is slow errs less
+    where little is known"""
     depth: Share = 0.5
     "weight of the error of the depth"
     seed: int = 0
@@ -84,7 +89,7 @@ def train_temporal(
         for group in optimiser.param_groups:
             group["lr"] = training.lr * _rate(step, training.steps)
         losses = temporal_losses(net, batch)
-        weight = {"location": 1.0, "acceleration": training.acceleration, "depth": training.depth}
+        weight = {"location": 1.0, "acceleration": training.acceleration, "lag": training.lag, "depth": training.depth}
         total: Tensor = sum((weight[name] * loss for name, loss in losses.items()), torch.zeros(()))
         if not torch.isfinite(total):
             raise RuntimeError(f"step {step}: the loss is {total.item()}; try a lower lr than {training.lr:g}")
@@ -109,21 +114,36 @@ def temporal_losses(net: TemporalNet, batch: TrackBatch) -> dict[str, Tensor]:
         batch: pieces of more frames than `Temporal.window`.
 
     Returns:
-        ``location`` in object sizes, ``acceleration`` in object sizes per frame squared, ``depth`` in object sizes. A
+        ``location`` in object sizes, ``acceleration`` in object sizes per frame squared, ``lag`` in frames, ``depth``
+        in object sizes. A
         track whose depth is not known has no part in the last, and no gradient from it.
     """
     points, score, step = (torch.from_numpy(array) for array in (batch.points, batch.score, batch.step))
     found = net(points, score, step)
     true, known = _targets(net.config, batch.true, batch.known & batch.begun[..., None])
     deep, deep_known = _targets(net.config, batch.depth[..., None], batch.depth_known & batch.begun[..., None])
+    speed, _ = _targets(net.config, np.gradient(batch.true, axis=1), batch.known)
     off = found[..., :2] - true
     bend = off[:, 2:] - 2 * off[:, 1:-1] + off[:, :-2]
     three = known[:, 2:] * known[:, 1:-1] * known[:, :-2]
     return {
         "location": weighted_mean(_length(off), known),
         "acceleration": weighted_mean(_length(bend), three),
+        "lag": _lag(off, speed, known).abs().mean(),
         "depth": weighted_mean((found[..., 3] - deep[..., 0]).abs(), deep_known),
     }
+
+
+def _lag(off: Tensor, speed: Tensor, known: Tensor) -> Tensor:
+    """(B, A) frames by which each piece comes late: what is left over, as a multiple of the true speed.
+
+    Args:
+        off: (B, T, A, K, 2) what is shown less what should be.
+        speed: (B, T, A, K, 2) true change of location from frame to frame.
+        known: (B, T, A, K) where the truth is known.
+    """
+    speed, off = torch.where(known[..., None] > 0, speed, 0.0), torch.where(known[..., None] > 0, off, 0.0)
+    return -(off * speed).sum((1, 3, 4)) / ((speed**2).sum((1, 3, 4)) + STILL**2 * known.sum((1, 3)).clamp(min=1))
 
 
 def _length(vector: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Temporal networks by name: a folder that `posekit train temporal` wrote, or its file."""
+"""Temporal networks: the one in the package, a folder that `posekit train temporal` wrote, or its file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from posekit.zoo.errors import WeightsError
 
 GRAPH = "model.onnx"
 """Name of the exported file in a folder."""
+SHIPPED = Path(__file__).parent / "filters" / "temporal-coco17"
+"""The network in the package, for COCO's 17 points."""
 
 
 def load_temporal(place: str | Path) -> OnnxTemporal:
     """A temporal network; one that was loaded before is not read again unless the file has changed.
 
     Args:
-        place: folder or file.
+        place: folder or file; empty: the one in the package.
 
     Raises:
         WeightsError: there is none.
         SpecError: the file is not one of a temporal network.
     """
-    place = Path(place).expanduser()
+    place = Path(place).expanduser() if str(place) else SHIPPED
     file = place / GRAPH if place.is_dir() else place
     if not file.is_file():
         raise WeightsError(

@@ -26,6 +26,8 @@ USUAL_STEP = 0.04
 """Seconds between frames where none is known yet."""
 LATE = 0.1
 """Frames by which a look-ahead may exceed the accepted delay, since times are rounded."""
+MOST_DELAY = 100.0
+"""Delay, ms, up to which look-aheads are used live: longer ones come later and are hardly steadier."""
 WINDOWS = 64
 """Windows of a finished track that are run at once."""
 
@@ -121,8 +123,8 @@ class _Learned:
 class Temporal(_Learned, Causal):
     """A temporal network on a stream of frames: each frame shows where the points were a few frames ago.
 
-    Of the look-aheads that the network was trained for, the largest is taken that fits into ``delay``, at the usual time
-    between the frames of the instance.
+    Of the look-aheads that the network was trained for, the largest is taken that fits into ``delay`` and into 100 ms,
+    at the usual time between the frames of the instance.
     """
 
     delay: float = Field(default=0.0, ge=0)
@@ -161,7 +163,7 @@ class Temporal(_Learned, Causal):
             "age": np.where(reading.reset, 0, state["age"] + 1),
         }
         found = self.windows(new["z"], new["given"], new["step"], reading.size)
-        frames = self.delay / 1000 / usual_step(new["step"]) + LATE
+        frames = min(self.delay, MOST_DELAY) / 1000 / usual_step(new["step"]) + LATE
         ahead = np.asarray(self.network.ahead)
         fits = (ahead <= frames[:, None]) & (ahead <= new["age"][:, None])
         chosen = np.maximum(fits.sum(-1) - 1, 0)

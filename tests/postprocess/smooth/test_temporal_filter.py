@@ -32,15 +32,15 @@ class InMemory:
 NETWORK = InMemory()
 
 
-def track(frames=30, **more):
-    return walk(frames=frames, points=17, noise=3.0, **more)
+def track(frames=30, fps=40.0, **more):
+    return walk(frames=frames, points=17, noise=3.0, fps=fps, **more)
 
 
 def changed(one, **fields):
     return replace(one, poses=replace(one.poses, **fields))
 
 
-@pytest.mark.parametrize("delay", [0, 40, 120, 500])
+@pytest.mark.parametrize("delay", [0, 25, 75, 500])
 def test_the_future_changes_nothing(delay):
     one = track()
     later = changed(one, xy=np.where(np.arange(30)[:, None, None] >= 20, one.poses.xy + 9, one.poses.xy))
@@ -64,7 +64,7 @@ def test_the_largest_look_ahead_is_a_live_filter_without_its_lag():
     whole = TemporalOffline(network=NETWORK, jump=None)
     assert not whole.causal
     offline = whole.track(one).poses.xy
-    live = Temporal(network=NETWORK, delay=120, jump=None).track(one).poses.xy
+    live = Temporal(network=NETWORK, delay=75, jump=None).track(one).poses.xy
     # Sizes are those of the box, which does not change here; so three frames later the same is shown.
     np.testing.assert_allclose(live[10:], offline[7:-3], atol=1e-3)
     with pytest.raises(ValueError, match="temporal-offline needs the whole track"):
@@ -95,10 +95,10 @@ def test_missing_points_poison_nothing(filter, bad):
 
 
 def test_look_aheads_follow_the_frame_rate():
-    # 120 ms are 3 frames at 25 fps, 1 frame (of 100 ms) at 10 fps, and less than one at 5 fps.
-    for fps, ahead in ((25.0, 3), (10.0, 1), (5.0, 0)):
+    # Of 500 ms 100 are used: 3 of the trained look-aheads at 40 fps, 1 at 10 fps, and less than one at 5 fps.
+    for fps, ahead in ((40.0, 3), (10.0, 1), (5.0, 0)):
         one = track(fps=fps, speed=0.0)
-        long = Temporal(network=NETWORK, delay=120, gap=1.0, jump=None).track(one).poses.xy
+        long = Temporal(network=NETWORK, delay=500, gap=1.0, jump=None).track(one).poses.xy
         delay = ahead / fps * 1000
         exact = Temporal(network=NETWORK, delay=delay, gap=1.0, jump=None).track(one).poses.xy
         np.testing.assert_array_equal(long, exact)
