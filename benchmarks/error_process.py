@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 import posekit
 from benchmarks.ladder import root
 from benchmarks.record import circumstances
+from posekit.data.error_process import FILE, described, kind_of
 from posekit.data.readers import read
 from posekit.evaluation.measure import predicted
 from posekit.geometry.boxes import extent
 from posekit.geometry.skeleton import Skeleton
-from posekit.data.error_process import FILE, described, kind_of
 
 MODEL = "body-crop-s"
 SETS = ("coco_person/annotations/person_keypoints_val.json", "lspe/annotations/lspe_val.json")

@@ -1,9 +1,9 @@
 """A temporal network against the tuned filters: `python -m benchmarks.temporal FOLDER` writes `results/temporal.json`.
 
-FOLDER is what `posekit train temporal --out FOLDER` wrote; without it the shipped network is measured. The people, their
-errors and the figures of the other filters are those of `results/smoothing.json` (`python -m benchmarks.smoothing`); that
-they are the same people is checked by the raw tracks. The network has seen none of them, but others that move and err
-alike. ``--lift`` also trains three small networks, with depths of all, of half of the tracks, and with that half alone.
+FOLDER is what `posekit train temporal --out FOLDER` wrote; without it the shipped network is measured. The people,
+their errors and the figures of the other filters are those of `results/smoothing.json` (`python -m
+benchmarks.smoothing`); that they are the same people is checked by the raw tracks. The network has seen none of them,
+but others that move and err alike. ``--lift`` also trains three small networks, with depths of all, of half of the tracks, and with that half alone.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class InMemory:
         self.net, self.window, self.ahead = net, net.config.window, net.config.ahead
 
     def __call__(self, points: Float, score: Float, step: Float) -> Float:
+        """Run the network."""
         given = [torch.from_numpy(np.asarray(array, np.float32)) for array in (points, score, step)]
         with torch.inference_mode():
             return np.asarray(self.net(*given).numpy(), np.float64)

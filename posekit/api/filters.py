@@ -17,8 +17,8 @@ from posekit.zoo.temporal import load_temporal
 NONE = "none"
 """The name of no filter."""
 LIVE, OFFLINE = "temporal", "temporal-offline"
-"""Temporal networks: with an accepted lag, and on finished clips. A folder may follow, as in ``temporal:FOLDER``; without
-one it is the network in the package, for COCO's 17 points."""
+"""Temporal networks: with an accepted lag, and on finished clips. A folder may follow, as in ``temporal:FOLDER``;
+without one it is the network in the package, for COCO's 17 points."""
 
 
 def check_filter(word: str, lift: bool = False) -> None:
@@ -74,7 +74,9 @@ def filter_of(word: str, tracks: Sequence[Track], lag: float, skeleton: Skeleton
 def _learned(word: str, lag: float, lift: bool) -> Temporal | TemporalOffline:
     name, _, place = word.partition(":")
     network = load_temporal(place)
-    return Temporal(network=network, lift=lift, delay=lag) if name == LIVE else TemporalOffline(network=network, lift=lift)
+    return (
+        Temporal(network=network, lift=lift, delay=lag) if name == LIVE else TemporalOffline(network=network, lift=lift)
+    )
 
 
 def _check_names(network: OnnxTemporal, skeleton: Skeleton) -> None:

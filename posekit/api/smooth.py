@@ -107,7 +107,9 @@ def smooth(
     name = _name(filter, lag, lift)
     form = check_target(out, source)
     if lift and form.about not in WITH_DEPTH:
-        raise DataError(f"{out}: {form.about} has no place for depths: leave out --lift, or take {' or '.join(WITH_DEPTH)}")
+        raise DataError(
+            f"{out}: {form.about} has no place for depths: leave out --lift, or take {' or '.join(WITH_DEPTH)}"
+        )
     raw = read_clip(source, points)
     times = raw.clock(fps)
     raw, tracked = with_ids(raw, times, tracking)

@@ -98,8 +98,9 @@ def run_videos(videos: Sequence[str], options: Options, model: str | PosePredict
 
 
 def _predicted(source: str, name: str, options: Options, model: str | PosePredictor) -> VideoPredictions:
+    from posekit.api.filters import NONE
     from posekit.api.predict import Drawing
-    from posekit.api.video import LAG, NONE, predict_video
+    from posekit.api.video import LAG, predict_video
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as bar, _stopping(source) as stop:

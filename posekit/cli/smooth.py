@@ -32,8 +32,8 @@ class Options:
     "file, or folder for OpenPose, to write"
     filter: Text = None
     """rts, two-pass, savgol (look at the whole recording, no lag), kalman, one-euro, ema, median (do not look ahead),
-    none (only ids); tuned on the clip; or a small network: temporal (looks ahead by at most --lag), temporal-offline, with
-    :FOLDER one of `posekit train temporal`; default: rts, with --lag kalman"""
+    none (only ids); tuned on the clip; or a small network: temporal (looks ahead by at most --lag), temporal-offline,
+    with :FOLDER one of `posekit train temporal`; default: rts, with --lag kalman"""
     lag: Number = None
     "accepted lag in milliseconds, for filters that do not look ahead"
     fps: Number = None

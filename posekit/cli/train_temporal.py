@@ -44,7 +44,7 @@ class Options:
     """
 
     out: Path
-    "folder for the network, for `posekit smooth --filter temporal:FOLDER` and `posekit predict --smooth temporal:FOLDER`"
+    "folder of the network, for `posekit smooth --filter temporal:FOLDER`, `posekit predict --smooth temporal:FOLDER`"
     data: TrackData = field(default_factory=TrackData)
     training: Annotated[TemporalTraining, tyro.conf.arg(name="")] = field(default_factory=TemporalTraining)
     model: Temporal = field(default_factory=Temporal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,7 +184,7 @@ def batch_of(
     return TrackBatch(points, score, step, true, known, begun, depth.astype(np.float32), depth_known)
 
 
-def _piece(track: LabelledTrack, skeleton: Skeleton, frames: int, rng: np.random.Generator) -> tuple[Float, ...]:
+def _piece(track: LabelledTrack, skeleton: Skeleton, frames: int, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
     """The fields of a piece: frames before the track begins have score 0."""
     length = len(track)
     late = frames - length if length < frames else int(rng.integers(1, frames // 2)) if rng.random() < 0.25 else 0

@@ -82,7 +82,9 @@ def turning_person(
     draws[:, 1] = 0.5 + 0.45 * tilt
     draws[:, 2] = rng.random(k)
     body, deep = Articulation.of(skeleton).pose(draws)
-    deep = deep - np.array([max((d for word, d in IN_FRONT.items() if word in n), default=0.0) for n in skeleton.points])
+    deep = deep - np.array(
+        [max((d for word, d in IN_FRONT.items() if word in n), default=0.0) for n in skeleton.points]
+    )
     angle = rng.uniform(-np.pi, np.pi) + 1.5 * _waves(rng, inner, 1, 0.05, 0.3)
     x = body[..., 0] * np.cos(angle) + deep * np.sin(angle)
     z = deep * np.cos(angle) - body[..., 0] * np.sin(angle)

@@ -103,8 +103,8 @@ def _random_tracks(net: TemporalNet, batch: int, frames: int) -> tuple[torch.Ten
     points = rng.normal(0, 0.5, (batch, frames, len(net.flip), 3))
     score = rng.random(points.shape[:3]) * (rng.random(points.shape[:3]) > 0.1)
     step = rng.uniform(0.01, 0.1, (batch, frames))
-    points, score, step = (torch.from_numpy(array.astype(np.float32)) for array in (points, score, step))
-    return points, score, step
+    first, second, third = (torch.from_numpy(array.astype(np.float32)) for array in (points, score, step))
+    return first, second, third
 
 
 def _traced(net: TemporalNet) -> bytes:

@@ -93,9 +93,10 @@ class TemporalNet(nn.Module):
         near = torch.stack([-0.5 * (age - ahead).abs() for ahead in config.ahead])
         with torch.no_grad():
             self.kernel.weight.mul_(0.1)
+            assert self.kernel.bias is not None
             self.kernel.bias.copy_(torch.stack([near, near - 6.0], 1).flatten())
-            self.correction.weight.zero_()
-            self.correction.bias.zero_()
+            for parameter in self.correction.parameters():
+                parameter.zero_()
 
     def forward(self, points: Tensor, score: Tensor, step: Tensor) -> Tensor:
         """Smooth tracks.
@@ -173,4 +174,5 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, K) to (B, C, T - 2 dilation, K): no padding, so the last frame sees no later one."""
         y = F.relu(self.time(x))
-        return x[:, :, self.cut :] + self.out(F.relu(y + self.across(y)))
+        found: Tensor = self.out(F.relu(y + self.across(y)))
+        return x[:, :, self.cut :] + found

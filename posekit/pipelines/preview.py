@@ -48,7 +48,8 @@ class Preview:
         except OSError as error:
             why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
             raise OSError(
-                error.errno, f"preview: port {port} {why}; choose another one with --preview PORT, or 0 for any free one"
+                error.errno,
+                f"preview: port {port} {why}; choose another one with --preview PORT, or 0 for any free one",
             ) from None
         except OverflowError:
             raise ValueError(f"preview: a port is a number from 0 to 65535; got {port}") from None

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.data.error_process import ErrorProcess
+from posekit.data.moving_people import moving_person
 from posekit.geometry.boxes import around, extent
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track
@@ -27,8 +29,6 @@ from posekit.postprocess.smooth.one_euro import OneEuro
 from posekit.postprocess.smooth.trial import Clip
 from posekit.postprocess.smooth.tune import tuned
 from posekit.skeletons import SKELETONS
-from posekit.data.error_process import ErrorProcess
-from posekit.data.moving_people import moving_person
 from posekit.visualize.charts import line_chart
 
 Float = NDArray[np.floating]
@@ -178,7 +178,9 @@ def settings(smoother: Any) -> dict[str, Any]:
     return plain
 
 
-def noisy_people(fps: float, correlation: float, people: int, seconds: float, first: int) -> tuple[list[Float], list[Track]]:
+def noisy_people(
+    fps: float, correlation: float, people: int, seconds: float, first: int
+) -> tuple[list[Float], list[Track]]:
     """True points (T, K, 2) of each person, and what the model would see of them.
 
     Args:

@@ -151,7 +151,7 @@ def _length(vector: Tensor) -> Tensor:
 
 
 def _targets(config: Temporal, values: np.ndarray, known: np.ndarray) -> tuple[Tensor, Tensor]:
-    """(B, T - window + 1, A, K, C) what each look-ahead should show, and (B, T - window + 1, A, K) where it is known."""
+    """(B, S, A, K, C) what each look-ahead should show, and (B, S, A, K) where it is known, S = T - window + 1."""
     newest = np.arange(config.window - 1, values.shape[1])
     rows = newest[:, None] - np.array(config.ahead)
     return torch.from_numpy(values[:, rows]), torch.from_numpy(known[:, rows].astype(np.float32))

@@ -32,7 +32,11 @@ def track_file(folder, name="true.npz", people=2, frames=20, depth=True, noise=0
     xy, deep = np.zeros((frames, people, 17, 2)), np.zeros((frames, people, 17))
     for person in range(people):
         _, xy[:, person], deep[:, person] = turning_person(SKELETON, frames / 25, 25, person)
-    fields = {"xy": xy + rng.normal(0, 1, xy.shape) * noise, "score": np.ones(xy.shape[:3]), "times": np.arange(frames) / 25}
+    fields = {
+        "xy": xy + rng.normal(0, 1, xy.shape) * noise,
+        "score": np.ones(xy.shape[:3]),
+        "times": np.arange(frames) / 25,
+    }
     more = {"ids": np.tile(np.arange(people), (frames, 1))} if ids else {}
     np.savez(folder / name, points=np.array(points), **fields, **more, **({"depth": deep} if depth else {}))
     return folder / name
@@ -107,7 +111,7 @@ def test_a_video_is_smoothed_and_lifted(tmp_path):
 
 def test_networks_for_other_points_are_refused(tmp_path, folder):
     clip = write_clip(tmp_path / "a.mp4")
-    with pytest.raises(ValueError, match="model.onnx: has 17 points, and the poses have 4: train one on these points"):
+    with pytest.raises(ValueError, match=r"model.onnx: has 17 points, and the poses have 4: train one on these points"):
         posekit.predict_video(clip, Squares(), smooth=f"temporal:{folder}")
     points = list(SKELETON.points)
     points[3], points[4] = points[4], points[3]
@@ -127,7 +131,9 @@ def test_lifting_needs_a_network_and_a_place(tmp_path, folder, capsys):
     source = coco(tmp_path)
     with pytest.raises(DataError, match=r"COCO results \(JSON\) has no place for depths: leave out --lift, or take"):
         posekit.smooth(source, tmp_path / "new.json", filter=f"temporal:{folder}", lift=True)
-    with pytest.raises(ValueError, match="'temporal-offline:.*' looks at the whole recording and has no lag: leave out"):
+    with pytest.raises(
+        ValueError, match=r"'temporal-offline:.*' looks at the whole recording and has no lag: leave out"
+    ):
         posekit.smooth(source, tmp_path / "new.json", filter=f"temporal-offline:{folder}", lag=40)
     assert main(["predict", str(tmp_path / "photo.jpg"), "--lift"]) == 1
     assert "--lift is for videos" in capsys.readouterr().err

@@ -46,7 +46,7 @@ def test_a_file_that_computes_something_else_is_refused(tmp_path, monkeypatch):
 
 
 def test_what_is_no_temporal_network_is_said(tmp_path, folder):
-    with pytest.raises(WeightsError, match="no temporal network there; expected a folder with model.onnx"):
+    with pytest.raises(WeightsError, match=r"no temporal network there; expected a folder with model.onnx"):
         load_temporal(tmp_path / "nothing")
     with pytest.raises(WeightsError, match="no temporal network there"):
         load_temporal(tmp_path)
@@ -63,5 +63,7 @@ def test_what_is_no_temporal_network_is_said(tmp_path, folder):
 def test_tracks_of_any_length_and_number(folder):
     found, rng = load_temporal(folder), np.random.default_rng(0)
     for batch, frames in ((1, 8), (4, 20)):
-        out = found(rng.normal(size=(batch, frames, 17, 3)), np.ones((batch, frames, 17)), np.full((batch, frames), 0.1))
+        out = found(
+            rng.normal(size=(batch, frames, 17, 3)), np.ones((batch, frames, 17)), np.full((batch, frames), 0.1)
+        )
         assert out.shape == (batch, frames - 7, 3, 17, 4) and out.dtype == np.float64

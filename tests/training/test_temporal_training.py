@@ -78,5 +78,5 @@ def test_nothing_to_train_on_is_said():
     with pytest.raises(ValueError, match="nothing to train on: none of 0 tracks has two frames"):
         train_temporal([], SKELETON, CONFIG, QUICK)
     bad = [replace(one, true=np.full_like(one.true, np.nan)) for one in tracks(1)]
-    with pytest.raises(RuntimeError, match="step 0: the loss is nan; try a lower lr than 0.02"):
+    with pytest.raises(RuntimeError, match=r"step 0: the loss is nan; try a lower lr than 0.02"):
         train_temporal(bad, SKELETON, CONFIG, QUICK)

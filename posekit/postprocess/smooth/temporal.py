@@ -13,7 +13,6 @@ from pydantic.dataclasses import dataclass
 
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track, held
-from posekit.postprocess.smooth.base import Stream
 from posekit.postprocess.smooth.causal import Causal, CausalStream
 from posekit.postprocess.smooth.gate import Reading
 from posekit.postprocess.smooth.offline import Offline, Whole
@@ -83,8 +82,8 @@ class _Learned:
         """
         if points != self.network.points:
             raise ValueError(
-                f"{self.network} smooths {self.network.points} points, and the poses have {points}: train one on tracks "
-                "of these points with posekit train temporal"
+                f"{self.network} smooths {self.network.points} points, and the poses have {points}: train one on "
+                "tracks of these points with posekit train temporal"
             )
 
     def lifted(self, poses: Poses) -> Poses:
