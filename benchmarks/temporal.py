@@ -3,7 +3,8 @@
 FOLDER is what `posekit train temporal --out FOLDER` wrote; without it the shipped network is measured. The people,
 their errors and the figures of the other filters are those of `results/smoothing.json` (`python -m
 benchmarks.smoothing`); that they are the same people is checked by the raw tracks. The network has seen none of them,
-but others that move and err alike. ``--lift`` also trains three small networks, with depths of all, of half of the tracks, and with that half alone.
+but others that move and err alike. ``--lift`` also trains three small networks, with depths of all, of half of the
+tracks, and with that half alone.
 """
 
 from __future__ import annotations
