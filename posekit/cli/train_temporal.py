@@ -40,7 +40,7 @@ class TrackData:
 class Options:
     """Train a temporal network: a filter over time that has learned how models err and how people move.
 
-    With the defaults about six minutes on one CPU core.
+    With the defaults about five minutes on one CPU core.
     """
 
     out: Path

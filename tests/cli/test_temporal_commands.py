@@ -61,6 +61,12 @@ def test_train_then_smooth_and_lift(tmp_path, capsys):
         assert clip.frames[0].depth.shape == (2, 17) and np.isfinite(clip.frames[-1].depth).all()
 
 
+def test_without_a_folder_it_is_the_network_of_the_package(tmp_path, capsys):
+    new = tmp_path / "new.json"
+    assert main(["smooth", str(coco(tmp_path)), "--out", str(new), "--filter", "temporal"]) == 0
+    assert "filter temporal: jitter" in capsys.readouterr().out and new.exists()
+
+
 def test_depths_are_added_to_rows_of_instances(tmp_path, folder):
     held = np.load(track_file(tmp_path, depth=False))
     frames, people = held["xy"].shape[:2]
