@@ -137,7 +137,7 @@ def lift(network: OnnxTemporal, people: int, steps: int) -> dict[str, Any]:
     mean, linear = _mean_depth(learn), _linear(learn)
     rows["mean depth of each point"] = _errors(held_out, smooth, [mean * track.size[:, None] for track in held_out])
     rows["linear, frame by frame"] = _errors(held_out, smooth, [linear(track) for track in held_out])
-    training = TemporalTraining(steps=steps)
+    training = TemporalTraining(steps=steps, lag=0.0, depth=3.0)
     for name, tracks in (("all", learn), ("half", half), ("that half alone", half[::2])):
         found = InMemory(train_temporal(tracks, SKELETON, SMALL, training))
         done = [_smoothed(found, track) for track in held_out]

@@ -46,10 +46,8 @@ def moving_person(skeleton: Skeleton, seconds: float, fps: float, seed: int) -> 
     draws[:, 1] = 0.5 + 0.45 * _waves(rng, inner, k, 0.1, 0.4)
     draws[:, 2] = rng.random(k)
     body, _ = Articulation.of(skeleton).pose(draws)
-    scale = HEIGHT / 2 * (1 + 0.15 * _waves(rng, inner, 1, 0.05, 0.15))
-    walk = 0.3 * HEIGHT * inner * rng.uniform(-1, 1) + 0.15 * HEIGHT * _waves(rng, inner, 1, 0.1, 0.3)[:, 0]
-    bob = 0.02 * HEIGHT * np.sin(2 * np.pi * 1.8 * inner)
-    return times, body * scale[..., None] + np.stack([600 + walk, 400 + bob], -1)[:, None]
+    scale, centre = _walk(rng, inner)
+    return times, body * scale[..., None] + centre[:, None]
 
 
 def turning_person(
@@ -88,12 +86,18 @@ def turning_person(
     angle = rng.uniform(-np.pi, np.pi) + 1.5 * _waves(rng, inner, 1, 0.05, 0.3)
     x = body[..., 0] * np.cos(angle) + deep * np.sin(angle)
     z = deep * np.cos(angle) - body[..., 0] * np.sin(angle)
-    scale = HEIGHT / 2 * (1 + 0.15 * _waves(rng, inner, 1, 0.05, 0.15))
-    walk = 0.3 * HEIGHT * inner * rng.uniform(-1, 1) + 0.15 * HEIGHT * _waves(rng, inner, 1, 0.1, 0.3)[:, 0]
-    bob = 0.02 * HEIGHT * np.sin(2 * np.pi * 1.8 * inner)
-    xy = np.stack([x, body[..., 1]], -1) * scale[..., None] + np.stack([600 + walk, 400 + bob], -1)[:, None]
+    scale, centre = _walk(rng, inner)
+    xy = np.stack([x, body[..., 1]], -1) * scale[..., None] + centre[:, None]
     root = list(root_of(skeleton.points))
     return times, xy, (z - z[:, root].mean(1, keepdims=True)) * scale
+
+
+def _walk(rng: np.random.Generator, inner: Float) -> tuple[Float, Float]:
+    """(T, 1) pixels of a person unit, and (T, 2) where the person is, pixels."""
+    scale = HEIGHT / 2 * (1 + 0.15 * _waves(rng, inner, 1, 0.05, 0.15))
+    along = 0.3 * HEIGHT * inner * rng.uniform(-1, 1) + 0.15 * HEIGHT * _waves(rng, inner, 1, 0.1, 0.3)[:, 0]
+    bob = 0.02 * HEIGHT * np.sin(2 * np.pi * 1.8 * inner)
+    return scale, np.stack([600 + along, 400 + bob], -1)
 
 
 def _bends(name: str) -> int:
