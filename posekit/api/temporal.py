@@ -125,7 +125,9 @@ def train_temporal_folder(
         "tracks": {"all": len(tracks.tracks), "with depth": tracks.with_depth, "files": tracks.files},
         "last losses": losses,
     }
-    return write_temporal(net, Path(out), tracks.skeleton, lifts=tracks.with_depth > 0, about=about)
+    return write_temporal(
+        net, Path(out), tracks.skeleton, lifts=tracks.with_depth > 0 and training.depth > 0, about=about
+    )
 
 
 def _read(file: Path, skeleton: Skeleton, fps: float | None) -> dict[int, Track]:

@@ -141,7 +141,7 @@ def test_lifting_needs_a_network_and_a_place(tmp_path, folder, capsys):
     check_filter(f"temporal:{folder}", lift=True)
     with pytest.raises(ValueError, match="--lift is for a temporal network, and 'kalman' is none: take temporal"):
         check_filter("kalman", lift=True)
-    with pytest.raises(ValueError, match="trained without depths"):
+    with pytest.raises(ValueError, match="gives no depths: leave out lift, or train one that does"):
         check_filter(f"temporal:{small_folder(tmp_path, lifts=False)}", lift=True)
     with pytest.raises(ValueError, match="no filter 'temporl'; did you mean 'temporal'"):
         check_filter("temporl")

@@ -72,7 +72,10 @@ class _Learned:
 
     def __post_init__(self) -> None:
         if self.lift and not self.network.lifts:
-            raise ValueError(f"{self.network}: it was trained without depths, so it cannot give any: leave out lift")
+            raise ValueError(
+                f"{self.network} gives no depths: leave out lift, or train one that does, with posekit train temporal "
+                "--lag 0 --depth 3"
+            )
 
     def check_points(self, points: int) -> None:
         """Compare the number of points with that of the network.

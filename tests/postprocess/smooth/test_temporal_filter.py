@@ -151,7 +151,7 @@ def test_what_does_not_fit_is_said():
         TemporalOffline(network=NETWORK).track(walk())
     flat = InMemory()
     flat.lifts = False
-    with pytest.raises(ValueError, match="trained without depths"):
+    with pytest.raises(ValueError, match="gives no depths: leave out lift, or train one that does"):
         Temporal(network=flat, lift=True)
     empty = Track(1, np.zeros(0, int), np.zeros(0), Poses.empty(17))
     assert len(TemporalOffline(network=NETWORK).track(empty)) == 0
