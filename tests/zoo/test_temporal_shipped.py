@@ -1,4 +1,4 @@
-"""The temporal network in the package: small, for COCO's points, and better than no filter on people it has not seen."""
+"""The temporal network in the package: small, for COCO's points, and of use on people it has not seen."""
 
 import numpy as np
 
