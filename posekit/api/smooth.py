@@ -119,7 +119,7 @@ def smooth(
         raise DataError(f"{source}: no instance has an id that is not below 0, so there is nothing to smooth")
     smoother = _smoother(name, filter, tracks, lag or 0.0, raw.skeleton, lift)
     done = tracks if smoother is None else smooth_clip(smoother, tracks)
-    alone = [_unfilled(track) for track in every if track.id < 0]
+    alone = [_unfilled(track, smoother if lift else None) for track in every if track.id < 0]
     frames = frames_of([*done, *alone], len(raw), len(raw.skeleton.points))
     clip = raw.with_frames([_in_order(old, new) for old, new in zip(raw.frames, frames, strict=True)])
     write_clip(clip, out, source)
@@ -172,11 +172,14 @@ def _smoother(
     return None if name == NONE else filter_of(name, tracks, lag, skeleton, lift)
 
 
-def _unfilled(track: Track) -> Track:
-    """A track with marks of what is filled in, as smoothed ones have."""
-    if track.poses.filled is not None:
-        return track
-    return replace(track, poses=replace(track.poses, filled=np.zeros(track.poses.score.shape, bool)))
+def _unfilled(track: Track, lifting: Smoother | None) -> Track:
+    """A track with marks of what is filled in, and the depths of a network that lifts, as smoothed ones have."""
+    poses = track.poses
+    if lifting is not None:
+        poses = replace(poses, depth=lifting.track(track).poses.depth)
+    if poses.filled is None:
+        poses = replace(poses, filled=np.zeros(poses.score.shape, bool))
+    return replace(track, poses=poses)
 
 
 def _in_order(old: Poses, new: Poses) -> Poses:

@@ -72,10 +72,13 @@ def test_depths_are_added_to_rows_of_instances(tmp_path, folder):
     frames, people = held["xy"].shape[:2]
     rows = {name: held[name].reshape(frames * people, *held[name].shape[2:]) for name in ("xy", "score")}
     more = {"frame": np.repeat(np.arange(frames), people), "id": held["ids"].ravel(), "points": held["points"]}
+    more["id"][4] = -1  # in no track: not smoothed, but lifted by itself
     source, new = tmp_path / "rows.npz", tmp_path / "new.npz"
     np.savez(source, times=held["times"], **rows, **more)
     posekit.smooth(source, new, filter=f"temporal-offline:{folder}", lift=True)
-    assert np.load(new)["depth"].shape == (40, 17)
+    depth = np.load(new)["depth"]
+    assert depth.shape == (40, 17) and np.isfinite(depth).all() and np.abs(depth[4]).max() > 1
+    np.testing.assert_array_equal(np.load(new)["xy"][4], rows["xy"][4])
     assert read_clip(new).frames[7].depth.shape == (2, 17)
 
 
