@@ -63,7 +63,7 @@ def temporal() -> Iterator[str]:
 def _lift(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Lifting, {found['people']} people who turn, at {found['fps']:g} fps. Errors in percent of the object's size, "
-        f"about the root. The small networks (24 channels, offline, `--lag 0 --depth 3`) were trained for "
+        f"about the root. The small networks (24 channels, offline) were trained for "
         f"{found['steps']} steps on {found['tracks']} tracks; the first three rows have the 2-D of the network in the "
         "package."
     )

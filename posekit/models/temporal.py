@@ -39,6 +39,8 @@ class Temporal:
     "frames between the three taps of each convolution"
     taps: Annotated[int, Field(ge=1)] = 25
     "frames of which the weighted average is taken, up to the newest"
+    hidden: Annotated[int, Field(ge=1)] = 128
+    "hidden units of the part that lifts the smoothed points of a frame"
     ahead: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2, 4, 12)
     """look-aheads, each an output of its own: by how many frames the points that are shown lie behind the newest frame;
     the largest one is used for finished clips"""
@@ -84,6 +86,7 @@ class TemporalNet(nn.Module):
         heads = len(config.ahead)
         self.kernel = nn.Conv2d(c, heads * 2 * config.taps, 1)
         self.correction = nn.Conv2d(c, heads * 3, 1)
+        self.lift = Lift(points, config.hidden)
         self._begin_with_an_average()
 
     def _begin_with_an_average(self) -> None:
@@ -123,8 +126,10 @@ class TemporalNet(nn.Module):
         weights = logits.masked_fill(~known[:, None], LEFT_OUT).softmax(2)
         mean = torch.einsum("batnk,btnkc->bnakc", weights, values)
         found = self.correction(x).reshape(b, a, 3, frames, k).permute(0, 3, 1, 4, 2)
-        lifted = found[..., 2] - (found[..., 2] * self.root).sum(-1, keepdim=True)
-        return torch.cat([mean[..., :2] + found[..., :2], mean[..., 2:], lifted[..., None]], -1)
+        shown = mean[..., :2] + found[..., :2]
+        deep = found[..., 2] + self.lift(shown.detach())
+        lifted = deep - (deep * self.root).sum(-1, keepdim=True)
+        return torch.cat([shown, mean[..., 2:], lifted[..., None]], -1)
 
     def _features(self, xy: Tensor, score: Tensor, step: Tensor) -> Tensor:
         """(B, FEATURES, T - 1, K) what the network reads: nothing in it depends on the origin."""
@@ -157,6 +162,27 @@ class TemporalNet(nn.Module):
         mirrored = self.flip != torch.arange(len(self.flip), device=self.flip.device)
         both = torch.cat([values, values[:, :, :, self.flip]], 1)
         return both, torch.cat([there, there[..., self.flip] & mirrored], 1)
+
+
+class Lift(nn.Module):
+    """Smoothed points of a frame to their depths: a linear layer beside one hidden layer.
+
+    Source: Martinez et al. 2017, arXiv:1705.03098. Differs: one hidden layer, no normalisation; what the convolutions
+    over time know is added to it.
+    """
+
+    def __init__(self, points: int, hidden: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * points, points)
+        self.first, self.last = nn.Linear(2 * points, hidden), nn.Linear(hidden, points)
+        for parameter in (*self.linear.parameters(), *self.last.parameters()):
+            nn.init.zeros_(parameter)
+
+    def forward(self, xy: Tensor) -> Tensor:
+        """(..., K, 2) object sizes, about any origin, to (..., K)."""
+        flat = (xy - xy.mean(-2, keepdim=True)).flatten(-2)
+        found: Tensor = self.linear(flat) + self.last(F.relu(self.first(flat)))
+        return found
 
 
 class Block(nn.Module):

@@ -73,8 +73,7 @@ class _Learned:
     def __post_init__(self) -> None:
         if self.lift and not self.network.lifts:
             raise ValueError(
-                f"{self.network} gives no depths: leave out lift, or train one that does, with posekit train temporal "
-                "--lag 0 --depth 3"
+                f"{self.network} gives no depths: leave out lift, or train one that does, with posekit train temporal"
             )
 
     def check_points(self, points: int) -> None:
