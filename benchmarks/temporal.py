@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.record import RESULTS, write
+from benchmarks.record import RESULTS, circumstances, write
 from posekit.data.labelled_tracks import LabelledTrack, synthetic_tracks, with_errors
 from posekit.data.moving_people import turning_person
 from posekit.engines.temporal import OnnxTemporal
@@ -145,8 +145,9 @@ def lift(found: OnnxTemporal, people: int, steps: int) -> dict[str, Any]:
         done = [_smoothed(small, track) for track in held_out]
         rows[f"small network, depths of {name}"] = _errors(held_out, done, [poses.depth for poses in done])
         print(name, rows[f"small network, depths of {name}"], flush=True)
+    made = {name: circumstances()[name] for name in ("command", "commit")}
     about = {"people": people, "fps": LIFT_FPS, "correlation": LIFT_CORRELATION, "tracks": TRACKS, "steps": steps}
-    return {**about, "rows": rows}
+    return {**made, **about, "rows": rows}
 
 
 def _smoothed(network: Any, track: LabelledTrack) -> Poses:
