@@ -4,7 +4,7 @@ Its predictions in the labelled boxes of `coco_person` val and `lspe` val are co
 is smaller than `LEAST` pixels are left out. Residuals are divided by the object's size, the mean of width and height of
 the box. A pair is exchanged if its predictions lie nearer to each other's labels, by half and more, and its labels lie
 at least `APART` sizes from each other; it is counted and left out of the residuals. Writes
-`posekit/studies/error_process.json`.
+`posekit/data/error_process.json`.
 """
 
 import json
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 import posekit
 from benchmarks.ladder import root
 from benchmarks.record import circumstances
+from posekit.data.error_process import FILE, described, kind_of
 from posekit.data.readers import read
 from posekit.evaluation.measure import predicted
 from posekit.geometry.boxes import extent
 from posekit.geometry.skeleton import Skeleton
-from posekit.studies.error_process import FILE, described, kind_of
 
 MODEL = "body-crop-s"
 SETS = ("coco_person/annotations/person_keypoints_val.json", "lspe/annotations/lspe_val.json")

@@ -1,6 +1,6 @@
 """Filters over time at equal lag: `python -m benchmarks.smoothing [--quick]` writes `results/smoothing.json`, a chart.
 
-Synthetic people move with known truth; `posekit.studies.error_process` adds the errors of a shipped model. See
+Synthetic people move with known truth; `posekit.data.error_process` adds the errors of a shipped model. See
 `posekit.studies.smoothing`. ``--quick`` takes three people and one condition, and writes nothing.
 """
 

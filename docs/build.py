@@ -21,6 +21,7 @@ from codec_pictures import write_all
 from figures import ceiling, front, onestage, peers, settings, starts, systems, video
 from figures import page as figures_page
 from smoothing_tables import smoothing
+from temporal_tables import temporal
 from tracking_figures import tracking
 
 from posekit.cli.main import COMMANDS
@@ -44,6 +45,7 @@ MODELS = Path(__file__).parent / "models.md"
 EXPORT = Path(__file__).parent / "export.md"
 SYSTEMS = Path(__file__).parent / "systems.md"
 SMOOTHING = Path(__file__).parent / "smoothing.md"
+TEMPORAL = Path(__file__).parent / "temporal.md"
 TRACKING = Path(__file__).parent / "tracking.md"
 VIDEO = Path(__file__).parent / "video.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
@@ -124,6 +126,7 @@ def main(words: list[str]) -> int:
         EXPORT: _with_figures(EXPORT, "\n".join((*front(), *peers()))),
         SYSTEMS: _with_figures(SYSTEMS, "\n".join((*systems(), *ceiling(), *onestage()))),
         SMOOTHING: _with_figures(SMOOTHING, "\n".join(smoothing())),
+        TEMPORAL: _with_figures(TEMPORAL, "\n".join(temporal())),
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         VIDEO: _with_figures(VIDEO, "\n".join(video())),
         **model_figures.pictures(),

@@ -9,24 +9,24 @@ from pathlib import Path
 import numpy as np
 
 from posekit.api.angles import assumed
-from posekit.data.clip_files import check_target, read_clip, write_clip
+from posekit.api.filters import LIVE, NONE, check_filter, filter_of, is_causal
+from posekit.data.clip_files import FORMATS, check_target, read_clip, write_clip
 from posekit.data.clips import Clip, Float, missing
 from posekit.data.errors import DataError
 from posekit.geometry.keypoints import Poses
+from posekit.geometry.skeleton import Skeleton
 from posekit.geometry.tracks import Track, frames_of, tracks_of
 from posekit.metrics.motion import accelerations, lag_ms
 from posekit.postprocess.clip_tracks import with_ids
 from posekit.postprocess.smooth import SMOOTHERS
 from posekit.postprocess.smooth.base import Smoother
 from posekit.postprocess.smooth.clip import smooth_clip
-from posekit.postprocess.smooth.tune import tuned
 from posekit.postprocess.track import Tracking
-from posekit.words import nearest
 
-NONE = "none"
-"""The name of no filter: only ids are given."""
 OFFLINE, CAUSAL = "rts", "kalman"
 """The filter without and with an accepted lag."""
+WITH_DEPTH = tuple(FORMATS[name].about for name in ("lines", "npz"))
+"""Formats that hold depths."""
 LONGEST = 3000
 """Most frames of a track on which the lag is measured."""
 MOST = 20
@@ -81,6 +81,7 @@ def smooth(
     fps: float | None = None,
     points: str | None = None,
     tracking: Tracking | None = None,
+    lift: bool = False,
 ) -> Smoothed:
     """Steady the points of a file over time and write them in its format.
 
@@ -89,20 +90,26 @@ def smooth(
     Args:
         source: points over time; see `posekit.data.clip_files.FORMATS`.
         out: file, or folder for OpenPose, to write; replaced if it exists, but never the source.
-        filter: key of `SMOOTHERS`, tuned on the clip; or a filter, taken as it is; or "none". ``None``: "kalman" if a
-            ``lag`` is given, else "rts", which looks at the whole recording and has no lag.
+        filter: key of `SMOOTHERS`, tuned on the clip; "temporal" or "temporal-offline", a network, with ":FOLDER" one
+            that `posekit train temporal` wrote; or a filter, taken as it is; or "none", which only gives ids. ``None``:
+            "kalman" if a ``lag`` is given, else "rts", which looks at the whole recording and has no lag.
         lag: accepted lag in ms, for filters that do not look ahead; ``None``: 0.
         fps: frames a second; ``None``: the times of the file, else 30.
         points: names of the points where the file has none; see `posekit.data.clip_files.read_clip`.
         tracking: settings for files without ids; ``None``: the defaults.
+        lift: of a temporal network: also write the depth of each point about the root.
 
     Raises:
         DataError: the file is invalid, has no instances that can be tracked, or cannot be written as ``out``.
-        ValueError: there is no such filter, or it has no lag to choose.
+        ValueError: there is no such filter, it has no lag to choose, or it cannot lift.
     """
     source, out = Path(source), Path(out)
-    name = _name(filter, lag)
+    name = _name(filter, lag, lift)
     form = check_target(out, source)
+    if lift and form.about not in WITH_DEPTH:
+        raise DataError(
+            f"{out}: {form.about} has no place for depths: leave out --lift, or take {' or '.join(WITH_DEPTH)}"
+        )
     raw = read_clip(source, points)
     times = raw.clock(fps)
     raw, tracked = with_ids(raw, times, tracking)
@@ -110,9 +117,9 @@ def smooth(
     tracks = [track for track in every if track.id >= 0]
     if not tracks:
         raise DataError(f"{source}: no instance has an id that is not below 0, so there is nothing to smooth")
-    smoother = _smoother(name, filter, tracks, lag or 0.0)
+    smoother = _smoother(name, filter, tracks, lag or 0.0, raw.skeleton, lift)
     done = tracks if smoother is None else smooth_clip(smoother, tracks)
-    alone = [_unfilled(track) for track in every if track.id < 0]
+    alone = [_unfilled(track, smoother if lift else None) for track in every if track.id < 0]
     frames = frames_of([*done, *alone], len(raw), len(raw.skeleton.points))
     clip = raw.with_frames([_in_order(old, new) for old, new in zip(raw.frames, frames, strict=True)])
     write_clip(clip, out, source)
@@ -132,7 +139,7 @@ def smooth(
     )
 
 
-def _name(filter: str | Smoother | None, lag: float | None) -> str | None:
+def _name(filter: str | Smoother | None, lag: float | None, lift: bool) -> str | None:
     """Name of the filter to tune; ``None`` for a filter that is given."""
     if filter is None:
         filter = OFFLINE if lag is None else CAUSAL
@@ -140,30 +147,39 @@ def _name(filter: str | Smoother | None, lag: float | None) -> str | None:
         if lag is not None:
             raise ValueError("a filter with its settings has its lag: leave out lag, or give the filter by name")
         return None
+    check_filter(filter, lift)
     if filter == NONE:
         return filter
-    if filter not in SMOOTHERS:
-        raise ValueError(nearest(filter, [*SMOOTHERS, NONE], "filter"))
-    if lag is not None and not SMOOTHERS[filter]().causal:
-        causal = ", ".join(key for key, kind in SMOOTHERS.items() if kind().causal)
+    if lag is not None and not is_causal(filter):
+        causal = ", ".join([key for key in SMOOTHERS if is_causal(key)] + [LIVE])
         raise ValueError(
             f"filter {filter!r} looks at the whole recording and has no lag: leave out --lag, or take {causal}"
         )
     return filter
 
 
-def _smoother(name: str | None, filter: str | Smoother | None, tracks: Sequence[Track], lag: float) -> Smoother | None:
+def _smoother(
+    name: str | None,
+    filter: str | Smoother | None,
+    tracks: Sequence[Track],
+    lag: float,
+    skeleton: Skeleton,
+    lift: bool,
+) -> Smoother | None:
     if name is None:
         assert filter is not None and not isinstance(filter, str)
         return filter
-    return None if name == NONE else tuned(name, tracks, lag)
+    return None if name == NONE else filter_of(name, tracks, lag, skeleton, lift)
 
 
-def _unfilled(track: Track) -> Track:
-    """A track with marks of what is filled in, as smoothed ones have."""
-    if track.poses.filled is not None:
-        return track
-    return replace(track, poses=replace(track.poses, filled=np.zeros(track.poses.score.shape, bool)))
+def _unfilled(track: Track, lifting: Smoother | None) -> Track:
+    """A track with marks of what is filled in, and the depths of a network that lifts, as smoothed ones have."""
+    poses = track.poses
+    if lifting is not None:
+        poses = replace(poses, depth=lifting.track(track).poses.depth)
+    if poses.filled is None:
+        poses = replace(poses, filled=np.zeros(poses.score.shape, bool))
+    return replace(track, poses=poses)
 
 
 def _in_order(old: Poses, new: Poses) -> Poses:

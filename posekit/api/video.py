@@ -9,38 +9,39 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from posekit.api.filters import LIVE, NONE, OFFLINE, check_filter, filter_of
 from posekit.api.predict import Drawing, known_skeleton
 from posekit.api.video_predictions import VideoPredictions, stages_of
 from posekit.data.video import Image, Video
 from posekit.data.video_results import MORE_COLUMNS
 from posekit.data.video_sources import RATE, open_video, short_name
 from posekit.geometry.keypoints import Poses
+from posekit.geometry.skeleton import Skeleton
 from posekit.geometry.tracks import Track
 from posekit.pipelines.chain import Chain
 from posekit.pipelines.mapped import Mapped
 from posekit.pipelines.over_time import OverTime, keep_ids
 from posekit.pipelines.predictor import PosePredictor
+from posekit.pipelines.preview import Preview
 from posekit.pipelines.propagate import Propagation
 from posekit.pipelines.unfinished import BLOCK, Unfinished
 from posekit.pipelines.video import Finished, VideoTask, run_video
-from posekit.postprocess.smooth import SMOOTHERS
 from posekit.postprocess.smooth.base import Smoother
-from posekit.postprocess.smooth.tune import tuned
 from posekit.postprocess.track import Tracking
 from posekit.visualize.tracks import draw_tracked
-from posekit.words import nearest, plural
+from posekit.words import plural
 from posekit.zoo.catalogue import default_model
 from posekit.zoo.fingerprint import fingerprint
 from posekit.zoo.load import load
+from posekit.zoo.temporal import load_temporal
 
-NONE = "none"
-"""The name of no smoothing."""
 LAG = 40.0
 """Milliseconds."""
 
@@ -51,23 +52,25 @@ class OverFrames:
 
     Args:
         track: give every instance an id that stays the same from frame to frame.
-        smooth: key of `SMOOTHERS`: steady the points over time; implies ``track``. "none": points stay as found.
+        smooth: steady the points over time; implies ``track``: key of `SMOOTHERS`, or "temporal" or "temporal-offline",
+            a network, with ":FOLDER" one that `posekit train temporal` wrote. "none": points stay as found.
         lag: delay in milliseconds that smoothing may cost; more makes points steadier.
         every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
             implies ``track``.
+        lift: of a temporal network: also give the depth of each point about the root.
 
     Raises:
-        ValueError: there is no such filter, the lag is negative, or ``every`` is below 1.
+        ValueError: there is no such filter, it cannot lift, the lag is negative, or ``every`` is below 1.
     """
 
     track: bool = False
     smooth: str = NONE
     lag: float = LAG
     every: int = 1
+    lift: bool = False
 
     def __post_init__(self) -> None:
-        if self.smooth != NONE and self.smooth not in SMOOTHERS:
-            raise ValueError(nearest(self.smooth, [*SMOOTHERS, NONE], "filter"))
+        check_filter(self.smooth, self.lift)
         if not 0 <= self.lag < float("inf"):
             raise ValueError(f"the lag is a delay of at least 0 ms; got {self.lag:g}")
         if self.every < 1:
@@ -89,6 +92,7 @@ def predict_video(
     smooth: str = NONE,
     lag: float = LAG,
     every: int = 1,
+    lift: bool = False,
     drawing: Drawing | None = None,
     device: str = "auto",
     batch: int | None = None,
@@ -101,6 +105,8 @@ def predict_video(
     name: str | None = None,
     seen: Callable[[str, int, int], None] = lambda stage, done, total: None,
     stop: Event | None = None,
+    preview: int | None = None,
+    at: Callable[[str], None] = lambda address: None,
 ) -> VideoPredictions:
     """Find the points in every frame of a video.
 
@@ -114,10 +120,12 @@ def predict_video(
             finished. ``None`` keeps the poses as long as the result lives, and draws nothing.
         pictures: write the annotated video, if there is an ``out``.
         track: give every instance an id that stays the same from frame to frame.
-        smooth: key of `SMOOTHERS`: steady the points over time; implies ``track``. "none": points stay as found.
+        smooth: steady the points over time; implies ``track``: key of `SMOOTHERS`, or "temporal" or "temporal-offline",
+            a network, with ":FOLDER" one that `posekit train temporal` wrote. "none": points stay as found.
         lag: delay in milliseconds that smoothing may cost; more makes points steadier.
         every: the finder of two models in a row runs on every n-th frame, and tracks give the boxes in between; above 1
             implies ``track``. An interrupted run then predicts from the first frame again.
+        lift: of a temporal network: also give the depth of each point about the root, in pixels.
         drawing: score thresholds of the annotated video.
         device: see `posekit.load`, if ``model`` is a name.
         batch: see `posekit.load`; at most 16, the frames that are predicted at a time, count for full images.
@@ -131,6 +139,8 @@ def predict_video(
         seen: called with a stage ("predict", "draw" or "smooth"), the number of its finished frames, and of all
             frames, 0 where it is unknown.
         stop: ends a camera or stream when it is set.
+        preview: port of a page on this machine that shows the newest frame while the run lasts; 0: any free one.
+        at: called with the address of that page.
 
     Returns:
         The poses of each frame.
@@ -139,10 +149,10 @@ def predict_video(
         DataError: the source has no frame that can be read.
         WeightsError: there is no such model.
         ValueError: an option does not fit; or an unfinished run is there and not to be resumed, or has other settings.
-        OSError: a file cannot be written; what is finished stays.
+        OSError: the port of the preview is taken; or a file cannot be written; what is finished stays.
         ModuleNotFoundError: PyAV is not installed.
     """
-    over, drawing = OverFrames(track, smooth, lag, every), drawing or Drawing()
+    over, drawing = OverFrames(track, smooth, lag, every, lift), drawing or Drawing()
     folder = Path(tempfile.mkdtemp(prefix="posekit-")) if out is None else Path(out)
     model = default_model() if model is None else model
     video = open_video(source, rate)
@@ -162,9 +172,15 @@ def predict_video(
     restart = propagation is not None and video.repeatable
     work = Unfinished(files.part, settings, count, resume=resume, block=block, restart=restart)
     over_time = _over_time(over, predictor)
-    task = VideoTask(predictor, over_time, _draw(predictor, drawing), propagation, seen, stop or Event())
+    draw = _draw(predictor, drawing)
+    task = VideoTask(predictor, over_time, draw, propagation, seen, stop or Event())
     try:
-        ran = run_video(video, task, work, files.drawing)
+        with ExitStack() as stack:
+            if preview is not None:
+                page = stack.enter_context(Preview(draw, preview))
+                at(page.address)
+                task = replace(task, show=page.show)
+            ran = run_video(video, task, work, files.drawing)
     except BaseException:
         if not work.raw.count:
             work.remove()
@@ -234,6 +250,7 @@ def _settings(
         "smooth": over.smooth,
         "lag": over.lag if over.smooth != NONE else None,
         "every": over.every,
+        **({"sha256 of the filter": _checksum(over.smooth), "lift": over.lift} if over.smooth.startswith(LIVE) else {}),
         "threshold": drawing.points,
         "instances": drawing.instances,
         **{key: list(value) if isinstance(value, tuple) else value for key, value in more.items() if named or value},
@@ -252,7 +269,7 @@ def _version(source: Path) -> str:
 def _over_time(over: OverFrames, predictor: PosePredictor) -> OverTime:
     if not over.tracks:
         return OverTime()
-    smooth = None if over.smooth == NONE else partial(_smoother, over.smooth, over.lag)
+    smooth = None if over.smooth == NONE else partial(_smoother, over, predictor.skeleton)
     if over.every > 1:
         return OverTime(keep_ids, smooth)
     return OverTime(partial(_tracking(predictor).start, predictor.skeleton), smooth)
@@ -278,12 +295,14 @@ def _propagation(over: OverFrames, predictor: PosePredictor) -> Propagation | No
     return Propagation(predictor, _tracking(predictor), over.every)
 
 
-def _smoother(name: str, lag: float, tracks: list[Track]) -> Smoother:
+def _smoother(over: OverFrames, skeleton: Skeleton, tracks: list[Track]) -> Smoother:
     """A filter with this delay, tuned on the clip where it is known."""
-    if tracks:
-        return tuned(name, tracks, lag)
-    smoother: Smoother = SMOOTHERS[name]()
-    return smoother
+    return filter_of(over.smooth, tracks, over.lag, skeleton, over.lift)
+
+
+def _checksum(word: str) -> str:
+    """Of the file of a temporal network."""
+    return hashlib.sha256(load_temporal(word.partition(":")[2]).file.read_bytes()).hexdigest()
 
 
 def _draw(predictor: PosePredictor, drawing: Drawing) -> Callable[[Image, Poses], Image]:
@@ -302,7 +321,8 @@ def _kept(
 ) -> VideoPredictions:
     """Move the results of a finished run to their place, and say what they are."""
     notes = [f"{plural(ran.dropped, 'frame')} came too fast and were left out"] if ran.dropped else []
-    if settings["smooth"] != NONE and not video.repeatable:
+    learned = settings["smooth"].partition(":")[0] in (LIVE, OFFLINE)
+    if settings["smooth"] != NONE and not learned and not video.repeatable:
         notes.append(f"{settings['smooth']} has its default settings: a camera or stream has no clip to tune it on")
     more = {*ran.fields, *(("raw", "filled") if settings["smooth"] != NONE else ())}
     drawing = files.drawing if files.drawing is not None and files.drawing.is_file() else None

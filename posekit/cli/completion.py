@@ -12,6 +12,7 @@ SHELLS = ("bash", "zsh")
 OPTIONS = {
     "train": "posekit.cli.arguments:First",
     "train mtcnn": "posekit.cli.train_mtcnn:Options",
+    "train temporal": "posekit.cli.train_temporal:Options",
     "eval": "posekit.cli.evaluate:Options",
     "predict": "posekit.cli.predict:Options",
     "smooth": "posekit.cli.smooth:Options",

@@ -68,7 +68,10 @@ class Options:
     "videos: give every instance an id that stays the same from frame to frame"
     smooth: Text = None
     """videos: steady the points over time by a filter: one-euro, kalman, ema, median, savgol; rts and two-pass look at
-    later frames as well; default: none; implies --track"""
+    later frames as well; or a small network: temporal, temporal-offline, with :FOLDER one of `posekit
+    train temporal`; default: none; implies --track"""
+    lift: Switch = False
+    "videos, with a temporal network: also write the depth of each point about the root, in pixels"
     lag: Number = None
     "videos: delay in milliseconds that --smooth may cost; more makes points steadier; default 40"
     every: int = 1
@@ -78,6 +81,9 @@ class Options:
     "take a folder of images as a video with so many frames a second; default with --track or --smooth: 30"
     npz: OneFile = None
     "videos: also write NumPy arrays"
+    preview: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[PORT]", help_behavior_hint="")] = None
+    """videos: while the run lasts, show the newest frame with its points on a page of this machine, http://127.0.0.1:8090/
+    or the port given; 0: any free one"""
     resume: Switch = False
     "videos: continue a run that was interrupted; the result is that of an unbroken one"
 

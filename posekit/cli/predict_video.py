@@ -38,7 +38,14 @@ def videos_of(options: Options) -> list[str]:
         "--every": options.every != 1,
         "--fps": options.fps is not None,
     }
-    only = {**over_time, "--lag": options.lag is not None, "--npz": options.npz, "--resume": options.resume}
+    only = {
+        **over_time,
+        "--lag": options.lag is not None,
+        "--npz": options.npz,
+        "--lift": options.lift,
+        "--preview": options.preview is not None,
+        "--resume": options.resume,
+    }
     given = [flag for flag, value in only.items() if value]
     folders = any(over_time.values())
     videos = [source for source in options.source if is_video(source) or (folders and Path(source).is_dir())]
@@ -91,8 +98,9 @@ def run_videos(videos: Sequence[str], options: Options, model: str | PosePredict
 
 
 def _predicted(source: str, name: str, options: Options, model: str | PosePredictor) -> VideoPredictions:
+    from posekit.api.filters import NONE
     from posekit.api.predict import Drawing
-    from posekit.api.video import LAG, NONE, predict_video
+    from posekit.api.video import LAG, predict_video
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as bar, _stopping(source) as stop:
@@ -109,6 +117,7 @@ def _predicted(source: str, name: str, options: Options, model: str | PosePredic
             track=options.track,
             smooth=options.smooth or NONE,
             every=options.every,
+            lift=options.lift,
             lag=LAG if options.lag is None else options.lag,
             drawing=Drawing(options.threshold, options.instances),
             device=options.device,
@@ -121,7 +130,24 @@ def _predicted(source: str, name: str, options: Options, model: str | PosePredic
             name=name,
             seen=seen,
             stop=stop,
+            preview=_port(options),
+            at=lambda address: print(f"posekit predict: preview at {address}", file=sys.stderr),
         )
+
+
+def _port(options: Options) -> int | None:
+    """The port of the preview; ``None``: there is none.
+
+    Raises:
+        ValueError: several ports.
+    """
+    if options.preview is None:
+        return None
+    if len(options.preview) > 1:
+        raise ValueError(f"--preview takes one port; got {' '.join(map(str, options.preview))}")
+    from posekit.pipelines.preview import PORT
+
+    return options.preview[0] if options.preview else PORT
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from posekit.cli.kinds import Number, Text
+from posekit.cli.kinds import Number, Switch, Text
 from posekit.words import plural
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Options:
     "file, or folder for OpenPose, to write"
     filter: Text = None
     """rts, two-pass, savgol (look at the whole recording, no lag), kalman, one-euro, ema, median (do not look ahead),
-    none (only ids); tuned on the clip; default: rts, with --lag kalman"""
+    none (only ids); tuned on the clip; or a small network: temporal (looks ahead by at most --lag), temporal-offline,
+    with :FOLDER one of `posekit train temporal`; default: rts, with --lag kalman"""
     lag: Number = None
     "accepted lag in milliseconds, for filters that do not look ahead"
     fps: Number = None
@@ -41,6 +42,8 @@ class Options:
     "names of the points if the file has none: a known skeleton, such as coco17, or all names, separated by commas"
     threshold: float = 0.3
     "if the file has no ids: instances with this score begin a track"
+    lift: Switch = False
+    "with a temporal network: also write the depth of each point about the root, in pixels"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -57,6 +60,7 @@ def run(argv: Sequence[str]) -> int:
         fps=options.fps,
         points=options.points,
         tracking=Tracking(score_threshold=options.threshold),
+        lift=options.lift,
     )
     for note in found.notes:
         print(f"posekit smooth: {note}", file=sys.stderr)

@@ -27,6 +27,7 @@ Train on your own labelled images (COCO JSON, YOLO data.yaml, or a pack).
 recipes: {recipes}
          each also as NAME-tiny for the CPU; or a recipe.json to repeat a run
          mtcnn, a cascade for faces and their five points, has its own options: posekit train mtcnn --help
+         temporal, a network that steadies tracks, likewise: posekit train temporal --help
 
   --data.train FILE...   label files to train on; several are joined
   --data.val FILE...     label files for validation (none: every tenth image is held out)
@@ -95,6 +96,10 @@ def run(argv: Sequence[str]) -> int:
         from posekit.cli.train_mtcnn import run as train_mtcnn
 
         return train_mtcnn(argv[1:])
+    if argv[0] == "temporal":
+        from posekit.cli.train_temporal import run as train_temporal
+
+        return train_temporal(argv[1:])
     asked, rest = first_pass(argv)
     if asked.overfit < 1 and any(word.partition("=")[0] == "--overfit" for word in argv):
         raise RecipeError(f"--overfit takes the number of samples to overfit, at least 1; got {asked.overfit}")

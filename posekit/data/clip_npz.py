@@ -34,6 +34,8 @@ EXPECTED = (
 _INSTANCE = {"score": (), "instance_score": (), "boxes": (4,), "spread": (2,), "visible": (), "depth": (), "filled": ()}
 """Arrays of instances, and their last axes; those of points have K before it."""
 _NOT_OF_POINTS = ("instance_score", "boxes")
+_ADDED = ("filled", "depth")
+"""Arrays that are written where a filter has given them, even if the file that was read has none."""
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -139,7 +141,7 @@ def _changed(clip: Clip) -> Arrays:
     K = arrays["xy"].shape[2]
     some = [poses for poses in clip.frames if len(poses)]
     for name in ("xy", *_INSTANCE):
-        known = name == "xy" or name in arrays or (name == "filled" and any(getattr(p, name) is not None for p in some))
+        known = name == "xy" or name in arrays or (name in _ADDED and any(getattr(p, name) is not None for p in some))
         if not known or any(getattr(poses, name) is None for poses in some):
             continue
         last = (K, 2) if name == "xy" else _INSTANCE[name] if name in _NOT_OF_POINTS else (K, *_INSTANCE[name])

@@ -100,10 +100,10 @@ def changed(clip: Clip) -> Arrays:
         new["time"] = arrays["times"][index].astype(arrays["time"].dtype)
     for name in ("xy", "instance_score", "box", *_OF_POINTS):
         values = getattr(every, _FIELDS.get(name, name))
-        if values is None or (name not in arrays and name != "filled"):
+        if values is None or (name not in arrays and name not in ("filled", "depth")):
             continue
-        if name == "filled":
-            new[name] = np.asarray(values, bool)
+        if name == "filled" or name not in arrays:
+            new[name] = np.asarray(values, bool if name == "filled" else np.float64)
             continue
         old = new[name].astype(np.float64)
         result = as_before(np.asarray(values, np.float64), old)

@@ -57,7 +57,7 @@ class OnnxEngine(FromFile):
         wanted = _providers(device) if providers is None else _installed(providers)
         number = device.partition(":")[2] if providers is None else ""
         chosen = [(wanted[0], {"device_id": number}), *wanted[1:]] if number else list(wanted)
-        self.session = _session(file if isinstance(file, bytes) else Path(file), name, chosen, threads)
+        self.session = open_session(file if isinstance(file, bytes) else Path(file), name, chosen, threads)
         used = self.session.get_providers()
         if used[0] != wanted[0]:
             warnings.warn(
@@ -98,7 +98,7 @@ class OnnxMaps:
 
     def __init__(self, file: Path, threads: int | None = None) -> None:
         self.file = file
-        self.session = _session(file, str(file), (CPU,), threads)
+        self.session = open_session(file, str(file), (CPU,), threads)
         self.names = [output.name for output in self.session.get_outputs()]
 
     def __repr__(self) -> str:
@@ -110,7 +110,7 @@ class OnnxMaps:
         return dict(zip(self.names, found, strict=True))
 
 
-def _session(file: Path | bytes, name: str, providers: Sequence[Any], threads: int | None) -> Any:
+def open_session(file: Path | bytes, name: str, providers: Sequence[Any], threads: int | None) -> Any:
     """A session of the runtime.
 
     Raises:

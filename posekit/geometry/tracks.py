@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from posekit.geometry.keypoints import Poses
 
+Float = NDArray[np.floating]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
@@ -91,3 +93,19 @@ def frames_of(tracks: Sequence[Track], count: int, points: int) -> list[Poses]:
         for number, frame in enumerate(track.frames):
             found[int(frame)].append(track.poses[number])
     return [Poses.concatenate(parts) if parts else Poses.empty(points) for parts in found]
+
+
+def held(values: Float, known: NDArray[np.bool_]) -> tuple[Float, NDArray[np.bool_]]:
+    """Values where what is missing holds its last value.
+
+    Args:
+        values: (B, T, K, C) along time.
+        known: (B, T, K) bool.
+
+    Returns:
+        (B, T, K, C), 0 before the first known value; and (B, T, K) bool, whether there was one.
+    """
+    row = np.arange(values.shape[1])[None, :, None]
+    last = np.maximum.accumulate(np.where(known, row, -1), 1)
+    there = last >= 0
+    return np.where(there[..., None], np.take_along_axis(values, np.maximum(last, 0)[..., None], 1), 0.0), there

@@ -52,6 +52,7 @@ class VideoTask:
             `Unfinished`).
         seen: called with a stage, the number of frames it has finished, and of all frames (0: unknown).
         stop: ends the reading of a camera or stream when it is set.
+        show: called with each new frame and its poses, for a live preview; must return at once.
     """
 
     predictor: PosePredictor
@@ -60,6 +61,7 @@ class VideoTask:
     propagation: Propagation | None = None
     seen: Callable[[str, int, int], None] = lambda stage, done, total: None
     stop: Event = field(default_factory=Event)
+    show: Callable[[Image, Poses], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ class _Run:
             draws = False
         clip = None
         if self.task.over_time.smooth is not None and self.video.repeatable:
-            for _, raw in self._pairs(None):
+            for frame, raw in self._pairs(None):
+                self._show(frame, raw.poses)
                 self._tell("predict", raw.index + 1)
             clip = self.work.raw
         step = step_of(self.task.over_time, clip, points, self.clock)
@@ -169,10 +172,16 @@ class _Run:
             instances += len(done.poses)
             self.fields |= {name for name in FIELDS if getattr(done.poses, name) is not None}
             write(frame_line(done, skeleton))
+            self._show(frame, done.poses)
             if sink is not None and frame is not None:
                 sink.put((raw.pts, frame, done.poses))
             self._tell(stage, raw.index + 1)
         return instances
+
+    def _show(self, frame: Frame | None, poses: Poses) -> None:
+        """Show a frame that was read."""
+        if self.task.show is not None and frame is not None:
+            self.task.show(frame.image, poses)
 
     def _tell(self, stage: str, done: int) -> None:
         end = self.work.raw.end

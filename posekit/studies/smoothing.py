@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posekit.data.error_process import ErrorProcess
+from posekit.data.moving_people import moving_person
 from posekit.geometry.boxes import around, extent
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track
@@ -27,8 +29,6 @@ from posekit.postprocess.smooth.one_euro import OneEuro
 from posekit.postprocess.smooth.trial import Clip
 from posekit.postprocess.smooth.tune import tuned
 from posekit.skeletons import SKELETONS
-from posekit.studies.error_process import ErrorProcess
-from posekit.studies.moving_people import moving_person
 from posekit.visualize.charts import line_chart
 
 Float = NDArray[np.floating]
@@ -94,13 +94,13 @@ def synthetic(
         squared), ``late`` (measured lag, frames), ``cut`` (share of the raw jitter that is gone) and ``of_raw`` (error
         as a share of the raw one).
     """
-    truths, tracks = _people(fps, correlation, people, seconds, seed)
-    raw = np.array([_measured(track, truth) for track, truth in zip(tracks, truths, strict=True)])
+    truths, tracks = noisy_people(fps, correlation, people, seconds, seed)
+    raw = np.array([measured(track, truth) for track, truth in zip(tracks, truths, strict=True)])
     rows = []
     for method, lag, smoother in filters(Clip(tracks), lags):
         done = tracks if smoother is None else smooth_clip(smoother, tracks)
-        found = np.array([_measured(track, truth) for track, truth in zip(done, truths, strict=True)])
-        rows.append({"method": method, "lag": lag, **_summary(found, raw, fps), "settings": settings(smoother)})
+        found = np.array([measured(track, truth) for track, truth in zip(done, truths, strict=True)])
+        rows.append({"method": method, "lag": lag, **summary(found, raw, fps), "settings": settings(smoother)})
     return {"fps": fps, "correlation": correlation, "rows": rows}
 
 
@@ -178,8 +178,18 @@ def settings(smoother: Any) -> dict[str, Any]:
     return plain
 
 
-def _people(fps: float, correlation: float, people: int, seconds: float, first: int) -> tuple[list[Float], list[Track]]:
-    """True points (T, K, 2) of each person, and what the model would see of them."""
+def noisy_people(
+    fps: float, correlation: float, people: int, seconds: float, first: int
+) -> tuple[list[Float], list[Track]]:
+    """True points (T, K, 2) of each person, and what the model would see of them.
+
+    Args:
+        fps: frame rate.
+        correlation: of the errors, seconds.
+        people: number of people.
+        seconds: duration.
+        first: number of the group of people; different groups share nobody.
+    """
     skeleton, process = SKELETONS["coco17"], ErrorProcess.load()
     truths, tracks = [], []
     for seed in range(first * people, (first + 1) * people):
@@ -192,14 +202,21 @@ def _people(fps: float, correlation: float, people: int, seconds: float, first: 
     return truths, tracks
 
 
-def _measured(track: Track, truth: Float) -> tuple[float, float, float]:
+def measured(track: Track, truth: Float) -> tuple[float, float, float]:
     """Error in object sizes, jitter in object sizes per frame squared, lag in ms."""
     size = np.median(extent(around(truth, np.ones(truth.shape[:2], bool))).mean(-1))
     xy, right = track.poses.xy / size, truth / size
     return position_error(xy, right), steadiness(xy, right).error, lag_ms(xy, right, track.times)
 
 
-def _summary(found: Float, raw: Float, fps: float) -> dict[str, dict[str, float]]:
+def summary(found: Float, raw: Float, fps: float) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation over people of the columns that `synthetic` describes.
+
+    Args:
+        found: (P, 3) of `measured`.
+        raw: (P, 3) of the tracks before smoothing.
+        fps: frame rate.
+    """
     columns = {
         "error": found[:, 0],
         "jitter": found[:, 1] * fps**2,

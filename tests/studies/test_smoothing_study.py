@@ -5,11 +5,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from posekit.data.error_process import BANDS, RANKS, ErrorProcess, described, kind_of
+from posekit.data.moving_people import moving_person
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.tracks import Track
 from posekit.skeletons import SKELETONS
-from posekit.studies.error_process import BANDS, RANKS, ErrorProcess, described, kind_of
-from posekit.studies.moving_people import moving_person
 from posekit.studies.smoothing import measure, on_clip, plot, row_of, settings, verdict
 
 SKELETON = SKELETONS["coco17"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ class ErrorProcess:
     ) -> tuple[Float, Float]:
         """What the model would have seen of a true track.
 
+        A kind of point that was not measured errs as the mean of those that were.
+
         Args:
             xy: (T, K, 2) true points.
             size: (T,) of the object, in the same unit.
@@ -86,9 +89,10 @@ class ErrorProcess:
         mark = 100 * _normal_cdf(latent[..., 2])
         long, score = np.zeros((t, k)), np.zeros((t, k))
         for point, kind in enumerate(kinds):
-            long[:, point] = np.interp(rank[:, point], RANKS, self.length[kind])
+            length, scores = _of(self.length, kind), _of(self.score, kind)
+            long[:, point] = np.interp(rank[:, point], RANKS, length)
             band = np.clip(np.searchsorted(BANDS, rank[:, point], side="right") - 1, 0, len(BANDS) - 2)
-            rows = np.stack([np.interp(mark[:, point], SCORE_RANKS, row) for row in self.score[kind]])
+            rows = np.stack([np.interp(mark[:, point], SCORE_RANKS, row) for row in scores])
             score[:, point] = rows[band, np.arange(t)]
         away = latent[..., :2] / np.maximum(np.linalg.norm(latent[..., :2], axis=-1, keepdims=True), 1e-12)
         measured = xy + away * (long * size[:, None])[..., None]
@@ -98,7 +102,7 @@ class ErrorProcess:
         self, xy: Float, times: Float, skeleton: Skeleton, kinds: list[str], rng: np.random.Generator
     ) -> Float:
         flip = np.array(skeleton.flip)
-        share = np.array([self.swapped[kind] for kind in kinds])
+        share = np.array([float(_of(self.swapped, kind)) for kind in kinds])
         dt = float(np.median(np.diff(times)))
         leave = min(dt / SWAP_SECONDS, 1.0)
         enter = share * leave / np.maximum(1 - share, 1e-9)
@@ -115,6 +119,11 @@ class ErrorProcess:
 def kind_of(skeleton: Skeleton, point: int) -> str:
     """Name of a point without left and right."""
     return skeleton.points[point].removeprefix("left_").removeprefix("right_")
+
+
+def _of(known: Mapping[str, Any], kind: str) -> Float:
+    """What is known of a kind of point, else the mean of all."""
+    return np.asarray(known[kind] if kind in known else np.mean(list(known.values()), 0))
 
 
 def described(
