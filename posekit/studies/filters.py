@@ -1,6 +1,6 @@
 """Smoothing as a study: what steadiness costs in lag, on synthetic people with a model's errors.
 
-The measurement is that of `posekit.studies.smoothing`; the pictures of a clip of one's own come from there too.
+The measurement is that of `posekit.studies.smoothing`; a clip of one's own is measured by `posekit.studies.own_clip`.
 """
 
 from __future__ import annotations

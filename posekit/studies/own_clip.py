@@ -1,4 +1,7 @@
-"""The study of smoothing on a clip of one's own: jitter against lag, EMA against Kalman, and a recommended setting."""
+"""The study of smoothing on a clip of one's own: jitter against lag, EMA against Kalman, and a recommended setting.
+
+Jitter is SmoothNet's acceleration error, against a smoother that looks ahead, since the true motion is not known.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,61 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from posekit.data.clip_files import read_clip
 from posekit.data.errors import DataError
 from posekit.geometry.tracks import Track, tracks_of
 from posekit.postprocess.clip_tracks import with_ids
+from posekit.postprocess.smooth.trial import Clip
 from posekit.studies.findings import Finding, paragraphs
-from posekit.studies.smoothing import AIM, LAGS, chart, on_clip, row_of
+from posekit.studies.smoothing import AIM, LAGS, OFFLINE, chart, filters, row_of, settings
 from posekit.studies.study import Results
 from posekit.visualize.report import Table
 from posekit.words import plural
 
 SHORTEST = 20
 """Frames that a track needs at least."""
+
+
+def on_clip(tracks: Sequence[Track], lags: Sequence[int] = LAGS) -> dict[str, Any]:
+    """All filters on a clip, against a smoother that looks ahead, and the recommended one.
+
+    Returns:
+        ``fps``, ``tracks``, ``frames``, ``rows`` as in `synthetic` but with single numbers and without ``of_raw``, and
+        ``recommended``, the row of the tuned Kalman filter with the least lag that reaches the aim, else of the one
+        that cuts most.
+    """
+    clip = Clip([track for track in tracks if len(track)])
+    raw, fps = clip.trial(None), clip.noise.fps
+    rows: list[dict[str, Any]] = []
+    for method, lag, smoother in filters(clip, lags):
+        if method in OFFLINE:
+            continue  # their lag and error against a smoother of the same kind would say nothing
+        found = clip.trial(smoother)
+        rows.append(
+            {
+                "method": method,
+                "lag": lag,
+                "late": found.lag * fps / 1000,
+                "jitter": found.jitter * fps**2,
+                "cut": 1 - found.jitter / raw.jitter if raw.jitter > 0 else 0.0,
+                "error": found.error,
+                "settings": settings(smoother),
+            }
+        )
+    ours = [row for row in rows if row["method"] == "kalman"]
+    reached = [row for row in ours if row["cut"] >= AIM]
+    chosen = min(reached, key=lambda row: row["lag"]) if reached else max(ours, key=lambda row: row["cut"])
+    return {
+        "fps": fps,
+        "tracks": len(tracks),
+        "frames": sum(len(track) for track in tracks),
+        "noise": float(np.median(clip.noise.noise)),
+        "motion": float(np.median(clip.noise.motion)),
+        "rows": rows,
+        "recommended": chosen,
+    }
 
 
 @dataclass(eq=False)

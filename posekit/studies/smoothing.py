@@ -1,7 +1,6 @@
-"""The study of smoothing: what steadiness costs in lag, on synthetic people with a model's errors, and on a clip.
+"""Behind the study of smoothing: what steadiness costs in lag, on synthetic people with a model's errors.
 
-Jitter is SmoothNet's acceleration error. On synthetic people it is against the truth, on a clip against a smoother that
-looks ahead.
+Jitter is SmoothNet's acceleration error, against the truth.
 """
 
 from __future__ import annotations
@@ -50,7 +49,6 @@ AIM, AIM_OFFLINE = 0.7, 0.85
 
 
 def measure(
-    tracks: Sequence[Track] | None = None,
     *,
     people: int = PEOPLE,
     seconds: float = SECONDS,
@@ -62,7 +60,6 @@ def measure(
     """Measure all filters at equal lag.
 
     Args:
-        tracks: of the user's clip; measured too, with a recommended setting.
         people: synthetic tracks of each condition.
         seconds: duration of each.
         conditions: frame rates and correlation times of the errors, seconds.
@@ -71,15 +68,12 @@ def measure(
         say: told about progress.
 
     Returns:
-        ``synthetic``, one entry for each condition, and ``clip`` where there are tracks; plain numbers.
+        ``synthetic``, one entry for each condition; plain numbers.
     """
     result: dict[str, Any] = {"people": people, "seconds": seconds, "synthetic": []}
     for fps, correlation in conditions:
         say(f"{people} people at {fps:g} fps, errors correlated over {correlation * 1000:g} ms")
         result["synthetic"].append(synthetic(fps, correlation, people, seconds, lags, seed))
-    if tracks:
-        say(f"the clip: {len(tracks)} tracks")
-        result["clip"] = on_clip(tracks, lags)
     return result
 
 
@@ -102,46 +96,6 @@ def synthetic(
         found = np.array([measured(track, truth) for track, truth in zip(done, truths, strict=True)])
         rows.append({"method": method, "lag": lag, **summary(found, raw, fps), "settings": settings(smoother)})
     return {"fps": fps, "correlation": correlation, "rows": rows}
-
-
-def on_clip(tracks: Sequence[Track], lags: Sequence[int] = LAGS) -> dict[str, Any]:
-    """All filters on a clip, against a smoother that looks ahead, and the recommended one.
-
-    Returns:
-        ``fps``, ``tracks``, ``frames``, ``rows`` as in `synthetic` but with single numbers and without ``of_raw``, and
-        ``recommended``, the row of the tuned Kalman filter with the least lag that reaches the aim, else of the one
-        that cuts most.
-    """
-    clip = Clip([track for track in tracks if len(track)])
-    raw, fps = clip.trial(None), clip.noise.fps
-    rows: list[dict[str, Any]] = []
-    for method, lag, smoother in filters(clip, lags):
-        if method in OFFLINE:
-            continue  # their lag and error against a smoother of the same kind would say nothing
-        found = clip.trial(smoother)
-        rows.append(
-            {
-                "method": method,
-                "lag": lag,
-                "late": found.lag * fps / 1000,
-                "jitter": found.jitter * fps**2,
-                "cut": 1 - found.jitter / raw.jitter if raw.jitter > 0 else 0.0,
-                "error": found.error,
-                "settings": settings(smoother),
-            }
-        )
-    ours = [row for row in rows if row["method"] == "kalman"]
-    reached = [row for row in ours if row["cut"] >= AIM]
-    chosen = min(reached, key=lambda row: row["lag"]) if reached else max(ours, key=lambda row: row["cut"])
-    return {
-        "fps": fps,
-        "tracks": len(tracks),
-        "frames": sum(len(track) for track in tracks),
-        "noise": float(np.median(clip.noise.noise)),
-        "motion": float(np.median(clip.noise.motion)),
-        "rows": rows,
-        "recommended": chosen,
-    }
 
 
 def filters(clip: Clip, lags: Sequence[int]) -> list[tuple[str, int | None, Smoother | None]]:
@@ -229,7 +183,7 @@ def summary(found: Float, raw: Float, fps: float) -> dict[str, dict[str, float]]
 
 
 def plot(results: Mapping[str, Any], file: Path) -> None:
-    """Draw jitter against lag as SVG: of the clip where there is one, else of the main condition.
+    """Draw jitter against lag in the main condition as SVG.
 
     MediaPipe's settings are one curve; the raw tracks, which have all of their jitter, are left out.
 
@@ -237,11 +191,11 @@ def plot(results: Mapping[str, Any], file: Path) -> None:
         results: of `measure`.
         file: to write.
     """
-    file.write_text(chart(results["clip"] if "clip" in results else _main(results)) + "\n", encoding="utf-8")
+    file.write_text(chart(_main(results)) + "\n", encoding="utf-8")
 
 
 def chart(where: Mapping[str, Any]) -> str:
-    """Jitter against lag in one condition, or of a clip, as SVG."""
+    """Jitter against lag in one condition, or of a clip of one's own, as SVG."""
     series: dict[str, list[tuple[float, float]]] = {}
     base = next(_mean(row["jitter"]) for row in where["rows"] if row["method"] == "raw")
     for row in where["rows"]:
@@ -276,8 +230,6 @@ def verdict(results: Mapping[str, Any]) -> str:
     for where in results["synthetic"]:
         head = f"{where['fps']:g} fps, errors correlated over {where['correlation'] * 1000:g} ms: "
         lines += [head + line for line in (_aim(where), _against(where), _offline(where)) if line]
-    if "clip" in results:
-        lines += _recommendation(results["clip"])
     return "\n".join(lines)
 
 
@@ -310,17 +262,3 @@ def _offline(where: Mapping[str, Any]) -> str:
     reached = "reached" if two and two["cut"]["mean"] >= AIM_OFFLINE else "missed"
     told = ", ".join(f"{row['method']} {row['cut']['mean']:.0%}" for row in rows)
     return f"offline {told}; best {best['method']}; aim ({AIM_OFFLINE:.0%} in two passes) {reached}"
-
-
-def _recommendation(clip: Mapping[str, Any]) -> list[str]:
-    row = clip["recommended"]
-    late = 1000 / clip["fps"]
-    lines = [
-        f"clip: noise {clip['noise']:.3f} and motion {clip['motion']:.2f} object sizes; recommended: kalman with "
-        f"--lag {row['lag'] * late:.0f} (measured {row['late'] * late:.0f} ms), which cuts {row['cut']:.0%} of the "
-        "jitter"
-    ]
-    ema = row_of(clip, "ema", row["lag"])
-    if ema:
-        lines.append(f"clip: EMA of the same lag cuts {ema['cut']:.0%}")
-    return lines

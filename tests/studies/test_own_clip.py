@@ -10,7 +10,8 @@ from posekit.data.errors import DataError
 from posekit.data.video_results import VideoFrame, frame_line
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
-from posekit.studies.own_clip import OwnClip, findings
+from posekit.geometry.tracks import Track
+from posekit.studies.own_clip import OwnClip, findings, on_clip
 
 SKELETON = Skeleton(name="stick", points=("a", "b", "c"))
 
@@ -71,3 +72,14 @@ def test_what_does_not_fit_is_refused(tmp_path, capsys):
     clip_file(tmp_path / "short.jsonl", 12)
     with pytest.raises(DataError, match=r"short\.jsonl: a track of at least 20 frames .*; the longest of 1 has 12"):
         OwnClip.read(tmp_path / "short.jsonl")
+
+
+@pytest.mark.slow
+def test_the_least_lag_that_reaches_the_aim_is_recommended():
+    times = np.arange(200) / 25
+    still = 100 + 20 * np.sin(2 * np.pi * 0.3 * times)[:, None, None] + np.arange(10.0).reshape(5, 2) * 10
+    xy = still + np.random.default_rng(3).normal(0, 2, still.shape)
+    score = np.ones((200, 5))
+    found = on_clip([Track(0, np.arange(200), times, Poses(xy, score, score[:, 0]))], lags=(0, 1, 4))
+    assert found["recommended"]["lag"] in (0, 1)
+    assert found["recommended"]["cut"] >= 0.7
