@@ -18,6 +18,7 @@ import model_figures
 import study_pages
 from codec_pages import FOLDER, pages, stray
 from codec_pictures import write_all
+from compare_tables import reports
 from figures import ceiling, front, onestage, peers, settings, starts, systems, video
 from figures import page as figures_page
 from smoothing_tables import smoothing
@@ -48,6 +49,7 @@ SMOOTHING = Path(__file__).parent / "smoothing.md"
 TEMPORAL = Path(__file__).parent / "temporal.md"
 TRACKING = Path(__file__).parent / "tracking.md"
 VIDEO = Path(__file__).parent / "video.md"
+COMPARE = Path(__file__).parent / "compare.md"
 OPEN, CLOSE = "<!-- figures: made by make docs -->\n", "<!-- /figures -->"
 HEAD = """# Reference
 
@@ -129,6 +131,7 @@ def main(words: list[str]) -> int:
         TEMPORAL: _with_figures(TEMPORAL, "\n".join(temporal())),
         TRACKING: _with_figures(TRACKING, "\n".join(tracking())),
         VIDEO: _with_figures(VIDEO, "\n".join(video())),
+        COMPARE: _with_figures(COMPARE, "\n".join(reports())),
         **model_figures.pictures(),
         **codecs,
         **studies,
