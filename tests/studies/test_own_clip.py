@@ -53,6 +53,7 @@ def clip_file(path, frames):
     path.write_bytes(b"".join(lines))
 
 
+@pytest.mark.slow
 def test_a_clip_of_ones_own(tmp_path, capsys):
     clip_file(tmp_path / "clip.jsonl", 30)
     words = ["study", "smoothing", "--clip", str(tmp_path / "clip.jsonl"), "--quick", "--out", str(tmp_path / "out")]

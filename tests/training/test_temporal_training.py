@@ -34,8 +34,9 @@ def marked():
 def test_it_learns_a_small_set_and_repeats_itself():
     seen: list[float] = []
     one = Temporal(channels=8, dilations=(1,), taps=4, ahead=(1,))
-    net = train_temporal([marked()], SKELETON, one, QUICK, lambda step, losses: seen.append(losses["location"]))
-    assert len(seen) == 40 and not net.training
+    long = replace(QUICK, steps=120)
+    net = train_temporal([marked()], SKELETON, one, long, lambda step, losses: seen.append(losses["location"]))
+    assert len(seen) == 120 and not net.training
     assert np.mean(seen[-5:]) < 0.5 * np.mean(seen[:3])
     again: list[float] = []
     for _ in range(2):
