@@ -23,18 +23,23 @@ NAMES = {
 }
 
 
+def measured_on(result: Mapping[str, Any]) -> str:
+    """What the rows of the main condition were measured on, and in which units."""
+    main = result["synthetic"][MAIN]
+    return (
+        f"{result['people']} synthetic people, {result['seconds']:g} s each, at {main['fps']:g} fps, errors correlated "
+        f"over {main['correlation'] * 1000:g} ms; +- is the standard deviation over people. Jitter is the acceleration "
+        "error in object sizes per second squared, error in percent of the object's size."
+    )
+
+
 def smoothing() -> Iterator[str]:
     """The main table, the tuned Kalman filter under the other conditions, and the verdict."""
     result = read_result("smoothing")
     if result is None:
         return
     main = result["synthetic"][MAIN]
-    yield (
-        f"{result['people']} synthetic people, {result['seconds']:g} s each, at {main['fps']:g} fps, errors correlated "
-        f"over {main['correlation'] * 1000:g} ms; +- is the standard deviation over people. Jitter is the acceleration "
-        "error in object sizes per second squared, error in percent of the object's size."
-    )
-    yield ""
+    yield f"{measured_on(result)}\n"
     yield row("filter", "accepted lag, frames", "measured lag, frames", "jitter", "jitter cut", "error, %", "of raw")
     yield row(*["---"] * 7)
     for one in main["rows"]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from figures import read_result, row
+from smoothing_tables import measured_on
 
 from posekit.studies.smoothing import LAGS, MAIN
 
@@ -25,12 +26,7 @@ def temporal() -> Iterator[str]:
     if result is None:
         return
     main = result["synthetic"][MAIN]
-    yield (
-        f"{result['people']} synthetic people, {result['seconds']:g} s each, at {main['fps']:g} fps, errors correlated "
-        f"over {main['correlation'] * 1000:g} ms; +- is the standard deviation over people. Jitter is the acceleration "
-        "error in object sizes per second squared, error in percent of the object's size."
-    )
-    yield ""
+    yield f"{measured_on(result)}\n"
     yield row("filter", "accepted lag, frames", "measured lag, frames", "jitter", "error, %", "of raw")
     yield row(*["---"] * 6)
     for one in sorted(main["rows"], key=lambda r: (r["method"] != "raw", r["lag"] is None, r["lag"] or 0)):
