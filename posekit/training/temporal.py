@@ -82,6 +82,8 @@ def train_temporal(
         net = model.build(skeleton.flip, root_of(skeleton.points))
     net.train()
     optimiser = torch.optim.AdamW(net.parameters(), lr=training.lr, weight_decay=1e-3)
+    of_depth = list(net.lift.parameters())
+    rest = [parameter for name, parameter in net.named_parameters() if not name.startswith("lift.")]
     frames = model.window - 1 + training.frames
     for step in range(training.steps):
         rng = np.random.default_rng((training.seed, step))
@@ -95,7 +97,9 @@ def train_temporal(
             raise RuntimeError(f"step {step}: the loss is {total.item()}; try a lower lr than {training.lr:g}")
         optimiser.zero_grad()
         total.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        # Each by itself, so that a large gradient of the depth does not shorten the steps of the rest.
+        for part in (of_depth, rest):
+            torch.nn.utils.clip_grad_norm_(part, 1.0)
         optimiser.step()
         seen(step + 1, {name: float(loss.detach()) for name, loss in losses.items()})
     return net.eval()
