@@ -14,6 +14,7 @@ from posekit.data.errors import DataError
 from posekit.data.labelled_tracks import CORRELATIONS, LabelledTrack, synthetic_tracks, with_errors
 from posekit.exporting.temporal import write_temporal
 from posekit.extras import require
+from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 from posekit.geometry.tracks import Track, tracks_of
 from posekit.models.temporal import Temporal
@@ -146,12 +147,13 @@ def _read(file: Path, skeleton: Skeleton, fps: float | None) -> dict[int, Track]
 def _with_errors(track: Track, skeleton: Skeleton, rng: np.random.Generator) -> LabelledTrack:
     correlation = float(np.exp(rng.uniform(*np.log(CORRELATIONS))))
     known = ~missing(track.poses)
-    return with_errors(track.times, track.poses.xy, skeleton, correlation, rng, known=known, depth=_depth(track, known))
+    depth = _depth(track.poses, known)
+    return with_errors(track.times, track.poses.xy, skeleton, correlation, rng, known=known, depth=depth)
 
 
-def _depth(track: Track, known: np.ndarray) -> np.ndarray | None:
-    """(T, K) depth of a true track, not a number where it is unknown."""
-    return None if track.poses.depth is None else np.where(known, track.poses.depth, np.nan)
+def _depth(true: Poses, known: np.ndarray) -> np.ndarray:
+    """(T, K) true depth, not a number where it is unknown."""
+    return np.full(known.shape, np.nan) if true.depth is None else np.where(known, true.depth, np.nan)
 
 
 def _paired(true: dict[int, Track], found: dict[int, Track], file: Path, measured: Path) -> list[LabelledTrack]:
@@ -163,7 +165,7 @@ def _paired(true: dict[int, Track], found: dict[int, Track], file: Path, measure
             continue
         right, seen = true[one].poses[ours], found[one].poses[theirs]
         known, there = ~missing(right), ~missing(seen)
-        depth = None if right.depth is None else np.where(known, right.depth, np.nan)
+        depth = _depth(right, known)
         tracks.append(
             LabelledTrack(
                 times=true[one].times[ours],
@@ -171,8 +173,8 @@ def _paired(true: dict[int, Track], found: dict[int, Track], file: Path, measure
                 score=np.where(there, np.clip(seen.score, 0, 1), 0.0),
                 true=np.where(known[..., None], right.xy, 0.0),
                 known=known,
-                depth=np.zeros(known.shape) if depth is None else np.nan_to_num(depth),
-                depth_known=np.zeros(known.shape, bool) if depth is None else np.isfinite(depth),
+                depth=np.nan_to_num(depth),
+                depth_known=np.isfinite(depth),
             )
         )
     if not tracks:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,12 +15,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from posekit.api.filters import LIVE, NONE, OFFLINE, check_filter, filter_of
+from posekit.api.filters import LIVE, NONE, check_filter, filter_of
 from posekit.api.predict import Drawing, known_skeleton
-from posekit.api.video_predictions import VideoPredictions, stages_of
+from posekit.api.video_files import VideoFiles, finished, free_name, kept
+from posekit.api.video_predictions import VideoPredictions
 from posekit.data.video import Image, Video
-from posekit.data.video_results import MORE_COLUMNS
-from posekit.data.video_sources import RATE, open_video, short_name
+from posekit.data.video_sources import RATE, open_video
 from posekit.geometry.keypoints import Poses
 from posekit.geometry.skeleton import Skeleton
 from posekit.geometry.tracks import Track
@@ -32,11 +31,10 @@ from posekit.pipelines.predictor import PosePredictor
 from posekit.pipelines.preview import Preview
 from posekit.pipelines.propagate import Propagation
 from posekit.pipelines.unfinished import BLOCK, Unfinished
-from posekit.pipelines.video import Finished, VideoTask, run_video
+from posekit.pipelines.video import VideoTask, run_video
 from posekit.postprocess.smooth.base import Smoother
 from posekit.postprocess.track import Tracking
 from posekit.visualize.tracks import draw_tracked
-from posekit.words import plural
 from posekit.zoo.catalogue import default_model
 from posekit.zoo.fingerprint import fingerprint
 from posekit.zoo.load import load
@@ -156,7 +154,7 @@ def predict_video(
     folder = Path(tempfile.mkdtemp(prefix="posekit-")) if out is None else Path(out)
     model = default_model() if model is None else model
     video = open_video(source, rate)
-    files = _Files(folder, name or free_name(source, folder), pictures and out is not None)
+    files = VideoFiles(folder, name or free_name(source, folder), pictures and out is not None)
     if isinstance(model, str | Path):
         predictor = load(model, device=device, batch=batch, scales=scales, tiles=tiles, flip_test=flip_test)
     else:
@@ -165,7 +163,7 @@ def predict_video(
         predictor = Mapped(predictor, known_skeleton(points))
     options = {"scales": scales, "tiles": tiles, "flip_test": flip_test, "points": points, "batch": batch}
     settings = _settings(source, video, model, over, drawing, options | {"pictures": files.drawing is not None})
-    if resume and (done := _finished(files, settings, predictor)) is not None:
+    if resume and (done := finished(files, settings, predictor)) is not None:
         return done
     block, count = BLOCK if video.repeatable else 1, len(predictor.skeleton.points)
     propagation = _propagation(over, predictor)
@@ -185,54 +183,10 @@ def predict_video(
         if not work.raw.count:
             work.remove()
         raise
-    found = _kept(files, work, settings, ran, predictor, video)
+    found = kept(files, work, settings, ran, predictor, video)
     if out is None:
         weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
     return found
-
-
-@dataclass(frozen=True)
-class _Files:
-    """The files of a video in the folder for results."""
-
-    folder: Path
-    name: str
-    draws: bool
-
-    @property
-    def part(self) -> Path:
-        return self.folder / f"{self.name}.part"
-
-    @property
-    def lines(self) -> Path:
-        return self.folder / f"{self.name}.jsonl"
-
-    @property
-    def about(self) -> Path:
-        return self.folder / f"{self.name}.json"
-
-    @property
-    def drawing(self) -> Path | None:
-        return self.folder / f"{self.name}.mp4" if self.draws else None
-
-
-def free_name(source: str | Path, folder: Path, taken: Sequence[str] = ()) -> str:
-    """A name for the files of a source so that none of them is the source itself.
-
-    Args:
-        source: the video.
-        folder: for results.
-        taken: names of other sources of the same run.
-    """
-    stem = short_name(source)
-    tries = (stem, f"{stem}_pose", *(f"{stem}_{number}" for number in range(2, len(taken) + 3)))
-    own = os.path.realpath(source)
-    return next(
-        name
-        for name in tries
-        if name not in taken
-        and own not in {os.path.realpath(folder / f"{name}{ending}") for ending in (".mp4", ".jsonl", ".json")}
-    )
 
 
 def _settings(
@@ -314,68 +268,3 @@ def _draw(predictor: PosePredictor, drawing: Drawing) -> Callable[[Image, Poses]
         return draw_tracked(image, shown, predictor.skeleton, threshold=drawing.points)
 
     return draw
-
-
-def _kept(
-    files: _Files, work: Unfinished, settings: dict[str, Any], ran: Finished, predictor: PosePredictor, video: Video
-) -> VideoPredictions:
-    """Move the results of a finished run to their place, and say what they are."""
-    notes = [f"{plural(ran.dropped, 'frame')} came too fast and were left out"] if ran.dropped else []
-    learned = settings["smooth"].partition(":")[0] in (LIVE, OFFLINE)
-    if settings["smooth"] != NONE and not learned and not video.repeatable:
-        notes.append(f"{settings['smooth']} has its default settings: a camera or stream has no clip to tune it on")
-    more = {*ran.fields, *(("raw", "filled") if settings["smooth"] != NONE else ())}
-    drawing = files.drawing if files.drawing is not None and files.drawing.is_file() else None
-    about = {
-        "source": video.source,
-        "settings": settings,
-        "skeleton": {"name": predictor.skeleton.name, "points": list(predictor.skeleton.points)},
-        "frames": ran.frames,
-        "instances": ran.instances,
-        "height": video.info.height,
-        "width": video.info.width,
-        "seconds": ran.seconds,
-        "counts": ran.counts,
-        "wall": ran.wall,
-        "more": [name for name in MORE_COLUMNS if name in more],
-        "faults": list(ran.faults),
-        "notes": notes,
-    }
-    work.lines.replace(files.lines)
-    beside = files.about.with_name(f"{files.about.name}.tmp")
-    beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    beside.replace(files.about)
-    work.remove()
-    return _result(files, about, predictor, drawing)
-
-
-def _result(files: _Files, about: dict[str, Any], predictor: PosePredictor, drawing: Path | None) -> VideoPredictions:
-    return VideoPredictions(
-        about["source"],
-        about["settings"]["model"],
-        predictor.skeleton,
-        files.lines,
-        about["frames"],
-        about["instances"],
-        about["height"],
-        about["width"],
-        tuple(about["more"]),
-        drawing,
-        tuple(about["faults"]),
-        tuple(about["notes"]),
-        stages_of(about["seconds"], about["counts"]),
-        about["wall"],
-    )
-
-
-def _finished(files: _Files, settings: dict[str, Any], predictor: PosePredictor) -> VideoPredictions | None:
-    """The result of an earlier run with the same settings that is complete; ``None`` if there is none."""
-    there = files.lines.is_file() and (files.drawing is None or files.drawing.is_file()) and not files.part.exists()
-    try:
-        about = json.loads(files.about.read_bytes()) if there else {}
-        if about.get("settings") != json.loads(json.dumps(settings)):
-            return None
-        found = _result(files, about, predictor, files.drawing)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return None
-    return replace(found, notes=(*found.notes, f"{files.lines} was finished before; nothing was done"))

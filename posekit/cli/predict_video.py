@@ -71,7 +71,7 @@ def videos_of(options: Options) -> list[str]:
 
 def run_videos(videos: Sequence[str], options: Options, model: str | PosePredictor, argv: Sequence[str]) -> int:
     """Predict videos one after another; status 1 if frames of any could not be read, 130 after an interruption."""
-    from posekit.api.video import free_name
+    from posekit.api.video_files import free_name
 
     names: list[str] = []
     for source in videos:

@@ -119,8 +119,7 @@ def temporal_losses(net: TemporalNet, batch: TrackBatch) -> dict[str, Tensor]:
 
     Returns:
         ``location`` in object sizes, ``acceleration`` in object sizes per frame squared, ``lag`` in frames, ``depth``
-        in object sizes. A
-        track whose depth is not known has no part in the last, and no gradient from it.
+        in object sizes. A track whose depth is not known has no part in the last, and no gradient from it.
     """
     points, score, step = (torch.from_numpy(array) for array in (batch.points, batch.score, batch.step))
     found = net(points, score, step)

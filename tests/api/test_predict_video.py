@@ -12,7 +12,8 @@ import pytest
 from clips import Squares, write_clip
 from figures import FOUR
 
-from posekit.api.video import free_name, predict_video
+from posekit.api.video import predict_video
+from posekit.api.video_files import free_name
 from posekit.data.video import VideoFile
 
 ROOT = Path(__file__).parents[2]
