@@ -1,10 +1,12 @@
 """Which techniques for small networks help on real data: `posekit ablate` on the sets and budgets of the ladders.
 
-    python -m benchmarks.light mtfl5|mtfl5_together|mtfl5_best|lspe [--with TECHNIQUE...] [--seeds N...] [--root DIR]
+    python -m benchmarks.light STUDY [--with TECHNIQUE...] [--seeds N...] [--root DIR]
 
 `mtfl5` trains the plain recipe with three seeds, and with each technique once; `mtfl5_together` combines one
 technique of each kind, with three seeds; `mtfl5_best` those of them that do not lose alone, once; `lspe` trains the
-plain recipe from ImageNet weights, and with four techniques together. Finished runs are kept, and a study can be made
+plain recipe from ImageNet weights, and with four techniques together; `lspe_movenet` and `lspe_movenet_bone` train from
+MoveNet Lightning's weights (in `runs/mn-lightning`, where `posekit models convert movenet-lightning` wrote them), each
+technique alone, heatmaps and for the loss of bone lengths DSNT. Finished runs are kept, and a study can be made
 in several calls with some of the techniques each: ``light_STUDY.json`` keeps earlier results as long as the plain
 recipe gave the same figures. The plain recipe is not trained again if a ladder's result file contains that run. All
 other options are passed to `posekit ablate`.
@@ -18,18 +20,15 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ladder import SETUPS, held, root, training_files
+from benchmarks.ladder import SETUPS, Setup, held, root, training_files
 from benchmarks.ladder import command as ladder_command
 from benchmarks.record import RESULTS, write
 from posekit.metrics.protocols import PROTOCOLS
 from posekit.studies.ablate import BASELINE
-
-METHOD = "topdown-dark"
-RECIPE = f"{METHOD}-tiny"
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,21 @@ class Study:
     "fields of the recipe"
     parts: tuple[str, ...] = ()
     "which of the study's runs are left out"
+    method: str = "topdown-dark"
+    "whose tiny form is the plain recipe"
+    epochs: int = 0
+    "0: as many as the ladder of the data"
+
+    @property
+    def recipe(self) -> str:
+        """Name of the plain recipe."""
+        return f"{self.method}-tiny"
+
+    @property
+    def setup(self) -> Setup:
+        """Data, size and epochs."""
+        setup = SETUPS[self.data]
+        return replace(setup, epochs=self.epochs) if self.epochs else setup
 
 
 IMAGENET = (
@@ -54,6 +68,15 @@ IMAGENET = (
     *("--train.freeze", "backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{i}" for i in range(3))),
 )
 """The settings of the heatmaps in ``ladder_lspe_imagenet.json``."""
+
+MOVENET = (
+    *("--init", "runs/mn-lightning", "--train.lr", "1e-3", "--train.precision", "bf16"),
+    *("--augment.geometry.rotation", "30"),
+)
+"""The settings of ``ladder_lspe_movenet.json``."""
+
+THUNDER = tuple(f"{technique}:{root() / 'lspe' / 'teacher_movenet_thunder.json'}" for technique in ("teacher", "clean"))
+"""Techniques that use the predictions of MoveNet Thunder."""
 
 STUDIES = {
     "mtfl5": Study(
@@ -86,11 +109,30 @@ STUDIES = {
         (
             "guided",
             "half_body",
-            *(f"{technique}:{root() / 'lspe' / 'teacher_movenet_thunder.json'}" for technique in ("teacher", "clean")),
+            *THUNDER,
         ),
         (0,),
         IMAGENET,
         ("--no-single",),
+    ),
+    "lspe_movenet": Study(
+        "lspe",
+        "ladder_lspe_movenet",
+        ("half_body", *THUNDER, "aid", "okdhp", "condconv"),
+        (0, 1),
+        MOVENET,
+        ("--no-together",),
+        epochs=3,
+    ),
+    "lspe_movenet_bone": Study(
+        "lspe",
+        "ladder_lspe_movenet",
+        ("bone",),
+        (0, 1),
+        MOVENET,
+        ("--no-together",),
+        method="topdown-dsnt",
+        epochs=3,
     ),
 }
 """Name to what is compared."""
@@ -100,11 +142,11 @@ def command(
     study: Study, techniques: tuple[str, ...], seeds: tuple[int, ...], out: Path, extra: tuple[str, ...]
 ) -> list[str]:
     """Arguments of `posekit ablate`."""
-    setup = SETUPS[study.data]
+    setup = study.setup
     height, width = map(str, setup.size)
     files = training_files(setup, out)
     return [
-        *("ablate", RECIPE, "--data.train", *map(str, files), "--data.val", str(root() / setup.val)),
+        *("ablate", study.recipe, "--data.train", *map(str, files), "--data.val", str(root() / setup.val)),
         *("--size", height, width, "--train.epochs", str(setup.epochs), *setup.extra, *study.extra),
         *study.parts,
         *("--with", *techniques, "--seeds", *map(str, seeds), "--out", str(out), *extra),
@@ -113,14 +155,14 @@ def command(
 
 def lay_down(study: Study, seeds: tuple[int, ...], out: Path) -> dict[str, str]:
     """Take runs of the plain recipe from a ladder's result file; return which, and their commits."""
-    setup = SETUPS[study.data]
+    setup = study.setup
     first, others = held(study.ladder)
-    runs = {"0": first.get(METHOD, {}), **others.get(METHOD, {})}
+    runs = {"0": first.get(study.method, {}), **others.get(study.method, {})}
     found = {}
     for seed in seeds:
         run = runs.get(str(seed), {})
         folder = out / f"{BASELINE}-seed{seed}"
-        asked = " ".join(ladder_command(setup, [], RECIPE, out, seed, study.extra))
+        asked = " ".join(ladder_command(setup, [], study.recipe, out, seed, study.extra))
         # What stands before is the same but for the locations of files.
         if run.get("command", "").partition(" --resume ")[2] != asked.partition(" --resume ")[2]:
             continue
@@ -159,7 +201,7 @@ def main() -> None:
         row["best_epochs"] = [best_epoch(run, result["metric"]) for run in kept]
     name = f"light_{asked.study}"
     found = joined(name, {"asked": [said], "taken": taken, **result})
-    print(f"in {write(name, found, data=study.data, size=SETUPS[study.data].size)}")
+    print(f"in {write(name, found, data=study.data, size=study.setup.size)}")
 
 
 def best_epoch(run: Path, metric: str) -> int | None:

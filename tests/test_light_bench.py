@@ -15,7 +15,7 @@ from posekit.studies.ablate import variants
 @pytest.mark.parametrize("name", light.STUDIES)
 def test_every_study_is_one_that_can_be_made(name):
     study = light.STUDIES[name]
-    recipe = RECIPES[light.RECIPE](FOUR, size=(64, 64))
+    recipe = RECIPES[study.recipe](FOUR, size=(64, 64))
     single, together = "--no-single" not in study.parts, "--no-together" not in study.parts
     found = variants(recipe, study.techniques, single=single, together=together)
     assert len(found) == 1 + single * len(study.techniques) + together
@@ -70,15 +70,15 @@ def test_a_study_made_in_two_goes_keeps_both(made, tmp_path):
 @pytest.mark.parametrize("name", light.STUDIES)
 def test_the_recipe_alone_is_taken_from_the_ladder_by_its_command(name, tmp_path, monkeypatch):
     study = light.STUDIES[name]
-    setup = light.SETUPS[study.data]
+    setup = study.setup
     known = {"figures": {"nme": 0.1}, "main": "nme", "baselines": {}, "images_seen": 5, "commit": "abc"}
 
     def run(seed, *more):
-        words = light.ladder_command(setup, [], light.RECIPE, tmp_path, seed, (*study.extra, *more))
+        words = light.ladder_command(setup, [], study.recipe, tmp_path, seed, (*study.extra, *more))
         return {**known, "command": "posekit " + " ".join(words)}
 
     monkeypatch.setattr(
-        light, "held", lambda _: ({light.METHOD: run(0)}, {light.METHOD: {"1": run(1, "--train.lr 1")}})
+        light, "held", lambda _: ({study.method: run(0)}, {study.method: {"1": run(1, "--train.lr 1")}})
     )
     assert light.lay_down(study, (0, 1), tmp_path) == {"baseline-seed0": f"{study.ladder}.json, commit abc"}
     assert json.loads((tmp_path / "baseline-seed0" / "summary.json").read_text())["figures"] == {"nme": 0.1}

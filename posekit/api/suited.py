@@ -18,7 +18,7 @@ from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
 from posekit.models.topdown import without_weights
 from posekit.recipe import Recipe, parse
-from posekit.zoo.folder import find_model, read_config
+from posekit.zoo.folder import backbone_model, find_model, read_config
 from posekit.zoo.layout import CONFIG
 
 SATURATED = 0.6
@@ -90,7 +90,9 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
         The recipe, and a note on what was taken over. Between crops and full images only backbone and neck are taken
         over; a model whose parts do not give the codec's maps leaves the recipe as it is.
     """
-    if recipe.init is None or any(name == "backbone" or name.startswith("model.") for name in given):
+    if recipe.init is None:
+        return _like_pretrained(recipe, given)
+    if any(name == "backbone" or name.startswith("model.") for name in given):
         return recipe, []
     folder = find_model(recipe.init)
     source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
@@ -124,6 +126,22 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
             "--backbone NAME takes another"
         ]
     return recipe, []
+
+
+def _like_pretrained(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[str]]:
+    """The recipe with the backbone of the model that `model.backbone.weights` names, unless a backbone was given."""
+    name = recipe.model.backbone.weights
+    folder = backbone_model(name)
+    if folder is None or "backbone" in given:
+        return recipe, []
+    source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe").model.backbone
+    made = replace(recipe, model=replace(recipe.model, backbone=replace(without_weights(source), weights=name)))
+    if "train.backbone_lr_mult" not in given:
+        made = replace(made, train=replace(made.train, backbone_lr_mult=KEPT))
+    return made, [
+        f"backbone {source.kind} of {name} with its weights, learning rate x {made.train.backbone_lr_mult:g}; --init "
+        f"{name} takes neck and head as well where they fit"
+    ]
 
 
 def _with_offsets_of(source: Recipe, recipe: Recipe) -> AnyCodec:

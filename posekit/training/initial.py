@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from posekit.models.rewrite.balance import balance
 from posekit.recipe import Recipe
 from posekit.training.initial_units import in_own_units, last_layers
 from posekit.zoo.errors import WeightsError
+from posekit.zoo.folder import backbone_model
+from posekit.zoo.layout import TENSORS
 from posekit.zoo.weights import load_weights
 
 
@@ -28,7 +31,7 @@ def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = 
     Raises:
         WeightsError: there is no such model, or none of its parameters fits.
     """
-    net = recipe.build()
+    net = pretrained(recipe).build()
     if recipe.init is None:
         return net
     # Later random numbers must not depend on the size of the other network.
@@ -69,6 +72,19 @@ def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = 
         if names:
             say(f"{told}: {_listing(names)}")
     return net
+
+
+def pretrained(recipe: Recipe) -> Recipe:
+    """The recipe with the file of tensors for the weights of its backbone, where these name a model.
+
+    Raises:
+        WeightsError: the model is not here.
+    """
+    folder = backbone_model(recipe.model.backbone.weights)
+    if folder is None:
+        return recipe
+    backbone = replace(recipe.model.backbone, weights=str(folder / TENSORS))
+    return replace(recipe, model=replace(recipe.model, backbone=backbone))
 
 
 def _same_points(recipe: Recipe, source: Recipe) -> dict[int, int]:

@@ -14,6 +14,7 @@ from posekit.evaluation.report import write_run_report
 from posekit.evaluation.sets import Sets
 from posekit.pipelines.predictor import Predictor
 from posekit.recipe import Recipe
+from posekit.training.initial import pretrained
 from posekit.training.loop import Loop
 from posekit.words import in_shell
 from posekit.zoo.weights import load_weights
@@ -90,7 +91,7 @@ def baselines(recipe: Recipe, sets: Sets, device: str | torch.device) -> dict[st
     """Metrics of two baselines: the mean pose, and the untrained network."""
     spec = recipe.spec()
     torch.manual_seed(recipe.seed)
-    fresh = Predictor(TorchEngine(recipe.build(), recipe.full_codec, spec, device))
+    fresh = Predictor(TorchEngine(pretrained(recipe).build(), recipe.full_codec, spec, device))
     mean = mean_pose(sets.train, sets.val)
     measured = compared(mean, np.ones(mean.shape[:2]), sets.val, recipe.metric, spec)
     if not spec.needs_boxes:

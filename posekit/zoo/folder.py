@@ -13,7 +13,7 @@ from typing import Any
 
 from posekit.data.errors import shown
 from posekit.engines.spec import InferenceSpec, SpecError, dump_spec, parse_spec
-from posekit.zoo.catalogue import find_in_catalogue, no_such
+from posekit.zoo.catalogue import catalogue, find_in_catalogue, no_such
 from posekit.zoo.errors import WeightsError
 from posekit.zoo.hub import is_hub_id, snapshot
 from posekit.zoo.layout import CONFIG, FORMAT, TENSORS
@@ -40,6 +40,17 @@ def find_model(place: str | Path) -> Path:
         f"{path}: no such folder; give a run folder, a weights folder, a hub id owner/name, or a model of posekit; "
         f"{no_such(str(place))}"
     )
+
+
+def backbone_model(weights: str | None) -> Path | None:
+    """The model that a backbone's ``weights`` name, as in `find_model`; ``None``: unset, a file, or ImageNet's.
+
+    Raises:
+        WeightsError: it is a name of the catalogue, or a folder, and there is no model.
+    """
+    if weights is None or not (weights in catalogue() or Path(weights).is_dir()):
+        return None
+    return find_model(weights)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

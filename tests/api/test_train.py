@@ -22,6 +22,7 @@ from posekit.evaluation.sets import Sets, read_sets
 from posekit.recipe import RecipeError, changed, load
 from posekit.recipes import RECIPES
 from posekit.training.initial import initial_net
+from posekit.zoo.weights import load_weights
 from posekit.training.loop import Loop
 
 BRIEF = {"train.epochs": 1, "train.batch": 4, "train.tensorboard": False}
@@ -316,6 +317,20 @@ def test_a_system_for_full_images_keeps_its_own_head(system, neck):
     with torch.no_grad():
         maps = net(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
     assert {name: tuple(maps[name].shape[1:]) for name in like.codec.shapes} == dict(like.codec.shapes)
+
+
+def test_a_backbone_starts_from_a_model_by_name():
+    recipe = RECIPES["topdown-simcc-tiny"](FOUR, size=(64, 96))
+    named = replace(recipe, model=replace(recipe.model, backbone=replace(recipe.model.backbone, weights="body-crop-s")))
+    like, sentences = like_initial(named, ())
+    assert "backbone movenet of body-crop-s" in sentences[0]
+    assert (like.model.neck, like.model.head) == (recipe.model.neck, recipe.model.head)
+    net, source = initial_net(like, lambda line: None).state_dict(), load_weights("body-crop-s").net.state_dict()
+    kept = [name for name in source if name.startswith("backbone.")]
+    assert kept and all(torch.equal(net[name], source[name]) for name in kept)
+    assert like_initial(named, ("backbone",)) == (named, [])
+    with pytest.raises(ValueError, match="do not fit"):
+        initial_net(named, lambda line: None)
 
 
 @pytest.mark.parametrize(

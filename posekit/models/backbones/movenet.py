@@ -31,7 +31,7 @@ class MoveNet:
     version: Literal["lightning", "thunder", "multipose"] = "lightning"
     """width of the backbone: lightning 1, thunder 1.75, multipose 1.5 times MobileNetV2"""
     weights: str | None = None
-    """file of pretrained weights, .safetensors or .pth, with our layer names; unset: random weights"""
+    """pretrained weights: name or folder of a model, or file with our layer names; unset: random weights"""
     kind: Literal["movenet"] = "movenet"
 
     def build(self) -> MoveNetBackbone:
