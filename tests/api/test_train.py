@@ -22,8 +22,8 @@ from posekit.evaluation.sets import Sets, read_sets
 from posekit.recipe import RecipeError, changed, load
 from posekit.recipes import RECIPES
 from posekit.training.initial import initial_net
-from posekit.zoo.weights import load_weights
 from posekit.training.loop import Loop
+from posekit.zoo.weights import load_weights
 
 BRIEF = {"train.epochs": 1, "train.batch": 4, "train.tensorboard": False}
 
