@@ -21,7 +21,7 @@ from posekit.exporting.triton import place_in, write_triton
 from posekit.extras import require
 from posekit.words import nearest
 from posekit.zoo.exported import exported_runtime
-from posekit.zoo.folder import find_model, read_spec
+from posekit.zoo.folder import find_model, read_config, read_spec
 from posekit.zoo.layout import ONNX
 from posekit.zoo.load import is_chain
 
@@ -53,7 +53,8 @@ def export(
     """Write a model as one file for another runtime: uint8 images in, points in their pixels and scores out.
 
     The file is compared with the original on images with and without content. One that differs is not kept, only its
-    report, NAME.failed.json; an older export stays.
+    report, NAME.failed.json; an older export stays. Layers that were trained in 8 bits (``quantise.bits``) are written
+    so, and the accuracy of the file is compared instead, as with ``int8``.
 
     Args:
         model: a run folder, a weights folder, a hub id, or a model of posekit; or a cascade, which becomes a folder of
@@ -82,7 +83,8 @@ def export(
     Raises:
         WeightsError: there is no such model.
         ExportError: the file's points or scores are not those of the original, or INT8 costs more than ``max_drop``.
-        ValueError: half and int8 together, no images to compare, an ``out`` with another ending, or a file or a folder
+        ValueError: half and int8 together, or either for a model trained in 8 bits, which needs labelled images; no
+            images to compare, an ``out`` with another ending, or a file or a folder
             of the repository that would replace another one; ``triton`` with OpenVINO or a cascade; ``nms`` for a
             model that suppresses nothing, or by anything but boxes.
         ModuleNotFoundError: a package is missing; the message names the extra.
@@ -102,7 +104,8 @@ def export(
     if is_chain(model):
         raise ValueError(f"{model} are two models: export each, and name the files in a row, A.onnx+B.onnx")
     folder = find_model(model)
-    precision = "int8" if quantize else "fp16" if half else "fp32"
+    trained = _trained_in_8_bits(folder, half or bool(quantize))
+    precision = "int8" if quantize or trained else "fp16" if half else "fp32"
     file = _target(model, folder, to, out, precision)
     if triton is not None:
         place_in(triton, file)
@@ -111,7 +114,10 @@ def export(
 
     making = Making(folder, to, precision, flip_test, raw, say, nms)
     _check_own_file(file, folder, making.spec)
-    on = _compared(making.spec, making.data, quantize, sources, count, max_drop)
+    if trained:
+        on = _measured(making.spec, making.data, sources, count, max_drop)
+    else:
+        on = _compared(making.spec, making.data, quantize, sources, count, max_drop)
     made = making.make(file, on)
     repository = None if triton is None else write_triton(file, triton)
     return Exported(file, made.report, made.parity, made.figures, on.said, repository, made.tried)
@@ -144,6 +150,27 @@ def _check_own_file(file: Path, folder: Path, spec: InferenceSpec) -> None:
             f"{file} is what is run in place of the weights beside it, so its flip test must be theirs: leave out "
             "--flip-test, or give another --out"
         )
+
+
+def _trained_in_8_bits(folder: Path, other: bool) -> bool:
+    """Whether a network was trained with rounding, so that its file has 8-bit layers.
+
+    Args:
+        folder: of the weights.
+        other: another precision was asked for.
+
+    Raises:
+        ValueError: it was trained with fewer bits, or another precision was asked for.
+    """
+    recipe = read_config(folder).get("recipe") or {}
+    bits = (recipe.get("quantise") or {}).get("bits")
+    if bits is None:
+        return False
+    if bits != 8:
+        raise ValueError(f"{folder} was trained with {bits} bits, and runtimes have 8: train with --quantise.bits 8")
+    if other:
+        raise ValueError(f"{folder} was trained in 8 bits, which its file keeps: leave out --int8 and --half")
+    return True
 
 
 def _target(model: str | Path, folder: Path, to: Kind, out: str | Path | None, precision: str) -> Path:
@@ -192,6 +219,22 @@ def _compared(
         except DataError as error:
             reason = f"the run's validation data cannot be read ({error})"
     return Compared(f"synthetic images, since {reason}", drawn(spec, count))
+
+
+def _measured(spec: InferenceSpec, data: Data, sources: list[Path], count: int, max_drop: float) -> Compared:
+    """Labelled images to measure a network on that was trained in 8 bits: those given, or the run's validation data.
+
+    Raises:
+        ValueError: there are none.
+    """
+    files = [path for path in sources if path.suffix.lower() in LABELS]
+    if len(files) != len(sources) or not (files or (data.val and all(path.exists() for path in data.val))):
+        raise ValueError(
+            "the file of a network that was trained in 8 bits is measured on labelled images: give label files as "
+            "images (--images)"
+        )
+    test = _labels(spec, files) if files else read_set(data, data.val, "val")
+    return Compared(f"{len(test)} labelled instances", from_labels(spec, test, count), test=test, max_drop=max_drop)
 
 
 def _labels(spec: InferenceSpec, files: list[Path]) -> Dataset:

@@ -80,9 +80,10 @@ def run(argv: Sequence[str]) -> int:
         )
     if made.figures:
         table = Table("metric", *made.figures, "change")
-        names = [name for name in (TIGHT, "AP") if name in made.figures["fp32"]]
-        for name in [*names, *(name for name in made.figures["fp32"] if name not in names)]:
-            before, after = made.figures["fp32"][name], made.figures["int8"].get(name, float("nan"))
+        original, exported = made.figures.values()
+        names = [name for name in (TIGHT, "AP") if name in original]
+        for name in [*names, *(name for name in original if name not in names)]:
+            before, after = original[name], exported.get(name, float("nan"))
             table.add_row(name, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
         console.print(table)
         console.print(f"{made.tried[-1].choice.name}; {len(made.tried)} tried", markup=False, soft_wrap=True)

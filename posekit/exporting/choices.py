@@ -47,6 +47,7 @@ class Tried:
 
 
 EVERYTHING = Choice("all layers in 8 bits")
+TRAINED = Choice("8 bits as in training")
 WEIGHTS = Choice("weights in 8 bits, computed in 32: smaller, not faster", "int8-weights")
 HALF = Choice("weights in 16 bits (--half)", "fp16")
 

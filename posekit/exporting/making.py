@@ -19,7 +19,7 @@ from posekit.engines.outputs import Metadata
 from posekit.engines.spec import Engine, InferenceSpec
 from posekit.engines.torch import TorchEngine
 from posekit.evaluation.measure import average_precision, measure
-from posekit.exporting.choices import HALF, Choice, Tried, change, choices, too_low, unmeasurable
+from posekit.exporting.choices import HALF, TRAINED, Choice, Tried, change, choices, too_low, unmeasurable
 from posekit.exporting.files import parts_of, report_of, write_report
 from posekit.exporting.graph import Graph
 from posekit.exporting.images import from_labels, plateaus, spread
@@ -30,6 +30,7 @@ from posekit.exporting.quantize import quantized_onnx, quantized_openvino, with_
 from posekit.exporting.results import Compared, ExportError, Figures
 from posekit.exporting.sensitivity import sensitivities
 from posekit.exporting.suppression import Suppressing, check_suppression, with_suppression
+from posekit.exporting.trained_rounding import with_stored_integers
 from posekit.extras import installed_version
 from posekit.pipelines.predictor import Predictor
 from posekit.zoo.catalogue import checksum
@@ -47,6 +48,7 @@ SENSITIVITY = 24
 ADVICE = {
     "fp32": "What helps: another runtime (--to), or another version of it; please report it with that file.",
     "fp16": "What helps: leave out --half; the weights or scores of this model need more than 16 bits.",
+    "trained": "What helps: another runtime (--to): this one computes the 8-bit layers otherwise than training did.",
     "int8": "What helps: more, and more varied images (--int8); training with --quantise.bits 8 and exporting that "
     "without --int8; or --half, which halves the size with hardly a change.",
 }
@@ -62,7 +64,7 @@ class Made:
     Args:
         report: the file with all that was compared.
         parity: differences from the original; ``None`` for INT8.
-        figures: for INT8: metrics of the original and of the file.
+        figures: for INT8: metrics of the original (``fp32``, or ``trained`` in 8 bits) and of the file (``int8``).
         tried: for INT8: the forms that were measured.
     """
 
@@ -78,7 +80,7 @@ class Making:
     Args:
         folder: of the weights.
         to: "onnx" or "openvino".
-        precision: "fp32", "fp16" or "int8".
+        precision: "fp32", "fp16" or "int8"; the last also for a network that was trained in 8 bits.
         flip_test: inside the graph; ``None``: as the model has it.
         raw: also give the maps that are decoded.
         say: prints a line on the progress.
@@ -130,12 +132,14 @@ class Making:
     def _make(self, file: Path, on: Compared) -> Made:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=UNFINISHED) as beside:
             made = Path(beside) / file.name
-            if on.ranges is None:
+            if on.ranges is not None:
+                made, found, faults = self._choose(Path(beside), file, on.ranges, on)
+            elif on.test is not None:
+                found, faults = self._as_trained(made, file, on.test, on.max_drop)
+            else:
                 self._write(made, Choice(self.precision, self.precision), None)
                 parity, faults = self._compare(made, on)
                 found = Made(report_of(file), parity)
-            else:
-                made, found, faults = self._choose(Path(beside), file, on.ranges, on)
             report = report_of(file, passed=not faults)
             report_of(file, passed=False).unlink(missing_ok=True)
             if not faults:
@@ -144,11 +148,25 @@ class Making:
             write_report(report, made, self._document(on.said, found, faults))
             if faults:
                 said = "; ".join(faults[:3])
-                raise ExportError(f"{file} was not written: {said}; all is in {report}. {ADVICE[self.precision]}")
+                advice = ADVICE["trained" if TRAINED in {one.choice for one in found.tried} else self.precision]
+                raise ExportError(f"{file} was not written: {said}; all is in {report}. {advice}")
             # The file that is named comes last: until then nothing can be opened.
             for part in reversed(parts_of(made)):
                 shutil.move(part, file.parent / part.name)
         return found
+
+    def _as_trained(self, made: Path, file: Path, test: Dataset, max_drop: float) -> tuple[Made, list[str]]:
+        """Write and measure a network that was trained in 8 bits: its layers and their steps are part of the graph.
+
+        A runtime computes with integers what training rounds in floats, so single points may differ.
+        """
+        before = self._figures(self.original, test)
+        if faults := unmeasurable(before):
+            return Made(report_of(file), None, {"trained": before}), faults
+        self._write(made, TRAINED, None)
+        tried = self._tried(made, TRAINED, before, test, max_drop)
+        figures = {"trained": before, "int8": dict(tried.figures)}
+        return Made(report_of(file), None, figures, (tried,)), list(tried.faults)
 
     def _choose(self, folder: Path, file: Path, ranges: Dataset, on: Compared) -> tuple[Path, Made, list[str]]:
         """Write and measure one form of INT8 after the other, until one loses no more than allowed.
@@ -209,6 +227,8 @@ class Making:
         graph, metadata = self._onnx(choice.precision), self._metadata(choice.precision)
         if choice.precision == "int8-weights":
             graph = with_8_bit_weights(graph)
+        if choice == TRAINED:
+            graph = with_stored_integers(graph)
         quantised = None if choice.precision != "int8" else images
         if self.to == "onnx":
             model = graph if quantised is None else quantized_onnx(graph, quantised, choice.floats)

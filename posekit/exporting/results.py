@@ -27,7 +27,7 @@ class Compared:
     Args:
         said: what the images are, in words.
         images: (N, H, W, 3) of the model's size.
-        ranges: for INT8: labelled images to find the ranges of values with.
+        ranges: for INT8: labelled images to find the ranges of values with; ``None`` where training found them.
         test: for INT8: labelled images to measure on.
         max_drop: for INT8: largest loss of a metric.
     """
@@ -47,7 +47,8 @@ class Exported:
         file: the model.
         report: JSON with all that was compared.
         parity: differences from the original; ``None`` for INT8.
-        figures: for INT8: metrics of the original and of the file on the labelled data.
+        figures: for INT8: metrics of the original (``fp32``, or ``trained`` in 8 bits) and of the file (``int8``) on
+            the labelled data.
         images: what was compared, in words.
         tried: for INT8: the forms that were measured; the last is that of the file.
         repository: folder of the model in a repository of Triton; ``None`` where none was asked for.

@@ -173,6 +173,8 @@ class Rounding(nn.Module):
         """The weight, rounded with one scale for each output channel; the gradient is 1."""
         half = 2 ** (self.bits - 1)
         scale = self.weight_step(weight)
+        if torch.jit.is_tracing():  # a constant in the exported file, not the operations that lead to it
+            scale = torch.tensor(scale.tolist(), dtype=scale.dtype, device=scale.device)
         zero = torch.zeros_like(scale, dtype=torch.int32)
         # The smallest value never occurs, but file formats need the full range.
         rounded = torch.fake_quantize_per_channel_affine(weight.float(), scale, zero, self.axis, -half, half - 1)
