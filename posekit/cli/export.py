@@ -30,7 +30,7 @@ class Options:
     """label files: quantise weights and activations to 8 bits, with ranges found on these images; accuracy is measured
     on those of --images, or on the same"""
     max_drop: float = 0.01
-    "with --int8: largest loss of PCK@0.05 and of AP, as a fraction, with which the file is kept"
+    "for 8 bits: largest loss of PCK@0.05 and of AP, as a fraction, with which the file is kept"
     flip_test: Choice = None
     "flip test inside the graph, at twice the cost; default: as in training"
     raw: Switch = False

@@ -29,7 +29,8 @@ def with_stored_integers(model: Any) -> Any:
             kept.append(node)
             continue
         axis = next((flag.i for flag in node.attribute if flag.name == "axis"), 1)
-        integers = quantised(*(known[name] for name in node.input), axis)
+        values, scale, zero = (known[name] for name in node.input)
+        integers = quantised(values, scale, zero, axis)
         graph.initializer.append(onnx.numpy_helper.from_array(integers, node.output[0]))
     del graph.node[:]
     graph.node.extend(kept)
