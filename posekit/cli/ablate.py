@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 from rich.markdown import Markdown
 
-from posekit.cli.arguments import second_pass
+from posekit.cli.arguments import given, second_pass
 from posekit.cli.flags import flags
 from posekit.data.source import Data
 from posekit.recipe import Recipe
@@ -82,13 +82,15 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _recipe(asked: Options, rest: Sequence[str]) -> Recipe:
-    """The recipe without any technique, with its data."""
+    """The recipe without any technique, with its data, adapted to these as `posekit train` adapts it."""
+    from posekit.api.suited import suited
     from posekit.api.train import recipe_for
     from posekit.evaluation.sets import read_sets
 
+    sets = read_sets(asked.data)
     made = recipe_for(
         asked.recipe,
-        read_sets(asked.data).train.skeleton,
+        sets.train.skeleton,
         size=asked.size or None,
         stride=asked.stride or None,
         codec=asked.codec,
@@ -102,4 +104,8 @@ def _recipe(asked: Options, rest: Sequence[str]) -> Recipe:
         "Fields of the recipe.",
         flags(Options),
     )
+    if not asked.recipe.endswith(".json"):
+        recipe, sentences = suited(recipe, sets, {*given(rest), *(["backbone"] if asked.backbone else [])})
+        for sentence in sentences:
+            print(sentence)
     return replace(recipe, train=replace(recipe.train, tensorboard=False))

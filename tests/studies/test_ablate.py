@@ -92,3 +92,19 @@ def test_a_study_from_the_command_line(tmp_path, capsys):
     capsys.readouterr()
     assert main([*words, *more]) == 0
     assert "4 of them finished before" in capsys.readouterr().out
+
+
+def test_a_study_starts_from_a_model_as_training_does(tmp_path, capsys, monkeypatch):
+    """All variants have the network of the initial model, so that its weights fit."""
+    monkeypatch.setattr(ablate, "train_all", lambda todo, *more: recipes.extend(run.recipe for run in todo))
+    monkeypatch.setattr(ablate, "costs", lambda found: {})
+    monkeypatch.setattr(ablate, "report", lambda todo, costs: {})
+    monkeypatch.setattr(ablate, "write", lambda result, out: [])
+    monkeypatch.setattr(ablate, "table", lambda result: "")
+    recipes = []
+    labels = str(labelled_files(tmp_path, count=8))
+    words = ["ablate", "topdown-dark-tiny", "--data.train", labels, "--data.val", labels, "--init", "body-crop-s"]
+    assert main([*words, "--with", "aid", "condconv", "--no-together", "--out", str(tmp_path / "out")]) == 0
+    assert [one.model.backbone.kind for one in recipes] == ["movenet"] * 3
+    assert "network of body-crop-s" in capsys.readouterr().out
+    assert all(one.build(weights=False) is not None for one in recipes)

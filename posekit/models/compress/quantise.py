@@ -23,6 +23,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from posekit.models.layers.dynamic import MixedConv2d
+from posekit.models.layers.unfold import tracing
 from posekit.models.parts import outside
 
 ROUNDED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -173,7 +174,7 @@ class Rounding(nn.Module):
         """The weight, rounded with one scale for each output channel; the gradient is 1."""
         half = 2 ** (self.bits - 1)
         scale = self.weight_step(weight)
-        if torch.onnx.is_in_onnx_export():  # a constant in the exported file, not the operations that lead to it
+        if tracing():  # a constant in the exported file, not the operations that lead to it
             scale = torch.tensor(scale.tolist(), dtype=scale.dtype, device=scale.device)
         zero = torch.zeros_like(scale, dtype=torch.int32)
         # The smallest value never occurs, but file formats need the full range.
