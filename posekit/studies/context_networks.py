@@ -11,6 +11,7 @@ from torch import Tensor
 
 from posekit.studies.context_photos import KINDS, SIZES, kind_of
 from posekit.studies.discs import Draw, train
+from posekit.studies.parts import part
 from posekit.studies.people import SKELETON, PersonLearner, drawing, outlines, people, small_recipe
 from posekit.studies.squares import box_of, elsewhere, filled, longer_side
 
@@ -108,6 +109,7 @@ def guesses(known: Tensor, xy: Tensor) -> dict[str, dict[str, float]]:
     return {"mean pose": by_kind((xy - known.mean(0)).norm(dim=-1)), "linear": by_kind(linear)}
 
 
+@part
 def measured(representation: str, training: str, steps: int, held_out: int, seed: int) -> dict[str, Any]:
     """Train one representation and measure it with squares and other backgrounds on some images."""
     images, xy = people(TRAINED, seed)

@@ -14,6 +14,7 @@ from posekit.geometry.boxes import extent
 from posekit.geometry.keypoints import SEEN
 from posekit.pipelines.predictor import Predictor
 from posekit.studies.paired import contrast
+from posekit.studies.parts import part
 from posekit.studies.real_sets import real_set
 from posekit.studies.squares import elsewhere, filled, longer_side
 from posekit.transforms.geometric import still_crop
@@ -31,6 +32,7 @@ SIZES = (0.1, 0.2, 0.4)
 KINDS = {"distal": ("wrist", "ankle"), "middle": ("elbow", "knee"), "proximal": ("shoulder", "hip")}
 
 
+@part
 def measured_on_photos(seed: int, count: int = COUNT) -> dict[str, Any] | None:
     """Errors of the model with a square over a point and with one elsewhere in the box.
 

@@ -20,11 +20,9 @@ COMPARED = {
     "regression": "regression3d",
     "integral": "integral3d",
     "volume": "heatmap3d",
-    "weighted volume": "heatmap3d",
+    "unweighted volume": "heatmap3d",
 }
-"""Names to representations; the weighted volume has a larger weight of the loss that tells depths."""
-FACTOR = 64.0
-"""Weight of that loss: it is a mean over all cells of a volume, of which the loss on its maximum has a sixteenth."""
+"""Names to representations; in the unweighted volume the loss that tells depths has the weight of the other one."""
 TRAININGS = ("3-D alone", "mixed", "all with depth")
 """The few images with depths; half of each batch from these and half from many without; all of both, with depths."""
 RANGE = 1100.0
@@ -35,7 +33,7 @@ def deep_recipe(name: str) -> Recipe:
     """The small recipe of a name in `COMPARED`, with the study's depth range."""
     made = small_recipe(COMPARED[name])
     assert isinstance(made.codec, Regression | Integral3d | Heatmap3d)
-    weights = {"volume": Volume(weight=FACTOR)} if name.startswith("weighted") else {}
+    weights = {"volume": Volume(weight=1.0)} if name.startswith("unweighted") else {}
     return replace(made, codec=replace(made.codec, depth=RANGE), losses={**made.losses, **weights})
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from posekit.models.compress.quantise import FakeQuant, Rounding
 from posekit.studies.discs import train
 from posekit.studies.findings import Finding, paragraphs
+from posekit.studies.parts import part
 from posekit.studies.people import PersonLearner, drawing, people, small_recipe
 from posekit.studies.study import Results
 from posekit.visualize.bars import grouped_bars
@@ -59,6 +60,7 @@ def rounded(net: nn.Module, images: Tensor, bits: int, keep: tuple[str, ...] = (
     return made.eval()
 
 
+@part
 def measured(representation: str, steps: int, seed: int) -> dict[str, Any]:
     """Train one representation on synthetic people, and measure it in floats and in fewer and fewer bits."""
     images, xy = people(TRAINED, seed)

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from posekit.losses.heatmaps import Volume
 from posekit.recipe import Recipe
 from posekit.recipes.topdown import PLAIN, topdown
 from posekit.studies.codecs import thousands
-from posekit.studies.deep_learner import COMPARED, FACTOR, TRAININGS, DeepLearner, batches, deep_recipe
+from posekit.studies.deep_learner import COMPARED, TRAININGS, DeepLearner, batches, deep_recipe
 from posekit.studies.deep_people import DeepPeople, deep_people
 from posekit.studies.discs import train
 from posekit.studies.findings import Finding, paragraphs
 from posekit.studies.kept_bytes import kept_bytes, output_bytes
 from posekit.studies.paired import contrast
+from posekit.studies.parts import part
 from posekit.studies.people import SKELETON, small_recipe
 from posekit.studies.study import Results
 from posekit.visualize.bars import grouped_bars
@@ -33,6 +35,7 @@ LEARNED = 0.9
 """Depth has been learned when its error is below this share of the error of each point's mean depth."""
 
 
+@part
 def measured(name: str, training: str, steps: int, sets: tuple[DeepPeople, ...], seed: int) -> dict[str, Any]:
     """Train one of `COMPARED`; the mean errors of each held-out image, in pixels and millimetres."""
     deep, flat, held = sets
@@ -98,11 +101,13 @@ def compared(trainings: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """
     told: dict[str, Any] = {}
     for key in ("xy", "depth"):
-        each = {training: np.concatenate([run[key] for run in runs]) for training, runs in trainings.items()}
+        each = {
+            training: np.concatenate([np.asarray(run[key]) for run in runs]) for training, runs in trainings.items()
+        }
         images = np.arange(len(each["mixed"]))
         told[key] = {
             "errors": {training: float(values.mean()) for training, values in each.items()},
-            "seeds": {training: [float(run[key].mean()) for run in runs] for training, runs in trainings.items()},
+            "seeds": {training: [float(np.mean(run[key])) for run in runs] for training, runs in trainings.items()},
             "gain": contrast(each["3-D alone"], each["mixed"], images, len(images), ("alone", "mixed")),
         }
     return told
@@ -175,10 +180,10 @@ def findings(results: Results) -> list[Finding]:
             ),
         ),
         Finding(
-            "volume" not in learned and "weighted volume" in learned,
-            "A volume learns no depths with the weights of its recipe, where the loss on its maximum outweighs the one "
-            f"that tells depths; with {FACTOR:.0f} times the weight it does",
-            ", ".join(millimetres(name) for name in ("volume", "weighted volume")),
+            "volume" in learned and "unweighted volume" not in learned,
+            "A volume learns no depths where the loss that tells them has only the weight of the one on its maximum; "
+            f"with {Volume().weight:.0f} times that, as in its recipe, it does",
+            ", ".join(millimetres(name) for name in ("unweighted volume", "volume")),
         ),
         Finding(
             "regression" in learned

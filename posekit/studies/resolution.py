@@ -18,6 +18,7 @@ from posekit.studies.crossing import crossing
 from posekit.studies.discs import train
 from posekit.studies.findings import Finding, paragraphs
 from posekit.studies.paired import contrast
+from posekit.studies.parts import part
 from posekit.studies.people import PersonLearner
 from posekit.studies.sized import FULL, Sized, sized_faces, sized_people
 from posekit.studies.study import Results
@@ -56,6 +57,14 @@ def form(size: int) -> Form:
 
 
 def errors(representation: str, size: int, stride: int, sets: tuple[Sized, Sized], steps: int, seed: int) -> Float:
+    """See `measured`; as an array."""
+    return np.asarray(measured(representation, size, stride, sets, steps, seed))
+
+
+@part
+def measured(
+    representation: str, size: int, stride: int, sets: tuple[Sized, Sized], steps: int, seed: int
+) -> list[float]:
     """(I,) errors of a network trained at a size, in percent of the data's unit, for the held-out images."""
     known, held = sets
     recipe = topdown("study", form(size), representation, known.skeleton, stride=stride)
@@ -65,7 +74,7 @@ def errors(representation: str, size: int, stride: int, sets: tuple[Sized, Sized
     for chosen in torch.arange(len(held.images)).split(32):
         images, xy = held.at(size, chosen)
         found.append(learner.errors(images, xy) / (held.unit[chosen] * size / FULL))
-    return np.asarray(100 * torch.cat(found).double().numpy())
+    return [float(value) for value in 100 * torch.cat(found).double()]
 
 
 def mean_pose(sets: tuple[Sized, Sized]) -> float:

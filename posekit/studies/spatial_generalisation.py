@@ -13,6 +13,7 @@ from posekit.codecs.dsnt import Dsnt
 from posekit.geometry.grid import Grid
 from posekit.studies.discs import SIDE, Learner, images, methods, train
 from posekit.studies.findings import Finding, paragraphs
+from posekit.studies.parts import part
 from posekit.studies.study import Results
 from posekit.visualize.bars import grouped_bars
 from posekit.visualize.panels import sheet
@@ -74,6 +75,7 @@ def draw_upper_left(shift: float) -> Any:
     return draw
 
 
+@part
 def measured(name: str, shift: float, steps: int, seed: int) -> dict[str, float]:
     """Train one representation; mean error in pixels for each quadrant."""
     learner = Learner(methods()[name], seed)

@@ -6,11 +6,12 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from posekit.studies.parts import parts_in
 from posekit.visualize.report import Table
 
 Results = dict[str, Any]
@@ -44,9 +45,16 @@ class Study(Protocol):
 
 
 def carry_out(
-    name: str, study: Study, out: Path, *, quick: bool, seed: int, more: Sequence[str] = ()
+    name: str,
+    study: Study,
+    out: Path,
+    *,
+    quick: bool,
+    seed: int,
+    more: Sequence[str] = (),
+    say: Callable[[str], None] = print,
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Run a study with one torch thread and write its files.
+    """Run a study with one torch thread and write its files; parts that an interrupted run finished are kept.
 
     Args:
         name: key of `STUDIES`.
@@ -55,17 +63,20 @@ def carry_out(
         quick: the small form.
         seed: of everything drawn at random.
         more: other options of the command, to be kept with the results.
+        say: prints a line when a part is finished.
 
     Returns:
         What the JSON file holds, and the files.
     """
     import torch
 
+    of = {"study": name, "quick": quick, "seed": seed, "more": list(more)}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     start = time.monotonic()
     try:
-        results = study.run(quick, seed)
+        with parts_in(out / f"{name}.part.jsonl", {**of, "commit": commit()}, say):
+            results = study.run(quick, seed)
     finally:
         torch.set_num_threads(threads)
     told = {

@@ -182,7 +182,7 @@ def test_the_table_of_losses():
     assert {config.kind for config, _ in CASES.values()} == set(LOSSES)
     for name, kind in LOSSES.items():
         assert kind().kind == name
-        assert kind().weight == (0.25 if name == "coarse" else 1.0)
+        assert kind().weight == {"coarse": 0.25, "volume": 64.0}.get(name, 1.0)
 
 
 def test_which_loss_fits_which_codec():

@@ -75,9 +75,10 @@ def test_a_network_learns_from_both(name, some):
     assert learner.solid(some.images[:2]).shape == (2, K, 3)
 
 
-def test_the_weighted_volume():
-    plain, weighted = (study.deep_recipe(name).losses for name in ("volume", "weighted volume"))
-    assert plain["mse"] == weighted["mse"] and weighted["volume"].weight == 64 * plain["volume"].weight
+def test_the_unweighted_volume():
+    plain, unweighted = (study.deep_recipe(name).losses for name in ("volume", "unweighted volume"))
+    assert plain["mse"] == unweighted["mse"] and unweighted["volume"].weight == unweighted["mse"].weight == 1
+    assert plain["volume"].weight == 64
 
 
 def test_what_a_step_keeps_by_hand():
