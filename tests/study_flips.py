@@ -263,7 +263,7 @@ FLIPS: dict[str, list[tuple[Changes, Changes]]] = {
         ({"runs/*/xy/gain/low": 0.1}, {"runs/integral/xy/gain/low": -0.1}),
         (TOLD | {"runs/*/depth/gain/low": 1.0}, TOLD | {"runs/integral/depth/gain/low": -1.0}),
         (TOLD, TOLD | {"runs/integral/depth/errors/mixed": 70.0}),
-        (TOLD | {"runs/volume/depth/errors/mixed": 95.0}, TOLD),
+        (TOLD | {"runs/unweighted volume/depth/errors/mixed": 95.0}, TOLD),
         (TOLD | {"runs/regression/depth/errors/mixed": 40.0}, TOLD | {"runs/regression/depth/errors/mixed": 60.0}),
         (
             {"runs/*/xy/errors/mixed": 3.0, "runs/regression/xy/errors/mixed": 2.0},
