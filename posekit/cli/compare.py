@@ -58,6 +58,9 @@ class Options:
     "device of the trainings: cpu, cuda, auto"
     jobs: int = 1
     "trainings in parallel"
+    ray: Text = None
+    """instead of --jobs: run the trainings on a cluster of Ray (extra ray): its address, auto for the one that this
+    machine belongs to, or local to start one here; all machines need posekit and the same paths"""
     folder: OneFile = None
     "folder of the images, if they are not where the label file says"
     category: Text = None
@@ -85,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _check_results(options: Options) -> None:
     """Refuse options of trainings beside results."""
-    given = [name for name in ("methods", "budget", "images", "val", "size") if getattr(options, name)]
+    given = [name for name in ("methods", "budget", "images", "val", "size", "ray") if getattr(options, name)]
     if given:
         raise ValueError(f"--results compares files and trains nothing: leave out --{', --'.join(given)}")
     if options.on not in ("shared", "all"):
@@ -132,6 +135,7 @@ def _compare_methods(options: Options) -> int:
         init=None if options.init == "none" else options.init,
         device=options.device,
         jobs=options.jobs,
+        ray=options.ray,
         metric=options.metric or "",
         pictures=options.pictures,
         say=print,

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from posekit.studies.compare import budget, race, worker
 from posekit.studies.compare import plan as plans
 from posekit.studies.compare.budget import images_in, timed
 from posekit.studies.compare.run import compare
+from posekit.studies.compare.runners import OnRay, Processes, Step
 from posekit.studies.compare.spoil import Spoiled
 
 
@@ -151,7 +153,7 @@ def here(monkeypatch, fresh_engine):
     """Run the steps in this process; the list names those that were run."""
     steps = []
 
-    def run_all(todo, out, jobs, device, done):
+    def run_all(todo, out, runner, device, done):
         for name, words in todo.items():
             steps.append((name, words[0], *words[3:]))
             worker.main([*words, "--device", device])
@@ -202,7 +204,7 @@ def test_the_same_seed_gives_the_same_ranking_and_a_kill_changes_nothing(sets, h
             # Killed after the training of a rung, before its predictions were written.
             worker.main(["train", str(race.folder_of(out, "dsnt")), "--until", "2", "--device", "cpu"])
             worker.rung_file(race.folder_of(out, "dsnt"), 2).unlink()
-        ends[out.name] = race.race(made, out, both, 1, lambda line: None)
+        ends[out.name] = race.race(made, out, both, Processes(), lambda line: None)
     assert ends["a"].curves["regression"] == ends["b"].curves["regression"]
     assert ends["a"].curves["dsnt"][4] == ends["b"].curves["dsnt"][4]
     last = [np.load(worker.rung_file(race.folder_of(tmp_path / out, "dsnt"), 4))["xy"] for out in ("a", "b")]
@@ -235,11 +237,11 @@ def test_a_run_that_fails_is_named(tmp_path, monkeypatch):
         stdout.write("epoch 1\nMemoryError: no memory\n")
         return subprocess.CompletedProcess(words, 1)
 
-    monkeypatch.setattr(race.subprocess, "run", failing)
+    monkeypatch.setattr("posekit.studies.compare.runners.subprocess.run", failing)
     folder = race.folder_of(tmp_path, "rle")
     folder.mkdir(parents=True)
     with pytest.raises(RuntimeError, match=r"rle failed \(MemoryError: no memory\), see .*log.txt; the same command"):
-        race.run_all({"rle": ["train", str(folder), "--until", "1"]}, tmp_path, 1, "cpu", print)
+        race.run_all({"rle": ["train", str(folder), "--until", "1"]}, tmp_path, Processes(), "cpu", print)
 
 
 @pytest.mark.slow
@@ -255,3 +257,56 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     )
     found = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert found["data"]["validation instances"] == 4 and set(found["methods"]) == {"rle", "dsnt"}
+
+
+class FakeRay:
+    """Ray's functions that are used, in this process; the last task is the first to be ready."""
+
+    def __init__(self, resources):
+        self.resources, self.asked = resources, []
+
+    def is_initialized(self):
+        return False
+
+    def init(self, address, log_to_driver):
+        if address == "lost:6379":
+            raise ConnectionError("nobody listens")
+
+    def cluster_resources(self):
+        return self.resources
+
+    def remote(self, function):
+        return SimpleNamespace(options=lambda **needs: SimpleNamespace(remote=lambda step: self._call(function, step)))
+
+    def _call(self, function, step):
+        self.asked.append(step.words)
+        return (len(self.asked), function(step))
+
+    def wait(self, waiting):
+        return [waiting[-1]], waiting[:-1]
+
+    def get(self, ready):
+        return ready[1]
+
+
+def test_steps_run_on_a_cluster(tmp_path, monkeypatch):
+    ray, done = FakeRay({"CPU": 4.0}), []
+    monkeypatch.setattr("posekit.studies.compare.runners.require", lambda module, what: ray)
+    monkeypatch.setattr(
+        "posekit.studies.compare.runners.carried_out", lambda step: int("rle" in step.words[1]), raising=True
+    )
+    runner = OnRay("auto", "cpu")
+    steps = {name: Step(("train", name), tmp_path / name, tmp_path) for name in ("dark", "rle", "dsnt")}
+    assert runner.jobs == 4 and runner.run(steps, done.append) == ["rle"]
+    assert done == ["dsnt", "dark"] and len(ray.asked) == 3
+    with pytest.raises(ValueError, match="the cluster has no GPU, which --device cuda asks for"):
+        OnRay("auto", "cuda")
+    with pytest.raises(ValueError, match=r"no cluster there .*start one by `ray start --head`, or use --ray local"):
+        OnRay("lost:6379", "cpu")
+
+
+def test_paths_of_steps_are_relative_to_their_folder(tmp_path):
+    """A process on another machine starts elsewhere."""
+    step = Step(("train", "no-such-run", "--until", "1"), tmp_path / "log.txt", tmp_path)
+    assert Processes().run({"one": step}, print) == ["one"]
+    assert "no-such-run" in (tmp_path / "log.txt").read_text()

@@ -10,12 +10,8 @@ Source: Jamieson and Talwalkar 2016, arXiv:1502.07943, for halving. Differs: wit
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,10 +26,13 @@ from posekit.geometry.boxes import extent
 from posekit.metrics.points import errors, nme_each
 from posekit.metrics.signed_rank import signed_rank
 from posekit.studies.compare.plan import Plan
+from posekit.studies.compare.runners import Runner, Step
 from posekit.studies.compare.worker import MEASURED, rung_file
 
 Float = NDArray[np.floating]
 
+LOG = "log.txt"
+"""Output of a method's trainings, in its folder."""
 ALPHA = 0.01
 """A method is stopped if its errors were this improbable for one as good as its family's best, for all tests of the
 family together (Bonferroni)."""
@@ -74,14 +73,14 @@ class Raced:
     curves: Mapping[str, Mapping[int, float]]
 
 
-def race(made: Plan, out: Path, sets: Sets, jobs: int, say: Callable[[str], None]) -> Raced:
+def race(made: Plan, out: Path, sets: Sets, runner: Runner, say: Callable[[str], None]) -> Raced:
     """Train all methods rung by rung; finished pieces in the folder are not repeated.
 
     Args:
         made: the plan.
         out: folder of the comparison; it holds the recipe of every method.
         sets: the data.
-        jobs: trainings in parallel.
+        runner: of the trainings.
         say: prints a line.
 
     Raises:
@@ -98,7 +97,7 @@ def race(made: Plan, out: Path, sets: Sets, jobs: int, say: Callable[[str], None
         run_all(
             {name: ["train", str(folder_of(out, name)), "--until", str(epoch)] for name in todo},
             out,
-            jobs,
+            runner,
             made.device,
             partial(clock.finished, epoch),
         )
@@ -152,7 +151,7 @@ def errors_of(xy: Float, val: Dataset) -> Float:
     return nme_each(errors(xy, val.xy[rows]), val.visibility[rows] > 0, side)
 
 
-def measure_all(methods: Sequence[str], made: Plan, out: Path, jobs: int, say: Callable[[str], None]) -> None:
+def measure_all(methods: Sequence[str], made: Plan, out: Path, runner: Runner, say: Callable[[str], None]) -> None:
     """Export and measure the finished methods.
 
     Raises:
@@ -160,7 +159,7 @@ def measure_all(methods: Sequence[str], made: Plan, out: Path, jobs: int, say: C
     """
     todo = [name for name in methods if not (folder_of(out, name) / MEASURED).exists()]
     steps = {name: ["measure", str(folder_of(out, name))] for name in todo}
-    run_all(steps, out, jobs, made.device, lambda name: say(f"{name}: exported and measured"))
+    run_all(steps, out, runner, made.device, lambda name: say(f"{name}: exported and measured"))
 
 
 def folder_of(out: Path, method: str) -> Path:
@@ -168,27 +167,23 @@ def folder_of(out: Path, method: str) -> Path:
     return out / "runs" / method
 
 
-def run_all(steps: Mapping[str, Sequence[str]], out: Path, jobs: int, device: str, done: Callable[[str], None]) -> None:
-    """Run steps of `posekit.studies.compare.worker`, each in a process of its own, several in parallel.
+def run_all(
+    steps: Mapping[str, Sequence[str]], out: Path, runner: Runner, device: str, done: Callable[[str], None]
+) -> None:
+    """Run steps of `posekit.studies.compare.worker`, each in a process of its own.
 
     Raises:
         RuntimeError: some failed; the others are finished first.
     """
-
-    def run(name: str) -> str | None:
-        log = folder_of(out, name) / "log.txt"
-        words = [sys.executable, "-m", "posekit.studies.compare.worker", *steps[name], "--device", device]
-        environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-        with log.open("a", encoding="utf-8") as stream:
-            made = subprocess.run(words, stdout=stream, stderr=stream, env=environment, check=False)
-        if made.returncode:
-            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            return f"{name} failed ({lines[-1] if lines else 'no output'}), see {log}"
-        done(name)
-        return None
-
-    with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        failed = [said for said in pool.map(run, steps) if said]
+    todo = {
+        name: Step((*words, "--device", device), (folder_of(out, name) / LOG).resolve(), Path.cwd())
+        for name, words in steps.items()
+    }
+    failed = []
+    for name in runner.run(todo, done):
+        log = folder_of(out, name) / LOG
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        failed.append(f"{name} failed ({lines[-1] if lines else 'no output'}), see {log}")
     if failed:
         raise RuntimeError(f"{'; '.join(failed)}; the same command goes on from what is finished")
 

@@ -13,6 +13,7 @@ from posekit.studies.compare import plan as plans
 from posekit.studies.compare.budget import images_in, timed
 from posekit.studies.compare.plan import FILE, Plan
 from posekit.studies.compare.race import folder_of, measure_all, race
+from posekit.studies.compare.runners import OnRay, Processes, Runner
 
 
 def compare(
@@ -26,6 +27,7 @@ def compare(
     init: str | None = None,
     device: str = "cpu",
     jobs: int = 1,
+    ray: str | None = None,
     metric: str = "",
     pictures: bool = True,
     say: Callable[[str], None] = print,
@@ -43,7 +45,8 @@ def compare(
         seed: of trainings and resampling.
         init: initial weights, as in the recipes.
         device: of the trainings.
-        jobs: trainings in parallel.
+        jobs: trainings in parallel on this machine.
+        ray: instead, a cluster of Ray: its address, ``auto`` or ``local``; see `OnRay`.
         metric: that ranks; empty: the usual one of the skeleton, or a finer one where that is near its limit.
         pictures: draw images of the validation set into the page.
         say: prints a line.
@@ -54,10 +57,12 @@ def compare(
     Raises:
         ValueError: not one budget, a budget that is too small, or a folder of another comparison.
         RuntimeError: a training failed.
+        ModuleNotFoundError: Ray is asked for and not installed.
     """
     start = time.monotonic()
+    runner: Runner = Processes(jobs) if ray is None else OnRay(ray, device)
     common = {"seed": seed, "init": init, "device": device, "metric": metric}
-    made = planned(recipes, sets, out, minutes, images, common, jobs, say)
+    made = planned(recipes, sets, out, minutes, images, common, runner.jobs, say)
     for name, recipe in recipes.items():
         plans.write_recipe(plans.trained_recipe(recipe, made), folder_of(out, name))
     part = "" if made.instances == made.available else f", {made.instances:,} of {made.available:,} instances"
@@ -65,8 +70,8 @@ def compare(
         f"each of {len(made.methods)} methods sees up to {made.images:,} images ({made.epochs} passes{part}); compared "
         f"after {', '.join(map(str, made.rungs))} passes, into {out}"
     )
-    raced = race(made, out, sets, jobs, say)
-    measure_all(raced.finalists, made, out, jobs, say)
+    raced = race(made, out, sets, runner, say)
+    measure_all(raced.finalists, made, out, runner, say)
     say(f"trained and measured in {(time.monotonic() - start) / 60:.1f} minutes")
     from posekit.studies.compare.report import conclude
 
