@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -23,7 +23,8 @@ class Parts:
     """Finished parts in a file of JSON lines, whose first line says of which run they are.
 
     Args:
-        file: read if it is of the same run, else written anew.
+        file: read if it is of the same run, else written anew, and what it held is moved to ``FILE.old``. A damaged
+            line and all behind it are dropped: the part that was being written when the process ended.
         of: what the parts depend on, such as study, form, seed and commit.
         say: prints a line.
     """
@@ -32,15 +33,19 @@ class Parts:
         self.file, self.say = file, say
         self.found: dict[str, Any] = {}
         first = json.dumps(of, sort_keys=True)
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else []
-        if lines and lines[0].rstrip("\n") == first:
-            # The last line is cut off where writing it was interrupted.
-            whole = [line for line in lines[1:] if line.endswith("\n")]
-            self.found = dict(json.loads(line) for line in whole)
+        lines = file.read_text(encoding="utf-8", errors="replace").split("\n") if file.is_file() else []
+        if lines and lines[0] == first:
+            self.found = _whole(lines[1:])
             say(f"{file}: {plural(len(self.found), 'part')} finished before")
+        elif len(lines) > 2:
+            other = file.with_name(f"{file.name}.old")
+            file.replace(other)
+            say(f"{file} holds parts of another run and is now {other.name}: {lines[0]:.200}; this run: {first}")
         file.parent.mkdir(parents=True, exist_ok=True)
         kept = "".join(json.dumps([name, value]) + "\n" for name, value in self.found.items())
-        file.write_text(f"{first}\n{kept}", encoding="utf-8")
+        beside = file.with_name(f"{file.name}.tmp")
+        beside.write_text(f"{first}\n{kept}", encoding="utf-8")
+        beside.replace(file)
 
     def get(self, name: str, compute: Callable[[], Any]) -> Any:
         """A part as JSON holds it: from the file, or computed and added to the file."""
@@ -66,7 +71,8 @@ def parts_in(file: Path, of: Mapping[str, Any], say: Callable[[str], None]) -> I
         raise
     finally:
         _CURRENT.reset(token)
-    file.unlink()
+    # Another process with the same command may have finished first.
+    file.unlink(missing_ok=True)
 
 
 def part(function: Callable[P, Any]) -> Callable[P, Any]:
@@ -84,6 +90,21 @@ def part(function: Callable[P, Any]) -> Callable[P, Any]:
         return parts.get(f"{function.__name__} {', '.join(words)}", lambda: function(*args, **named))
 
     return call
+
+
+def _whole(lines: Sequence[str]) -> dict[str, Any]:
+    """The parts of the lines before the first that is damaged or cut off."""
+    found: dict[str, Any] = {}
+    # What follows the last line break was cut off.
+    for line in lines[:-1]:
+        try:
+            name, value = json.loads(line)
+        except (ValueError, TypeError):
+            break
+        if not isinstance(name, str):
+            break
+        found[name] = value
+    return found
 
 
 def as_json(value: Any) -> Any:

@@ -52,6 +52,33 @@ def test_parts_of_another_run_are_not_taken(counted, tmp_path):
             measured("dark", 4, [], 0)
             raise KeyboardInterrupt
     assert calls == ["dark", "dark"] and not any("before" in line for line in said)
+    old = tmp_path / "tiny.part.jsonl.old"
+    assert json.loads(old.read_text().splitlines()[0]) == OF and "measured dark" in old.read_text()
+    assert any("holds parts of another run and is now tiny.part.jsonl.old" in line and '"seed": 1' in line for line in said)
+
+
+@pytest.mark.parametrize("bad", [b"{bad", b"[1, 2]", b'["one"]', b"7", b"\xff\xfe", b""])
+def test_damaged_lines_and_those_behind_are_computed_again(counted, tmp_path, bad):
+    measured, calls, said = counted
+    file = tmp_path / "tiny.part.jsonl"
+    with pytest.raises(KeyboardInterrupt), parts_in(file, OF, said.append):
+        for name in ("dark", "rle", "dsnt"):
+            measured(name, 4, [], 0)
+        raise KeyboardInterrupt
+    first, dark, _, dsnt = file.read_bytes().splitlines()
+    file.write_bytes(b"\n".join((first, dark, bad, dsnt, b"")))
+    with parts_in(file, OF, said.append):
+        for name in ("dark", "rle", "dsnt"):
+            measured(name, 4, [], 0)
+    assert calls == ["dark", "rle", "dsnt", "rle", "dsnt"] and any("1 part finished before" in line for line in said)
+
+
+def test_two_at_a_time_both_end(counted, tmp_path):
+    measured, _, said = counted
+    file = tmp_path / "tiny.part.jsonl"
+    with parts_in(file, OF, said.append), parts_in(file, OF, said.append):
+        measured("dark", 4, [], 0)
+    assert not file.exists()
 
 
 def test_outside_a_study_nothing_is_kept(counted):
