@@ -259,8 +259,18 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert found["data"]["validation instances"] == 4 and set(found["methods"]) == {"rle", "dsnt"}
 
 
+LOST = -1
+"""Status of a step whose machine is gone."""
+
+
+class LostTask(Exception):
+    """What Ray raises for a task whose machine is gone."""
+
+
 class FakeRay:
     """Ray's functions that are used, in this process; the last task is the first to be ready."""
+
+    exceptions = SimpleNamespace(RayError=LostTask)
 
     def __init__(self, resources):
         self.resources, self.asked = resources, []
@@ -286,6 +296,8 @@ class FakeRay:
         return [waiting[-1]], waiting[:-1]
 
     def get(self, ready):
+        if ready[1] == LOST:
+            raise LostTask("The worker died unexpectedly")
         return ready[1]
 
 
@@ -303,6 +315,23 @@ def test_steps_run_on_a_cluster(tmp_path, monkeypatch):
         OnRay("auto", "cuda")
     with pytest.raises(ValueError, match=r"no cluster there .*start one by `ray start --head`, or use --ray local"):
         OnRay("lost:6379", "cpu")
+
+
+def test_a_task_that_the_cluster_loses_has_failed_and_the_others_go_on(tmp_path, monkeypatch):
+    ray, done = FakeRay({"CPU": 1.0}), []
+    monkeypatch.setattr("posekit.studies.compare.runners.require", lambda module, what: ray)
+    monkeypatch.setattr(
+        "posekit.studies.compare.runners.carried_out", lambda step: LOST if "rle" in step.words else 0, raising=True
+    )
+    steps = {name: Step(("train", name), tmp_path / name, tmp_path) for name in ("dark", "rle", "dsnt")}
+    assert OnRay("auto", "cpu").run(steps, done.append) == ["rle"] and done == ["dsnt", "dark"]
+    assert (tmp_path / "rle").read_text() == "the task of Ray ended: The worker died unexpectedly\n"
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda:1", "mps"])
+def test_devices_that_a_cluster_does_not_give(device):
+    with pytest.raises(ValueError, match=f"expected --device cpu or cuda, got '{device}'"):
+        OnRay("auto", device)
 
 
 def test_paths_of_steps_are_relative_to_their_folder(tmp_path):

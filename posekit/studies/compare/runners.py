@@ -78,11 +78,15 @@ class OnRay:
 
     Raises:
         ModuleNotFoundError: Ray is not installed; the message names the extra.
-        ValueError: there is no such cluster, or it has none of the devices.
+        ValueError: there is no such cluster, it has none of the devices, or the device is neither ``cpu`` nor ``cuda``.
     """
 
     def __init__(self, address: str, device: str) -> None:
-        self.ray = require("ray", "posekit compare --ray")
+        if device not in ("cpu", "cuda"):
+            raise ValueError(
+                f"--ray gives each training a CPU or a GPU of its own: expected --device cpu or cuda, got {device!r}"
+            )
+        self.ray = require("ray", "--ray")
         if not self.ray.is_initialized():
             try:
                 self.ray.init(address=None if address == LOCAL else address, log_to_driver=False)
@@ -90,7 +94,7 @@ class OnRay:
                 raise ValueError(
                     f"--ray {address}: no cluster there ({error}); start one by `ray start --head`, or use --ray local"
                 ) from None
-        kind = "GPU" if device.startswith("cuda") else "CPU"
+        kind = "GPU" if device == "cuda" else "CPU"
         self.needs = {"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}
         self._jobs = int(self.ray.cluster_resources().get(kind, 0))
         if self._jobs < 1:
@@ -109,7 +113,14 @@ class OnRay:
         while waiting:
             (ready, *_), _ = self.ray.wait(list(waiting))
             name = waiting.pop(ready)
-            if self.ray.get(ready) == 0:
+            try:
+                status = self.ray.get(ready)
+            except self.ray.exceptions.RayError as error:
+                # Its machine or its process is gone, or the folders are not there.
+                with steps[name].log.open("a", encoding="utf-8") as stream:
+                    stream.write(f"the task of Ray ended: {error}\n")
+                status = 1
+            if status == 0:
                 done(name)
             else:
                 failed.append(name)
