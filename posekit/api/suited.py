@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
 from posekit.models.topdown import without_weights
 from posekit.recipe import Recipe, parse
-from posekit.zoo.folder import backbone_model, find_model, read_config
+from posekit.training.initial_units import other_activation
+from posekit.zoo.folder import IMAGENET, backbone_model, find_model, read_config
 from posekit.zoo.layout import CONFIG
 
 SATURATED = 0.6
@@ -39,7 +41,8 @@ PRETRAINED = ("train.lr", "train.backbone_lr_mult", "train.freeze")
 def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe adapted to its data, in the fields that the user did not set.
 
-    It gets the network of the model that it starts from, a ranking metric that is not saturated, and full rotation
+    It gets the network of the model that it starts from, and its losses if the head's outputs mean logits there and
+    the map itself here, or the reverse; a ranking metric that is not saturated, and full rotation
     where objects lie at every angle and the run is not short. With a backbone that is pretrained on ImageNet a note
     names the training options to compare: they helped on some data only.
 
@@ -52,6 +55,8 @@ def suited(recipe: Recipe, sets: Sets, given: Collection[str] = ()) -> tuple[Rec
         The recipe, and notes: each change with its reason.
     """
     recipe, sentences = like_initial(recipe, given)
+    recipe, matched = _with_losses_of_initial(recipe, given)
+    sentences += matched
     if not recipe.one_stage and not recipe.metric:
         metric, why = unsaturated_metric(sets)
         if metric:
@@ -95,7 +100,7 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
     if any(name == "backbone" or name.startswith("model.") for name in given):
         return recipe, []
     folder = find_model(recipe.init)
-    source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
+    source = _recipe_in(folder)
     if source.model.backbone == recipe.model.backbone:
         return recipe, []
     parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone)}
@@ -129,18 +134,52 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
 
 
 def _like_pretrained(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[str]]:
-    """The recipe with the backbone of the model that `model.backbone.weights` names, unless a backbone was given."""
+    """The recipe with the backbone of the model that `model.backbone.weights` names.
+
+    It stays where the user chose a backbone, or set another of its fields.
+    """
     name = recipe.model.backbone.weights
     folder = backbone_model(name)
-    if folder is None or "backbone" in given:
+    own = {field for field in given if field == "backbone" or field.startswith("model.backbone.")}
+    if folder is None or own - {"model.backbone.weights"}:
         return recipe, []
-    source = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe").model.backbone
+    source = _recipe_in(folder).model.backbone
     made = replace(recipe, model=replace(recipe.model, backbone=replace(without_weights(source), weights=name)))
     if "train.backbone_lr_mult" not in given:
         made = replace(made, train=replace(made.train, backbone_lr_mult=KEPT))
     return made, [
         f"backbone {source.kind} of {name} with its weights, learning rate x {made.train.backbone_lr_mult:g}; --init "
         f"{name} takes neck and head as well where they fit"
+    ]
+
+
+def _recipe_in(folder: Path) -> Recipe:
+    """The recipe of a model, by its weights folder."""
+    return parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
+
+
+def _with_losses_of_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[str]]:
+    """The recipe with activation and losses of the model that it starts from, so that its head can be taken over.
+
+    Only for crops, where the heatmaps of both differ in their activation and they have points in common. It stays where
+    the user chose losses, an activation or a network of his own, or takes no head.
+    """
+    if recipe.init is None or recipe.one_stage or not recipe.init_head:
+        return recipe, []
+    if any(n in ("losses", "backbone", "codec.activation") or n.startswith(("losses.", "model.")) for n in given):
+        return recipe, []
+    folder = find_model(recipe.init)
+    source = _recipe_in(folder)
+    both = other_activation(recipe, source)
+    if both is None or source.one_stage or not set(source.skeleton.points) & set(recipe.skeleton.points):
+        return recipe, []
+    codec = replace(cast(Any, recipe.codec), activation=both[1])
+    if not frozenset[str]().union(*(loss.needs for loss in source.losses.values())) <= codec.gives:
+        return recipe, []
+    losses = " ".join(source.losses)
+    return replace(recipe, codec=codec, losses=source.losses), [
+        f"head of {recipe.init} gives heatmaps with activation {both[1]}, so --codec.activation {both[1]} and --loss "
+        f"{losses} as there, in place of {' '.join(recipe.losses)}; --loss NAME takes another"
     ]
 
 
@@ -155,7 +194,7 @@ def _with_offsets_of(source: Recipe, recipe: Recipe) -> AnyCodec:
 def from_imagenet(recipe: Recipe) -> bool:
     """Whether the backbone starts from ImageNet's weights."""
     backbone = recipe.model.backbone
-    return backbone.weights == "imagenet" or bool(getattr(backbone, "pretrained", False))
+    return backbone.weights == IMAGENET or bool(getattr(backbone, "pretrained", False))
 
 
 def unsaturated_metric(sets: Sets) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 from rich.markdown import Markdown
 
-from posekit.cli.arguments import given, second_pass
+from posekit.cli.arguments import given, named, second_pass
 from posekit.cli.flags import flags
 from posekit.data.source import Data
 from posekit.recipe import Recipe
@@ -105,7 +105,7 @@ def _recipe(asked: Options, rest: Sequence[str]) -> Recipe:
         flags(Options),
     )
     if not asked.recipe.endswith(".json"):
-        recipe, sentences = suited(recipe, sets, {*given(rest), *(["backbone"] if asked.backbone else [])})
+        recipe, sentences = suited(recipe, sets, {*given(rest), *named(asked.backbone, asked.loss)})
         for sentence in sentences:
             print(sentence)
     return replace(recipe, train=replace(recipe.train, tensorboard=False))

@@ -86,6 +86,11 @@ def given(rest: Sequence[str]) -> frozenset[str]:
     return frozenset(name.replace("-", "_") for name in flagged)
 
 
+def named(backbone: str | None, losses: Sequence[str] | None) -> frozenset[str]:
+    """What of a recipe's network and losses was asked for by name."""
+    return frozenset([*(["backbone"] if backbone else []), *(["losses"] if losses else [])])
+
+
 def second_pass(
     recipe: Recipe, rest: Sequence[str], prog: str, description: str, others: Collection[str] | None = None
 ) -> Recipe:

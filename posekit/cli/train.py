@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 from posekit.api.images_there import check_images
 from posekit.api.suited import suited
 from posekit.api.train import recipe_for, train_recipe, with_data
-from posekit.cli.arguments import First, first_pass, given, second_pass
+from posekit.cli.arguments import First, first_pass, given, named, second_pass
 from posekit.evaluation.sets import Sets, read_sets
 from posekit.geometry.skeleton import Skeleton
 from posekit.metrics.protocols import PROTOCOLS
@@ -161,7 +161,7 @@ def _train(asked: First, rest: list[str]) -> int:
     recipe = second_pass(recipe, rest, f"posekit train {asked.recipe}", "Fields of the recipe.")
     check_images(sets, data)
     if not asked.recipe.endswith(".json"):
-        recipe, sentences = suited(recipe, sets, {*given(rest), *(["backbone"] if asked.backbone else [])})
+        recipe, sentences = suited(recipe, sets, {*given(rest), *named(asked.backbone, asked.loss)})
         sets = replace(sets, said=(*sets.said, *sentences))
     if asked.overfit:
         return _overfit(recipe, sets, asked.overfit, asked.device)

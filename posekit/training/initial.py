@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from posekit.models.rewrite.balance import balance
-from posekit.recipe import Recipe
+from posekit.recipe import Recipe, parse
 from posekit.training.initial_units import in_own_units, last_layers
 from posekit.zoo.errors import WeightsError
-from posekit.zoo.folder import backbone_model
-from posekit.zoo.layout import TENSORS
+from posekit.zoo.folder import backbone_model, read_config
+from posekit.zoo.layout import CONFIG, TENSORS
 from posekit.zoo.weights import load_weights
 
 
@@ -78,13 +79,19 @@ def pretrained(recipe: Recipe) -> Recipe:
     """The recipe with the file of tensors for the weights of its backbone, where these name a model.
 
     Raises:
-        WeightsError: the model is not here.
+        WeightsError: the model is not here, or has another backbone.
     """
     folder = backbone_model(recipe.model.backbone.weights)
     if folder is None:
         return recipe
-    backbone = replace(recipe.model.backbone, weights=str(folder / TENSORS))
-    return replace(recipe, model=replace(recipe.model, backbone=backbone))
+    own = recipe.model.backbone
+    theirs = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe").model.backbone
+    if theirs.kind != own.kind:
+        raise WeightsError(
+            f"--model.backbone.weights {own.weights}: its backbone is {theirs.kind!r}, that of this run {own.kind!r}; "
+            "leave out --backbone, --init and other options of --model.backbone, and the backbone of that model is taken"
+        )
+    return replace(recipe, model=replace(recipe.model, backbone=replace(own, weights=str(folder / TENSORS))))
 
 
 def _same_points(recipe: Recipe, source: Recipe) -> dict[int, int]:

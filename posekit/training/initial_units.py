@@ -1,4 +1,4 @@
-"""Heads of another network in the units of one's own: lengths rescaled, and boxes from sizes."""
+"""Heads of another network in the units of one's own: lengths rescaled, boxes from sizes, and no logits as a map."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from posekit.recipe import Recipe
 
 Units = Mapping[str, tuple[float, float]]
 """Pixels that an output of 1 stands for, along x and y, by map."""
+HEATMAP = "heatmap"
+"""Name of the map that a codec's ``activation`` is of."""
 
 
 def last_layers(names: Iterable[str], maps: Iterable[str]) -> dict[str, str]:
@@ -50,8 +52,10 @@ def in_own_units(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], recipe
     """Convert the heads of another network so that equal weights mean equal lengths in pixels.
 
     Codecs differ in the pixels that an output of 1 stands for (``units``), so a layer that fits by name and shape may
-    still mean something else. A branch for boxes also starts from one for sizes: each side lies half a size away from
-    the cell. Differs from what the other network says by its ``centre_offset``, less than a cell.
+    still mean something else. Where one of two heatmaps is given as logits (``activation``) and the other as it is, the
+    layer that gives it is left out: as a map, logits of -7 are a large error everywhere. A branch for boxes also starts
+    from one for sizes: each side lies half a size away from the cell. Differs from what the other network says by its
+    ``centre_offset``, less than a cell.
 
     Args:
         own: tensors of one's own network.
@@ -80,7 +84,21 @@ def in_own_units(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], recipe
     told = [f"{name} {other[name][0]:g} to {mine[name][0]:g}" for name in changed if name in loaded]
     if told:
         said.append(f"rescaled for another unit in pixels: {', '.join(told)}")
+    if (both := other_activation(recipe, source)) is not None:
+        dropped = {layer for layer in last_layers(tensors, [HEATMAP]) if layer.startswith("head.")}
+        tensors = {name: value for name, value in tensors.items() if name.rpartition(".")[0] not in dropped}
+        if dropped and recipe.init_head:
+            said.append(
+                "the head's last layer starts anew, since it gives heatmaps with activation "
+                f"{both[1]} there and {both[0]} here"
+            )
     return Converted(tensors, tuple(said))
+
+
+def other_activation(recipe: Recipe, source: Recipe) -> tuple[str, str] | None:
+    """The activations of the heatmaps of two recipes, where both have one and they differ; else ``None``."""
+    both = tuple(getattr(one.codec, "activation", None) for one in (recipe, source))
+    return None if None in both or both[0] == both[1] else (str(both[0]), str(both[1]))
 
 
 def _scaled(value: Tensor, ratio: tuple[float, float]) -> Tensor:

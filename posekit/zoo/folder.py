@@ -18,6 +18,9 @@ from posekit.zoo.errors import WeightsError
 from posekit.zoo.hub import is_hub_id, snapshot
 from posekit.zoo.layout import CONFIG, FORMAT, TENSORS
 
+IMAGENET = "imagenet"
+"""The ``weights`` of a backbone that are ImageNet's."""
+
 
 def find_model(place: str | Path) -> Path:
     """Find a weights folder: by its path, by a run folder (its ``best``), by a name of the catalogue, or by a hub id.
@@ -46,11 +49,16 @@ def backbone_model(weights: str | None) -> Path | None:
     """The model that a backbone's ``weights`` name, as in `find_model`; ``None``: unset, a file, or ImageNet's.
 
     Raises:
-        WeightsError: it is a name of the catalogue, or a folder, and there is no model.
+        WeightsError: there is neither a file nor a model of that name.
     """
-    if weights is None or not (weights in catalogue() or Path(weights).is_dir()):
+    if weights is None or weights == IMAGENET or Path(weights).is_file():
         return None
-    return find_model(weights)
+    if weights in catalogue() or (weights and Path(weights).is_dir()):
+        return find_model(weights)
+    raise WeightsError(
+        f"--model.backbone.weights {weights!r}: there is no such file, folder or model; give a model of posekit, a run "
+        f"folder, or a file of weights (.safetensors, .pth); {no_such(weights)}"
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from posekit.data.source import Data
 from posekit.evaluation.sets import Sets, read_sets
 from posekit.recipe import RecipeError, changed, load
 from posekit.recipes import RECIPES
+from posekit.skeletons import SKELETONS
 from posekit.training.initial import initial_net
 from posekit.training.loop import Loop
+from posekit.zoo.errors import WeightsError
 from posekit.zoo.weights import load_weights
 
 BRIEF = {"train.epochs": 1, "train.batch": 4, "train.tensorboard": False}
@@ -329,8 +331,54 @@ def test_a_backbone_starts_from_a_model_by_name():
     kept = [name for name in source if name.startswith("backbone.")]
     assert kept and all(torch.equal(net[name], source[name]) for name in kept)
     assert like_initial(named, ("backbone",)) == (named, [])
-    with pytest.raises(ValueError, match="do not fit"):
+    # A backbone that was chosen, also by another of its fields, stays; then the weights do not fit.
+    assert like_initial(named, ("model.backbone.weights", "model.backbone.width")) == (named, [])
+    with pytest.raises(
+        WeightsError, match=r"weights body-crop-s: its backbone is 'movenet', that of this run 'resnet'"
+    ):
         initial_net(named, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("weights", "hint"),
+    [("body-crop-z", "did you mean 'body-crop-s'"), ("runs/gone", "known models: .*body-crop-s"), ("", "known models")],
+)
+def test_a_backbone_from_a_model_that_is_not_there(weights, hint):
+    made = changed(RECIPES["topdown-simcc-tiny"](FOUR, size=(64, 96)), {"model.backbone.weights": weights})
+    with pytest.raises(
+        WeightsError, match=rf"--model\.backbone\.weights '{weights}': there is no such file, folder or model; .*{hint}"
+    ):
+        like_initial(made, ("model.backbone.weights",))
+
+
+def of_people(**fields):
+    return replace(RECIPES["topdown-dark-tiny"](SKELETONS["coco17"], size=(64, 64)), **fields)
+
+
+def test_a_head_of_logits_comes_with_its_activation_and_losses(drawn):
+    sets = Sets(*[upright(drawn)] * 2, ())
+    recipe = of_people(init="body-crop-s", metric="oks")
+    made, said = suited(recipe, sets)
+    assert made.codec.activation == "sigmoid" and made.losses == {"qfl": made.losses["qfl"]}
+    assert any("--codec.activation sigmoid and --loss qfl as there, in place of mse" in line for line in said)
+    lines = []
+    net, source = initial_net(made, lines.append).state_dict(), load_weights("body-crop-s").net.state_dict()
+    assert all(torch.equal(net[name], source[name]) for name in source if name.startswith("head."))
+    for given in ({"losses"}, {"codec.activation"}, {"losses.mse.weight"}, {"model.head.channels"}):
+        assert suited(recipe, sets, given)[0].losses == recipe.losses, given
+    for other in (replace(recipe, init_head=False), replace(recipe, init=None)):
+        assert suited(other, sets)[0].losses == recipe.losses
+    four = replace(tiny(init="body-crop-s"), metric="oks")
+    assert suited(four, sets)[0].losses == four.losses, "no point in common"
+
+
+def test_a_head_of_logits_is_not_taken_for_a_map():
+    like = like_initial(of_people(init="body-crop-s"), ())[0]
+    lines = []
+    net, source = initial_net(like, lines.append).state_dict(), load_weights("body-crop-s").net.state_dict()
+    other = [name for name in source if name.startswith("head.") and not torch.equal(net[name], source[name])]
+    assert sorted(name.rpartition(".")[2] for name in other) == ["bias", "weight"]
+    assert any("starts anew, since it gives heatmaps with activation sigmoid there and none here" in s for s in lines)
 
 
 @pytest.mark.parametrize(
