@@ -206,6 +206,7 @@ def _compared(
             raise ValueError("the accuracy of INT8 is measured on labelled images: give label files as images")
         ranges = _labels(spec, quantize)
         test = _labels(spec, files) if files else ranges
+        _check_points(spec, test)
         said = f"{len(test)} labelled instances"
         return Compared(said, from_labels(spec, test, count), ranges, test, max_drop)
     if files:
@@ -229,12 +230,29 @@ def _measured(spec: InferenceSpec, data: Data, sources: list[Path], count: int, 
     """
     files = [path for path in sources if path.suffix.lower() in LABELS]
     if len(files) != len(sources) or not (files or (data.val and all(path.exists() for path in data.val))):
+        gone = [str(path) for path in data.val if not path.exists()]
+        own = f"; its run's validation data are not here ({', '.join(gone)})" if gone and not sources else ""
         raise ValueError(
-            "the file of a network that was trained in 8 bits is measured on labelled images: give label files as "
-            "images (--images)"
+            f"the file of a network that was trained in 8 bits is measured on labelled images{own}: give label files "
+            "(--images labels.json)"
         )
     test = _labels(spec, files) if files else read_set(data, data.val, "val")
+    _check_points(spec, test)
     return Compared(f"{len(test)} labelled instances", from_labels(spec, test, count), test=test, max_drop=max_drop)
+
+
+def _check_points(spec: InferenceSpec, test: Dataset) -> None:
+    """Refuse labels of other points than the model's: no accuracy can be measured on them.
+
+    Raises:
+        DataError: names or their order differ.
+    """
+    ours, theirs = spec.skeleton.points, test.skeleton.points
+    if ours != theirs:
+        raise DataError(
+            f"{test.file or 'the labels'}: {len(theirs)} points ({', '.join(theirs)}), and the model finds {len(ours)} "
+            f"({', '.join(ours)}); accuracy is measured on labels of the same points in the same order"
+        )
 
 
 def _labels(spec: InferenceSpec, files: list[Path]) -> Dataset:

@@ -48,7 +48,8 @@ SENSITIVITY = 24
 ADVICE = {
     "fp32": "What helps: another runtime (--to), or another version of it; please report it with that file.",
     "fp16": "What helps: leave out --half; the weights or scores of this model need more than 16 bits.",
-    "trained": "What helps: another runtime (--to): this one computes the 8-bit layers otherwise than training did.",
+    "trained": "What helps: more labelled images (--images), since with few of them single points decide; a longer "
+    "training in 8 bits; another runtime (--to), which adds otherwise; or a larger --max-drop.",
     "int8": "What helps: more, and more varied images (--int8); training with --quantise.bits 8 and exporting that "
     "without --int8; or --half, which halves the size with hardly a change.",
 }
@@ -148,7 +149,8 @@ class Making:
             write_report(report, made, self._document(on.said, found, faults))
             if faults:
                 said = "; ".join(faults[:3])
-                advice = ADVICE["trained" if TRAINED in {one.choice for one in found.tried} else self.precision]
+                trained = on.test is not None and on.ranges is None
+                advice = ADVICE["trained" if trained else self.precision]
                 raise ExportError(f"{file} was not written: {said}; all is in {report}. {advice}")
             # The file that is named comes last: until then nothing can be opened.
             for part in reversed(parts_of(made)):

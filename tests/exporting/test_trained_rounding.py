@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,14 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
-from posekit.api.export import ExportError, export
+from posekit.api.export import ExportError, _measured, export
 from posekit.api.train import train
+from posekit.data.errors import DataError
+from posekit.data.source import Data
 from posekit.exporting.graph import Graph
 from posekit.exporting.onnx import traced
 from posekit.exporting.trained_rounding import quantised, with_stored_integers
 from posekit.models.backbones.resnet import ResNet
 from posekit.models.compress.quantise import FakeQuant
 from posekit.recipes import RECIPES
+from posekit.zoo.folder import read_spec
 from posekit.zoo.weights import save_weights
 
 
@@ -85,6 +89,8 @@ def test_other_precisions_and_images_without_labels_are_refused(tmp_path):
             export(tmp_path / "mine", out=tmp_path / "mine.onnx", **words)
     with pytest.raises(ValueError, match="measured on labelled images: give label files"):
         export(tmp_path / "mine", out=tmp_path / "mine.onnx")
+    with pytest.raises(ValueError, match=r"its run's validation data are not here \(gone.json\): give label files"):
+        _measured(read_spec(tmp_path / "mine"), Data(val=(Path("gone.json"),)), [], 4, 0.01)
     folder_of(tmp_path / "four", bits=4)
     with pytest.raises(ValueError, match="was trained with 4 bits, and runtimes have 8"):
         export(tmp_path / "four", out=tmp_path / "four.onnx")
@@ -96,6 +102,25 @@ def test_a_model_that_finds_nothing_shows_nothing(tmp_path):
     with pytest.raises(ExportError, match="finds too little on these labels"):
         export(tmp_path / "mine", out=tmp_path / "mine.onnx", images=labelled_files(tmp_path, count=4))
     assert json.loads((tmp_path / "mine.onnx.failed.json").read_text())["precision"] == "int8"
+
+
+def test_advice_is_for_a_network_trained_in_8_bits(tmp_path):
+    folder_of(tmp_path / "mine")
+    with pytest.raises(ExportError, match=r"What helps: more labelled images \(--images\)"):
+        export(tmp_path / "mine", out=tmp_path / "mine.onnx", images=labelled_files(tmp_path, count=4))
+
+
+def test_labels_of_other_points_are_refused(tmp_path):
+    folder_of(tmp_path / "mine")
+    file = labelled_files(tmp_path, count=4)
+    data = json.loads(file.read_text())
+    data["categories"][0]["keypoints"] = ["a", "b", "c", "d"]
+    data["categories"][0] = {
+        n: v for n, v in data["categories"][0].items() if n not in ("skeleton", "flip_pairs", "sigmas")
+    }
+    file.write_text(json.dumps(data))
+    with pytest.raises(DataError, match=r"labels.json: 4 points \(a, b, c, d\), and the model finds 4 \("):
+        export(tmp_path / "mine", out=tmp_path / "mine.onnx", images=file)
 
 
 @pytest.mark.slow

@@ -263,14 +263,14 @@ LOST = -1
 """Status of a step whose machine is gone."""
 
 
-class LostTask(Exception):
+class LostError(Exception):
     """What Ray raises for a task whose machine is gone."""
 
 
 class FakeRay:
     """Ray's functions that are used, in this process; the last task is the first to be ready."""
 
-    exceptions = SimpleNamespace(RayError=LostTask)
+    exceptions = SimpleNamespace(RayError=LostError)
 
     def __init__(self, resources):
         self.resources, self.asked = resources, []
@@ -297,7 +297,7 @@ class FakeRay:
 
     def get(self, ready):
         if ready[1] == LOST:
-            raise LostTask("The worker died unexpectedly")
+            raise LostError("The worker died unexpectedly")
         return ready[1]
 
 

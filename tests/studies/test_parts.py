@@ -54,7 +54,9 @@ def test_parts_of_another_run_are_not_taken(counted, tmp_path):
     assert calls == ["dark", "dark"] and not any("before" in line for line in said)
     old = tmp_path / "tiny.part.jsonl.old"
     assert json.loads(old.read_text().splitlines()[0]) == OF and "measured dark" in old.read_text()
-    assert any("holds parts of another run and is now tiny.part.jsonl.old" in line and '"seed": 1' in line for line in said)
+    assert any(
+        "holds parts of another run and is now tiny.part.jsonl.old" in line and '"seed": 1' in line for line in said
+    )
 
 
 @pytest.mark.parametrize("bad", [b"{bad", b"[1, 2]", b'["one"]', b"7", b"\xff\xfe", b""])
