@@ -68,6 +68,8 @@ def run(argv: Sequence[str]) -> int:
     asked, rest = tyro.cli(Options, args=list(argv), return_unknown_args=True, add_help=False, prog="posekit ablate")
     from posekit.studies import ablate
 
+    if not asked.techniques:
+        raise ValueError(f"--with names no technique, so nothing would be compared; known: {', '.join(TECHNIQUES)}")
     recipe = _recipe(asked, rest)
     out = asked.out or Path("runs") / f"ablate-{recipe.name}"
     found = ablate.variants(recipe, asked.techniques, single=asked.single, together=asked.together)

@@ -86,6 +86,11 @@ def given(rest: Sequence[str]) -> frozenset[str]:
     return frozenset(name.replace("-", "_") for name in flagged)
 
 
+def _full_help(prog: str) -> str:
+    """The command that prints every field of a recipe; only `posekit train` does."""
+    return f"{prog.replace('posekit ablate', 'posekit train')} --help-all"
+
+
 def named(backbone: str | None, losses: Sequence[str] | None) -> frozenset[str]:
     """What of a recipe's network and losses was asked for by name."""
     return frozenset([*(["backbone"] if backbone else []), *(["losses"] if losses else [])])
@@ -125,7 +130,7 @@ def second_pass(
     sys.stderr.write(heard.getvalue())
     if unknown:
         known = [*(flags(First) if others is None else others), *(option.flag for option in options_of(recipe))]
-        print(f"{prog}: {_unknown(unknown, known)} (all options: {prog} --help-all)", file=sys.stderr)
+        print(f"{prog}: {_unknown(unknown, known)} (all options: {_full_help(prog)})", file=sys.stderr)
         raise SystemExit(2)
     return made
 

@@ -31,6 +31,7 @@ from posekit.training.loader import training_view
 from posekit.training.task import Task
 from posekit.training.wrap import wrap_task
 from posekit.visualize.intervals import interval_chart
+from posekit.words import plural
 
 BASELINE, TOGETHER = "baseline", "together"
 TIMED = 8
@@ -62,12 +63,15 @@ def variants(recipe: Recipe, words: Sequence[str], *, single: bool = True, toget
         together: include a variant with all techniques, if there are at least two.
 
     Raises:
-        RecipeError: a technique is unknown, or does not fit the recipe or the others; one is named twice; or one
-            overwrites what another sets, so that they cannot be combined.
+        RecipeError: a technique is unknown, changes nothing, or does not fit the recipe or the others; one is named
+            twice; or one overwrites what another sets, so that they cannot be combined.
     """
     if len(set(words)) < len(words):
         raise RecipeError(f"a technique is named twice: {' '.join(words)}")
     alone = {_label(word): with_techniques(recipe, word) for word in words}
+    same = [word for word in words if alone[_label(word)] == recipe]
+    if same:
+        raise RecipeError(f"{', '.join(same)}: the recipe has it already, so there is nothing to compare; leave it out")
     found = {BASELINE: recipe, **(alone if single else {})}
     if together and len(words) > 1:
         found[TOGETHER] = with_techniques(recipe, *words)
@@ -104,7 +108,7 @@ def train_all(todo: Sequence[Run], device: str, jobs: int, say: Callable[[str], 
         RuntimeError: a run failed; the others are finished first, and the message has its log.
     """
     open_ = [run for run in todo if run.summary is None]
-    say(f"{len(todo)} runs, {len(todo) - len(open_)} of them finished before")
+    say(f"{plural(len(todo), 'run')}, {len(todo) - len(open_)} of them finished before")
 
     def train(run: Run) -> str | None:
         run.folder.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,7 @@ def pretrained(recipe: Recipe) -> Recipe:
     if theirs.kind != own.kind:
         raise WeightsError(
             f"--model.backbone.weights {own.weights}: its backbone is {theirs.kind!r}, that of this run {own.kind!r}; "
-            "leave out --backbone, --init and other options of --model.backbone, and the backbone of that model is taken"
+            "leave out --backbone, --init and other options of --model.backbone, so that its backbone is taken"
         )
     return replace(recipe, model=replace(recipe.model, backbone=replace(own, weights=str(folder / TENSORS))))
 

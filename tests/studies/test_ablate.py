@@ -108,3 +108,16 @@ def test_a_study_starts_from_a_model_as_training_does(tmp_path, capsys, monkeypa
     assert [one.model.backbone.kind for one in recipes] == ["movenet"] * 3
     assert "network of body-crop-s" in capsys.readouterr().out
     assert all(one.build(weights=False) is not None for one in recipes)
+
+
+def test_nothing_to_compare_is_refused(tmp_path, capsys):
+    labels = str(labelled_files(tmp_path, count=8))
+    words = ["ablate", "topdown-dark-tiny", "--data.train", labels, "--out", str(tmp_path / "out")]
+    assert main([*words, "--with"]) == 1
+    assert "--with names no technique, so nothing would be compared; known: aid, " in capsys.readouterr().err
+    assert main([*words, "--loss", "qfl", "--with", "aid", "qfl"]) == 1
+    assert "qfl: the recipe has it already, so there is nothing to compare" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--with", "aid", "--int", "x"])
+    assert "(all options: posekit train topdown-dark-tiny --help-all)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
