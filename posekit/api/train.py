@@ -97,7 +97,7 @@ def train(
             ``metric`` and ``distill`` of a named recipe, and ``visibility`` (True: also learn which points are hidden).
 
     Returns:
-        The run: its folder, its figures, and the model (``.predict``, ``.evaluate``).
+        The run: its folder, its figures (``.measured.figures``), and the model (``.predict``, ``.evaluate``).
 
     Raises:
         DataError: the data is invalid.
