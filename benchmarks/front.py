@@ -1,9 +1,9 @@
 """Accuracy against time of models of crops: `python -m benchmarks.front --lightning FOLDER --thunder FOLDER`.
 
 MoveNet's two published networks for one person (FOLDER is what `posekit models convert` wrote) beside posekit's models,
-each by PyTorch, ONNX Runtime and OpenVINO, by the last in 8 bits as well. All artefacts are timed in the same rounds on one
-thread, on the same crops of `coco_person`'s validation images, and measured on all of them; INT8 finds its ranges on
-training images. Files lie in OUT; `benchmarks/results/front.json` and `front.svg`.
+each by PyTorch, ONNX Runtime and OpenVINO, by the last in 8 bits as well. All artefacts are timed in the same rounds on
+one thread, on the same crops of `coco_person`'s validation images, and measured on all of them; INT8 finds its ranges
+on training images. Files lie in OUT; `benchmarks/results/front.json` and `front.svg`.
 """
 
 import argparse
