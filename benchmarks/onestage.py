@@ -30,11 +30,14 @@ from posekit.recipe import Recipe, changed, save
 from posekit.recipes import RECIPES
 from posekit.training.initial import initial_net
 from posekit.training.run import train
+from posekit.zoo.weights import load_weights
 
 SYSTEMS = ("centernet", "ttfnet", "dekr", "fcos", "directpose", "fcpose")
 SIZE = 256
 IMAGES = 20_000
 """Seen by every run."""
+ALSO = (320, 384)
+"""Other sizes at which the trained networks are measured."""
 BATCH = 8
 INIT = "body-s"
 OPTIONS: dict[str, Any] = {
@@ -83,6 +86,14 @@ def measured(net: nn.Module, recipe: Recipe, dataset: Dataset) -> dict[str, floa
     return measure(Predictor(TorchEngine(net, recipe.codec, recipe.spec())), dataset).figures
 
 
+def at_size(system: str, folder: Path, sets: Sets, size: int) -> float:
+    """AP of a trained network with a larger input than it was trained with."""
+    recipe = started(system, sets.train.skeleton, size)
+    net = recipe.build(weights=False)
+    net.load_state_dict(load_weights(folder).net.state_dict())
+    return round(measured(net.eval(), recipe, sets.val)["AP"], 4)
+
+
 def run(system: str, sets: Sets, asked: argparse.Namespace) -> dict[str, Any]:
     """Train a system, or finish it, and return its figures."""
     recipe = started(system, sets.train.skeleton, asked.size)
@@ -100,6 +111,7 @@ def run(system: str, sets: Sets, asked: argparse.Namespace) -> dict[str, Any]:
         **({"untrained": {name: round(before[name], 4) for name in ("AP", "AP50")}} if before else {}),
         "AP": round(best.figures["AP"], 4),
         "AP50": round(best.figures["AP50"], 4),
+        "AP_at": {str(size): at_size(system, folder, sets, size) for size in ALSO if size > asked.size},
         "parameters": sum(p.numel() for p in net.parameters()),
         "images_seen": curve[-1]["images"],
         "size": asked.size,

@@ -278,10 +278,11 @@ def onestage() -> list[str]:
     lines = [
         "\n**From the weights of `body-s`**, measured on the validation scenes of `coco_person` "
         "(`python -m benchmarks.onestage`):\n",
-        row("", "input", "images seen", "AP untrained", "AP", "AP50"),
-        row(*("---" for _ in range(6))),
+        row("", "input", "images seen", "AP untrained", "AP", "AP50", "AP, input 320x320", "AP, input 384x384"),
+        row(*("---" for _ in range(8))),
     ]
     for name, run in result["systems"].items():
+        larger = [run.get("AP_at", {}).get(size) for size in ("320", "384")]
         before = f"{run['untrained']['AP']:.3f}" if "untrained" in run else ""
         lines.append(
             row(
@@ -291,6 +292,7 @@ def onestage() -> list[str]:
                 before,
                 f"{run['AP']:.3f}",
                 f"{run['AP50']:.3f}",
+                *("" if ap is None else f"{ap:.3f}" for ap in larger),
             )
         )
     return lines

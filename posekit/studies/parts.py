@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -16,6 +17,8 @@ import numpy as np
 from posekit.words import plural
 
 P = ParamSpec("P")
+LONG = 5.0
+"""Seconds from which a part is told."""
 _CURRENT: ContextVar[Parts | None] = ContextVar("parts", default=None)
 
 
@@ -55,7 +58,8 @@ class Parts:
             with self.file.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps([name, value]) + "\n")
             self.found[name] = value
-            self.say(f"{name}: {time.monotonic() - start:.0f} s")
+            if (seconds := time.monotonic() - start) >= LONG:
+                self.say(f"{name}, {seconds:.0f} s")
         return self.found[name]
 
 
@@ -86,8 +90,9 @@ def part(function: Callable[P, Any]) -> Callable[P, Any]:
         parts = _CURRENT.get()
         if parts is None:
             return as_json(function(*args, **named))
-        words = [_word(value) for value in (*args, *named.values()) if _is_simple(value)]
-        return parts.get(f"{function.__name__} {', '.join(words)}", lambda: function(*args, **named))
+        given = signature(function).bind(*args, **named).arguments
+        words = [f"{name} {_word(value)}" for name, value in given.items() if _is_simple(value)]
+        return parts.get(f"{function.__name__}: {', '.join(words)}", lambda: function(*args, **named))
 
     return call
 

@@ -27,7 +27,11 @@ class Decode(nn.Module):
         return poses.xy, poses.score, poses.instance_score, *depth
 
 
-@pytest.mark.parametrize("case", CODECS)
+QUICK = ("heatmap", "regression", "simcc")
+"""The others are exported by `torch.export` in the slow tests; the files of `posekit export` are made by ONNX."""
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=() if c in QUICK else pytest.mark.slow) for c in CODECS])
 def test_torch_export(case):
     module = Decode(CASES[case])
     batch = torch.export.Dim("batch", min=1, max=1024)

@@ -204,6 +204,7 @@ def inputs(batch):
     )
 
 
+@pytest.mark.slow
 def test_torch_export():
     batch = torch.export.Dim("batch", min=1, max=1024)
     exported = torch.export.export(

@@ -341,6 +341,7 @@ class Decode(nn.Module):
         return poses.xy, poses.score, poses.instance_score
 
 
+@pytest.mark.slow
 @each
 def test_torch_export(codec):
     module, batch = Decode(codec), torch.export.Dim("batch", min=1, max=1024)

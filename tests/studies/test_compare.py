@@ -334,8 +334,16 @@ def test_devices_that_a_cluster_does_not_give(device):
         OnRay("auto", device)
 
 
-def test_paths_of_steps_are_relative_to_their_folder(tmp_path):
+def test_paths_of_steps_are_relative_to_their_folder(tmp_path, monkeypatch):
     """A process on another machine starts elsewhere."""
-    step = Step(("train", "no-such-run", "--until", "1"), tmp_path / "log.txt", tmp_path)
+    seen = []
+
+    def started(words, *, cwd, stdout, **options):
+        seen.append((words[-2:], cwd))
+        stdout.write("wrong\n")
+        return subprocess.CompletedProcess(words, 1)
+
+    monkeypatch.setattr("posekit.studies.compare.runners.subprocess.run", started)
+    step = Step(("train", "some-run"), tmp_path / "log.txt", tmp_path)
     assert Processes().run({"one": step}, print) == ["one"]
-    assert "no-such-run" in (tmp_path / "log.txt").read_text()
+    assert seen == [(["train", "some-run"], tmp_path)] and (tmp_path / "log.txt").read_text() == "wrong\n"

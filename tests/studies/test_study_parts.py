@@ -14,8 +14,9 @@ OF = {"study": "tiny", "seed": 0}
 
 
 @pytest.fixture
-def counted():
+def counted(monkeypatch):
     """A part that says how often it was computed, and a list of what was said."""
+    monkeypatch.setattr("posekit.studies.parts.LONG", 0.0)
     calls = []
 
     @part
@@ -33,9 +34,9 @@ def test_an_interrupted_study_goes_on(counted, tmp_path):
         first = measured("dark", (4, 8), [1, 2], 3)
         raise KeyboardInterrupt
     assert first == {"errors": [1.5, 3.0], "sets": 2}
-    assert said[0].startswith("measured dark, 4x8, 3: ") and "1 part in" in said[1]
+    assert said[0].startswith("measured: name dark, size 4x8, seed 3, ") and "1 part in" in said[1]
     with file.open("a") as cut_off:
-        cut_off.write('["measured rle, 4x8, 3", {"err')
+        cut_off.write('["measured: name rle, size 4x8, seed 3", {"err')
     with parts_in(file, OF, said.append):
         assert measured("dark", (4, 8), [1, 2], 3) == first
         measured("rle", (4, 8), [1, 2], 3)
@@ -53,7 +54,7 @@ def test_parts_of_another_run_are_not_taken(counted, tmp_path):
             raise KeyboardInterrupt
     assert calls == ["dark", "dark"] and not any("before" in line for line in said)
     old = tmp_path / "tiny.part.jsonl.old"
-    assert json.loads(old.read_text().splitlines()[0]) == OF and "measured dark" in old.read_text()
+    assert json.loads(old.read_text().splitlines()[0]) == OF and "measured: name dark" in old.read_text()
     assert any(
         "holds parts of another run and is now tiny.part.jsonl.old" in line and '"seed": 1' in line for line in said
     )
