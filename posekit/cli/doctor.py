@@ -17,8 +17,8 @@ _PACKAGES = {
     "numpy": "", "opencv-python-headless": "", "onnxruntime": "", "pydantic": "", "tyro": "", "hotcoco": "",
     "msgspec": "", "safetensors": "", "huggingface_hub": "",
     "torch": "train", "accelerate": "train", "tensorboardX": "train",
-    "torchvision": "(timm)", "timm": "timm", "torch-pruning": "prune", "openvino": "openvino", "av": "video",
-    "ray": "ray",
+    "torchvision": "timm", "timm": "timm", "torch-pruning": "prune", "onnx": "export", "openvino": "openvino",
+    "nncf": "openvino", "av": "video", "fastapi": "serve", "uvicorn": "serve", "gradio": "demo", "ray": "ray",
 }  # fmt: skip
 """Distribution: the extra that brings it; empty is the base install."""
 

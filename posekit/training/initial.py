@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from posekit.models.compress.quantise import ROUNDING
 from posekit.models.rewrite.balance import balance
 from posekit.recipe import Recipe, parse
 from posekit.training.initial_units import in_own_units, last_layers
@@ -66,7 +67,7 @@ def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = 
     left = [
         f"{name} {tuple(value.shape)}" + (f" (there {tuple(theirs[name].shape)})" if name in theirs else "")
         for name, value in own.items()
-        if name not in fitting
+        if name not in fitting and not name.endswith(f".{ROUNDING}.range")  # found while training
     ]
     unused = [name for name in theirs if name not in own]
     for told, names in (("not loaded, initial values kept", left), ("in the file but not used", unused)):

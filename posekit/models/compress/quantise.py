@@ -26,6 +26,8 @@ from posekit.models.layers.dynamic import MixedConv2d
 from posekit.models.layers.unfold import tracing
 from posekit.models.parts import outside
 
+ROUNDING = "rounding"
+"""Name of the module in each layer that rounds."""
 ROUNDED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 """Layers whose inputs and weights are rounded; sums, norms and activations are not."""
 
@@ -78,7 +80,7 @@ class FakeQuant:
             raise ValueError("quantise: no layer is left to round; keep fewer parts")
         for layer in layers:
             rounding = Rounding(self.bits, self.follow, axis=int(isinstance(layer, nn.ConvTranspose2d)))
-            layer.add_module("rounding", rounding.to(layer.weight.device).train(layer.training))
+            layer.add_module(ROUNDING, rounding.to(layer.weight.device).train(layer.training))
             layer.register_forward_pre_hook(rounding.before)
             layer.register_forward_hook(rounding.after, always_call=True)
         return net
@@ -212,7 +214,7 @@ def steps(net: nn.Module) -> Mapping[str, Steps]:
     """
     found = {}
     for name, layer in net.named_modules():
-        rounding = getattr(layer, "rounding", None)
+        rounding = getattr(layer, ROUNDING, None)
         if isinstance(rounding, Rounding) and rounding.scale is not None:
             found[name] = Steps(rounding.scale, rounding.zero, rounding.weight_step(layer.weight))
     return found
