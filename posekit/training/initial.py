@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from posekit.models.compress.quantise import ROUNDING
 from posekit.models.rewrite.balance import balance
+from posekit.models.rewrite.overrides import BackboneOverrides
 from posekit.recipe import Recipe, parse
 from posekit.training.initial_units import in_own_units, last_layers
 from posekit.zoo.errors import WeightsError
@@ -33,12 +34,14 @@ def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = 
     Raises:
         WeightsError: there is no such model, or none of its parameters fits.
     """
-    net = pretrained(recipe).build()
     if recipe.init is None:
-        return net
+        return pretrained(recipe).build()
     # Later random numbers must not depend on the size of the other network.
     with torch.random.fork_rng(devices=[]):
         source = load_weights(recipe.init)
+    # Several kernels, or an activation with parameters, start from the weights of the layers that they replace.
+    later = _changes_layers(recipe, source.recipe)
+    net = pretrained(replace(recipe, override=BackboneOverrides()) if later else recipe).build()
     own = net.state_dict()
     converted = in_own_units(own, _renamed(source.net.state_dict(), own), recipe, source.recipe)
     theirs = {n: value for n, value in converted.tensors.items() if recipe.init_head or not n.startswith("head.")}
@@ -56,6 +59,9 @@ def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = 
     say(f"starts with {len(fitting)} of {len(own)} tensors from {source.path}")
     for sentence in converted.said:
         say(sentence)
+    if later:
+        net = recipe.override.apply(net, trained=True)
+        say("the backbone's layers are then replaced as --override asks, starting from these weights")
     if links:
         say(f"the weights on both sides of {links} links between layers brought to one scale; no output changes")
     if by_point:
@@ -74,6 +80,12 @@ def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = 
         if names:
             say(f"{told}: {_listing(names)}")
     return net
+
+
+def _changes_layers(recipe: Recipe, source: Recipe) -> bool:
+    """Whether a recipe replaces layers that its initial model has as they were; pruned and rounded layers stay."""
+    plain = BackboneOverrides()
+    return recipe.override != plain and source.override == plain and recipe.quantise.off and not recipe.pruned
 
 
 def pretrained(recipe: Recipe) -> Recipe:

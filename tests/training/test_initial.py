@@ -10,6 +10,7 @@ from posekit.cli.main import main
 from posekit.geometry.skeleton import Skeleton
 from posekit.models.backbones.mobilenet_v2 import MobileNetV2
 from posekit.models.backbones.resnet import ResNet
+from posekit.models.rewrite.overrides import BackboneOverrides
 from posekit.recipe import dump, parse
 from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
@@ -152,3 +153,30 @@ def test_a_head_can_start_anew(folder):
     heads = [name for name in net if name.startswith("head.") and net[name].ndim > 1]
     assert heads and not any(torch.equal(net[name], before[name]) for name in heads)
     assert all(torch.equal(value, before[name]) for name, value in net.items() if not name.startswith("head."))
+
+
+@pytest.mark.parametrize("override", [{"convolution": "condconv"}, {"convolution": "dynamic"}, {"activation": "frelu"}])
+def test_replaced_layers_start_from_those_of_the_model(override, folder):
+    """Before, none of the backbone's weights fitted where a layer has several kernels."""
+    recipe = recipe_of(init=str(folder), override=BackboneOverrides(**override))
+    told = []
+    torch.manual_seed(5)
+    net = initial_net(recipe, told.append).eval()
+    assert told[1] == "the backbone's layers are then replaced as --override asks, starting from these weights"
+    assert told[0].startswith("starts with ") and not any("not loaded" in line for line in told)
+    assert {name: value.shape for name, value in net.state_dict().items()} == {
+        name: value.shape for name, value in recipe.build().state_dict().items()
+    }
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        found, before = net.backbone(image / 255.0)[-1], load_weights(folder).net.backbone(image / 255.0)[-1]
+    assert float((found - before).norm() / before.norm()) < 0.2
+
+
+def test_a_model_with_several_kernels_goes_on_with_them(folder, tmp_path):
+    override = BackboneOverrides(convolution="condconv")
+    first = recipe_of(init=str(folder), override=override)
+    net = initial_net(first, lambda line: None)
+    save_weights(tmp_path / "mixed", net, first, {})
+    again = initial_net(recipe_of(init=str(tmp_path / "mixed"), override=override), lambda line: None).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in net.state_dict().items())
