@@ -21,6 +21,7 @@ from posekit.data.source import Data
 from posekit.evaluation.sets import Sets, read_sets
 from posekit.recipe import RecipeError, changed, load
 from posekit.recipes import RECIPES
+from posekit.recipes.visibility import with_visibility
 from posekit.skeletons import SKELETONS
 from posekit.training.initial import initial_net
 from posekit.training.loop import Loop
@@ -370,6 +371,12 @@ def test_a_head_of_logits_comes_with_its_activation_and_losses(drawn):
         assert suited(other, sets)[0].losses == recipe.losses
     four = replace(tiny(init="body-crop-s"), metric="oks")
     assert suited(four, sets)[0].losses == four.losses, "no point in common"
+
+
+def test_losses_on_other_outputs_stay(drawn):
+    """The loss of the head's heatmaps comes from the initial model, that of the points' visibility from the recipe."""
+    made, _ = suited(with_visibility(of_people(init="body-crop-s", metric="oks")), Sets(*[upright(drawn)] * 2, ()))
+    assert list(made.losses) == ["qfl", "visibility"] and made.visibility
 
 
 def test_a_head_of_logits_is_not_taken_for_a_map():
