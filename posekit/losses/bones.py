@@ -52,7 +52,8 @@ class Bone:
     variant: Literal["length", "vector", "batch_mean"] = "length"
     "what is compared: each length, each vector, or the mean length of each bone over the batch"
     scale: float = Field(default=1.0, gt=0)
-    "image pixels that give a loss of 1"
+    """image pixels that give a loss of 1; beside a loss in other units, such as dsnt, take about half the image's side,
+    or the points shrink to one"""
     kind: Suppress[Literal["bone"]] = "bone"
 
     needs = frozenset({"xy"})

@@ -103,6 +103,16 @@ def _beside(kind: str, **fields: Any) -> Callable[[Recipe, str], Recipe]:
     return change
 
 
+def _bone(recipe: Recipe, _: str) -> Recipe:
+    """Add the loss of bone lengths in the unit of the recipe's own losses: pixels, or half the image, as DSNT's.
+
+    In pixels it would be 64 times as large as DSNT's beside it, and points shrink to one.
+    """
+    in_pixels = any(loss.needs == {"xy"} for loss in recipe.losses.values())
+    scale = 1.0 if in_pixels else max(recipe.size) / 2
+    return _beside("bone", variant="length", scale=scale)(recipe, "")
+
+
 def _instead(kind: str) -> Callable[[Recipe, str], Recipe]:
     """Replace all losses of the locations by one."""
 
@@ -149,7 +159,7 @@ TECHNIQUES: dict[str, Technique] = {
     "netaug": Technique(
         "network augmentation: also train wider backbones (NetAug)", "ImageNet top-1 up to +2.2", _netaug
     ),
-    "bone": Technique("bone length loss in addition", NONE, _beside("bone", variant="length")),
+    "bone": Technique("bone length loss in addition", NONE, _bone),
     "auto_weight": Technique("learnt weights of the losses", NONE, _auto_weight),
     "qfl": Technique("quality focal loss instead of the recipe's losses", NONE, _instead("qfl")),
     "eqfl": Technique("equalized quality focal loss instead of the recipe's losses", NONE, _instead("eqfl")),

@@ -84,3 +84,10 @@ def test_one_file_teaches_and_cleans(words):
     assert (distillation.points, distillation.outliers) == (1.0, 0.0)
     with pytest.raises(RecipeError, match="can have one distillation"):
         with_techniques(recipe(), words[0], words[1].replace("a.json", "b.json"))
+
+
+@pytest.mark.parametrize(("name", "scale"), [("regression", 1.0), ("integral", 1.0), ("dsnt", 48.0), ("rle", 48.0)])
+def test_bones_are_in_the_unit_of_the_recipes_losses(name, scale):
+    """Pixels beside a loss in pixels, half of the image beside one in other units."""
+    recipe = RECIPES[f"topdown-{name}-tiny"](SKELETON, size=(96, 64))
+    assert with_techniques(recipe, "bone").losses["bone"].scale == scale
