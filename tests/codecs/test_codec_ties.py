@@ -129,7 +129,7 @@ def test_what_fills_up_are_the_first_cells(tmp_path):
     assert (value[0, 0].tolist(), cell[0, 0].tolist()) == ([-4, -4, -5], [[1, 0], [3, 2], [3, 0]])
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow) if " " in c else c for c in CASES])
 def test_a_map_of_equal_cells_is_decoded_alike(case, tmp_path):
     codec = CASES[case]
 
