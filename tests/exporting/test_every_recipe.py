@@ -33,9 +33,8 @@ def checked(name, to, folder, precision="fp32", count=8):
     else:
         save_openvino(openvino_model(onnx), folder / "model.xml", metadata)
         engine = OpenVinoEngine(folder / "model.xml", threads=1)
-    parity = compare(
-        TorchEngine(net, recipe.codec, spec), engine, drawn(spec, count), BOUNDS[precision], plateaus(spec)
-    )
+    original, depth = TorchEngine(net, recipe.codec, spec), getattr(recipe.codec, "depth", None) or 0.0
+    parity = compare(original, engine, drawn(spec, count), BOUNDS[precision], plateaus(spec), depth)
     assert parity.faults == ()
     assert parity.instances >= parity.images
     return parity
