@@ -208,9 +208,9 @@ def was_active(result: dict[str, Any], found: dict[str, Any], variant: str) -> b
         best := [epoch for epoch in found.get("best_epochs", []) if epoch is not None]
     ):
         return True
-    plain = RECIPES["topdown-dark-tiny"](SKELETONS["coco17"], size=(64, 64))
-    drop = TECHNIQUES[variant].change(plain, "").augment.drop
     words = result["asked"][-1].split()
+    plain = RECIPES[words[words.index("ablate") + 1]](SKELETONS["coco17"], size=(64, 64))
+    drop = TECHNIQUES[variant].change(plain, "").augment.drop
     epochs = int(words[words.index("--train.epochs") + 1])
     return not drop.probability or any((epoch - 1) / epochs >= drop.start for epoch in best)
 
