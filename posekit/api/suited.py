@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -18,10 +16,10 @@ from posekit.data.orientation import axis_agreement, lies_at_every_angle
 from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
 from posekit.models.topdown import without_weights
-from posekit.recipe import Recipe, parse
+from posekit.recipe import Recipe
 from posekit.training.initial_units import other_activation
-from posekit.zoo.folder import IMAGENET, backbone_model, find_model, read_config
-from posekit.zoo.layout import CONFIG
+from posekit.zoo.folder import IMAGENET, backbone_model, find_model
+from posekit.zoo.weights import read_recipe
 
 SATURATED = 0.6
 """If the mean pose scores higher than this, the metric is saturated and no longer separates good from bad models."""
@@ -102,7 +100,7 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
     if any(name == "backbone" or name.startswith("model.") for name in given):
         return recipe, []
     folder = find_model(recipe.init)
-    source = _recipe_in(folder)
+    source = read_recipe(folder)
     if source.model.backbone == recipe.model.backbone:
         return recipe, []
     parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone)}
@@ -145,7 +143,7 @@ def _like_pretrained(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, li
     own = {field for field in given if field == "backbone" or field.startswith("model.backbone.")}
     if folder is None or own - {"model.backbone.weights"}:
         return recipe, []
-    source = _recipe_in(folder).model.backbone
+    source = read_recipe(folder).model.backbone
     made = replace(recipe, model=replace(recipe.model, backbone=replace(without_weights(source), weights=name)))
     if "train.backbone_lr_mult" not in given:
         made = replace(made, train=replace(made.train, backbone_lr_mult=KEPT))
@@ -153,11 +151,6 @@ def _like_pretrained(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, li
         f"backbone {source.kind} of {name} with its weights, learning rate x {made.train.backbone_lr_mult:g}; --init "
         f"{name} takes neck and head as well where they fit"
     ]
-
-
-def _recipe_in(folder: Path) -> Recipe:
-    """The recipe of a model, by its weights folder."""
-    return parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe")
 
 
 def _with_losses_of_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[str]]:
@@ -171,7 +164,7 @@ def _with_losses_of_initial(recipe: Recipe, given: Collection[str]) -> tuple[Rec
     if any(n in ("losses", "backbone", "codec.activation") or n.startswith(("losses.", "model.")) for n in given):
         return recipe, []
     folder = find_model(recipe.init)
-    source = _recipe_in(folder)
+    source = read_recipe(folder)
     both = other_activation(recipe, source)
     if both is None or source.one_stage or not set(source.skeleton.points) & set(recipe.skeleton.points):
         return recipe, []

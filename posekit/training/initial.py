@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,12 +11,12 @@ from torch import Tensor, nn
 from posekit.models.compress.quantise import ROUNDING
 from posekit.models.rewrite.balance import balance
 from posekit.models.rewrite.overrides import BackboneOverrides
-from posekit.recipe import Recipe, parse
+from posekit.recipe import Recipe
 from posekit.training.initial_units import in_own_units, last_layers
 from posekit.zoo.errors import WeightsError
-from posekit.zoo.folder import backbone_model, read_config
-from posekit.zoo.layout import CONFIG, TENSORS
-from posekit.zoo.weights import load_weights
+from posekit.zoo.folder import backbone_model
+from posekit.zoo.layout import TENSORS
+from posekit.zoo.weights import load_weights, read_recipe
 
 
 def initial_net(recipe: Recipe, say: Callable[[str], None], *, balanced: bool = True) -> nn.Module:
@@ -98,7 +97,7 @@ def pretrained(recipe: Recipe) -> Recipe:
     if folder is None:
         return recipe
     own = recipe.model.backbone
-    theirs = parse(json.dumps(read_config(folder).get("recipe")), f"{folder / CONFIG}: recipe").model.backbone
+    theirs = read_recipe(folder).model.backbone
     if theirs.kind != own.kind:
         raise WeightsError(
             f"--model.backbone.weights {own.weights}: its backbone is {theirs.kind!r}, that of this run {own.kind!r}; "

@@ -73,6 +73,21 @@ def _card(recipe: Recipe, spec: InferenceSpec) -> str:
     )
 
 
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of a weights folder.
+
+    Raises:
+        WeightsError: it is missing or invalid.
+    """
+    file = folder / CONFIG
+    try:
+        return parse(json.dumps(read_config(folder)["recipe"]), f"{file}: recipe")
+    except RecipeError as error:
+        raise WeightsError(str(error)) from None
+    except KeyError:
+        raise WeightsError(f"{file}: it has no recipe; copy the whole folder again") from None
+
+
 def load_weights(place: str | Path) -> Weights:
     """Read a weights folder and build its network, in evaluation mode.
 
@@ -81,13 +96,7 @@ def load_weights(place: str | Path) -> Weights:
     """
     folder = find_model(place)
     file = folder / CONFIG
-    spec, config = read_spec(folder), read_config(folder)
-    try:
-        recipe = parse(json.dumps(config["recipe"]), f"{file}: recipe")
-    except RecipeError as error:
-        raise WeightsError(str(error)) from None
-    except KeyError:
-        raise WeightsError(f"{file}: it has no recipe; copy the whole folder again") from None
+    spec, recipe = read_spec(folder), read_recipe(folder)
     if spec.skeleton != recipe.skeleton or spec.size != recipe.size:
         raise WeightsError(f"{file}: spec and recipe belong to different models; copy the whole folder again")
     tensors = folder / TENSORS
