@@ -174,6 +174,25 @@ def lay_down(study: Study, seeds: tuple[int, ...], out: Path) -> dict[str, str]:
     return found
 
 
+def keep_earlier(name: str, out: Path) -> dict[str, str]:
+    """Lay down the techniques' runs of an earlier call from the study's result file; return which, and their commit."""
+    file = RESULTS / f"{name}.json"
+    if not file.exists():
+        return {}
+    before, found = json.loads(file.read_text(encoding="utf-8")), {}
+    for variant, row in before["variants"].items():
+        for seed, value in enumerate(() if variant == BASELINE else row["values"]):
+            folder = out / f"{variant}-seed{seed}"
+            if (folder / "summary.json").exists():
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = {"figures": {before["metric"]: value}, "main": before["metric"]}
+            kept |= {"images_seen": before["images_seen"], "best_epoch": row["best_epochs"][seed]}
+            (folder / "summary.json").write_text(json.dumps(kept), encoding="utf-8")
+            found[folder.name] = f"{file.name}, commit {row.get('commit', before['commit'])}"
+    return found
+
+
 def main() -> None:
     """Run a study and write its result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,7 +205,8 @@ def main() -> None:
     out = asked.root / asked.study
     out.mkdir(parents=True, exist_ok=True)
     seeds = tuple(asked.seeds or study.seeds)
-    taken = lay_down(study, seeds, out)
+    name = f"light_{asked.study}"
+    taken = lay_down(study, seeds, out) | keep_earlier(name, out)
     words = command(study, tuple(asked.techniques or study.techniques), seeds, out, tuple(extra))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
@@ -199,7 +219,6 @@ def main() -> None:
     for variant, row in result["variants"].items():
         kept = [out / f"{variant}-seed{seed}" for seed in seeds[: len(row["values"])]]
         row["best_epochs"] = [best_epoch(run, result["metric"]) for run in kept]
-    name = f"light_{asked.study}"
     found = joined(name, {"asked": [said], "taken": taken, **result})
     print(f"in {write(name, found, data=study.data, size=study.setup.size)}")
 
@@ -208,7 +227,8 @@ def best_epoch(run: Path, metric: str) -> int | None:
     """The best epoch of a run: a technique that starts later has no effect on its figures. ``None``: unknown."""
     file = run / "metrics.csv"
     if not file.exists():
-        return None
+        kept: int | None = json.loads((run / "summary.json").read_text(encoding="utf-8")).get("best_epoch")
+        return kept
     with file.open(encoding="utf-8") as rows:
         values = {
             int(row["epoch"]): float(row[f"val/{metric}"]) for row in csv.DictReader(rows) if row[f"val/{metric}"]
