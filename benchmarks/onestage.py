@@ -1,7 +1,7 @@
 """Systems for full images, trained alike from `body-s`: `python -m benchmarks.onestage --systems centernet ttfnet`.
 
-Each starts from the backbone of MoveNet MultiPose; CenterNet, TTFNet and DEKR also from its pyramid, CenterNet and
-TTFNet from its heads where these mean the same. All see the same number of images of `coco_person` and
+Each starts from the backbone of MoveNet MultiPose; CenterNet, TTFNet and DEKR also from its pyramid and from its heads
+where these mean the same. All see the same number of images of `coco_person` and
 `coco_mini_person` and are measured on `coco_person`'s validation scenes. A run lies in OUT/SYSTEM, an interrupted one
 is resumed, and ``onestage.json`` is written after each. Data is in `POSEKIT_DATA`.
 """
@@ -53,7 +53,7 @@ OPTIONS: dict[str, Any] = {
 """Options of every run that differ from the recipe's."""
 STARTED: dict[str, Any] = {"train.lr": 2e-4}
 """Options of the systems whose heads are pretrained too: at 5e-4, CenterNet fell from an AP of .275 to .171."""
-PRETRAINED = ("centernet", "ttfnet", "movenet")
+PRETRAINED = ("centernet", "ttfnet", "dekr", "movenet")
 
 
 def started(system: str, skeleton: Skeleton, size: int = SIZE) -> Recipe:

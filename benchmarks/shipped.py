@@ -110,6 +110,7 @@ class Stage:
     lr: float
     backbone: float = 0.3
     """Rate of the backbone over that of the rest."""
+    precision: Literal["fp32", "bf16"] = "fp32"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Plan:
     scale: float = 0.2
     half_body: float = 0.0
     flip: float = 0.5
-    """Share of mirrored crops; 0 for faces and hands, which were trained before their mirror pairs were given."""
+    """Share of mirrored crops; 0 for hands, which were trained before their mirror pairs were given."""
     neck: MoveNetFPN | Upsample = field(default_factory=MoveNetFPN)
     """The published one gives 24 channels: enough for a body, too few for 68 points (NME 0.053 on HELEN)."""
     hidden: int = 96
@@ -139,7 +140,12 @@ class Plan:
 SPORT = ("neck=left_shoulder", "head_top=nose")
 
 PLANS = {
-    "face-s": Plan(faces, (Stage(128, 36, 2e-3),), padding=1.25, neck=Upsample(64), hidden=0, flip=0.0),
+    "face-s": Plan(
+        faces,
+        (Stage(128, 36, 2e-3, precision="bf16"), Stage(192, 24, 1e-3, precision="bf16")),
+        neck=Upsample(64),
+        hidden=0,
+    ),
     "hand-s": Plan(hands, (Stage(128, 30, 2e-3),), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0, flip=0.0),
     "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5), Stage(256, 1, 3e-4, 0.5)), logits=True),
     "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), logits=True, version="thunder"),
@@ -169,6 +175,7 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
             epochs=stage.epochs,
             lr=stage.lr,
             backbone_lr_mult=stage.backbone,
+            precision=stage.precision,
             tensorboard=False,
         ),
         augment=replace(base.augment, geometry=geometry),

@@ -14,6 +14,7 @@ from posekit.models.backbones.resnet import ResNet
 from posekit.models.base import Neck, PoseNet, Shapes
 from posekit.models.heads.one_stage.branches import Branches
 from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_branches import DekrBranches
 from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.heads.one_stage.directpose import DirectPoseHead
 from posekit.models.heads.one_stage.fcos import FCOS
@@ -29,7 +30,7 @@ from posekit.models.topdown import AnyBackbone, check_size, without_weights
 
 AnyOneStageNeck = Annotated[Plain | Deconv | Upsample | DLAUp | FPN | Concat | MoveNetFPN, Field(discriminator="kind")]
 AnyOneStageHead = Annotated[
-    Branches | FCOS | DirectPoseHead | FCPoseHead | DekrHead | DekrFirstHead, Field(discriminator="kind")
+    Branches | FCOS | DirectPoseHead | FCPoseHead | DekrHead | DekrBranches | DekrFirstHead, Field(discriminator="kind")
 ]
 
 

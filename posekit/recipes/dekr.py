@@ -15,6 +15,7 @@ from posekit.losses.offsets import Offset
 from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.movenet import MoveNet
 from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_branches import DekrBranches
 from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.necks.concat import Concat
 from posekit.models.necks.movenet_fpn import MoveNetFPN
@@ -33,10 +34,16 @@ FILE = 640
 def dekr(skeleton: Skeleton, form: Form) -> Parts:
     """DEKR: Gaussians on centres and points, and offsets from adaptive blocks, one branch for each point.
 
-    The published network has ``backbone="hrnet"``, whose four maps are concatenated.
+    The published network has ``backbone="hrnet"``, whose four maps are concatenated. On MoveNet's backbone the blocks
+    refine the offsets of MoveNet's branches: its weights can be the start.
     """
     codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form))
-    head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
+    head: DekrHead | DekrBranches
+    if isinstance(form.backbone, MoveNet):
+        head = DekrBranches(width=8, blocks=1) if form.tiny else DekrBranches()
+        codec = replace(codec, activation="sigmoid")
+    else:
+        head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
     return Parts(
         codec=codec, model=_model(form, head), losses=_losses(0.03), nms=NMS(method="pose_distance", max_instances=30)
     )
@@ -84,7 +91,7 @@ def _channels(form: Form) -> int:
     return form.backbone.width if isinstance(form.backbone, HRNet) else 32
 
 
-def _model(form: Form, head: DekrHead | DekrFirstHead) -> OneStage:
+def _model(form: Form, head: DekrHead | DekrBranches | DekrFirstHead) -> OneStage:
     backbone = form.backbone
     if isinstance(backbone, HRNet):
         backbone = replace(backbone, multi_scale=True)

@@ -15,7 +15,7 @@ from tyro.conf import Suppress
 
 from posekit.codecs.base import Maps, Target
 from posekit.codecs.cells import bell, finite, mirrored, mirrored_pairs, nearest, within
-from posekit.codecs.inverse import target_map
+from posekit.codecs.inverse import logits_of, target_map
 from posekit.codecs.on_grid import OnGrid
 from posekit.codecs.one_stage.centre_offsets import centre_of, diagonal_of, offsets_around
 from posekit.codecs.one_stage.instances import (
@@ -59,6 +59,8 @@ class Dekr(OnGrid):
     "instances with a smaller area, in square pixels of the network's input, have no centre and no offsets"
     unit: Annotated[float, Field(gt=0)] | None = None
     "pixels that an output of 1 stands for, in the offsets to the points; unset: a cell, as published"
+    activation: Literal["none", "sigmoid"] = "none"
+    "sigmoid: the heatmaps are given as logits; none: as they are, as published"
     compat: Literal["none", "dekr"] = "none"
     "dekr: the instance size of the authors' code, which grows with the distance from the corner of the image"
     max_instances: int = Field(default=30, ge=1)
@@ -141,13 +143,17 @@ class Dekr(OnGrid):
         return diagonal.clamp_min(max(math.sqrt(self.min_area), x)) / math.sqrt(x * y)
 
     def activate(self, maps: Maps) -> Maps:
-        """``heatmap`` as it is, ``point_offsets`` in cells."""
-        return {**maps, "point_offsets": self._cells(maps["point_offsets"])}
+        """``heatmap``, of logits its sigmoid, and ``point_offsets`` in cells."""
+        return {**maps, "heatmap": self._heatmap(maps), "point_offsets": self._cells(maps["point_offsets"])}
 
     def perfect(self, target: Target) -> Maps:
         """The maps of the target in the network's unit."""
         maps = {name: target_map(target, name, self.kind) for name in self.shapes}
-        return {**maps, "point_offsets": self._cells(maps["point_offsets"], back=True)}
+        heatmap = logits_of(maps["heatmap"]) if self.activation == "sigmoid" else maps["heatmap"]
+        return {"heatmap": heatmap, "point_offsets": self._cells(maps["point_offsets"], back=True)}
+
+    def _heatmap(self, maps: Maps) -> Tensor:
+        return maps["heatmap"].sigmoid() if self.activation == "sigmoid" else maps["heatmap"]
 
     def _cells(self, offsets: Tensor, back: bool = False) -> Tensor:
         """Offsets (B, 2 K, ...) of the network in cells, or ``back``; unchanged where a unit is a cell."""
@@ -169,17 +175,16 @@ class Dekr(OnGrid):
             fewer centres, the rest have score 0 and are read from the first cell. The same person may be found several
             times: see `posekit.postprocess.pose_nms`.
         """
-        centre, place = self._regressed(maps)
-        return self._poses(centre, place, read_locations(maps["heatmap"], place))
+        heatmap = self._heatmap(maps)
+        centre, place = self._regressed(heatmap, maps["point_offsets"])
+        return self._poses(centre, place, read_locations(heatmap, place))
 
-    def _regressed(self, maps: Maps) -> tuple[Tensor, Tensor]:
+    def _regressed(self, heatmap: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N) values of the centres and (B, N, K, 2) locations in cells."""
-        value, cell = (
-            found[:, 0] for found in local_maxima(maps["heatmap"][:, -1:], self.max_instances, self._window())
-        )
+        value, cell = (found[:, 0] for found in local_maxima(heatmap[:, -1:], self.max_instances, self._window()))
         # If there are fewer centres, all remaining entries are read from the first cell.
         cell = torch.where(value[..., None] > 0, cell, 0)
-        offsets = finite(self._cells(at_cells(maps["point_offsets"], cell).float().transpose(1, 2)).transpose(1, 2))
+        offsets = finite(self._cells(at_cells(offsets, cell).float().transpose(1, 2)).transpose(1, 2))
         return value, cell[:, :, None].to(offsets.dtype) + offsets.unflatten(-1, (-1, 2))
 
     def _poses(self, centre: Tensor, place: Tensor, value: Tensor) -> Poses:

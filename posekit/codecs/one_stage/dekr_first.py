@@ -58,10 +58,11 @@ class DekrFirst(Dekr):
             Poses as `Dekr.decode` gives them; the score of a point that was moved is the centre's times the local
             maximum's.
         """
-        centre, place = self._regressed(maps)
-        value = read_locations(maps["heatmap"], place)
+        heatmap = self._heatmap(maps)
+        centre, place = self._regressed(heatmap, maps["point_offsets"])
+        value = read_locations(heatmap, place)
         if self.snap:
-            place, value = self._absorbed(maps["heatmap"][:, :-1], place, value)
+            place, value = self._absorbed(heatmap[:, :-1], place, value)
         return self._poses(centre, place, value)
 
     def _absorbed(self, heat: Tensor, place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

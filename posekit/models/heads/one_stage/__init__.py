@@ -2,6 +2,7 @@
 
 from posekit.models.heads.one_stage.branches import Branches
 from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_branches import DekrBranches
 from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.heads.one_stage.directpose import DirectPoseHead
 from posekit.models.heads.one_stage.fcos import FCOS
@@ -13,5 +14,6 @@ ONE_STAGE_HEADS = {
     "directpose": DirectPoseHead,
     "fcpose": FCPoseHead,
     "dekr": DekrHead,
+    "dekr_branches": DekrBranches,
     "dekr_first": DekrFirstHead,
 }
