@@ -8,6 +8,7 @@ other scales of its weights.
 """
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,14 +19,16 @@ import numpy as np
 from benchmarks.ladder import root
 from posekit.codecs.heatmap import PRIOR
 from posekit.data.agreement import agreement, repaired
-from posekit.data.coco import read_coco
+from posekit.data.coco import read_coco, to_results
 from posekit.data.dataset import Dataset, merged
 from posekit.data.predictions import read_predictions
 from posekit.data.renaming import as_skeleton
+from posekit.evaluation.measure import predicted
 from posekit.evaluation.sets import Sets
 from posekit.geometry.framing import Crop
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
+from posekit.losses.distillation import Teacher
 from posekit.models.backbones.movenet import MoveNet
 from posekit.models.heads.maps import Maps
 from posekit.models.necks.movenet_fpn import MoveNetFPN
@@ -35,6 +38,8 @@ from posekit.recipes import RECIPES
 from posekit.skeletons import SKELETONS
 from posekit.training.run import train
 from posekit.transforms.geometric import Geometry
+from posekit.zoo.folder import find_model
+from posekit.zoo.load import load
 from posekit.zoo.weights import load_weights, save_weights
 
 SURE = 0.3
@@ -110,7 +115,11 @@ class Stage:
     lr: float
     backbone: float = 0.3
     """Rate of the backbone over that of the rest."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["no", "bf16"] = "no"
+    sets: Callable[[], Sets] | None = None
+    """Instead of the plan's."""
+    teacher: str | None = None
+    """A model whose points, with flip test, are learned from beside the labels."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +158,27 @@ PLANS = {
     "hand-s": Plan(hands, (Stage(128, 30, 2e-3),), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0, flip=0.0),
     "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5), Stage(256, 1, 3e-4, 0.5)), logits=True),
     "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), logits=True, version="thunder"),
-    "sport-crop-s": Plan(sport, (Stage(128, 7, 1e-3), Stage(192, 7, 6e-4, 0.5)), hidden=0),
+    "sport-crop-s": Plan(
+        sport,
+        (
+            Stage(128, 7, 1e-3),
+            Stage(192, 7, 6e-4, 0.5),
+            Stage(256, 3, 4e-4, 0.5, "bf16", athletes, "sport-crop-m"),
+        ),
+        hidden=0,
+    ),
     "sport-crop-m": Plan(athletes, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, version="thunder"),
 }
+
+
+def taught(dataset: Dataset, teacher: str, file: Path) -> str:
+    """Points that a model finds in a set, with flip test, as a file of COCO results; kept where it is there."""
+    if not file.exists():
+        poses = predicted(load(find_model(teacher), flip_test=True, half=True), dataset, progress=True)
+        numbers = [dataset.images[i].id for i in dataset.image_of_instance()]
+        results = [entry for row, number in enumerate(numbers) for entry in to_results(poses[row : row + 1], number)]
+        file.write_text(json.dumps(results), encoding="utf-8")
+    return str(file)
 
 
 def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
@@ -204,17 +231,24 @@ def main() -> None:
     parser.add_argument("models", nargs="+", choices=PLANS)
     parser.add_argument("--start", required=True, help="weights folder of the converted MoveNet")
     parser.add_argument("--out", default="runs/shipped", type=Path, help="folder of the runs")
+    parser.add_argument("--from-stage", type=int, default=1, help="leave out earlier ones: FOLDER is their result")
     args = parser.parse_args()
     for name in args.models:
         plan = PLANS[name]
-        sets, init = plan.sets(), args.start
+        init = args.start
         for number, stage in enumerate(plan.stages, 1):
+            if number < args.from_stage:
+                continue
+            sets = (stage.sets or plan.sets)()
             folder = args.out / f"{name}-{number}"
             folder.mkdir(parents=True, exist_ok=True)
             made = recipe(sets.train.skeleton, plan, stage, init)
             if number == 1 and load_weights(init).recipe.codec.kind == "movenet" and plan.logits:
                 init = str(as_heatmaps(Path(args.start), made, args.out / f"{name}-start"))
                 made = replace(made, init=init)
+            if stage.teacher:
+                file = taught(sets.train, stage.teacher, args.out / f"{name}-{number}-teacher.json")
+                made = replace(made, distill=Teacher(file, outliers=0.0))
             save(made, folder / "recipe.json")
             train(made, folder, sets, device="cpu", resume=True)
             init = str(folder)

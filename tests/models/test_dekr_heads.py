@@ -12,6 +12,7 @@ from posekit.models.backbones.hrnet import HRNet
 from posekit.models.backbones.resnet import BasicBlock
 from posekit.models.compress.count import count_macs, count_parameters
 from posekit.models.heads.one_stage.dekr import DekrHead
+from posekit.models.heads.one_stage.dekr_branches import DekrBranches
 from posekit.models.heads.one_stage.dekr_first import DekrFirstHead
 from posekit.models.layers.spatial import SpatialBlock
 from posekit.models.necks.concat import Concat
@@ -68,7 +69,11 @@ def test_a_light_head_is_smaller():
     assert count_parameters(light) * 2 < count_parameters(DekrHead().build(SHAPES, 24, (4,)))
 
 
-@pytest.mark.parametrize("config", [DekrHead(width=3), DekrFirstHead(channels=8, width=6)], ids=["dekr", "first"])
+@pytest.mark.parametrize(
+    "config",
+    [DekrHead(width=3), DekrFirstHead(channels=8, width=6), DekrBranches(width=3)],
+    ids=["dekr", "first", "branches"],
+)
 def test_heads_give_the_wanted_maps_and_learn(config):
     torch.manual_seed(0)
     head = config.build(SHAPES, 24, (4,))
@@ -181,3 +186,20 @@ def test_concat_grows_between_cells():
 def test_concat_refuses_a_finer_map_than_doubling_gives():
     with pytest.raises(ValueError, match=r"the maps need stride 3, but .*last map \(stride 32\)"):
         Concat().build((8,), (32,), 3)
+
+
+def test_the_blocks_change_nothing_until_they_have_learned():
+    """The first outputs are those of CenterNet's branches, the logits of the centres behind those of the points."""
+    torch.manual_seed(0)
+    head = DekrBranches(width=3).build(SHAPES, 24, (4,))
+    x = torch.randn(B, 24, H, W)
+    maps = head([x])
+    assert torch.equal(maps["point_offsets"], head.branches["point_offsets"](x))
+    assert torch.equal(maps["heatmap"][:, :-1], head.branches["peaks"](x))
+    assert torch.equal(maps["heatmap"][:, -1:], head.branches["centre"](x))
+    assert maps["heatmap"].sigmoid().mean() < 0.2
+    with torch.no_grad():
+        head.point_offsets.weight[3] = 1.0
+    after = head([x])["point_offsets"]
+    changed = (after != maps["point_offsets"]).any(-1).any(-1).any(0)
+    assert changed.nonzero()[:, 0].tolist() == [3]

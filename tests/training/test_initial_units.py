@@ -86,6 +86,15 @@ def test_ttfnet_takes_centres_offsets_and_half_of_each_size(published, image):
     assert_alike(ours["box"], half)
 
 
+def test_dekr_starts_from_heatmaps_and_offsets(published, image):
+    recipe = replace(one_stage("dekr"), init=str(published))
+    net = initial_net(recipe, lambda line: None)
+    source = load_weights(published)
+    ours, theirs = activated(recipe, net, image), activated(source.recipe, source.net, image)
+    assert_alike(ours["point_offsets"], theirs["point_offsets"])
+    assert_alike(ours["heatmap"], torch.cat((theirs["peaks"], theirs["centre"]), 1).sigmoid())
+
+
 def test_a_run_of_ttfnet_keeps_its_own_boxes(tmp_path, image):
     """A start of the same system and unit is only copied."""
     torch.manual_seed(2)
