@@ -30,6 +30,7 @@ from posekit.geometry.skeleton import Skeleton
 from posekit.losses import LOSSES
 from posekit.losses.distillation import Teacher
 from posekit.models.backbones.movenet import MoveNet
+from posekit.models.backbones.resnet import ResNet
 from posekit.models.heads.maps import Maps
 from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.upsample import Upsample
@@ -135,11 +136,12 @@ class Plan:
     flip: float = 0.5
     """Share of mirrored crops; 0 for hands, which were trained before their mirror pairs were given."""
     neck: MoveNetFPN | Upsample = field(default_factory=MoveNetFPN)
-    """The published one gives 24 channels: enough for a body, too few for 68 points (NME 0.053 on HELEN)."""
+    """The published one gives 24 channels: enough for a body, too few for the 21 points of a hand."""
     hidden: int = 96
     """Channels of the head's hidden layer; 0: none."""
-    version: Literal["lightning", "thunder"] = "lightning"
-    """Whose backbone."""
+    backbone: MoveNet | ResNet = field(default_factory=MoveNet)
+    """MoveNet's starts from its weights, any other from random ones."""
+    batch: int = 32
     logits: bool = False
     """Heatmaps as logits, trained with a focal loss: those that MoveNet's own heatmap head gives."""
     points: tuple[str, ...] = ()
@@ -151,13 +153,16 @@ SPORT = ("neck=left_shoulder", "head_top=nose")
 PLANS = {
     "face-s": Plan(
         faces,
-        (Stage(128, 36, 2e-3, precision="bf16"), Stage(192, 24, 1e-3, precision="bf16")),
+        (Stage(128, 60, 2e-3, 1.0, "bf16"), Stage(192, 60, 1e-3, 1.0, "bf16")),
+        scale=0.25,
         neck=Upsample(64),
         hidden=0,
+        backbone=ResNet(18, 0.5),
+        batch=16,
     ),
     "hand-s": Plan(hands, (Stage(128, 30, 2e-3),), rotation=90.0, scale=0.25, neck=Upsample(64), hidden=0, flip=0.0),
     "body-crop-s": Plan(bodies, (Stage(192, 3, 5e-4, 0.5), Stage(256, 1, 3e-4, 0.5)), logits=True),
-    "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), logits=True, version="thunder"),
+    "body-crop-m": Plan(bodies, (Stage(256, 1, 2e-4, 0.5),), logits=True, backbone=MoveNet("thunder")),
     "sport-crop-s": Plan(
         sport,
         (
@@ -167,7 +172,7 @@ PLANS = {
         ),
         hidden=0,
     ),
-    "sport-crop-m": Plan(athletes, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, version="thunder"),
+    "sport-crop-m": Plan(athletes, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, backbone=MoveNet("thunder")),
 }
 
 
@@ -181,8 +186,8 @@ def taught(dataset: Dataset, teacher: str, file: Path) -> str:
     return str(file)
 
 
-def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
-    """Heatmaps with DARK on MoveNet's backbone and pyramid, from the weights of ``init``."""
+def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str | None) -> Recipe:
+    """Heatmaps with DARK, from the weights of ``init``."""
     base = RECIPES["topdown-dark"](skeleton, size=(stage.size, stage.size))
     geometry = Geometry(
         scale=plan.scale,
@@ -196,10 +201,11 @@ def recipe(skeleton: Skeleton, plan: Plan, stage: Stage, init: str) -> Recipe:
         base = replace(base, codec=replace(base.codec, activation="sigmoid"), losses={"qfl": LOSSES["qfl"]()})
     return replace(
         base,
-        model=replace(base.model, backbone=MoveNet(plan.version), neck=plan.neck, head=Maps(channels=plan.hidden)),
+        model=replace(base.model, backbone=plan.backbone, neck=plan.neck, head=Maps(channels=plan.hidden)),
         framing=Crop(padding=plan.padding),
         train=Train(
             epochs=stage.epochs,
+            batch=plan.batch,
             lr=stage.lr,
             backbone_lr_mult=stage.backbone,
             precision=stage.precision,
@@ -229,13 +235,15 @@ def main() -> None:
     """Train the named models, one stage after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", choices=PLANS)
-    parser.add_argument("--start", required=True, help="weights folder of the converted MoveNet")
+    parser.add_argument("--start", help="weights folder of the converted MoveNet; `face-s` starts from random weights")
     parser.add_argument("--out", default="runs/shipped", type=Path, help="folder of the runs")
     parser.add_argument("--from-stage", type=int, default=1, help="leave out earlier ones: FOLDER is their result")
     args = parser.parse_args()
     for name in args.models:
         plan = PLANS[name]
-        init = args.start
+        init = args.start if isinstance(plan.backbone, MoveNet) else None
+        if init is None and isinstance(plan.backbone, MoveNet):
+            parser.error(f"{name} starts from MoveNet: --start FOLDER is missing")
         for number, stage in enumerate(plan.stages, 1):
             if number < args.from_stage:
                 continue
@@ -243,7 +251,7 @@ def main() -> None:
             folder = args.out / f"{name}-{number}"
             folder.mkdir(parents=True, exist_ok=True)
             made = recipe(sets.train.skeleton, plan, stage, init)
-            if number == 1 and load_weights(init).recipe.codec.kind == "movenet" and plan.logits:
+            if number == 1 and plan.logits and load_weights(init).recipe.codec.kind == "movenet":
                 init = str(as_heatmaps(Path(args.start), made, args.out / f"{name}-start"))
                 made = replace(made, init=init)
             if stage.teacher:
