@@ -1,15 +1,15 @@
 """Which techniques for small networks help on real data: `posekit ablate` on the sets and budgets of the ladders.
 
-    python -m benchmarks.light STUDY [--with TECHNIQUE...] [--seeds N...] [--root DIR]
+    python -m benchmarks.light STUDY [--with TECHNIQUE...] [--seeds N...] [--technique-seeds N...] [--root DIR]
 
 `mtfl5` trains the plain recipe with three seeds, and with each technique once; `mtfl5_together` combines one
 technique of each kind, with three seeds; `mtfl5_best` those of them that do not lose alone, once; `lspe` trains the
 plain recipe from ImageNet weights, and with four techniques together; `lspe_movenet` and `lspe_movenet_bone` train from
 MoveNet Lightning's weights (in `runs/mn-lightning`, where `posekit models convert movenet-lightning` wrote them), each
 technique alone, heatmaps and for the loss of bone lengths DSNT. Finished runs are kept, and a study can be made
-in several calls with some of the techniques each: ``light_STUDY.json`` keeps earlier results as long as the plain
-recipe gave the same figures. The plain recipe is not trained again if a ladder's result file contains that run. All
-other options are passed to `posekit ablate`.
+in several calls with some of the techniques or seeds each: ``light_STUDY.json`` keeps earlier results as long as the
+plain recipe gave the same figures. Techniques that it has are not trained again, nor the plain recipe if a ladder's
+result file contains that run. All other options are passed to `posekit ablate`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.ladder import SETUPS, Setup, held, root, training_files
 from benchmarks.ladder import command as ladder_command
 from benchmarks.record import RESULTS, write
 from posekit.metrics.protocols import PROTOCOLS
-from posekit.studies.ablate import BASELINE
+from posekit.studies.ablate import BASELINE, TOGETHER
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,15 @@ def keep_earlier(name: str, out: Path) -> dict[str, str]:
         return {}
     before, found = json.loads(file.read_text(encoding="utf-8")), {}
     for variant, row in before["variants"].items():
-        for seed, value in enumerate(() if variant == BASELINE else row["values"]):
+        # Files from before seeds were written down have the first ones.
+        seeds = row.get("seeds", range(len(row["values"])))
+        for seed, value, best in zip(seeds, row["values"], row["best_epochs"], strict=True):
             folder = out / f"{variant}-seed{seed}"
-            if (folder / "summary.json").exists():
+            if variant == BASELINE or (folder / "summary.json").exists():
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             kept = {"figures": {before["metric"]: value}, "main": before["metric"]}
-            kept |= {"images_seen": before["images_seen"], "best_epoch": row["best_epochs"][seed]}
+            kept |= {"images_seen": before["images_seen"], "best_epoch": best}
             (folder / "summary.json").write_text(json.dumps(kept), encoding="utf-8")
             found[folder.name] = f"{file.name}, commit {row.get('commit', before['commit'])}"
     return found
@@ -199,6 +201,7 @@ def main() -> None:
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--with", nargs="+", dest="techniques")
     parser.add_argument("--seeds", nargs="+", type=int)
+    parser.add_argument("--technique-seeds", nargs="+", type=int, help="of each technique alone; default the first")
     parser.add_argument("--root", type=Path, default=Path("runs/light"))
     asked, extra = parser.parse_known_args()
     study = STUDIES[asked.study]
@@ -207,6 +210,8 @@ def main() -> None:
     seeds = tuple(asked.seeds or study.seeds)
     name = f"light_{asked.study}"
     taken = lay_down(study, seeds, out) | keep_earlier(name, out)
+    alone = tuple(asked.technique_seeds or seeds[:1])
+    extra += ["--technique-seeds", *map(str, alone)]
     words = command(study, tuple(asked.techniques or study.techniques), seeds, out, tuple(extra))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
@@ -217,8 +222,8 @@ def main() -> None:
         .replace(str(out), f"runs/light/{asked.study}")
     )
     for variant, row in result["variants"].items():
-        kept = [out / f"{variant}-seed{seed}" for seed in seeds[: len(row["values"])]]
-        row["best_epochs"] = [best_epoch(run, result["metric"]) for run in kept]
+        row["seeds"] = seeds if variant in (BASELINE, TOGETHER) else alone
+        row["best_epochs"] = [best_epoch(out / f"{variant}-seed{seed}", result["metric"]) for seed in row["seeds"]]
     found = joined(name, {"asked": [said], "taken": taken, **result})
     print(f"in {write(name, found, data=study.data, size=study.setup.size)}")
 
@@ -227,8 +232,8 @@ def best_epoch(run: Path, metric: str) -> int | None:
     """The best epoch of a run: a technique that starts later has no effect on its figures. ``None``: unknown."""
     file = run / "metrics.csv"
     if not file.exists():
-        kept: int | None = json.loads((run / "summary.json").read_text(encoding="utf-8")).get("best_epoch")
-        return kept
+        summary = run / "summary.json"
+        return json.loads(summary.read_text(encoding="utf-8")).get("best_epoch") if summary.exists() else None
     with file.open(encoding="utf-8") as rows:
         values = {
             int(row["epoch"]): float(row[f"val/{metric}"]) for row in csv.DictReader(rows) if row[f"val/{metric}"]

@@ -29,8 +29,12 @@ def made(tmp_path, monkeypatch):
     def run(words, *, check, env):
         asked.append(words)
         techniques = words[words.index("--with") + 1 : words.index("--seeds")]
+        seeds = words[words.index("--seeds") + 1 : words.index("--out")]
         values = {name: {"values": [float(n)]} for n, name in enumerate(["baseline", *techniques])}
-        (tmp_path / "light" / "mtfl5" / "ablation.json").write_text(json.dumps({"metric": "nme", "variants": values}))
+        values["baseline"]["values"] *= len(seeds)
+        (tmp_path / "light" / "mtfl5" / "ablation.json").write_text(
+            json.dumps({"metric": "nme", "images_seen": 5, "variants": values})
+        )
 
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     monkeypatch.setattr(light, "RESULTS", tmp_path)
@@ -61,10 +65,21 @@ def test_a_study_made_in_two_goes_keeps_both(made, tmp_path):
     assert set(result["variants"]) == {"baseline", "aid", "frelu", "okdhp"}
     assert len(result["asked"]) == 2
     file = tmp_path / "light_mtfl5.json"
-    result["variants"]["baseline"]["values"] = [7.0]
+    result["variants"]["baseline"]["values"] = [7.0] * 3
     file.write_text(json.dumps(result))
     _, result = made("--with", "okdhp")
     assert set(result["variants"]) == {"baseline", "okdhp"}, "compared with another baseline"
+
+
+def test_the_runs_of_an_earlier_call_are_not_made_again(made, tmp_path):
+    made("--with", "aid", "--seeds", "3")
+    runs = tmp_path / "light" / "mtfl5"
+    assert not (runs / "aid-seed3").exists()
+    words, result = made("--with", "frelu", "--seeds", "3", "4", "--technique-seeds", "3")
+    assert words[words.index("--technique-seeds") :] == ["--technique-seeds", "3"]
+    assert json.loads((runs / "aid-seed3" / "summary.json").read_text())["figures"] == {"nme": 1.0}
+    assert result["taken"].keys() == {"aid-seed3"}
+    assert result["variants"]["frelu"]["seeds"] == [3]
 
 
 @pytest.mark.parametrize("name", light.STUDIES)
