@@ -10,6 +10,7 @@ from posekit.codecs.one_stage.dekr_first import DekrFirst
 from posekit.geometry.grid import Grid
 from posekit.geometry.skeleton import Skeleton
 from posekit.losses.any import AnyLoss
+from posekit.losses.focal import Qfl
 from posekit.losses.heatmaps import Mse
 from posekit.losses.offsets import Offset
 from posekit.models.backbones.hrnet import HRNet
@@ -41,11 +42,14 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
     head: DekrHead | DekrBranches
     if isinstance(form.backbone, MoveNet):
         head = DekrBranches(width=8, blocks=1) if form.tiny else DekrBranches()
-        codec = replace(codec, activation="sigmoid")
+        # A focal loss needs no lower weight of the background, with which the scores of false peaks rose.
+        codec = replace(codec, activation="sigmoid", background=1.0)
+        losses = _losses(3.0, Qfl())
     else:
         head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
+        losses = _losses(0.03)
     return Parts(
-        codec=codec, model=_model(form, head), losses=_losses(0.03), nms=NMS(method="pose_distance", max_instances=30)
+        codec=codec, model=_model(form, head), losses=losses, nms=NMS(method="pose_distance", max_instances=30)
     )
 
 
@@ -63,9 +67,10 @@ def dekr_first(skeleton: Skeleton, form: Form) -> Parts:
     )
 
 
-def _losses(offsets: float) -> dict[str, AnyLoss]:
+def _losses(offsets: float, gaussians: Mse | Qfl | None = None) -> dict[str, AnyLoss]:
+    """Losses with this weight of the offsets; unset: the published loss of the heatmaps."""
     return {
-        "gaussians": Mse(each_cell=True),
+        "gaussians": gaussians or Mse(each_cell=True),
         "point_offsets": Offset(of="point_offsets", weight=offsets, smooth=1 / 9, mean="counted"),
     }
 

@@ -69,7 +69,10 @@ class Dekr(OnGrid):
     "side in cells of the local-maximum window of centres, odd; unset: 3, on maps above 200 cells 5, above 300 7"
     kind: Suppress[Literal["dekr"]] = "dekr"
 
-    gives = frozenset({"heatmap", "point_offsets"})
+    @property
+    def gives(self) -> frozenset[str]:
+        """The maps, and ``logits`` where the heatmaps are given as such."""
+        return frozenset({"heatmap", "point_offsets"} | ({"logits"} if self.activation == "sigmoid" else set()))
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window % 2 == 0:
@@ -114,9 +117,14 @@ class Dekr(OnGrid):
         reach = self.radius / x, self.radius / y
         offsets, worth = offsets_around(place, shown, centre, used, self._size(batch), reach, self.grid.shape)
         known = batch.known[..., None].to(batch.xy.dtype)
+        names = self.gives - {"point_offsets"}
         return Target(
-            maps={"heatmap": heatmap, "point_offsets": offsets, "xy": batch.xy},
-            weight={"heatmap": weight, "point_offsets": worth.repeat_interleave(2, 1), "xy": known},
+            maps={**dict.fromkeys(names, heatmap), "point_offsets": offsets, "xy": batch.xy},
+            weight={
+                **dict.fromkeys(names, weight),
+                "point_offsets": worth.repeat_interleave(2, 1),
+                "xy": known,
+            },
         )
 
     def _gaussians(self, spots: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,8 +151,10 @@ class Dekr(OnGrid):
         return diagonal.clamp_min(max(math.sqrt(self.min_area), x)) / math.sqrt(x * y)
 
     def activate(self, maps: Maps) -> Maps:
-        """``heatmap``, of logits its sigmoid, and ``point_offsets`` in cells."""
-        return {**maps, "heatmap": self._heatmap(maps), "point_offsets": self._cells(maps["point_offsets"])}
+        """``heatmap``, with its logits where they are given, and ``point_offsets`` in cells."""
+        logits = {"logits": maps["heatmap"]} if self.activation == "sigmoid" else {}
+        offsets = self._cells(maps["point_offsets"])
+        return {**maps, **logits, "heatmap": self._heatmap(maps), "point_offsets": offsets}
 
     def perfect(self, target: Target) -> Maps:
         """The maps of the target in the network's unit."""
