@@ -172,7 +172,14 @@ PLANS = {
         ),
         hidden=0,
     ),
-    "sport-crop-m": Plan(athletes, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, backbone=MoveNet("thunder")),
+    # The second stage learns from the points that the result of the first finds.
+    "sport-crop-m": Plan(
+        athletes,
+        (Stage(256, 2, 3e-4, 0.5), Stage(256, 1, 2e-4, 0.5, "bf16", teacher="sport-crop-m")),
+        logits=True,
+        points=SPORT,
+        backbone=MoveNet("thunder"),
+    ),
 }
 
 
@@ -251,6 +258,8 @@ def main() -> None:
             folder = args.out / f"{name}-{number}"
             folder.mkdir(parents=True, exist_ok=True)
             made = recipe(sets.train.skeleton, plan, stage, init)
+            if number > 1:
+                made = replace(made, init_points=())
             if number == 1 and plan.logits and load_weights(init).recipe.codec.kind == "movenet":
                 init = str(as_heatmaps(Path(args.start), made, args.out / f"{name}-start"))
                 made = replace(made, init=init)

@@ -43,7 +43,7 @@ CODECS = {
 APART = [(10.0, 20.0, 71.0, 118.5), (150.5, 60.0, 290.5, 248.0), (330.0, 8.0, 371.3, 60.0)]
 BESIDE = [(60.5, 40.0, 140.5, 200.0), (140.5, 40.0, 220.5, 200.0)]
 SCENE = scene(APART, BESIDE)
-LOGITS = {"centre", "peaks", "class", "centreness", "side_2", "side_8"}
+LOGITS = {"logits", "centre", "peaks", "class", "centreness", "side_2", "side_8"}
 
 every = pytest.mark.parametrize("case", CODECS)
 
