@@ -105,7 +105,7 @@ CARDS = {
         "face300w_helen_afw/annotations/helen_test.json",
         "nme_interocular",
         "no",
-        f"fine-tuned by posekit from {MOVENET}",
+        "trained by posekit from random weights",
         "300-W: HELEN and AFW, research only",
         "Profiles and faces behind hands are rare in the data and inaccurate.",
         skeleton="face68",

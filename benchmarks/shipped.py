@@ -1,10 +1,10 @@
-"""The shipped models, trained from MoveNet's backbone: `python -m benchmarks.shipped face-s --start FOLDER`.
+"""The shipped models, trained as they were: `python -m benchmarks.shipped body-crop-s --start FOLDER`.
 
 FOLDER is what `posekit models convert movenet-lightning.json` wrote (thunder for `body-crop-m`); `sport-crop-m` starts
-from `body-crop-m`. Each stage of a model's training goes into
-`runs/shipped/NAME-STAGE`; an interrupted stage is resumed. Data is in `POSEKIT_DATA`. The shipped models
-were trained before `initial_net` balanced the weights of a start: a repetition starts from the same function, with
-other scales of its weights.
+from `body-crop-m`, `face-s` from random weights. Each stage of a model's training goes into `runs/shipped/NAME-STAGE`;
+an interrupted stage is resumed, and `--from-stage 3 --start FOLDER` begins with a later one. Data is in `POSEKIT_DATA`.
+`body-crop-s`, `body-crop-m`, `hand-s` and the first stages of the sports models were trained before `initial_net`
+balanced the weights of a start: a repetition starts from the same function, with other scales of its weights.
 """
 
 import argparse
@@ -242,7 +242,7 @@ def main() -> None:
     """Train the named models, one stage after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", choices=PLANS)
-    parser.add_argument("--start", help="weights folder of the converted MoveNet; `face-s` starts from random weights")
+    parser.add_argument("--start", help="weights folder of the start; `face-s` needs none")
     parser.add_argument("--out", default="runs/shipped", type=Path, help="folder of the runs")
     parser.add_argument("--from-stage", type=int, default=1, help="leave out earlier ones: FOLDER is their result")
     args = parser.parse_args()
