@@ -153,7 +153,11 @@ SPORT = ("neck=left_shoulder", "head_top=nose")
 PLANS = {
     "face-s": Plan(
         faces,
-        (Stage(128, 60, 2e-3, 1.0, "bf16"), Stage(192, 60, 1e-3, 1.0, "bf16")),
+        (
+            Stage(128, 60, 2e-3, 1.0, "bf16"),
+            Stage(192, 60, 1e-3, 1.0, "bf16"),
+            Stage(256, 20, 5e-4, 1.0, "bf16"),
+        ),
         scale=0.25,
         neck=Upsample(64),
         hidden=0,
