@@ -252,9 +252,10 @@ def main() -> None:
     args = parser.parse_args()
     for name in args.models:
         plan = PLANS[name]
-        init = args.start if isinstance(plan.backbone, MoveNet) else None
-        if init is None and isinstance(plan.backbone, MoveNet):
-            parser.error(f"{name} starts from MoveNet: --start FOLDER is missing")
+        needed = isinstance(plan.backbone, MoveNet) or args.from_stage > 1
+        init = args.start if needed else None
+        if needed and init is None:
+            parser.error(f"{name} starts from a model: --start FOLDER is missing")
         for number, stage in enumerate(plan.stages, 1):
             if number < args.from_stage:
                 continue
