@@ -156,7 +156,7 @@ PLANS = {
         (
             Stage(128, 60, 2e-3, 1.0, "bf16"),
             Stage(192, 60, 1e-3, 1.0, "bf16"),
-            Stage(256, 20, 5e-4, 1.0, "bf16"),
+            Stage(256, 12, 5e-4, 1.0, "bf16"),
         ),
         scale=0.25,
         neck=Upsample(64),
