@@ -153,11 +153,7 @@ SPORT = ("neck=left_shoulder", "head_top=nose")
 PLANS = {
     "face-s": Plan(
         faces,
-        (
-            Stage(128, 60, 2e-3, 1.0, "bf16"),
-            Stage(192, 60, 1e-3, 1.0, "bf16"),
-            Stage(256, 12, 5e-4, 1.0, "bf16"),
-        ),
+        (Stage(128, 60, 2e-3, 1.0, "bf16"), Stage(192, 60, 1e-3, 1.0, "bf16")),
         scale=0.25,
         neck=Upsample(64),
         hidden=0,
@@ -176,14 +172,7 @@ PLANS = {
         ),
         hidden=0,
     ),
-    # The second stage learns from the points that the result of the first finds.
-    "sport-crop-m": Plan(
-        athletes,
-        (Stage(256, 2, 3e-4, 0.5), Stage(256, 1, 2e-4, 0.5, "bf16", teacher="sport-crop-m")),
-        logits=True,
-        points=SPORT,
-        backbone=MoveNet("thunder"),
-    ),
+    "sport-crop-m": Plan(athletes, (Stage(256, 2, 3e-4, 0.5),), logits=True, points=SPORT, backbone=MoveNet("thunder")),
 }
 
 
