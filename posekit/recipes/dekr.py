@@ -42,7 +42,7 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
     head: DekrHead | DekrBranches
     if isinstance(form.backbone, MoveNet):
         head = DekrBranches(width=8, blocks=1) if form.tiny else DekrBranches()
-        # A focal loss needs no lower weight of the background, with which the scores of false peaks rose.
+        # A focal loss weighs peaks and background itself.
         codec = replace(codec, activation="sigmoid", background=1.0)
         losses = _losses(3.0, Qfl())
     else:
