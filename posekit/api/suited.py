@@ -17,6 +17,7 @@ from posekit.evaluation.measure import compared, mean_pose
 from posekit.evaluation.sets import Sets
 from posekit.models.topdown import without_weights
 from posekit.recipe import Recipe
+from posekit.recipes.dekr import with_branches
 from posekit.training.initial_units import other_activation
 from posekit.zoo.folder import IMAGENET, backbone_model, find_model
 from posekit.zoo.weights import read_recipe
@@ -104,7 +105,8 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
     if source.model.backbone == recipe.model.backbone:
         return recipe, []
     parts: dict[str, Any] = {"backbone": without_weights(source.model.backbone)}
-    own, theirs = recipe.model, source.model
+    mine = _with_head_of(source, recipe, given)
+    own, theirs = mine.model, source.model
     ends = [(theirs.neck, theirs.head), (theirs.neck, own.head), (own.neck, own.head)]
     if type(theirs) is not type(own):
         # A head for crops finds no people.
@@ -114,11 +116,11 @@ def like_initial(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[s
         ends = [(neck, head) for neck, head in ends if neck.kind == "none"]
     for neck, head in ends:
         parts |= {"neck": neck, "head": head}
-        if recipe.one_stage and head.kind != own.head.kind:
+        if mine.one_stage and head.kind != own.head.kind:
             # Systems for full images differ in their heads: each keeps its own.
             continue
         try:
-            like = replace(recipe, model=replace(recipe.model, **parts), codec=_with_offsets_of(source, recipe))
+            like = replace(mine, model=replace(own, **parts), codec=_with_offsets_of(source, mine))
             with torch.device("meta"):
                 like.build(weights=False)
         except (ValueError, RuntimeError):
@@ -179,6 +181,16 @@ def _with_losses_of_initial(recipe: Recipe, given: Collection[str]) -> tuple[Rec
         f"head of {recipe.init} gives heatmaps with activation {both[1]}, so --codec.activation {both[1]} and --loss "
         f"{' '.join(theirs)} as there, in place of {' '.join(replaced)}; --loss NAME takes another"
     ]
+
+
+def _with_head_of(source: Recipe, recipe: Recipe, given: Collection[str]) -> Recipe:
+    """The recipe, for DEKR with the head that can start from CenterNet's branches where the source has these.
+
+    Codec and losses change with it, so it stays where the user set a field of them.
+    """
+    branches = source.one_stage and source.model.head.kind == "branches"
+    chosen = any(name.startswith(("codec.", "losses.")) for name in given)
+    return with_branches(recipe) if branches and recipe.codec.kind == "dekr" and not chosen else recipe
 
 
 def _with_offsets_of(source: Recipe, recipe: Recipe) -> AnyCodec:

@@ -23,6 +23,7 @@ from posekit.models.necks.movenet_fpn import MoveNetFPN
 from posekit.models.necks.upsample import Upsample
 from posekit.models.onestage import OneStage
 from posekit.postprocess.suppress import NMS
+from posekit.recipe import Recipe
 from posekit.recipes.onestage import Form, Parts
 
 STRIDE = 4
@@ -41,16 +42,26 @@ def dekr(skeleton: Skeleton, form: Form) -> Parts:
     codec = Dekr(points=len(skeleton.points), grid=Grid.of(form.size, STRIDE), **_spreads(form))
     head: DekrHead | DekrBranches
     if isinstance(form.backbone, MoveNet):
-        head = DekrBranches(width=8, blocks=1) if form.tiny else DekrBranches()
-        # A focal loss weighs peaks and background itself.
-        codec = replace(codec, activation="sigmoid", background=1.0)
-        losses = _losses(3.0, Qfl())
+        codec, head, losses = _on_branches(codec, form.tiny)
     else:
         head = DekrHead(channels=16, blocks=1) if form.tiny else DekrHead(channels=_channels(form))
         losses = _losses(0.03)
     return Parts(
         codec=codec, model=_model(form, head), losses=losses, nms=NMS(method="pose_distance", max_instances=30)
     )
+
+
+def with_branches(recipe: Recipe) -> Recipe:
+    """A recipe of DEKR with the head for a start from a network with CenterNet's branches."""
+    assert isinstance(recipe.codec, Dekr) and isinstance(recipe.model, OneStage)
+    codec, head, losses = _on_branches(recipe.codec, recipe.name.endswith("-tiny"))
+    return replace(recipe, codec=codec, model=replace(recipe.model, head=head), losses=losses)
+
+
+def _on_branches(codec: Dekr, tiny: bool) -> tuple[Dekr, DekrBranches, dict[str, AnyLoss]]:
+    # A focal loss weighs peaks and background itself.
+    codec = replace(codec, activation="sigmoid", background=1.0)
+    return codec, DekrBranches(width=8, blocks=1) if tiny else DekrBranches(), _losses(3.0, Qfl())
 
 
 def dekr_first(skeleton: Skeleton, form: Form) -> Parts:

@@ -312,7 +312,7 @@ def test_a_system_for_full_images_keeps_its_own_head(system, neck):
     recipe = replace(RECIPES[f"{system}-tiny"](FOUR, size=(64, 96)), init="body-s")
     like, sentences = like_initial(recipe, ())
     assert (like.model.backbone.version, like.model.neck.kind) == ("multipose", neck)
-    assert like.model.head.kind == recipe.model.head.kind
+    assert like.model.head.kind == ("dekr_branches" if system == "dekr" else recipe.model.head.kind)
     assert f"neck {neck}" in sentences[0]
     if system == "centernet":
         assert like.codec.offset_each and not recipe.codec.offset_each
@@ -320,6 +320,15 @@ def test_a_system_for_full_images_keeps_its_own_head(system, neck):
     with torch.no_grad():
         maps = net(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
     assert {name: tuple(maps[name].shape[1:]) for name in like.codec.shapes} == dict(like.codec.shapes)
+
+
+def test_dekr_from_branches_is_that_on_movenets_backbone_unless_its_codec_was_chosen():
+    recipe = replace(RECIPES["dekr-tiny"](FOUR, size=(64, 96)), init="body-s")
+    like, _ = like_initial(recipe, ())
+    whole = RECIPES["dekr-tiny"](FOUR, size=(64, 96), backbone="movenet")
+    assert (like.codec, like.losses, like.model.head) == (whole.codec, whole.losses, whole.model.head)
+    like, _ = like_initial(recipe, ("codec.sigma",))
+    assert (like.codec, like.losses, like.model.head) == (recipe.codec, recipe.losses, recipe.model.head)
 
 
 def test_a_backbone_starts_from_a_model_by_name():
