@@ -174,12 +174,23 @@ def lay_down(study: Study, seeds: tuple[int, ...], out: Path) -> dict[str, str]:
     return found
 
 
-def keep_earlier(name: str, out: Path) -> dict[str, str]:
-    """Lay down the techniques' runs of an earlier call from the study's result file; return which, and their commit."""
+def options_of(said: str) -> str:
+    """A command of `posekit ablate` without what differs between calls of one study."""
+    parts = said.split(" --")
+    return " --".join(part for part in parts if part.split()[0] not in {"with", "seeds", "technique-seeds", "out"})
+
+
+def keep_earlier(name: str, out: Path, said: str) -> dict[str, str]:
+    """Lay down the techniques' runs of earlier calls from the study's result file; return which, and their commit.
+
+    None where a call had other options than ``said``.
+    """
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return {}
     before, found = json.loads(file.read_text(encoding="utf-8")), {}
+    if any(options_of(earlier) != options_of(said) for earlier in before["asked"]):
+        return {}
     for variant, row in before["variants"].items():
         # Files from before seeds were written down have the first ones.
         seeds = row.get("seeds", range(len(row["values"])))
@@ -209,18 +220,18 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     seeds = tuple(asked.seeds or study.seeds)
     name = f"light_{asked.study}"
-    taken = lay_down(study, seeds, out) | keep_earlier(name, out)
     alone = tuple(asked.technique_seeds or seeds[:1])
     extra += ["--technique-seeds", *map(str, alone)]
     words = command(study, tuple(asked.techniques or study.techniques), seeds, out, tuple(extra))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
-    result = json.loads((out / "ablation.json").read_text(encoding="utf-8"))
     said = (
         " ".join(["posekit", *words])
         .replace(str(root()), "$POSEKIT_DATA")
         .replace(str(out), f"runs/light/{asked.study}")
     )
+    taken = lay_down(study, seeds, out) | keep_earlier(name, out, said)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "posekit", *words], check=True, env=environment)
+    result = json.loads((out / "ablation.json").read_text(encoding="utf-8"))
     for variant, row in result["variants"].items():
         row["seeds"] = seeds if variant in (BASELINE, TOGETHER) else alone
         row["best_epochs"] = [best_epoch(out / f"{variant}-seed{seed}", result["metric"]) for seed in row["seeds"]]

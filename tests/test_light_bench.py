@@ -80,6 +80,8 @@ def test_the_runs_of_an_earlier_call_are_not_made_again(made, tmp_path):
     assert json.loads((runs / "aid-seed3" / "summary.json").read_text())["figures"] == {"nme": 1.0}
     assert result["taken"].keys() == {"aid-seed3"}
     assert result["variants"]["frelu"]["seeds"] == [3]
+    _, result = made("--with", "okdhp", "--seeds", "5", "--train.lr", "1e-3")
+    assert result["taken"] == {}, "trained with another rate"
 
 
 @pytest.mark.parametrize("name", light.STUDIES)
